@@ -1,0 +1,76 @@
+# Each target sets up what it needs; the second run skips all of it.
+# A machine needs Python 3.11 or newer and make, nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# Node.js of the machine where it is new enough, else the one that the wheel brings.
+NODE_BIN := .venv/node/bin
+export PATH := $(abspath $(NODE_BIN)):$(PATH)
+export SUPABASE_TELEMETRY_DISABLED := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup demo up test check format bench lock clean
+
+help:
+	@echo "make demo    the whole life of an error, on a local Supabase"
+	@echo "make up      the local Supabase with the engine, until Ctrl-C"
+	@echo "make test    every test"
+	@echo "make check   style and types"
+	@echo "make bench   the benchmarks"
+
+setup: .venv/.python node_modules/.npm
+
+.venv/.python: requirements/dev.lock pyproject.toml
+	@echo "Setting up Python packages in .venv …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.npm: package.json package-lock.json .venv/.node
+	@echo "Setting up Node packages in node_modules …"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venv/.node: .venv/.python requirements/node.lock
+	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && npm --version >/dev/null 2>&1 || \
+		scripts/node-from-wheel $(BIN)/python $(NODE_BIN)
+	@touch $@
+
+demo: setup
+	@$(BIN)/pattern-engine demo
+
+up: setup
+	@$(BIN)/pattern-engine up
+
+test: setup
+	@scripts/debian-postgres
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup $(ARGS)
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.venv/.bench: requirements/bench.lock .venv/.python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	@touch $@
+
+bench: setup .venv/.bench
+	@$(BIN)/python -m benchmarks
+
+# Needs uv. The files name versions and hashes, and no registry.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-header --no-emit-index-url --no-emit-find-links
+lock:
+	$(LOCK) pyproject.toml --extra local --extra dev --output-file requirements/dev.lock
+	$(LOCK) pyproject.toml --extra local --extra dev --extra bench --output-file requirements/bench.lock
+	$(LOCK) requirements/node.in --output-file requirements/node.lock
+
+clean:
+	rm -rf .venv node_modules

@@ -1,0 +1,77 @@
+-- Who may look, act and approve: the database decides, not the token.
+
+create table ops.operators (
+  user_id uuid primary key references auth.users (id) on delete cascade,
+  role text not null constraint operators_role_known check (role in ('ops_viewer', 'ops_operator', 'ops_admin')),
+  created_at timestamptz not null default now(),
+  created_by text not null default current_user
+);
+
+comment on table ops.operators is 'People who operate the engine. Removing a row works at once, whatever an old token says.';
+comment on column ops.operators.user_id is 'The person, a user of Supabase Auth.';
+comment on column ops.operators.role is 'ops_viewer reads; ops_operator also clusters and disables fixes; ops_admin also approves fixes.';
+comment on column ops.operators.created_at is 'When the role was given.';
+comment on column ops.operators.created_by is 'The database role or the person who gave it.';
+
+alter table ops.operators enable row level security;
+
+create function ops_internal.caller_role() returns text
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select operators.role
+  from ops.operators
+  where operators.user_id = (select auth.uid())
+$$;
+
+comment on function ops_internal.caller_role() is
+  'The caller''s role as an operator, or null. A project that keeps roles in app_metadata replaces this one function.';
+
+revoke all on function ops_internal.caller_role() from public, anon, authenticated, service_role;
+grant execute on function ops_internal.caller_role() to authenticated, service_role;
+
+create policy "Operators read who the operators are" on ops.operators
+  for select to authenticated
+  using ((select ops_internal.caller_role()) is not null);
+
+revoke all on table ops.operators from public, anon, authenticated, service_role;
+grant select on table ops.operators to authenticated, service_role;
+
+create function ops_internal.require_role(p_allowed text []) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  caller_role constant text := ops_internal.caller_role();
+begin
+  if caller_role is null or caller_role <> all (p_allowed) then
+    raise exception using
+      errcode = 'PL001',
+      message = 'your role does not allow this',
+      detail = format('You are %s; needed is one of: %s.', coalesce(caller_role, 'not an operator'), array_to_string(p_allowed, ', ')),
+      hint = 'Ask an administrator of the database to run: pattern-engine operators add YOUR_EMAIL --role ' || p_allowed [1];
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_role(text []) is
+  'Raises PL001 unless the caller is an operator with one of these roles.';
+
+revoke all on function ops_internal.require_role(text []) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.require_role(text []) to authenticated, service_role;
+
+create function ops_internal.is_engine() returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(current_setting('role', true) = 'service_role', false)
+$$;
+
+comment on function ops_internal.is_engine() is 'Whether the caller is the engine itself, by the secret key. Seen through security-definer functions, where current_user is their owner.';
+
+revoke all on function ops_internal.is_engine() from public, anon, authenticated, service_role;
+grant execute on function ops_internal.is_engine() to authenticated, service_role;

@@ -1,0 +1,154 @@
+-- Where SQL fixes run: a function owned by a role that has nothing but what the operator grants it.
+--
+-- Inside a security-definer function PostgreSQL itself refuses SET ROLE, RESET ROLE, SET SESSION
+-- AUTHORIZATION and transaction control, whatever the script says.
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'ops_fixer') then
+    create role ops_fixer nologin noinherit;
+  end if;
+end
+$$;
+
+comment on role ops_fixer is 'Runs approved SQL fixes. Give it tables with: pattern-engine fixer grant TABLE';
+
+create function ops_internal.pinned_fix(
+  in p_application_id uuid, out script text, out parameters jsonb, out error jsonb, out max_rows integer
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  claim ops.pattern_claims;
+  fix ops.pattern_fixes;
+  pattern ops.error_patterns;
+begin
+  select * into claim from ops.pattern_claims where pattern_claims.application_id = p_application_id;
+  if not found then
+    raise exception using errcode = 'PL010', message = format('there is no application %s', p_application_id);
+  end if;
+  select * into fix
+  from ops.pattern_fixes
+  where pattern_fixes.pattern_id = claim.pattern_id and pattern_fixes.version = claim.fix_version;
+  select * into pattern from ops.error_patterns where error_patterns.pattern_id = claim.pattern_id;
+
+  if fix.disabled_at is not null or not pattern.auto_fix_enabled then
+    raise exception using
+      errcode = 'PL014',
+      message = 'the fix was disabled',
+      hint = 'Approve a new version to use it again.';
+  end if;
+  if not ops_internal.is_as_approved(fix, pattern) or claim.sha256 is distinct from fix.sha256 then
+    raise exception using
+      errcode = 'PL006',
+      message = 'the stored fix is not the approved one',
+      detail = format('Approved as version %s with digest %s', fix.version, fix.sha256),
+      hint = 'Disable the fix, find out who changed it, and approve it again.';
+  end if;
+
+  script := fix.prepared_script;
+  parameters := fix.parameters;
+  error := claim.error;
+  max_rows := fix.max_rows;
+end
+$$;
+
+create function ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select
+    p_fix.sha256 = ops_internal.fix_digest(
+      p_fix.script, p_fix.prepared_script, p_fix.fix_type, p_fix.parameters,
+      p_fix.timeout_ms, p_fix.max_retries, p_fix.max_rows, p_fix.trusted_writers
+    )
+    and p_pattern.auto_fix_script is not distinct from p_fix.script
+    and p_pattern.auto_fix_type is not distinct from p_fix.fix_type
+    and coalesce(p_pattern.auto_fix_parameters, '{}') = p_fix.parameters
+$$;
+
+comment on function ops_internal.is_as_approved(ops.pattern_fixes, ops.error_patterns) is
+  'Whether what the pattern shows and what is pinned are both what a person approved.';
+revoke all on function ops_internal.is_as_approved(ops.pattern_fixes, ops.error_patterns) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.is_as_approved(ops.pattern_fixes, ops.error_patterns) to service_role;
+
+comment on function ops_internal.pinned_fix(uuid) is
+  'The approved script of a claimed application, with what it sees. Raises PL006 if anything about it was changed, PL014 if it was disabled.';
+revoke all on function ops_internal.pinned_fix(uuid) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.pinned_fix(uuid) to ops_fixer;
+grant usage on schema ops_internal, fix to ops_fixer;
+
+create function fix.touched_rows() returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(format('%I.%I', tables.schemaname, tables.relname), tables.touched), '{}')
+  from (
+    select stats.schemaname, stats.relname, stats.n_tup_ins + stats.n_tup_upd + stats.n_tup_del as touched
+    from pg_catalog.pg_stat_xact_user_tables as stats
+  ) as tables
+  where tables.touched > 0
+$$;
+
+comment on function fix.touched_rows() is
+  'Rows that this transaction has inserted, updated or deleted so far, per table, cascades and triggers included.';
+
+create function fix.execute(p_application_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+-- This is the one place that runs text as SQL, and all that it ever runs was approved word for word:
+-- @plpgsql_check_options: security_warnings = off
+declare
+  pinned record;
+  touched_before jsonb;
+  tables jsonb;
+  rows_touched bigint;
+begin
+  select * into pinned from ops_internal.pinned_fix(p_application_id);
+  touched_before := fix.touched_rows();
+
+  execute pinned.script using pinned.parameters, pinned.error;
+  -- What the script left for the commit happens now, where it is counted and can be undone.
+  set constraints all immediate;
+
+  select
+    coalesce(jsonb_object_agg(later.key, later.value::bigint - coalesce(earlier.value::bigint, 0)), '{}'),
+    coalesce(sum(later.value::bigint - coalesce(earlier.value::bigint, 0)), 0)::bigint
+  into tables, rows_touched
+  from jsonb_each_text(fix.touched_rows()) as later
+  left join jsonb_each_text(touched_before) as earlier on earlier.key = later.key
+  where later.value::bigint > coalesce(earlier.value::bigint, 0);
+
+  if rows_touched > pinned.max_rows then
+    raise exception using
+      errcode = 'PL007',
+      message = format('the fix touched %s rows; at most %s are approved', rows_touched, pinned.max_rows),
+      detail = tables::text,
+      hint = 'Nothing of it was kept: narrow the WHERE, or approve a new version with a larger max_rows.';
+  end if;
+  return jsonb_build_object('rows_touched', rows_touched, 'tables', tables);
+end
+$$;
+
+comment on function fix.execute(uuid) is
+  'Runs the approved script of one application as ops_fixer. Takes no script: it reads the pinned one. Raises PL007 beyond the approved rows.';
+
+revoke all on function fix.touched_rows() from public, anon, authenticated, service_role;
+revoke all on function fix.execute(uuid) from public, anon, authenticated, service_role;
+grant execute on function fix.touched_rows() to ops_fixer;
+grant execute on function fix.execute(uuid) to service_role;
+grant usage on schema fix to service_role;
+
+-- Giving a function away takes membership in its new owner, and CREATE for the owner, both for this moment.
+grant create on schema fix to ops_fixer;
+grant ops_fixer to current_user;
+alter function fix.execute(uuid) owner to ops_fixer;
+revoke ops_fixer from current_user;
+revoke create on schema fix from ops_fixer;
