@@ -52,7 +52,7 @@ as $$
 -- new patterns by signature, then incidents by log row, then the counters by pattern.
 declare
   keep_latest constant integer := 20;
-  new_patterns uuid [];
+  new_patterns uuid [] := array[]::uuid [];
   counted_logs bigint [];
   counted jsonb;
   answer jsonb;
@@ -60,40 +60,45 @@ begin
   perform ops_internal.require_own_log_rows(p_errors);
 
   -- 1. A pattern for each signature that has none. Its count is filled in below.
-  with unknown as (
-    select distinct on (errors.signature) errors.*
-    from rows from (jsonb_to_recordset(p_errors) as (
-      signature text, template text, pattern_type text, error_message_pattern text, error_source text,
-      severity text, features jsonb, system_log_id bigint
-    )) with ordinality as errors
+  if exists (
+    select from jsonb_to_recordset(p_errors) as errors (signature text)
     where not exists (select from ops.pattern_signatures as known where known.signature = errors.signature)
-      and not exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = errors.system_log_id)
-    order by errors.signature, errors.ordinality
-  ),
+  ) then
+    with unknown as (
+      select distinct on (errors.signature) errors.*
+      from rows from (jsonb_to_recordset(p_errors) as (
+        signature text, template text, pattern_type text, error_message_pattern text, error_source text,
+        severity text, features jsonb, system_log_id bigint
+      )) with ordinality as errors
+      where not exists (select from ops.pattern_signatures as known where known.signature = errors.signature)
+        and not exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = errors.system_log_id)
+      order by errors.signature, errors.ordinality
+    ),
 
-  made as (
-    insert into ops.error_patterns (
-      pattern_signature, pattern_type, error_message_pattern, error_source, severity, occurrence_count, metadata
+    made as (
+      insert into ops.error_patterns (
+        pattern_signature, pattern_type, error_message_pattern, error_source, severity, occurrence_count, metadata
+      )
+      select
+        unknown.signature, unknown.pattern_type, unknown.error_message_pattern, unknown.error_source, unknown.severity, 0,
+        jsonb_build_object('template', unknown.template, 'features', unknown.features)
+      from unknown
+      order by unknown.signature
+      on conflict (pattern_signature) do nothing
+      returning pattern_id
     )
-    select
-      unknown.signature, unknown.pattern_type, unknown.error_message_pattern, unknown.error_source, unknown.severity, 0,
-      jsonb_build_object('template', unknown.template, 'features', unknown.features)
-    from unknown
-    order by unknown.signature
-    on conflict (pattern_signature) do nothing
-    returning pattern_id
-  )
 
-  select coalesce(array_agg(made.pattern_id), '{}') into new_patterns
-  from made;
+    select coalesce(array_agg(made.pattern_id), '{}') into new_patterns
+    from made;
 
-  insert into ops.pattern_signatures (signature, pattern_id, algorithm, template)
-  select distinct on (errors.signature) errors.signature, patterns.pattern_id, errors.algorithm, errors.template
-  from jsonb_to_recordset(p_errors) as errors (signature text, algorithm text, template text)
-  inner join ops.error_patterns as patterns on patterns.pattern_signature = errors.signature
-  where not exists (select from ops.pattern_signatures as known where known.signature = errors.signature)
-  order by errors.signature
-  on conflict (signature) do nothing;
+    insert into ops.pattern_signatures (signature, pattern_id, algorithm, template)
+    select distinct on (errors.signature) errors.signature, patterns.pattern_id, errors.algorithm, errors.template
+    from jsonb_to_recordset(p_errors) as errors (signature text, algorithm text, template text)
+    inner join ops.error_patterns as patterns on patterns.pattern_signature = errors.signature
+    where not exists (select from ops.pattern_signatures as known where known.signature = errors.signature)
+    order by errors.signature
+    on conflict (signature) do nothing;
+  end if;
 
   -- 2. The incidents; a log row that was counted before is left out.
   with incidents as (
@@ -125,11 +130,13 @@ begin
   from totals;
 
   -- 3. The counters.
-  perform 1
-  from ops.error_patterns as patterns
-  where patterns.pattern_id in (select totals.pattern_id from jsonb_to_recordset(counted) as totals (pattern_id uuid))
-  order by patterns.pattern_id
-  for no key update;
+  if jsonb_array_length(counted) > 1 then
+    perform 1
+    from ops.error_patterns as patterns
+    where patterns.pattern_id in (select totals.pattern_id from jsonb_to_recordset(counted) as totals (pattern_id uuid))
+    order by patterns.pattern_id
+    for no key update;
+  end if;
 
   update ops.error_patterns as patterns set
     occurrence_count = patterns.occurrence_count + totals.occurrences,
@@ -142,20 +149,22 @@ begin
   )
   where patterns.pattern_id = totals.pattern_id;
 
-  -- A pattern made above stays empty when another batch counted its log row in the meantime.
-  delete from ops.error_patterns as patterns
-  where patterns.pattern_id = any(new_patterns) and patterns.occurrence_count = 0;
+  if cardinality(new_patterns) > 0 then
+    -- A pattern made above stays empty when another batch counted its log row in the meantime.
+    delete from ops.error_patterns as patterns
+    where patterns.pattern_id = any(new_patterns) and patterns.occurrence_count = 0;
 
-  insert into ops.roman_events (event_type, severity, description, metadata)
-  select
-    'pattern_learned', 'info', 'New error pattern learned: ' || patterns.pattern_signature,
-    jsonb_build_object(
-      'pattern_id', patterns.pattern_id,
-      'pattern_signature', patterns.pattern_signature,
-      'occurrence_count', patterns.occurrence_count
-    )
-  from ops.error_patterns as patterns
-  where patterns.pattern_id = any(new_patterns);
+    insert into ops.roman_events (event_type, severity, description, metadata)
+    select
+      'pattern_learned', 'info', 'New error pattern learned: ' || patterns.pattern_signature,
+      jsonb_build_object(
+        'pattern_id', patterns.pattern_id,
+        'pattern_signature', patterns.pattern_signature,
+        'occurrence_count', patterns.occurrence_count
+      )
+    from ops.error_patterns as patterns
+    where patterns.pattern_id = any(new_patterns);
+  end if;
 
   -- 4. What became of each error, in the order in which they came.
   with outcomes as (
