@@ -1,0 +1,7 @@
+"""`python -m pattern_engine.cli`."""
+
+import sys
+
+from pattern_engine.cli import main
+
+sys.exit(main())

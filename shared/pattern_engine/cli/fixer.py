@@ -1,0 +1,219 @@
+"""`pattern-engine fixer`: which tables approved SQL fixes may touch."""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from pattern_engine.cli.database import Connection, add_database, connect
+from pattern_engine.cli.places import fail
+from pattern_engine.local.errors import StackError
+
+ROLE = "ops_fixer"
+POLICY = "ops_fixer may fix this table"
+PRIVILEGES = ("select", "insert", "update", "delete")
+# Who could write there could steer Auth, the vault, schedules or the engine itself.
+_CLOSED_SCHEMAS = frozenset({
+    "auth", "cron", "extensions", "fix", "graphql", "information_schema", "net", "ops",
+    "ops_internal", "pgmq", "realtime", "storage", "supabase_functions", "supabase_migrations",
+    "vault",
+})  # fmt: skip
+
+_FIND = """
+select c.oid::text as oid, n.nspname as schema, c.relname as name, c.relkind::text as kind,
+  c.relrowsecurity as has_rls
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where c.oid = to_regclass(%s)
+"""
+_SEQUENCES = """
+select n.nspname, c.relname
+from pg_catalog.pg_depend as d
+join pg_catalog.pg_class as c on c.oid = d.objid and c.relkind = 'S'
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where d.classid = 'pg_catalog.pg_class'::regclass and d.refobjid = %s::oid
+  and d.deptype in ('a', 'i')
+"""
+_LIST = """
+select format('%%I.%%I', n.nspname, c.relname) as table_name,
+  array_agg(lower(a.privilege_type) order by a.privilege_type) as privileges,
+  c.relrowsecurity as has_rls,
+  exists (
+    select from pg_catalog.pg_policy as p where p.polrelid = c.oid and p.polname = %(policy)s
+  ) as has_policy
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+cross join lateral aclexplode(c.relacl) as a
+where c.relkind in ('r', 'p') and a.grantee = to_regrole(%(role)s)
+  and n.nspname <> all (%(closed)s)
+group by c.oid, n.nspname, c.relname, c.relrowsecurity
+order by 1
+"""
+
+
+class RefusedTableError(StackError):
+    """Fixes may not touch this."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the application."""
+
+    oid: str
+    schema: str
+    name: str
+    kind: str
+    has_rls: bool
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The name for a statement."""
+        return sql.Identifier(self.schema, self.name)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the fixer may do to one table."""
+
+    table_name: str
+    privileges: list[str]
+    has_rls: bool
+    has_policy: bool
+
+    @property
+    def note(self) -> str:
+        """What an operator should know."""
+        if self.has_rls and not self.has_policy:
+            return "row-level security without a policy: fixes see no row; grant it again"
+        return "row-level security, with a policy" if self.has_rls else ""
+
+
+def _privileges(text: str) -> list[str]:
+    chosen = [word.strip().lower() for word in text.split(",") if word.strip()]
+    unknown = sorted(set(chosen) - set(PRIVILEGES))
+    if unknown or not chosen:
+        raise argparse.ArgumentTypeError(f"{text!r}: choose from {', '.join(PRIVILEGES)}")
+    return chosen
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `fixer grant`, `fixer revoke` and `fixer list`."""
+    subject = commands.add_parser("fixer", help="say which tables approved fixes may touch")
+    actions = subject.add_subparsers(title="actions", required=True, metavar="ACTION")
+    grant = actions.add_parser("grant", help="let fixes touch a table")
+    grant.add_argument("table", metavar="TABLE", help="such as public.orders")
+    grant.add_argument(
+        "--privileges",
+        type=_privileges,
+        default=["select", "update"],
+        help="comma list of select, insert, update, delete (default: select,update)",
+    )
+    grant.set_defaults(run=run_grant)
+    revoke = actions.add_parser("revoke", help="take a table from fixes again")
+    revoke.add_argument("table", metavar="TABLE")
+    revoke.set_defaults(run=run_revoke)
+    show = actions.add_parser("list", help="show what fixes may touch")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    show.set_defaults(run=run_list)
+    for action in (grant, revoke, show):
+        add_database(action)
+
+
+def find_table(connection: Connection, name: str) -> Table:
+    """Return a table that fixes may be given.
+
+    Raises:
+        RefusedTableError: It is not there, is no table, or lies in a closed schema.
+    """
+    with connection.cursor(row_factory=class_row(Table)) as cursor:
+        table = cursor.execute(_FIND, (name,)).fetchone()
+    if table is None:
+        raise RefusedTableError(f"there is no table {name}")
+    if table.schema in _CLOSED_SCHEMAS or table.schema.startswith("pg_"):
+        raise RefusedTableError(f"schema {table.schema} is closed to fixes")
+    if table.kind not in ("r", "p"):
+        raise RefusedTableError(f"{name} is not a table; grant the tables behind it")
+    return table
+
+
+def grant_table(connection: Connection, table: Table, privileges: list[str]) -> None:
+    """Give the fixer exactly these privileges, and a policy where the table has RLS."""
+    _take_back(connection, table)
+    role = sql.Identifier(ROLE)
+    words = sql.SQL(", ").join(sql.SQL(word) for word in PRIVILEGES if word in privileges)
+    schema = sql.Identifier(table.schema)
+    connection.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
+    connection.execute(sql.SQL("grant {} on table {} to {}").format(words, table.identifier, role))
+    if "insert" in privileges:
+        for sequence in _sequences(connection, table):
+            connection.execute(sql.SQL("grant usage on sequence {} to {}").format(sequence, role))
+    if table.has_rls:
+        connection.execute(
+            sql.SQL("create policy {} on {} for all to {} using (true) with check (true)").format(
+                sql.Identifier(POLICY), table.identifier, role
+            )
+        )
+
+
+def _take_back(connection: Connection, table: Table) -> None:
+    role = sql.Identifier(ROLE)
+    connection.execute(sql.SQL("revoke all on table {} from {}").format(table.identifier, role))
+    for sequence in _sequences(connection, table):
+        connection.execute(sql.SQL("revoke all on sequence {} from {}").format(sequence, role))
+    connection.execute(
+        sql.SQL("drop policy if exists {} on {}").format(sql.Identifier(POLICY), table.identifier)
+    )
+
+
+def _sequences(connection: Connection, table: Table) -> list[sql.Identifier]:
+    """Return the sequences that fill the table's columns."""
+    found = connection.execute(_SEQUENCES, (table.oid,)).fetchall()
+    return [sql.Identifier(str(schema), str(name)) for schema, name in found]
+
+
+def run_grant(options: argparse.Namespace) -> int:
+    """Let fixes touch a table."""
+    try:
+        with connect(options) as connection:
+            table = find_table(connection, options.table)
+            grant_table(connection, table, options.privileges)
+    except (StackError, psycopg.Error) as error:
+        return fail(error)
+    policy = ", with a policy since it has row-level security" if table.has_rls else ""
+    chosen = ", ".join(options.privileges)
+    print(f"fixes may {chosen} on {table.schema}.{table.name}{policy}")
+    return 0
+
+
+def run_revoke(options: argparse.Namespace) -> int:
+    """Take a table from fixes."""
+    try:
+        with connect(options) as connection:
+            table = find_table(connection, options.table)
+            _take_back(connection, table)
+    except (StackError, psycopg.Error) as error:
+        return fail(error)
+    print(f"fixes may not touch {table.schema}.{table.name} any more")
+    return 0
+
+
+def run_list(options: argparse.Namespace) -> int:
+    """Show what fixes may touch."""
+    try:
+        with (
+            connect(options) as connection,
+            connection.cursor(row_factory=class_row(Grant)) as cursor,
+        ):
+            values = {"policy": POLICY, "role": ROLE, "closed": sorted(_CLOSED_SCHEMAS)}
+            grants = cursor.execute(_LIST, values).fetchall()
+    except (StackError, psycopg.Error) as error:
+        return fail(error)
+    if options.json:
+        print(json.dumps([asdict(grant) for grant in grants], indent=2))
+        return 0
+    for grant in grants:
+        print(f"{grant.table_name:32}  {', '.join(grant.privileges):32}  {grant.note}".rstrip())
+    return 0

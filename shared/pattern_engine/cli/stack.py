@@ -1,0 +1,148 @@
+"""`pattern-engine up`, `down` and `status`: the local stack."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pattern_engine.cli.places import add_places, data_directory, fail, project
+from pattern_engine.local.errors import StackError
+from pattern_engine.local.processes import tail
+from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
+
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SHOWN = ("api_url", "functions_url", "db_url", "publishable_key", "secret_key")
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `up`, `down` and `status`."""
+    up = commands.add_parser("up", help="start a local Supabase and serve the functions on it")
+    up.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port of all interfaces; 0 takes a free one"
+    )
+    up.add_argument("--detach", action="store_true", help="return when the stack is ready")
+    up.add_argument(
+        "--server",
+        choices=("wheel", "debian", "auto"),
+        default="auto",
+        help="which PostgreSQL to use; auto prefers Debian's when it brings pg_cron",
+    )
+    up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    up.set_defaults(run=run_up)
+    down = commands.add_parser("down", help="stop the stack and leave no process behind")
+    down.set_defaults(run=run_down)
+    status = commands.add_parser("status", help="show addresses and keys of the stack")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.set_defaults(run=run_status)
+    for command in (up, down, status):
+        add_places(command)
+
+
+def run_up(options: argparse.Namespace) -> int:
+    """Start the stack; in the foreground it stays until Ctrl-C."""
+    try:
+        return _detach(options) if options.detach else _stay(options)
+    except StackError as error:
+        return fail(error)
+
+
+def _stay(options: argparse.Namespace) -> int:
+    stack = Stack(
+        data_directory(options),
+        port=options.port,
+        server=options.server,
+        project=project(options).root,
+    )
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, _interrupt)
+    started = time.monotonic()
+    try:
+        with stack:
+            _announce(stack, time.monotonic() - started, options.ready_fd)
+            stack.watch()
+    except KeyboardInterrupt:
+        print("stopped")
+    return 0
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """End what is going on, be it the start; a second signal must not disturb the end."""
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _announce(stack: Stack, seconds: float, ready_fd: int | None) -> None:
+    print(f"ready after {seconds:.1f} s: {stack.status()['api_url']}", flush=True)
+    if ready_fd is None:
+        print("Ctrl-C stops it; `pattern-engine status` shows addresses and keys.", flush=True)
+        return
+    os.write(ready_fd, b"ready")
+    os.close(ready_fd)
+
+
+def _detach(options: argparse.Namespace) -> int:
+    """Start the same command in a session of its own and wait for its word."""
+    place = data_directory(options)
+    log = place / "logs" / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    read_end, write_end = os.pipe()
+    with log.open("wb") as output:
+        supervisor = subprocess.Popen(
+            [*_foreground_command(options, place), "--ready-fd", str(write_end)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[write_end],
+        )
+    os.close(write_end)
+    try:
+        with os.fdopen(read_end, "rb") as word:
+            is_ready = word.read() == b"ready"
+    except KeyboardInterrupt:
+        supervisor.terminate()
+        return supervisor.wait()
+    if is_ready:
+        print(tail(log))
+        return 0
+    print(tail(log, 60), file=sys.stderr)
+    return supervisor.wait() or 1
+
+
+def _foreground_command(options: argparse.Namespace, place: Path) -> Sequence[str]:
+    command = [sys.executable, "-m", "pattern_engine.cli", "up", "--data-dir", str(place)]
+    command += ["--port", str(options.port), "--server", options.server]
+    return [*command, "--project", str(project(options).root)]
+
+
+def run_down(options: argparse.Namespace) -> int:
+    """Stop the stack."""
+    try:
+        place = data_directory(options)
+        was_running = take_down(place)
+    except StackError as error:
+        return fail(error)
+    print("stopped" if was_running else f"nothing was running in {place}")
+    return 0
+
+
+def run_status(options: argparse.Namespace) -> int:
+    """Show addresses and keys; exit code 1 when the stack does not run."""
+    try:
+        status = read_status(data_directory(options))
+    except StackError as error:
+        return fail(error)
+    if options.json:
+        print(json.dumps(status, indent=2))
+    else:
+        print("running" if status["running"] else "not running")
+        for name in _SHOWN:
+            print(f"{name:16} {status[name]}")
+    return 0 if status["running"] else 1

@@ -1,0 +1,61 @@
+-- After the gateway has made the schemas auth and supabase_migrations: who may use them, and the
+-- functions that policies call. Run at every start, since the gateway makes its own versions anew.
+
+grant usage on schema auth to postgres, anon, authenticated, service_role;
+grant all on all tables in schema auth to postgres;
+grant all on all sequences in schema auth to postgres;
+grant execute on all functions in schema auth to postgres, anon, authenticated, service_role;
+
+-- As on a hosted project: either form of the claims, and null when there is no token.
+create or replace function auth.uid() returns uuid
+language sql stable
+as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.sub', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+  )::uuid
+$$;
+
+create or replace function auth.role() returns text
+language sql stable
+as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.role', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
+  )
+$$;
+
+create or replace function auth.email() returns text
+language sql stable
+as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.email', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email'
+  )
+$$;
+
+create or replace function auth.jwt() returns jsonb
+language sql stable
+as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')
+  )::jsonb
+$$;
+
+-- `supabase db push` logs in as postgres and writes its history here.
+create schema if not exists supabase_migrations;
+alter schema supabase_migrations owner to postgres;
+do $ownership$
+declare
+  relation text;
+begin
+  for relation in
+    select format('%I.%I', schemaname, tablename)
+    from pg_tables
+    where schemaname = 'supabase_migrations' and tableowner <> 'postgres'
+  loop
+    execute format('alter table %s owner to postgres', relation);
+  end loop;
+end
+$ownership$;

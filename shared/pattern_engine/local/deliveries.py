@@ -1,0 +1,168 @@
+"""Deliver the requests that `net.http_post` has queued, as pg_net's background worker does."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+import httpx
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "net_http_request_queue"
+_AT_ONCE = 32
+_POLL_SECONDS = 1.0
+_PRUNE_EVERY_SECONDS = 60.0
+
+# At most once, as with pg_net: the row is gone before its request leaves.
+_TAKE = """
+delete from net.http_request_queue
+where id in (
+  select id from net.http_request_queue order by id limit %s for update skip locked
+)
+returning id, method, url, headers, body, timeout_milliseconds
+"""
+_RECORD = """
+insert into net._http_response
+  (id, status_code, content_type, headers, content, timed_out, error_msg)
+values (%s, %s, %s, %s, %s, %s, %s)
+"""
+_PRUNE = "delete from net._http_response where created < now() - interval '6 hours'"
+
+AsyncConnection = psycopg.AsyncConnection[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One row of the queue."""
+
+    id: int
+    method: str
+    url: str
+    headers: dict[str, str] | None
+    body: bytes | None
+    timeout_milliseconds: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a request: an answer, a time-out or an error."""
+
+    status_code: int | None = None
+    content_type: str | None = None
+    headers: dict[str, str] | None = None
+    content: str | None = None
+    timed_out: bool = False
+    error: str | None = None
+
+
+class Courier:
+    """Takes requests from the queue and sends them, a bounded number at once."""
+
+    def __init__(self, listening: AsyncConnection, working: AsyncConnection) -> None:
+        self._listening = listening
+        self._working = working
+        self._statement = asyncio.Lock()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=_AT_ONCE))
+        self._pruned = 0.0
+
+    async def run(self) -> None:
+        """Deliver until cancelled; woken by a notification, a finished request or the clock."""
+        await self._listening.execute(f"listen {CHANNEL}")
+        wake = asyncio.Event()
+        listener = asyncio.create_task(self._listen(wake))
+        try:
+            while True:
+                await self._take_all(wake)
+                await self._prune()
+                await self._wait(wake, listener)
+        finally:
+            listener.cancel()
+            await self._client.aclose()
+
+    async def _listen(self, wake: asyncio.Event) -> None:
+        async for _ in self._listening.notifies():
+            wake.set()
+
+    @staticmethod
+    async def _wait(wake: asyncio.Event, listener: "asyncio.Task[None]") -> None:
+        waiter = asyncio.create_task(wake.wait())
+        await asyncio.wait(
+            {waiter, listener}, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        waiter.cancel()
+        wake.clear()
+        if listener.done():
+            listener.result()  # raises what ended it: the connection is lost
+
+    async def _take_all(self, wake: asyncio.Event) -> None:
+        while (room := _AT_ONCE - len(self._sending)) > 0:
+            requests = await self._take(room)
+            for request in requests:
+                task = asyncio.create_task(self._deliver(request))
+                self._sending.add(task)
+                task.add_done_callback(lambda done: self._finished(done, wake))
+            if len(requests) < room:
+                return
+
+    def _finished(self, task: "asyncio.Task[None]", wake: asyncio.Event) -> None:
+        was_full = len(self._sending) == _AT_ONCE
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("the outcome of a request could not be recorded: %s", error)
+        if was_full:
+            wake.set()
+
+    async def _take(self, room: int) -> list[Request]:
+        async with self._statement, self._working.cursor(row_factory=class_row(Request)) as cursor:
+            await cursor.execute(_TAKE, (room,))
+            return sorted(await cursor.fetchall(), key=lambda request: request.id)
+
+    async def _deliver(self, request: Request) -> None:
+        outcome = await self._send(request)
+        if outcome.error:
+            logger.warning("request %d failed: %s", request.id, outcome.error)
+        row = (
+            request.id,
+            outcome.status_code,
+            outcome.content_type,
+            Jsonb(outcome.headers) if outcome.headers is not None else None,
+            outcome.content,
+            outcome.timed_out,
+            outcome.error,
+        )
+        async with self._statement:
+            await self._working.execute(_RECORD, row)
+
+    async def _send(self, request: Request) -> Outcome:
+        try:
+            async with asyncio.timeout(request.timeout_milliseconds / 1000):
+                answer = await self._client.request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    content=request.body,
+                    timeout=None,
+                )
+        except TimeoutError:
+            reason = f"Timeout of {request.timeout_milliseconds} ms reached"
+            return Outcome(timed_out=True, error=reason)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            return Outcome(error=str(error) or type(error).__name__)
+        return Outcome(
+            status_code=answer.status_code,
+            content_type=answer.headers.get("content-type"),
+            headers=dict(answer.headers),
+            content=answer.text.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        )
+
+    async def _prune(self) -> None:
+        if time.monotonic() - self._pruned < _PRUNE_EVERY_SECONDS:
+            return
+        self._pruned = time.monotonic()
+        async with self._statement:
+            await self._working.execute(_PRUNE)

@@ -1,0 +1,265 @@
+// The local gateway: PostgREST- and Auth-compatible interfaces of @supabase/lite (its version is
+// pinned exactly, since parts of what follows are its internals) over a real Postgres, made
+// faithful to hosted Supabase where lite alone is not:
+//   - data requests log in as `authenticator`, as PostgREST does; lite's own login is used for auth
+//     and introspection only. Alone, lite grants ALL to the API roles in every schema that has a
+//     table with RLS, at its first request;
+//   - numerics arrive as numbers, json arguments as json, timestamps as ISO 8601;
+//   - SQLSTATE, message, detail and hint of any database error reach the client (alone: 500 "SUP");
+//   - `notify pgrst` reloads the schema cache, as with PostgREST;
+//   - Postgres out of reach is answered with 503, and used again as soon as it is back;
+//   - one port: /functions/v1 is passed on to the functions, with no hand laid on it.
+// Environment: POSTGRES_SOCKET (it needs no password), POSTGRES_DATABASE, JWT_SECRET, PUBLISHABLE_KEY,
+// SECRET_KEY, API_SCHEMAS (comma list), FUNCTIONS_URL, LISTEN_FD (a listening socket that we inherit).
+import http from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { App } from "@supabase/lite";
+import { createPostgresConnection } from "@supabase/lite/postgres";
+import { CompiledQuery } from "kysely";
+
+const env = process.env;
+const schemas = env.API_SCHEMAS.split(",");
+const FUNCTIONS_PREFIX = "/functions/v1";
+const LONGEST_CALL_MS = 150_000; // what hosted Supabase allows a function
+const same = (value) => value;
+const iso = (text) => text?.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
+const asJson = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+const SET = "select set_config(key, value, true) from json_each_text($1::json)";
+const OUT_OF_REACH =
+  /^(ECONN|EPIPE|ENOTFOUND|ENOENT|ETIMEDOUT|CONNECT_TIMEOUT|CONNECTION_|08|57P0[123]|28)/;
+const types = {
+  timestamps: { to: 1184, from: [1114, 1184], serialize: same, parse: iso },
+  numerics: { to: 1700, from: [1700], serialize: String, parse: Number },
+  jsons: { to: 3802, from: [114, 3802], serialize: asJson, parse: JSON.parse },
+};
+
+// -- Postgres ----------------------------------------------------------------------------------
+
+async function connect(user) {
+  const login = { path: env.POSTGRES_SOCKET, user, database: env.POSTGRES_DATABASE };
+  const postgresOptions = { ...login, max: 10, connect_timeout: 5, onnotice() {}, types };
+  const connection = await createPostgresConnection({ url: "postgres://", postgresOptions });
+  connection.rlsState = "active"; // tells lite that grants and roles are not its business
+  const reserve = connection.driver.reserve;
+  connection.driver.reserve = async () => guarded(await reserve());
+  return connection;
+}
+
+// The client of Postgres must not be asked to end a transaction on a connection that is gone, nor
+// given such a connection back: it would throw from a timer, and hand it out again.
+function guarded(reserved) {
+  const { unsafe, release } = reserved;
+  let lost = null;
+  reserved.unsafe = async (query, parameters) => {
+    if (lost) throw lost;
+    try {
+      // Prepared is what no change of the schema can make a wrong plan of.
+      return await unsafe(query, parameters, { prepare: query === SET });
+    } catch (error) {
+      if (OUT_OF_REACH.test(error.code)) lost = error;
+      throw error;
+    }
+  };
+  reserved.release = () => lost || release();
+  return reserved;
+}
+
+const admin = await connect("supabase_admin");
+const data = await connect("authenticator");
+data.introspect = (options) => admin.introspect(options);
+
+const asAdmin = admin.withContext.bind(admin);
+admin.withContext = (context, run, options) =>
+  context?.auth && !options?.transaction
+    ? data.withContext({ ...context, rpc: options?.rpc }, run, options)
+    : asAdmin(context, run, options);
+
+// What a request sets for its transaction, in one statement where lite takes one for each value, and
+// with what the role sets for itself (anon's statement time-out), as PostgREST does.
+const roleSettings = new Map();
+
+async function readRoleSettings() {
+  const rows = await admin.driver`
+    select r.rolname as role, s.setconfig as settings
+    from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
+    where s.setdatabase = 0 and pg_has_role('authenticator', r.oid, 'member')`;
+  roleSettings.clear();
+  for (const { role, settings } of rows)
+    roleSettings.set(role, Object.fromEntries(settings.map((text) => text.split(/=(.*)/s, 2))));
+}
+
+data.applyJwtSessionContext = (transaction, { auth, rpc }) => {
+  const role = auth?.role || "anon";
+  const settings = {
+    ...roleSettings.get(role),
+    role,
+    "request.jwt.claim.sub": String(auth?.uid ?? ""),
+    "request.jwt.claim.role": role,
+    "request.jwt.claims": auth?.jwt ? JSON.stringify(auth.jwt) : "",
+  };
+  if (rpc) {
+    settings["response.status"] = settings["response.headers"] = "";
+    settings["request.method"] = rpc.method;
+    settings["request.path"] = rpc.path;
+    settings["request.headers"] = JSON.stringify(rpc.requestHeaders ?? {});
+  }
+  return transaction.executeQuery(CompiledQuery.raw(SET, [JSON.stringify(settings)]));
+};
+data.applyRpcRequestGucs = () => {}; // done above
+
+// -- Errors ------------------------------------------------------------------------------------
+
+const KEPT_BY_LITE = /^(PGRST|PT...|42...|22...|21...|55...|53...|23502|23503|23505|25006)$/;
+
+function httpStatus(code) {
+  if (/^(08|53)/.test(code)) return 503;
+  if (code !== "P0001" && /^(09|25|2D|38|39|3B|40|54|55|57|58|P0|XX)/.test(code)) return 500;
+  return 400;
+}
+
+function asRaised(status, body) {
+  const detail = JSON.stringify({ status, headers: {} });
+  return Object.assign(new Error(JSON.stringify(body)), { code: "PGRST", detail });
+}
+
+function unavailable(details) {
+  const message = "Database client error. Retrying the connection.";
+  return { code: "PGRST001", message, details, hint: null };
+}
+
+const normalize = admin.normalizeDbError.bind(admin);
+admin.normalizeDbError = (error) => {
+  const seen = normalize(error);
+  const code = String(seen?.code ?? "");
+  if (OUT_OF_REACH.test(code)) return asRaised(503, unavailable(seen.message || code));
+  if (!/^[0-9A-Z]{5}$/.test(code) || KEPT_BY_LITE.test(code)) return seen;
+  return asRaised(httpStatus(code), {
+    code,
+    message: seen.message,
+    details: seen.detail ?? null,
+    hint: seen.hint ?? null,
+  });
+};
+
+// -- JSON scalars ------------------------------------------------------------------------------
+
+// lite binds an object for a json column or argument as JSON text, but "word" as the text word,
+// which is no JSON, and true as a boolean. So such a scalar is made JSON text beforehand; twice for
+// a column, since lite unpacks a string there once.
+const jsonNames = new WeakMap();
+
+function namesOf(known) {
+  if (!jsonNames.has(known)) {
+    const names = new Map();
+    const isJson = (type) => type === "json" || type === "jsonb";
+    const add = (key, name) => names.set(key, [...(names.get(key) ?? []), name]);
+    for (const { schema, table, name, pg_type } of known.columns)
+      if (isJson(pg_type)) add(`${schema}/${table}`, name);
+    for (const { schema, name, arg_names, arg_types } of known.functions ?? [])
+      arg_names.forEach((arg, place) => isJson(arg_types[place]) && add(`${schema}/rpc/${name}`, arg));
+    jsonNames.set(known, names);
+  }
+  return jsonNames.get(known);
+}
+
+async function withJsonScalars(request, target, known) {
+  if (!/^(POST|PATCH|PUT)$/.test(request.method)) return request;
+  const schema = request.headers.get("content-profile") ?? schemas[0];
+  const names = namesOf(known).get(`${schema}/${target}`);
+  if (!names) return request;
+  const text = await request.text();
+  const { url, method, headers } = request;
+  return new Request(url, { method, headers, body: encodeScalars(text, names, target) });
+}
+
+function encodeScalars(text, names, target) {
+  if (!names.some((name) => new RegExp(`"${name}"\\s*:\\s*["tf]`).test(text))) return text;
+  const encode = target.startsWith("rpc/")
+    ? (value) => JSON.stringify(value)
+    : (value) => JSON.stringify(JSON.stringify(value));
+  try {
+    const body = JSON.parse(text);
+    for (const row of Array.isArray(body) ? body : [body])
+      for (const name of names)
+        if (/^(string|boolean)$/.test(typeof row[name])) row[name] = encode(row[name]);
+    return JSON.stringify(body);
+  } catch {
+    return text; // lite says what is wrong with it
+  }
+}
+
+// -- The interfaces of Supabase ----------------------------------------------------------------
+
+const app = new App({
+  connection: admin,
+  api: { schemas },
+  auth: {
+    enabled: true,
+    enable_signup: true,
+    email: { enable_confirmations: false },
+    jwt_secret: env.JWT_SECRET,
+    publishable_key: env.PUBLISHABLE_KEY,
+    secret_key: env.SECRET_KEY,
+  },
+});
+await app.ensureSystemSchema(); // makes the auth schema; idempotent
+await readRoleSettings();
+await admin.driver.listen("pgrst", async () => {
+  await readRoleSettings();
+  await admin.clearSchemaCache();
+});
+
+const serveApp = getRequestListener(async (request, { incoming }) => {
+  const peer = { peerAddress: incoming.socket.remoteAddress ?? null };
+  const target = /^\/rest\/v1\/((?:rpc\/)?[^/?]+)/.exec(incoming.url)?.[1];
+  if (!target) return app.fetch(request, peer);
+  const known = await admin.introspect({ useCache: true });
+  // When it fails, lite goes on with an empty schema and would say that there is no such table.
+  if (!known.functions) return Response.json(unavailable("the schema cannot be read"), { status: 503 });
+  return app.fetch(await withJsonScalars(request, target, known), peer);
+});
+
+// -- The functions -----------------------------------------------------------------------------
+
+// Shorter than the server's own keep-alive, so that we never reuse a socket that it is closing.
+const agent = new http.Agent({ keepAlive: true, timeout: 30_000 });
+
+function answerJson(response, status, body) {
+  if (response.headersSent) return response.destroy();
+  response.writeHead(status, { "content-type": "application/json", "retry-after": "1" });
+  response.end(JSON.stringify(body));
+}
+
+function serveFunctions(incoming, response) {
+  const request = http.request(env.FUNCTIONS_URL + incoming.url.slice(FUNCTIONS_PREFIX.length), {
+    method: incoming.method,
+    headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" },
+    agent,
+    timeout: LONGEST_CALL_MS,
+  });
+  request.on("response", (answer) => {
+    response.writeHead(answer.statusCode, answer.rawHeaders);
+    answer.on("error", () => response.destroy());
+    answer.pipe(response);
+  });
+  request.on("timeout", () => request.destroy(new Error("the function did not answer in time")));
+  request.on("error", (error) =>
+    answerJson(response, 503, { code: "BOOT_ERROR", message: `Function unavailable: ${error.message}` }),
+  );
+  response.on("close", () => response.writableFinished || request.destroy());
+  incoming.pipe(request);
+}
+
+// -- One port ----------------------------------------------------------------------------------
+
+const server = http.createServer((incoming, response) =>
+  env.FUNCTIONS_URL && incoming.url.startsWith(`${FUNCTIONS_PREFIX}/`)
+    ? serveFunctions(incoming, response)
+    : serveApp(incoming, response),
+);
+server.keepAliveTimeout = 65_000;
+server.listen({ fd: Number(env.LISTEN_FD) }, () => console.log("ready"));
+
+// A request that fails must not end the gateway.
+process.on("unhandledRejection", (error) => console.error("unhandled rejection:", error));
+process.on("SIGTERM", () => process.exit(0));

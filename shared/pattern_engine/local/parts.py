@@ -1,0 +1,126 @@
+"""How each part of the stack beside PostgreSQL is started, and how it shows that it is ready."""
+
+import http.client
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pattern_engine.local.keys import Keys
+from pattern_engine.local.node import find_node, require_packages
+from pattern_engine.local.postgres import DATABASE, Cluster
+from pattern_engine.local.processes import Part
+from pattern_engine.local.project import Project
+
+_HERE = Path(__file__).resolve().parent
+_SOURCE_ROOT = _HERE.parents[1]
+_CONCURRENT_REQUESTS = 64
+# What of the caller's environment is passed on to parts that run no code of the project.
+_PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+
+
+def _plain_environment() -> dict[str, str]:
+    """Return the little of our environment that any program needs."""
+    return {name: os.environ[name] for name in _PLAIN if name in os.environ}
+
+
+@dataclass(frozen=True)
+class PartMaker:
+    """Makes the parts of one stack; they are not started yet.
+
+    Attributes:
+        log: Returns the file for what a part of this name prints.
+    """
+
+    project: Project
+    cluster: Cluster
+    keys: Keys
+    log: Callable[[str], Path]
+
+    def gateway(self, listener: socket.socket, functions_url: str) -> Part:
+        """Return the gateway, which inherits its listening socket."""
+        require_packages(self.project)
+        keys, cluster = self.keys, self.cluster
+        settings = {
+            "POSTGRES_SOCKET": str(cluster.socket),
+            "POSTGRES_DATABASE": DATABASE,
+            "JWT_SECRET": keys.jwt_secret,
+            "PUBLISHABLE_KEY": keys.publishable_key,
+            "SECRET_KEY": keys.secret_key,
+            "API_SCHEMAS": ",".join(self.project.api_schemas),
+            "FUNCTIONS_URL": functions_url,
+            "LISTEN_FD": str(listener.fileno()),
+            "DO_NOT_TRACK": "1",
+        }
+        return Part(
+            name="gateway",
+            command=[str(find_node()), str(_HERE / "gateway.mjs")],
+            log=self.log("gateway"),
+            environment=_plain_environment() | settings,
+            pass_fds=[listener.fileno()],
+        )
+
+    def functions(self, listener: socket.socket, api_url: str) -> Part:
+        """Return the functions' host; its environment is what a deployed function gets."""
+        settings = {
+            "SUPABASE_URL": api_url,
+            "SUPABASE_PUBLISHABLE_KEY": self.keys.publishable_key,
+            "SUPABASE_SECRET_KEY": self.keys.secret_key,
+            "SUPABASE_JWT_SECRET": self.keys.jwt_secret,
+            "PATTERN_ENGINE_WEBHOOK_SECRET": self.keys.webhook_secret,
+        }
+        kept = {name: value for name, value in os.environ.items() if name[:9] != "SUPABASE_"}
+        log = self.log("functions")
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"]
+        command += ["--worker-class", "gthread", "--threads", str(_CONCURRENT_REQUESTS)]
+        command += ["--workers", "1", "--timeout", "0", "--graceful-timeout", "1"]
+        command += ["--keep-alive", "75", "--no-control-socket"]
+        application = f"create_application({str(self.project.functions)!r})"
+        return Part(
+            name="functions",
+            command=[*command, f"pattern_engine.local.functions:{application}"],
+            log=log,
+            environment=kept | _python_environment() | settings,
+            pass_fds=[listener.fileno()],
+            working_directory=self.project.root,
+        )
+
+    def worker(self) -> Part:
+        """Return the worker; it runs the schedules where the server has no real pg_cron."""
+        command = [sys.executable, "-m", "pattern_engine.local.worker"]
+        command += [str(self.cluster.socket_directory), str(self.cluster.port)]
+        return Part(
+            name="worker",
+            command=command if self.cluster.server.has_cron else [*command, "--schedules"],
+            log=self.log("worker"),
+            environment=_plain_environment() | _python_environment(),
+        )
+
+
+def _python_environment() -> dict[str, str]:
+    """Let a child find this package, however we found it ourselves."""
+    known = os.environ.get("PYTHONPATH", "")
+    paths = [str(_SOURCE_ROOT), *filter(None, known.split(os.pathsep))]
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def answers(port: int, path: str) -> bool:
+    """Tell whether something on the port answers a GET request without a server error."""
+    return (fetch(port, path) or (500, None))[0] < 500
+
+
+def fetch(port: int, path: str) -> tuple[int, Any] | None:
+    """GET a JSON document; None when nothing answers within a second."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or "null")
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()

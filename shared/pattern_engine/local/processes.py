@@ -1,0 +1,208 @@
+"""Start, watch and end the processes of a stack, by their identity and never by their name."""
+
+import ctypes
+import os
+import platform
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pattern_engine.local.errors import PartFailedError
+
+_PR_SET_PDEATHSIG = 1
+_ON_LINUX = platform.system() == "Linux"
+_LIBC = ctypes.CDLL(None) if _ON_LINUX else None
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process id together with its start, so that a reused id is not taken for the process."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> "Identity | None":
+        """Return the identity of a living process, or None."""
+        started = _start_of(pid)
+        return cls(pid, started) if started else None
+
+    def is_alive(self) -> bool:
+        """Tell whether this very process still runs (a zombie does not)."""
+        return _start_of(self.pid) == self.started
+
+    def send(self, signal_number: int) -> None:
+        """Send a signal to the process' group, if it still is this process."""
+        if not self.is_alive():
+            return
+        try:
+            os.killpg(self.pid, signal_number)
+        except ProcessLookupError:
+            self._send_to_process(signal_number)
+
+    def _send_to_process(self, signal_number: int) -> None:
+        try:
+            os.kill(self.pid, signal_number)
+        except ProcessLookupError:
+            return
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the process has ended; return False when it outlives the time."""
+        return wait_until(lambda: not self.is_alive(), seconds)
+
+
+def _start_of(pid: int) -> str:
+    if _ON_LINUX:
+        return _start_from_proc(pid)
+    shown = subprocess.run(
+        ["ps", "-o", "lstart=,state=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return "" if shown.endswith("Z") else shown.rpartition(" ")[0]
+
+
+def _start_from_proc(pid: int) -> str:
+    """Read the start time in clock ticks since boot; proc(5), /proc/pid/stat, field 22."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    state, *rest = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else rest[18]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll a condition; return whether it came true within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def die_with_parent(signal_number: int) -> Callable[[], None] | None:
+    """Return a `preexec_fn` after which the kernel sends this signal when the parent ends.
+
+    Only Linux has it; elsewhere `down` ends what a killed supervisor left behind.
+    """
+    libc = _LIBC
+    if libc is None:
+        return None
+    parent = os.getpid()
+
+    def arrange() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal_number)
+        if os.getppid() != parent:  # the parent ended before the request was made
+            os._exit(1)
+
+    return arrange
+
+
+@dataclass
+class Part:
+    """One process of the stack, with its log.
+
+    Attributes:
+        name: What messages call it.
+        command: Program and arguments; nothing secret, since every user of the machine sees it.
+        log: File that takes what the process prints.
+        environment: The whole environment.
+        stop_signals: Sent one after the other until the process has ended; the last is SIGKILL.
+        pass_fds: Open files that the process inherits.
+        run_as: Ids of the user and the group to run as; None keeps the supervisor's.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str]
+    stop_signals: Sequence[int] = (signal.SIGTERM,)
+    pass_fds: Sequence[int] = ()
+    run_as: tuple[int, int] | None = None
+    working_directory: Path = Path("/")
+    process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+    identity: Identity | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start the process in a group of its own, so that Ctrl-C reaches the supervisor alone."""
+        user: dict[str, Any] = {}
+        if self.run_as:
+            user = {"user": self.run_as[0], "group": self.run_as[1], "extra_groups": []}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(self.environment),
+                cwd=self.working_directory,
+                start_new_session=True,
+                pass_fds=tuple(self.pass_fds),
+                preexec_fn=die_with_parent(self.stop_signals[0]),  # noqa: PLW1509  one system call
+                **user,
+            )
+        self.identity = Identity.of(self.process.pid)
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the process was started and is over."""
+        return self.process is not None and self.process.poll() is not None
+
+    def wait_ready(self, is_ready: Callable[[], bool], seconds: float) -> None:
+        """Wait for readiness.
+
+        Raises:
+            PartFailedError: The process ended or the time ran out; with the end of its log.
+        """
+        if not wait_until(lambda: self.has_ended or is_ready(), seconds):
+            raise PartFailedError(self.report(f"was not ready within {seconds:g} seconds"))
+        self.check()
+
+    def check(self) -> None:
+        """Raise PartFailedError when the process has ended."""
+        if self.process is not None and self.process.poll() is not None:
+            raise PartFailedError(self.report(f"ended with exit code {self.process.returncode}"))
+
+    def report(self, event: str) -> str:
+        """Tell what happened, with the last lines of the log."""
+        return f"{self.name} {event}. The end of {self.log}:\n{tail(self.log)}"
+
+    def stop(self) -> None:
+        """End the process and reap it."""
+        if self.process is None:
+            return
+        if self.identity:
+            end(self.identity, self.stop_signals, reap=self.process.poll)
+        self.process.wait()
+        self.process = None
+
+
+def end(
+    identity: Identity,
+    signals: Sequence[int] = (signal.SIGTERM,),
+    *,
+    reap: Callable[[], object] = lambda: None,
+    patience: float = 8.0,
+) -> None:
+    """End a process by one signal after the other, SIGKILL last."""
+
+    def is_over() -> bool:
+        reap()
+        return not identity.is_alive()
+
+    for signal_number in (*signals, signal.SIGKILL):
+        identity.send(signal_number)
+        if wait_until(is_over, patience):
+            return
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the last lines of a log."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) or "(empty)"

@@ -1,0 +1,308 @@
+"""The whole local stack: start its parts in order, watch them, and leave no process behind."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pattern_engine.local.bootstrap import (
+    VaultSecret,
+    bootstrap,
+    grant_auth,
+    install_standins,
+    set_passwords,
+    standins_hash,
+    store_secrets,
+)
+from pattern_engine.local.errors import NotRunningError, PortInUseError
+from pattern_engine.local.keys import Keys
+from pattern_engine.local.migrations import push
+from pattern_engine.local.parts import PartMaker, answers, fetch
+from pattern_engine.local.postgres import SUPERUSER, Cluster
+from pattern_engine.local.processes import Identity, Part, end
+from pattern_engine.local.project import Project
+from pattern_engine.local.servers import Server, ServerChoice, find_server
+from pattern_engine.local.state import Lock, State
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 54321
+FUNCTIONS_PATH = "/functions/v1/pattern-analyzer"
+_READY_SECONDS = 60.0
+_WATCH_SECONDS = 0.2
+_PATIENCE_SECONDS = 40.0
+_BACKLOG = 512
+
+
+class Stack:
+    """One local Supabase in one data directory.
+
+    `with Stack(directory, port=0) as stack:` starts it and ends it; `stack.status()` has the
+    addresses and keys. The processes belong to the thread that called `start`, and end with it.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str,
+        *,
+        port: int = DEFAULT_PORT,
+        server: ServerChoice = "auto",
+        project: Path | None = None,
+    ) -> None:
+        """Describe a stack.
+
+        Args:
+            data_dir: Where its data, keys and logs lie; made when it is not there.
+            port: Port of the gateway; 0 takes a free one.
+            server: Which PostgreSQL to use. Each kind has a cluster of its own in the directory.
+            project: Directory of supabase/ and functions/; default the one around us.
+        """
+        self.data_dir = Path(data_dir).resolve()
+        self.port = port
+        self.project = Project(project.resolve()) if project else Project.find()
+        self._choice = server
+        self._parts: list[Part] = []
+        self._state = State()
+        self._lock = Lock(self.data_dir)
+        self.warnings: list[str] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def status(self) -> dict[str, Any]:
+        """Return addresses and keys, as `pattern-engine status --json` shows them."""
+        return read_status(self.data_dir)
+
+    def start(self) -> None:
+        """Start all parts and return when every one answers.
+
+        Raises:
+            StackError: Something is missing, the port is taken, or a part did not come up. Then
+                nothing of the stack is left running.
+        """
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.log("").mkdir(exist_ok=True)
+        self._lock.take()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def log(self, name: str) -> Path:
+        """Return the file that takes what a part prints."""
+        return self.data_dir / "logs" / f"{name}.log" if name else self.data_dir / "logs"
+
+    def _start(self) -> None:
+        self._state = State.load(self.data_dir)
+        end_recorded(self._state)
+        self._state.supervisor = Identity.of(os.getpid())
+        with _listen(self.port) as public, _listen(0) as inner:
+            self.port = public.getsockname()[1]
+            self._keys = Keys.load_or_make(self.data_dir)
+            self._start_postgres()
+            self._start_the_others(public, inner)
+
+    def _start_postgres(self) -> None:
+        cluster = self._cluster = Cluster(self.data_dir, self._server(), self.log("postgres"))
+        applied = self._state.applied.setdefault(cluster.server.name, {})
+        if not (cluster.exists and applied.get("bootstrap")):
+            logger.info("making a PostgreSQL cluster (%s)", cluster.server.name)
+            applied.clear()
+            cluster.create()
+        cluster.start(_port_of(self._state.status.get("db_url", "")), self._record)
+        self._prepare_database(applied)
+        self._state.status = self._describe()
+        self._save()
+
+    def _server(self) -> Server:
+        """Return the server to use; "auto" stays with the one that holds the data."""
+        holder: ServerChoice = self._state.status.get("server", "auto")
+        return find_server(holder if self._choice == "auto" else self._choice)
+
+    def _prepare_database(self, applied: dict[str, str]) -> None:
+        has_cron = self._cluster.server.has_cron
+        standins = standins_hash(has_cron=has_cron)
+        with self._cluster.connect() as connection:
+            if not applied.get("bootstrap"):
+                bootstrap(connection)
+            if applied.get("standins") != standins:
+                install_standins(connection, has_cron=has_cron)
+            set_passwords(connection, self._keys)
+            store_secrets(connection, self._vault_secrets())
+        applied |= {"bootstrap": "done", "standins": standins}
+
+    def _vault_secrets(self) -> list[VaultSecret]:
+        address = f"{self._api_url}{FUNCTIONS_PATH}"
+        return [
+            VaultSecret("pattern_engine_functions_url", address, "Where the functions answer"),
+            VaultSecret(
+                "pattern_engine_webhook_secret",
+                self._keys.webhook_secret,
+                "Header x-webhook-secret of calls from the database",
+            ),
+        ]
+
+    @property
+    def _api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _describe(self) -> dict[str, Any]:
+        keys, cluster = self._keys, self._cluster
+        return {
+            "api_url": self._api_url,
+            "functions_url": f"{self._api_url}/functions/v1",
+            "db_url": cluster.url("postgres", keys.postgres_password),
+            "admin_db_url": cluster.url(SUPERUSER, keys.admin_password),
+            "publishable_key": keys.publishable_key,
+            "secret_key": keys.secret_key,
+            "jwt_secret": keys.jwt_secret,
+            "webhook_secret": keys.webhook_secret,
+            "server": cluster.server.name,
+            "data_dir": str(self.data_dir),
+        }
+
+    def _start_the_others(self, public: socket.socket, inner: socket.socket) -> None:
+        """Start gateway, functions and worker, which come up side by side."""
+        inner_port = inner.getsockname()[1]
+        make = PartMaker(self.project, self._cluster, self._keys, self.log)
+        gateway = make.gateway(public, f"http://127.0.0.1:{inner_port}")
+        functions = make.functions(inner, self._api_url)
+        self._start_part(gateway)
+        self._start_part(functions)
+        public.close()  # from here on only the parts hold the ports,
+        inner.close()  # so that a part that has ended refuses instead of hanging
+        gateway.wait_ready(lambda: answers(self.port, "/auth/v1/health"), _READY_SECONDS)
+        self._migrate()
+        self._start_part(make.worker())
+        functions.wait_ready(lambda: answers(inner_port, "/"), _READY_SECONDS)
+        self._note_failed_functions(inner_port)
+
+    def _start_part(self, part: Part) -> None:
+        part.start()
+        self._record(part)
+
+    def _migrate(self) -> None:
+        applied = self._state.applied[self._cluster.server.name]
+        wanted = self.project.migrations_hash()
+        with self._cluster.connect() as connection:
+            grant_auth(connection)
+            if applied.get("migrations") == wanted:
+                return
+            logger.info("applying migrations")
+            address = self._cluster.url("postgres", "").replace(":@", "@")
+            push(self.project, address, self._keys.postgres_password, log=self.log("migrations"))
+            connection.execute("notify pgrst, 'reload schema'")
+        applied["migrations"] = wanted
+        self._save()
+
+    def _note_failed_functions(self, port: int) -> None:
+        _, shown = fetch(port, "/") or (0, {})
+        self.warnings = [
+            f"function {name} could not be loaded: {reason} (see {self.log('functions')})"
+            for name, reason in shown.get("failed", {}).items()
+        ]
+        for warning in self.warnings:
+            logger.warning(warning)
+
+    def _record(self, part: Part) -> None:
+        """Write the part down at once: if we are killed, `down` must know it."""
+        if part not in self._parts:
+            self._parts.append(part)
+        if part.identity:
+            self._state.parts[part.name] = part.identity
+        self._save()
+
+    def _save(self) -> None:
+        self._state.save(self.data_dir)
+
+    def check(self) -> None:
+        """Raise PartFailedError, with the end of its log, when a part has ended."""
+        for part in self._parts:
+            part.check()
+
+    def watch(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Look after the parts until told to stop, by default for ever.
+
+        Raises:
+            PartFailedError: A part has ended; with the end of its log.
+        """
+        while not is_over():
+            self.check()
+            time.sleep(_WATCH_SECONDS)
+
+    def stop(self) -> None:
+        """End all parts, the database last."""
+        for part in reversed(self._parts):
+            part.stop()
+        if self._parts:
+            self._cluster.tidy()
+        self._parts.clear()
+        if self._state.supervisor:
+            self._state.parts, self._state.supervisor = {}, None
+            self._save()
+        self._lock.release()
+
+
+def _listen(port: int) -> socket.socket:
+    """Take the port before anything else is done; the part that serves it inherits the socket."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(
+            f"port {port} is taken by another program; use --port with another one"
+        ) from error
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _port_of(url: str) -> int:
+    return urlsplit(url).port or 0 if url else 0
+
+
+def read_status(data_dir: Path) -> dict[str, Any]:
+    """Return addresses and keys of a stack, and whether it is running.
+
+    Raises:
+        NotRunningError: No stack was ever started there.
+    """
+    state = State.load(data_dir)
+    if not state.status:
+        raise NotRunningError(f"no stack was started in {data_dir}; `pattern-engine up` starts one")
+    return state.status | {"running": state.running}
+
+
+def take_down(data_dir: Path) -> bool:
+    """End a stack started by another process; return whether there was anything to end."""
+    state = State.load(data_dir)
+    supervisor = state.supervisor
+    was_running = bool(state.parts)
+    if supervisor and supervisor.is_alive() and supervisor.pid != os.getpid():
+        end(supervisor, [signal.SIGTERM], patience=_PATIENCE_SECONDS)
+    end_recorded(State.load(data_dir))
+    return was_running
+
+
+def end_recorded(state: State) -> None:
+    """End the parts that a killed supervisor has left behind, by their identities."""
+    for name, identity in reversed(state.parts.items()):
+        end(identity, [signal.SIGINT, signal.SIGQUIT] if name == "postgres" else [signal.SIGTERM])
+    state.parts = {}

@@ -1,0 +1,93 @@
+"""What is written down about a running stack: who runs it, its processes and its addresses."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from pattern_engine.local.errors import AlreadyRunningError
+from pattern_engine.local.keys import write_private
+from pattern_engine.local.processes import Identity
+
+_FILE = "state.json"
+_LOCK = "lock"
+
+
+@dataclass
+class State:
+    """The content of the state file, readable by us alone since it holds the keys.
+
+    Attributes:
+        status: Addresses and keys, as `pattern-engine status` shows them.
+        supervisor: The process that started the parts.
+        parts: Each part's process.
+        applied: What each kind of server's cluster has: whether it was bootstrapped, and digests
+            of its stand-ins and its migrations.
+    """
+
+    status: dict[str, Any] = field(default_factory=dict)
+    supervisor: Identity | None = None
+    parts: dict[str, Identity] = field(default_factory=dict)
+    applied: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, directory: Path) -> "State":
+        """Return the state kept in a directory, or an empty one."""
+        file = directory / _FILE
+        if not file.exists():
+            return cls()
+        kept = json.loads(file.read_text())
+        return cls(
+            status=kept["status"],
+            supervisor=Identity(**kept["supervisor"]) if kept["supervisor"] else None,
+            parts={name: Identity(**part) for name, part in kept["parts"].items()},
+            applied=kept["applied"],
+        )
+
+    def save(self, directory: Path) -> None:
+        """Keep the state in a directory."""
+        write_private(directory / _FILE, json.dumps(asdict(self), indent=2))
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the stack is up: all that it started is alive."""
+        processes = [self.supervisor, *self.parts.values()]
+        return bool(self.parts) and all(one is not None and one.is_alive() for one in processes)
+
+
+class Lock:
+    """The right to run a stack in a directory; the kernel gives it back when the holder dies."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / _LOCK
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Take the lock.
+
+        Raises:
+            AlreadyRunningError: Another process holds it.
+        """
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise AlreadyRunningError(
+                f"a stack already uses {self._path.parent} (process {holder}): "
+                "`pattern-engine down` ends it, another --data-dir makes one more"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file:
+            self._file.close()
+            self._file = None

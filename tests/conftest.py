@@ -1,0 +1,355 @@
+"""What tests of any folder may take: a running local Supabase, people with roles, clients.
+
+Every test that takes `stack`, or anything built on it, runs once on each PostgreSQL server that
+the machine has. With pytest-xdist and `--dist=loadgroup` the tests of one server stay on one
+worker, so that each worker starts one stack. The tests of a session share it: a test works on
+rows of its own, or inside a transaction that it rolls back.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import tempfile
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol, Self
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # has no types
+
+from pattern_engine.local.servers import find_debian
+from pattern_engine.local.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from pytest import FixtureRequest  # noqa: PT013  a type, which pytest names so
+
+ServerName = Literal["debian", "wheel"]
+Role = Literal["ops_viewer", "ops_operator", "ops_admin"]
+PASSWORD = "correct horse battery staple"
+
+
+class _ByServer(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps the tests of one server together.
+
+    pytest-xdist 3.8 does so by the mark `xdist_group`, which it loses with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        found = re.search(r"\[(debian|wheel)\b", nodeid)
+        scope: str = found[1] if found else super()._split_scope(nodeid)
+        return scope
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByServer | None:
+    """Distribute tests by their server where `--dist=loadgroup` asks for groups."""
+    return _ByServer(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+def _servers() -> list[Any]:
+    """Return both servers; one that is not installed is skipped, with the reason."""
+    debian = find_debian()
+    missing = pytest.mark.skipif(
+        not (debian and debian.has_cron),
+        reason="Debian's postgresql-15-cron is not installed; make test as root on Debian does it",
+    )
+    return [
+        pytest.param("debian", marks=missing),
+        pytest.param("wheel"),
+    ]
+
+
+@pytest.fixture(scope="session", params=_servers())
+def server(request: FixtureRequest) -> ServerName:
+    """The PostgreSQL server that a stack runs on."""
+    name: ServerName = request.param
+    return name
+
+
+class StartStack(Protocol):
+    """Starts one more stack in a directory of its own, on free ports."""
+
+    def __call__(
+        self, server: ServerName, project: Path | None = None
+    ) -> AbstractContextManager[Stack]:
+        """Give the running stack; at the end stop it and remove its data."""
+
+
+@pytest.fixture(scope="session")
+def start_stack() -> StartStack:
+    """How a test starts a stack for itself; most share `stack` instead."""
+
+    @contextmanager
+    def start(server: ServerName, project: Path | None = None) -> Iterator[Stack]:
+        # Beneath the system's own temporary directory, which the server's user may enter.
+        home = Path(tempfile.mkdtemp(prefix="pattern-engine-test-"))
+        home.chmod(0o755)
+        try:
+            with Stack(home / "stack", port=0, server=server, project=project) as stack:
+                yield stack
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def stack(server: ServerName, start_stack: StartStack) -> Iterator[Stack]:
+    """The local Supabase of this session, with the engine's functions."""
+    with start_stack(server) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def addresses(stack: Stack) -> dict[str, Any]:
+    """Addresses and keys of the stack, as `pattern-engine status --json` prints them."""
+    return stack.status()
+
+
+class Sql:
+    """A connection to the database; each statement is a transaction unless one was begun."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def run(self, statement: LiteralString, *values: object) -> int:
+        """Run a statement; return how many rows it reports."""
+        return self.connection.execute(statement, values or None).rowcount
+
+    def rows(self, statement: LiteralString, *values: object) -> list[dict[str, Any]]:
+        """Return all rows of an answer."""
+        return self.connection.execute(statement, values or None).fetchall()
+
+    def row(self, statement: LiteralString, *values: object) -> dict[str, Any]:
+        """Return the one row of an answer."""
+        rows = self.rows(statement, *values)
+        assert len(rows) == 1, f"{len(rows)} rows instead of one: {statement}"
+        return rows[0]
+
+    def value(self, statement: LiteralString, *values: object) -> Any:
+        """Return the one value of an answer."""
+        row = self.row(statement, *values)
+        assert len(row) == 1, f"{len(row)} columns instead of one: {statement}"
+        return next(iter(row.values()))
+
+    def call(self, function: LiteralString, *arguments: object) -> Any:
+        """Call a function of schema ops; a dict or a list of dicts goes as JSON."""
+        places = ", ".join(["%s"] * len(arguments))
+        return self.value(f"select ops.{function}({places})", *map(_as_json, arguments))
+
+    def undone(self) -> AbstractContextManager[psycopg.Transaction]:
+        """Give a transaction that is rolled back at the end."""
+        return self.connection.transaction(force_rollback=True)
+
+
+def _as_json(argument: object) -> object:
+    is_json = isinstance(argument, dict) or (
+        isinstance(argument, list) and all(isinstance(item, dict) for item in argument)
+    )
+    return Jsonb(argument) if is_json else argument
+
+
+@pytest.fixture
+def database(addresses: dict[str, Any]) -> Iterator[Sql]:
+    """A connection as `postgres`, the owner of all objects, which is no superuser."""
+    with Sql(addresses["db_url"]) as sql:
+        yield sql
+
+
+@pytest.fixture
+def admin(addresses: dict[str, Any]) -> Iterator[Sql]:
+    """A connection as the superuser."""
+    with Sql(addresses["admin_db_url"]) as sql:
+        yield sql
+
+
+@dataclass(frozen=True)
+class RefusedError(Exception):
+    """The REST interface refused a call.
+
+    Attributes:
+        status: HTTP status.
+        body: PostgREST's error: code, message, details, hint.
+    """
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        """The SQLSTATE, or PostgREST's own code."""
+        return str(self.body.get("code"))
+
+    @property
+    def words(self) -> str:
+        """Message, details and hint."""
+        return " ".join(str(self.body.get(key)) for key in ("message", "details", "hint"))
+
+
+class Rest:
+    """Speaks to schema `ops` over PostgREST as one caller."""
+
+    def __init__(self, http: httpx.Client, url: str, key: str, token: str | None = None) -> None:
+        self._http = http
+        self._url = f"{url}/rest/v1"
+        self.headers = {
+            "apikey": key,
+            "Accept-Profile": "ops",
+            "Content-Profile": "ops",
+            "Prefer": "return=representation",
+        }
+        # The publishable key alone is no token: without one the caller is anon.
+        if token:
+            self.headers["Authorization"] = f"Bearer {token}"
+
+    def in_schema(self, schema: str) -> Self:
+        """Return the same caller's client for another schema."""
+        other = copy.copy(self)
+        other.headers = self.headers | {"Accept-Profile": schema, "Content-Profile": schema}
+        return other
+
+    def _send(self, method: str, path: str, body: object = None, **filters: str) -> Any:
+        answer = self._http.request(
+            method,
+            f"{self._url}/{path}",
+            params=filters,
+            json=body,
+            headers=self.headers,
+        )
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise RefusedError(answer.status_code, answer.json())
+
+    def call(self, function: str, **arguments: object) -> Any:
+        """Call a function of schema ops."""
+        return self._send("POST", f"rpc/{function}", arguments)
+
+    def select(self, table: str, **filters: str) -> list[dict[str, Any]]:
+        """Read rows; filters as PostgREST has them, such as `id="eq.7"`."""
+        rows: list[dict[str, Any]] = self._send("GET", table, **filters)
+        return rows
+
+    def insert(self, table: str, row: object) -> list[dict[str, Any]]:
+        """Insert a row, or a list of them; return them as stored."""
+        rows: list[dict[str, Any]] = self._send("POST", table, row)
+        return rows
+
+    def update(self, table: str, change: object, **filters: str) -> list[dict[str, Any]]:
+        """Change rows; return them as stored."""
+        rows: list[dict[str, Any]] = self._send("PATCH", table, change, **filters)
+        return rows
+
+    def delete(self, table: str, **filters: str) -> list[dict[str, Any]]:
+        """Delete rows; return them as they were."""
+        rows: list[dict[str, Any]] = self._send("DELETE", table, **filters)
+        return rows
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone who has signed up."""
+
+    id: str
+    email: str
+    token: str
+    rest: Rest
+
+
+class People:
+    """Signs people up and gives them roles."""
+
+    def __init__(self, http: httpx.Client, addresses: dict[str, Any]) -> None:
+        self._http = http
+        self._addresses = addresses
+
+    def new(self, role: Role | None = None) -> Person:
+        """Sign somebody up, as an operator if a role is given."""
+        email = f"{uuid.uuid4().hex}@example.com"
+        answer = self._http.post(
+            f"{self._addresses['api_url']}/auth/v1/signup",
+            json={"email": email, "password": PASSWORD},
+            headers={"apikey": self._addresses["publishable_key"]},
+        )
+        answer.raise_for_status()
+        session = answer.json()
+        rest = Rest(
+            self._http,
+            self._addresses["api_url"],
+            self._addresses["publishable_key"],
+            session["access_token"],
+        )
+        person = Person(session["user"]["id"], email, session["access_token"], rest)
+        if role:
+            with Sql(self._addresses["db_url"]) as sql:
+                sql.run(
+                    "insert into ops.operators (user_id, role) values (%s, %s)", person.id, role
+                )
+        return person
+
+
+@pytest.fixture(scope="session")
+def http_client() -> Iterator[httpx.Client]:
+    """One pool of connections for all clients; patient enough for many callers at once."""
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+    with httpx.Client(timeout=60, limits=limits) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def people(http_client: httpx.Client, addresses: dict[str, Any]) -> People:
+    """Signs up as many people as a test needs."""
+    return People(http_client, addresses)
+
+
+@pytest.fixture(scope="session")
+def user(people: People) -> Person:
+    """A signed-up user of the application who is no operator."""
+    return people.new()
+
+
+@pytest.fixture(scope="session")
+def viewer(people: People) -> Person:
+    """An operator who may read."""
+    return people.new("ops_viewer")
+
+
+@pytest.fixture(scope="session")
+def operator(people: People) -> Person:
+    """An operator who may also cluster and disable fixes."""
+    return people.new("ops_operator")
+
+
+@pytest.fixture(scope="session")
+def administrator(people: People) -> Person:
+    """An operator who may also approve fixes."""
+    return people.new("ops_admin")
+
+
+@pytest.fixture(scope="session")
+def anon(http_client: httpx.Client, addresses: dict[str, Any]) -> Rest:
+    """Anyone with the publishable key, not signed in."""
+    return Rest(http_client, addresses["api_url"], addresses["publishable_key"])
+
+
+@pytest.fixture(scope="session")
+def engine(http_client: httpx.Client, addresses: dict[str, Any]) -> Rest:
+    """The engine itself, by the secret key."""
+    key = addresses["secret_key"]
+    return Rest(http_client, addresses["api_url"], key, key)
