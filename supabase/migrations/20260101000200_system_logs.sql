@@ -18,7 +18,7 @@ create table ops.system_logs (
 
 comment on table ops.system_logs is 'What the applications logged. Errors and criticals are learned from.';
 comment on column ops.system_logs.id is 'Row number; each row is counted once, however often it is delivered.';
-comment on column ops.system_logs.created_at is 'When it happened. May lie in the past; a time in the future becomes now.';
+comment on column ops.system_logs.created_at is 'When it happened. May lie in the past, not before 1970; a time in the future becomes now.';
 comment on column ops.system_logs.log_level is 'debug, info, warning, error or critical.';
 comment on column ops.system_logs.message is 'The message as the application wrote it.';
 comment on column ops.system_logs.source is 'The component that wrote it. The engine''s own rows have pattern-engine.';
@@ -41,13 +41,14 @@ set search_path = ''
 as $$
 begin
   new.written_by := current_user::text;
-  new.created_at := least(new.created_at, clock_timestamp());
+  -- Readers reckon with the time, and few of them know -infinity or years before Christ.
+  new.created_at := greatest(least(new.created_at, clock_timestamp()), 'epoch');
   return new;
 end
 $$;
 
 comment on function ops_internal.stamp_log_row() is
-  'Records who wrote a log row, whatever the writer says, and keeps its time out of the future.';
+  'Records who wrote a log row, whatever the writer says, and keeps its time between 1970 and now.';
 
 revoke all on function ops_internal.stamp_log_row() from public, anon, authenticated, service_role;
 

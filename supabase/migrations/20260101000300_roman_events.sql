@@ -37,7 +37,9 @@ create policy "Operators read events" on ops.roman_events
 revoke all on table ops.roman_events from public, anon, authenticated, service_role;
 revoke all on sequence ops.roman_events_id_seq from public, anon, authenticated, service_role;
 grant select on table ops.roman_events to authenticated;
-grant select, insert on table ops.roman_events to service_role;
+grant select on table ops.roman_events to service_role;
+-- Who did it and when, the database says: only what a person does carries an actor.
+grant insert (event_type, severity, description, metadata, constitutional_validation) on table ops.roman_events to service_role;
 grant usage on sequence ops.roman_events_id_seq to service_role;
 
 create function ops.record_event_v1(

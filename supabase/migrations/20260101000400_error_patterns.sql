@@ -127,9 +127,26 @@ comment on column ops.pattern_signatures.signature is 'pattern_ and a digest of 
 comment on column ops.pattern_signatures.pattern_id is 'The pattern that it leads to.';
 comment on column ops.pattern_signatures.algorithm is 'The grouping algorithm that made it, as grouping/v1.';
 comment on column ops.pattern_signatures.template is 'The normalised message that it is the digest of.';
-comment on column ops.pattern_signatures.created_at is 'When it was added. A fix applies only to signatures that its approver could see.';
+comment on column ops.pattern_signatures.created_at is 'When it came to this pattern. A fix applies only to signatures that its approver could see.';
 
 create index idx_pattern_signatures_pattern on ops.pattern_signatures (pattern_id);
+
+create function ops_internal.stamp_signature() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.created_at := case when tg_op = 'UPDATE' and new.pattern_id = old.pattern_id then old.created_at else clock_timestamp() end;
+  return new;
+end
+$$;
+
+comment on function ops_internal.stamp_signature() is
+  'Records when a signature came to its pattern, whatever the writer says: a fix does not apply to those that came after its approval.';
+revoke all on function ops_internal.stamp_signature() from public, anon, authenticated, service_role;
+
+create trigger stamp_signature before insert or update on ops.pattern_signatures
+  for each row execute function ops_internal.stamp_signature();
 
 alter table ops.pattern_signatures enable row level security;
 

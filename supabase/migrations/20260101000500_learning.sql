@@ -47,21 +47,37 @@ grant execute on function ops_internal.require_own_log_rows(jsonb) to service_ro
 create function ops.learn_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
 set search_path = ''
+-- The plans for a few errors serve all batches: each error is looked up by index, and none is planned anew.
+set plan_cache_mode = 'force_generic_plan'
 as $$
 -- Locks are taken in one order by every caller, so that two batches never wait for each other:
 -- new patterns by signature, then incidents by log row, then the counters by pattern.
 declare
   keep_latest constant integer := 20;
+  -- What the hot path needs of the errors, read out of the JSON once.
+  given_signatures text [];
+  given_logs bigint [];
   new_patterns uuid [] := array[]::uuid [];
   counted_logs bigint [];
   counted jsonb;
   answer jsonb;
 begin
-  perform ops_internal.require_own_log_rows(p_errors);
+  select array_agg(errors.signature order by errors.ordinality), array_agg(errors.system_log_id order by errors.ordinality)
+  into given_signatures, given_logs
+  from rows from (jsonb_to_recordset(p_errors) as (signature text, system_log_id bigint)) with ordinality as errors;
+
+  if array_remove(given_logs, null) <> '{}' then
+    perform ops_internal.require_own_log_rows(p_errors);
+  end if;
+  if array_position(given_logs, null) is null then
+    -- What a crash takes within the moment before it is flushed, the sweep brings again: the log rows
+    -- are there. So nobody needs to wait for the disk.
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
 
   -- 1. A pattern for each signature that has none. Its count is filled in below.
   if exists (
-    select from jsonb_to_recordset(p_errors) as errors (signature text)
+    select from unnest(given_signatures) as errors (signature)
     where not exists (select from ops.pattern_signatures as known where known.signature = errors.signature)
   ) then
     with unknown as (
@@ -104,10 +120,10 @@ begin
   with incidents as (
     insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at)
     select signatures.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now())
-    from jsonb_to_recordset(p_errors) as errors (signature text, system_log_id bigint)
+    from unnest(given_signatures, given_logs) with ordinality as errors (signature, system_log_id, ordinality)
     inner join ops.pattern_signatures as signatures on signatures.signature = errors.signature
     left join ops.system_logs as logs on logs.id = errors.system_log_id
-    order by errors.system_log_id
+    order by errors.system_log_id, errors.ordinality
     on conflict (system_log_id) do nothing
     returning pattern_id, system_log_id, occurred_at
   ),
@@ -178,7 +194,7 @@ begin
         or row_number() over (partition by errors.system_log_id order by errors.ordinality) = 1
       ) as is_counted,
       patterns.pattern_id = any(new_patterns) as is_new
-    from rows from (jsonb_to_recordset(p_errors) as (signature text, system_log_id bigint)) with ordinality as errors
+    from unnest(given_signatures, given_logs) with ordinality as errors (signature, system_log_id, ordinality)
     left join ops.pattern_incidents as incidents on incidents.system_log_id = errors.system_log_id
     left join ops.pattern_signatures as signatures on signatures.signature = errors.signature
     inner join ops.error_patterns as patterns on patterns.pattern_id = coalesce(incidents.pattern_id, signatures.pattern_id)

@@ -59,7 +59,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if old.disabled_at is null
+  if tg_op = 'UPDATE'
+    and old.disabled_at is null
     and new.disabled_at is not null
     and to_jsonb(new) - array['disabled_by', 'disabled_at', 'disabled_reason']
     = to_jsonb(old) - array['disabled_by', 'disabled_at', 'disabled_reason']
@@ -68,15 +69,15 @@ begin
   end if;
   raise exception using
     errcode = 'PL006',
-    message = 'an approved fix does not change',
-    hint = 'Disable it and approve the new version.';
+    message = case tg_op when 'UPDATE' then 'an approved fix does not change' else 'an approved fix is kept' end,
+    hint = 'Disable it; a new version needs a new approval.';
 end
 $$;
 
-comment on function ops_internal.keep_approved_fixes() is 'An approved fix may be switched off once; nothing else about it changes.';
+comment on function ops_internal.keep_approved_fixes() is 'An approved fix may be switched off once; nothing else about it changes, and it is never deleted, its pattern neither.';
 revoke all on function ops_internal.keep_approved_fixes() from public, anon, authenticated, service_role;
 
-create trigger keep_approved_fixes before update on ops.pattern_fixes
+create trigger keep_approved_fixes before update or delete on ops.pattern_fixes
   for each row execute function ops_internal.keep_approved_fixes();
 
 create function ops_internal.fix_digest(
@@ -117,7 +118,8 @@ create table ops.pattern_claims (
   constitutional_validation jsonb,
   claimed_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
-  unique (pattern_id, system_log_id, fix_version)
+  unique (pattern_id, fix_version, system_log_id),
+  foreign key (pattern_id, fix_version) references ops.pattern_fixes (pattern_id, version)
 );
 
 comment on table ops.pattern_claims is

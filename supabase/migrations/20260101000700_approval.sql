@@ -69,6 +69,25 @@ comment on function ops_internal.limit_parameter(jsonb, text, integer, integer, 
   'One limit out of the parameters, or its default. Raises PL013 outside its bounds.';
 revoke all on function ops_internal.limit_parameter(jsonb, text, integer, integer, integer) from public, anon, authenticated, service_role;
 
+create function ops_internal.require_parameters(p_parameters jsonb) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(p_parameters) <> 'object' then
+    raise exception using
+      errcode = 'PL013',
+      message = format('the parameters are %s', p_parameters),
+      hint = 'Give a JSON object.';
+  end if;
+  return coalesce(p_parameters, '{}');
+end
+$$;
+
+comment on function ops_internal.require_parameters(jsonb) is 'The parameters, none by default. Raises PL013 unless they are an object.';
+revoke all on function ops_internal.require_parameters(jsonb) from public, anon, authenticated, service_role;
+
 create function ops_internal.trusted_writers(p_parameters jsonb) returns text []
 language plpgsql
 immutable
@@ -108,7 +127,7 @@ set search_path = ''
 as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_admin']);
-  parameters constant jsonb := coalesce(p_parameters, '{}');
+  parameters constant jsonb := ops_internal.require_parameters(p_parameters);
   timeout_ms constant integer := ops_internal.limit_parameter(parameters, 'timeout_ms', 5000, 1, 8000);
   max_retries constant integer := ops_internal.limit_parameter(parameters, 'max_retries', 0, 0, 10);
   max_rows constant integer := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, 100000);

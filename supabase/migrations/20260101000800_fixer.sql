@@ -98,6 +98,24 @@ $$;
 comment on function fix.touched_rows() is
   'Rows that this transaction has inserted, updated or deleted so far, per table, cascades and triggers included.';
 
+create function fix.belongings() returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  select string_agg(format('%s/%s/%s', owned.classid, owned.objid, functions.xmin), ' ' order by owned.classid, owned.objid)
+  from pg_catalog.pg_shdepend as owned
+  left join pg_catalog.pg_proc as functions
+    on owned.classid = 'pg_catalog.pg_proc'::regclass and functions.oid = owned.objid
+  where owned.refclassid = 'pg_catalog.pg_authid'::regclass
+    and owned.refobjid = 'ops_fixer'::regrole
+    and owned.deptype = 'o'
+    and owned.dbid = (select databases.oid from pg_catalog.pg_database as databases where databases.datname = current_database())
+$$;
+
+comment on function fix.belongings() is
+  'Everything that ops_fixer owns, temporary objects included, and the state of its functions: fix.execute, unchanged.';
+
 create function fix.execute(p_application_id uuid) returns jsonb
 language plpgsql
 security definer
@@ -107,16 +125,27 @@ as $$
 -- @plpgsql_check_options: security_warnings = off
 declare
   pinned record;
+  belongings_before constant text := fix.belongings();
   touched_before jsonb;
   tables jsonb;
   rows_touched bigint;
 begin
   select * into pinned from ops_internal.pinned_fix(p_application_id);
+  -- PostgREST leaves the request's headers here, the secret key among them: not for the script to read.
+  perform set_config('request.headers', '', true), set_config('request.cookies', '', true);
   touched_before := fix.touched_rows();
 
   execute pinned.script using pinned.parameters, pinned.error;
   -- What the script left for the commit happens now, where it is counted and can be undone.
   set constraints all immediate;
+
+  -- ops_fixer owns this function, and temporary objects outlive the transaction.
+  if fix.belongings() is distinct from belongings_before then
+    raise exception using
+      errcode = '42501',
+      message = 'a fix may not create, alter or drop anything',
+      hint = 'Nothing of it was kept. Change the schema in a migration.';
+  end if;
 
   select
     coalesce(jsonb_object_agg(later.key, later.value::bigint - coalesce(earlier.value::bigint, 0)), '{}'),
@@ -141,8 +170,10 @@ comment on function fix.execute(uuid) is
   'Runs the approved script of one application as ops_fixer. Takes no script: it reads the pinned one. Raises PL007 beyond the approved rows.';
 
 revoke all on function fix.touched_rows() from public, anon, authenticated, service_role;
+revoke all on function fix.belongings() from public, anon, authenticated, service_role;
 revoke all on function fix.execute(uuid) from public, anon, authenticated, service_role;
 grant execute on function fix.touched_rows() to ops_fixer;
+grant execute on function fix.belongings() to ops_fixer;
 grant execute on function fix.execute(uuid) to service_role;
 grant usage on schema fix to service_role;
 

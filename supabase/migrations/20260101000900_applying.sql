@@ -1,105 +1,111 @@
 -- Applying a fix: find, claim, run, cancel, finish.
 
 create function ops.find_candidates_v1(p_errors jsonb) returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- Planned once and not with each call: each error is looked up by index.
+set plan_cache_mode = 'force_generic_plan'
 as $$
-  with errors as (
-    select inputs.ordinality, inputs.signatures, inputs.system_log_id
-    from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
-  ),
+begin
+  return (
+    with errors as (
+      select inputs.ordinality, inputs.signatures, inputs.system_log_id
+      from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
+    ),
 
-  load as (
-    select count(*) as recent_errors
-    from (
-      select from ops.system_logs as logs
-      where logs.created_at >= now() - interval '5 minutes' and logs.log_level = 'error'
-      limit 10000
-    ) as recent
-  ),
+    load as (
+      select count(*) as recent_errors
+      from (
+        select from ops.system_logs as logs
+        where logs.created_at >= now() - interval '5 minutes' and logs.log_level = 'error'
+        limit 10000
+      ) as recent
+    ),
 
-  expressions as (
+    expressions as (
+      select coalesce(
+        jsonb_agg(
+          jsonb_build_object(
+            'pattern_id', enabled.pattern_id,
+            'pattern_signature', enabled.pattern_signature,
+            'error_message_pattern', enabled.error_message_pattern
+          )
+          order by enabled.id
+        ),
+        '[]'
+      ) as listed
+      from (
+        select patterns.id, patterns.pattern_id, patterns.pattern_signature, patterns.error_message_pattern
+        from ops.error_patterns as patterns
+        where patterns.auto_fix_enabled
+        order by patterns.last_seen desc
+        limit 1000
+      ) as enabled
+    )
+
     select coalesce(
       jsonb_agg(
         jsonb_build_object(
-          'pattern_id', enabled.pattern_id,
-          'pattern_signature', enabled.pattern_signature,
-          'error_message_pattern', enabled.error_message_pattern
+          'log', case when logs.id is not null then jsonb_build_object(
+            'id', logs.id,
+            'message', logs.message,
+            'source', logs.source,
+            'user_id', logs.user_id,
+            'written_by', logs.written_by,
+            'created_at', logs.created_at,
+            'age_seconds', extract(epoch from now() - logs.created_at)
+          ) end,
+          'pattern', case when patterns.pattern_id is not null then to_jsonb(patterns) - array[
+            'metadata', 'learned_from_incidents', 'created_at', 'updated_at'
+          ] end,
+          'fix', case when fixes.version is not null then to_jsonb(fixes) || jsonb_build_object(
+            'stored_matches', ops_internal.is_as_approved(fixes, patterns)
+          ) end,
+          'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
+          'recent_errors', (select load.recent_errors from load),
+          'recent_errors_of_pattern', (
+            select count(*)
+            from (
+              select from ops.pattern_incidents as incidents
+              where incidents.pattern_id = patterns.pattern_id and incidents.occurred_at >= now() - interval '5 minutes'
+              limit 10000
+            ) as recent
+          ),
+          'applications_last_minute', (
+            select count(*)
+            from ops.pattern_applications as applications
+            where applications.pattern_id = patterns.pattern_id and applications.applied_at >= now() - interval '1 minute'
+          ),
+          'already_applied', exists (
+            select from ops.pattern_claims as claims
+            where claims.pattern_id = patterns.pattern_id
+              and claims.fix_version = fixes.version
+              and claims.system_log_id = errors.system_log_id
+          )
         )
-        order by enabled.id
+        order by errors.ordinality
       ),
       '[]'
-    ) as listed
-    from (
-      select patterns.id, patterns.pattern_id, patterns.pattern_signature, patterns.error_message_pattern
-      from ops.error_patterns as patterns
-      where patterns.auto_fix_enabled
-      order by patterns.last_seen desc
-      limit 1000
-    ) as enabled
-  )
-
-  select coalesce(
-    jsonb_agg(
-      jsonb_build_object(
-        'log', case when logs.id is not null then jsonb_build_object(
-          'id', logs.id,
-          'message', logs.message,
-          'source', logs.source,
-          'user_id', logs.user_id,
-          'written_by', logs.written_by,
-          'created_at', logs.created_at,
-          'age_seconds', extract(epoch from now() - logs.created_at)
-        ) end,
-        'pattern', case when patterns.pattern_id is not null then to_jsonb(patterns) - array[
-          'metadata', 'learned_from_incidents', 'created_at', 'updated_at'
-        ] end,
-        'fix', case when fixes.version is not null then to_jsonb(fixes) || jsonb_build_object(
-          'stored_matches', ops_internal.is_as_approved(fixes, patterns)
-        ) end,
-        'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
-        'recent_errors', (select load.recent_errors from load),
-        'recent_errors_of_pattern', (
-          select count(*)
-          from (
-            select from ops.pattern_incidents as incidents
-            where incidents.pattern_id = patterns.pattern_id and incidents.occurred_at >= now() - interval '5 minutes'
-            limit 10000
-          ) as recent
-        ),
-        'applications_last_minute', (
-          select count(*)
-          from ops.pattern_applications as applications
-          where applications.pattern_id = patterns.pattern_id and applications.applied_at >= now() - interval '1 minute'
-        ),
-        'already_applied', exists (
-          select from ops.pattern_claims as claims
-          where claims.pattern_id = patterns.pattern_id
-            and claims.fix_version = fixes.version
-            and claims.system_log_id = errors.system_log_id
-        )
-      )
-      order by errors.ordinality
-    ),
-    '[]'
-  )
-  from errors
-  left join ops.system_logs as logs on logs.id = errors.system_log_id
-  left join lateral (
-    select signatures.pattern_id, signatures.created_at
-    from ops.pattern_signatures as signatures
-    where signatures.signature = any(errors.signatures)
-    order by array_position(errors.signatures, signatures.signature)
-    limit 1
-  ) as hit on true
-  left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
-  -- The live version, and only for a signature that its approver could see.
-  left join ops.pattern_fixes as fixes
-    on fixes.pattern_id = patterns.pattern_id
-    and fixes.disabled_at is null
-    and patterns.auto_fix_enabled
-    and hit.created_at <= fixes.approved_at
+    )
+    from errors
+    left join ops.system_logs as logs on logs.id = errors.system_log_id
+    left join lateral (
+      select signatures.pattern_id, signatures.created_at
+      from ops.pattern_signatures as signatures
+      where signatures.signature = any(errors.signatures)
+      order by array_position(errors.signatures, signatures.signature)
+      limit 1
+    ) as hit on true
+    left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
+    -- The live version, and only for a signature that its approver could see.
+    left join ops.pattern_fixes as fixes
+      on fixes.pattern_id = patterns.pattern_id
+      and fixes.disabled_at is null
+      and patterns.auto_fix_enabled
+      and hit.created_at <= fixes.approved_at
+  );
+end
 $$;
 
 comment on function ops.find_candidates_v1(jsonb) is
@@ -121,6 +127,17 @@ as $$
 declare
   claimed uuid;
 begin
+  if not exists (
+    select from ops.pattern_fixes as fixes
+    where fixes.pattern_id = p_pattern_id and fixes.version = p_fix_version and fixes.disabled_at is null
+  ) then
+    raise exception using
+      errcode = 'PL014',
+      message = 'this pattern has no enabled fix',
+      detail = format('Pattern %s, version %s.', p_pattern_id, p_fix_version),
+      hint = 'Ask ops.find_candidates_v1 for the live version.';
+  end if;
+
   insert into ops.pattern_claims (pattern_id, system_log_id, fix_version, sha256, constitutional_validation, error)
   values (p_pattern_id, p_system_log_id, p_fix_version, p_sha256, p_validation, p_error)
   on conflict (pattern_id, system_log_id, fix_version) do nothing
@@ -286,7 +303,8 @@ begin
     and not exists (
       select from pg_catalog.pg_policy as policies
       where policies.polrelid = classes.oid
-        and (policies.polroles = '{0}' or policies.polroles @> array['ops_fixer'::regrole::oid])
+        -- One for everyone does not count: on Supabase it shows users their own rows, and the fix none.
+        and policies.polroles @> array['ops_fixer'::regrole::oid]
     )
   limit 1;
   if found then
@@ -356,6 +374,8 @@ begin
       -- Only what a second try can change is tried again: a deadlock, a serialisation failure.
       exit when state not in ('40001', '40P01') or coalesce(retries_left, 0) <= 0;
       retries_left := retries_left - 1;
+      -- The other side first: at once, we would take the same rows again before it wakes.
+      perform pg_sleep(0.1);
     end;
   end loop;
 

@@ -144,6 +144,7 @@ begin
             'success_rate', patterns.success_rate,
             'confidence_score', patterns.confidence_score
           )
+          order by patterns.id
         ),
         '[]'
       )
@@ -213,7 +214,7 @@ begin
     status = 'completed',
     completed_at = clock_timestamp(),
     output_data = jsonb_build_object('clusters_created', jsonb_array_length(stored)),
-    patterns_analyzed = (p_result ->> 'patterns_analyzed')::integer,
+    patterns_analyzed = coalesce((p_result ->> 'patterns_analyzed')::integer, 0),
     execution_time_ms = (p_result ->> 'execution_time_ms')::integer,
     memory_used_mb = (p_result ->> 'memory_used_mb')::integer
   where learning_sessions.session_id = p_session_id;

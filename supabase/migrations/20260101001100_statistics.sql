@@ -99,7 +99,7 @@ begin
           from ops.error_patterns as waiting
           where waiting.occurrence_count >= least_occurrences and not waiting.auto_fix_enabled and waiting.status = 'open'
           order by waiting.occurrence_count desc, waiting.id
-          limit 50
+          limit 200
         ) as awaiting
       ),
       'as_of', now()
@@ -118,7 +118,7 @@ set search_path = ''
 as $$ select ops_internal.statistics() $$;
 
 comment on function ops.statistics_v1() is
-  'The key figures, the best fixes and the patterns that await approval, as of now. For operators and the engine.';
+  'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, as of now. For operators and the engine.';
 
 create function ops.ping_v1() returns integer
 language sql

@@ -88,15 +88,17 @@ create table ops_internal.sweep (
   only_row boolean primary key default true constraint sweep_has_one_row check (only_row),
   settled_id bigint not null default 0,
   seen_id bigint not null default 0,
-  seen_until xid8 not null default pg_snapshot_xmax(pg_current_snapshot())
+  drawn_id bigint not null default 0,
+  seen_until xid8 not null default pg_current_xact_id()
 );
 
 comment on table ops_internal.sweep is 'How far the search for errors that were never learned has come, so that it does not begin anew each minute.';
 comment on column ops_internal.sweep.only_row is 'There is one row.';
 comment on column ops_internal.sweep.settled_id is 'Every error up to this log row was learned.';
-comment on column ops_internal.sweep.seen_id is 'The last log row at the time of seen_until.';
+comment on column ops_internal.sweep.seen_id is 'The last log row at the sweep before seen_until.';
+comment on column ops_internal.sweep.drawn_id is 'The last log row at the time of seen_until; the next seen_id.';
 comment on column ops_internal.sweep.seen_until is
-  'Transactions from here on began later. Ids are drawn before they are committed: up to seen_id nothing can appear once all older transactions have ended.';
+  'Transactions from here on began later. An id is drawn a moment before its transaction is numbered, hence the sweep in between: up to seen_id nothing can appear once all older transactions have ended.';
 
 insert into ops_internal.sweep default values;
 revoke all on table ops_internal.sweep from public, anon, authenticated, service_role;
@@ -140,8 +142,9 @@ begin
         (select ids - 1 from ops_internal.unlearned_ids(progress.settled_id, progress.seen_id, 1) as ids),
         greatest(progress.settled_id, progress.seen_id)
       ),
-      seen_id = last_id,
-      seen_until = pg_snapshot_xmax(pg_current_snapshot())
+      seen_id = progress.drawn_id,
+      drawn_id = last_id,
+      seen_until = pg_current_xact_id()
     where only_row
     returning * into progress;
   end if;

@@ -24,9 +24,17 @@ as $$
 declare
   archived integer;
 begin
+  -- In the order in which learning locks, so that the two never wait for each other; what is being
+  -- learned at this moment is not unseen.
   with unseen as (
     update ops.error_patterns set status = 'archived'
-    where error_patterns.status = 'open' and error_patterns.last_seen < now() - p_unseen
+    where error_patterns.pattern_id in (
+      select old.pattern_id
+      from ops.error_patterns as old
+      where old.status = 'open' and old.last_seen < now() - p_unseen
+      order by old.pattern_id
+      for no key update skip locked
+    )
     returning pattern_id, pattern_signature, last_seen
   ),
 

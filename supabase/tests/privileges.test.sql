@@ -1,0 +1,146 @@
+-- Row-level security, policies and privileges of the engine's schemas, in pgTAP.
+-- Run with: supabase test db
+begin;
+
+create extension if not exists pgtap with schema extensions;
+set local search_path = extensions, pg_catalog;
+
+select plan(119);
+
+-- Every table is under row-level security -----------------------------------------------------
+
+select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables.name))
+from (
+  values
+  ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_incidents'), ('pattern_fixes'), ('pattern_claims'),
+  ('pattern_applications'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+) as tables (name)
+inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
+
+select is(
+  (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
+  11, 'there are no other tables in ops'
+);
+
+-- Policies --------------------------------------------------------------------------------------
+
+select policies_are('ops', policies.tablename, policies.names::name [])
+from (
+  values
+  ('system_logs', array['Signed-in users write their own log rows', 'Authors read their own log rows and operators read all']),
+  ('error_patterns', array['Operators read patterns']),
+  ('pattern_signatures', array['Operators read signatures']),
+  ('pattern_incidents', array['Operators read incidents']),
+  ('pattern_fixes', array['Operators read approved fixes']),
+  ('pattern_claims', array['Operators read claims']),
+  ('pattern_applications', array['Operators read applications']),
+  ('pattern_clusters', array['Operators read clusters']),
+  ('learning_sessions', array['Operators read learning sessions']),
+  ('roman_events', array['Operators read events']),
+  ('operators', array['Operators read who the operators are'])
+) as policies (tablename, names);
+
+select is(
+  array(
+    select format('%s %s %s', tablename, cmd, array_to_string(roles, ',')) from pg_policies
+    where schemaname = 'ops' and (cmd <> 'SELECT' or roles <> '{authenticated}')
+  ),
+  array['system_logs INSERT authenticated'],
+  'policies are for signed-in people, and all but one are for reading'
+);
+
+-- Privileges on tables: anon none, authenticated and service_role as listed ---------------------
+
+select table_privs_are('ops', privileges.tablename, 'anon', array[]::name [])
+from (select tablename from pg_tables where schemaname = 'ops' union all select 'pattern_stats') as privileges;
+
+select table_privs_are('ops', privileges.tablename, 'ops_fixer', array[]::name [])
+from (select tablename from pg_tables where schemaname = 'ops' union all select 'pattern_stats') as privileges;
+
+select table_privs_are('ops', privileges.tablename, 'authenticated', array['SELECT']::name [])
+from (select tablename from pg_tables where schemaname = 'ops') as privileges;
+
+select table_privs_are('ops', 'pattern_stats', 'authenticated', array[]::name []);
+select table_privs_are('ops', 'pattern_stats', 'service_role', array[]::name []);
+
+select table_privs_are('ops', privileges.tablename, 'service_role', privileges.allowed::name [])
+from (
+  values
+  ('system_logs', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('error_patterns', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('pattern_signatures', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('pattern_incidents', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('pattern_fixes', array['SELECT']),
+  ('pattern_claims', array['SELECT', 'INSERT', 'UPDATE']),
+  ('pattern_applications', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('pattern_clusters', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('learning_sessions', array['SELECT', 'INSERT', 'UPDATE']),
+  ('roman_events', array['SELECT']),
+  ('operators', array['SELECT'])
+) as privileges (tablename, allowed);
+
+select column_privs_are('ops', 'system_logs', columns.name, 'authenticated', columns.allowed::name [])
+from (
+  values
+  ('id', array['SELECT']), ('written_by', array['SELECT']),
+  ('message', array['SELECT', 'INSERT']), ('log_level', array['SELECT', 'INSERT']), ('user_id', array['SELECT', 'INSERT'])
+) as columns (name, allowed);
+
+select column_privs_are('ops', 'roman_events', columns.name, 'service_role', columns.allowed::name [])
+from (
+  values
+  ('id', array['SELECT']), ('event_id', array['SELECT']), ('actor', array['SELECT']), ('created_at', array['SELECT']),
+  ('event_type', array['SELECT', 'INSERT']), ('metadata', array['SELECT', 'INSERT'])
+) as columns (name, allowed);
+
+-- Privileges on functions -----------------------------------------------------------------------
+
+select is(
+  array(
+    select functions.oid::regprocedure::text
+    from pg_proc as functions
+    cross join lateral aclexplode(coalesce(functions.proacl, acldefault('f', functions.proowner))) as entries
+    where functions.pronamespace in ('ops'::regnamespace, 'ops_internal'::regnamespace, 'fix'::regnamespace)
+      and entries.grantee = 0
+  ),
+  array[]::text [], 'nothing is executable by everyone'
+);
+
+select is(
+  array(
+    select functions.proname::text from pg_proc as functions
+    where functions.pronamespace = 'ops'::regnamespace and has_function_privilege('anon', functions.oid, 'execute')
+  ),
+  array['ping_v1'], 'anon asks for a sign of life and calls nothing else'
+);
+
+select function_privs_are('ops', functions.name, functions.arguments, callers.role, callers.allowed::name [])
+from (
+  values
+  ('learn_errors_v1', array['jsonb'], false),
+  ('read_logs_v1', array['bigint[]'], false),
+  ('find_candidates_v1', array['jsonb'], false),
+  ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb'], false),
+  ('run_application_v1', array['uuid'], false),
+  ('cancel_application_v1', array['uuid'], false),
+  ('finish_application_v1', array['uuid', 'jsonb'], false),
+  ('approve_pattern_v1', array['uuid', 'text', 'text', 'text', 'jsonb', 'text[]', 'uuid'], true),
+  ('disable_pattern_v1', array['uuid', 'text'], true),
+  ('statistics_v1', array[]::text [], true)
+) as functions (name, arguments, is_for_people)
+cross join lateral (
+  values
+  ('authenticated', case when functions.is_for_people then array['EXECUTE'] else array[]::text [] end),
+  ('service_role', array['EXECUTE']),
+  ('ops_fixer', array[]::text [])
+) as callers (role, allowed);
+
+-- Where fixes run -------------------------------------------------------------------------------
+
+select function_owner_is('fix', 'execute', array['uuid'], 'ops_fixer');
+select is_definer('fix', 'execute', array['uuid']);
+select schema_privs_are('fix', 'ops_fixer', array['USAGE']);
+select schema_privs_are('ops', 'ops_fixer', array[]::name []);
+
+select * from finish();
+rollback;
