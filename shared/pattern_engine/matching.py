@@ -1,0 +1,60 @@
+"""Which pattern's expression a message matches: all of them at once, in linear time.
+
+Used where no signature is known, for instance after a pattern was given an expression by hand.
+"""
+
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
+
+import re2
+
+from pattern_engine.grouping import clean
+
+__all__ = ["ExpressionSet", "first_unique_match"]
+
+Id = TypeVar("Id", bound=Hashable)
+
+
+class ExpressionSet(Generic[Id]):
+    """Expressions compiled into one automaton (RE2's Set): 10,000 of them match in microseconds.
+
+    `refused` holds the ids whose expressions RE2 cannot compile, with the reason; they match
+    nothing.
+    """
+
+    def __init__(self, expressions: Iterable[tuple[Id, str]]) -> None:
+        self.refused: dict[Id, str] = {}
+        self._ids: list[Id] = []
+        options = re2.Options()
+        options.log_errors = False
+        options.max_mem = 256 << 20
+        self._set = re2.Set.SearchSet(options)
+        for identity, expression in expressions:
+            try:
+                self._set.Add(expression)
+            except re2.error as failure:
+                self.refused[identity] = str(failure)
+            else:
+                self._ids.append(identity)
+        if self._ids:
+            self._set.Compile()
+
+    def matches(self, message: str) -> set[Id]:
+        """Return the ids whose expressions match; two expressions of one id count once."""
+        if not self._ids:
+            return set()
+        found = self._set.Match(clean(message)) or ()  # None where nothing matches
+        return {self._ids[index] for index in found}
+
+    def unique_match(self, message: str) -> Id | None:
+        """Return the only id that matches, else None.
+
+        An ambiguous match is none, since the wrong one of two fixes could run.
+        """
+        found = self.matches(message)
+        return found.pop() if len(found) == 1 else None
+
+
+def first_unique_match(message: str, expressions: Iterable[tuple[Id, str]]) -> Id | None:
+    """Return the id of the one pattern that a message matches, None if there is none or several."""
+    return ExpressionSet(expressions).unique_match(message)

@@ -1,0 +1,119 @@
+"""What an SQL fix may be made of. What is not listed is refused.
+
+Kept apart from `sql_fixes`: widening a list is a change of data, which a reviewer sees as such.
+"""
+
+import re
+from typing import Final
+
+from pglast import ast, enums
+
+#: Statements, wherever they stand.
+STATEMENTS: Final[dict[type[ast.Node], str]] = {
+    ast.SelectStmt: "select",
+    ast.InsertStmt: "insert",
+    ast.UpdateStmt: "update",
+    ast.DeleteStmt: "delete",
+}
+WRITING: Final = frozenset({"insert", "update", "delete"})
+
+#: Parts of statements. Not listed, so refused: SELECT INTO, WHERE CURRENT OF, TABLESAMPLE, XML and
+#: SQL/JSON constructors, COLLATE, and every utility statement.
+NODES: Final = frozenset(
+    {
+        *STATEMENTS,
+        ast.RawStmt, ast.WithClause, ast.CommonTableExpr, ast.ReturningClause, ast.ReturningOption,
+        ast.RangeVar, ast.RangeSubselect, ast.RangeFunction, ast.JoinExpr, ast.Alias, ast.ColumnDef,
+        ast.ResTarget, ast.MultiAssignRef, ast.SetToDefault, ast.OnConflictClause, ast.InferClause,
+        ast.IndexElem, ast.ColumnRef, ast.A_Star, ast.ParamRef, ast.A_Const, ast.Integer, ast.Float,
+        ast.Boolean, ast.String, ast.BitString, ast.A_Expr, ast.BoolExpr, ast.NullTest,
+        ast.BooleanTest, ast.CaseExpr, ast.CaseWhen, ast.CoalesceExpr, ast.MinMaxExpr, ast.SubLink,
+        ast.A_ArrayExpr, ast.A_Indirection, ast.A_Indices, ast.RowExpr, ast.FuncCall, ast.TypeCast,
+        ast.TypeName, ast.SQLValueFunction, ast.SortBy, ast.WindowDef, ast.GroupingSet,
+        ast.GroupingFunc, ast.LockingClause,
+    }
+)  # fmt: skip
+
+#: Functions of pg_catalog without side effects and with results no larger than what goes in.
+FUNCTIONS: Final = frozenset(
+    """
+    now clock_timestamp statement_timestamp transaction_timestamp age date_part date_trunc extract
+    justify_days justify_hours justify_interval make_date make_interval make_timestamptz timezone
+    to_char to_date to_number to_timestamp isfinite overlaps
+    abs ceil ceiling div floor mod power round sign sqrt trunc greatest least width_bucket
+    nullif coalesce num_nonnulls num_nulls
+    lower upper initcap length char_length character_length octet_length bit_length
+    btrim ltrim rtrim trim left right substr substring overlay position strpos replace translate
+    reverse split_part
+    starts_with concat concat_ws quote_literal quote_nullable regexp_replace regexp_match
+    regexp_matches regexp_substr regexp_count regexp_like regexp_split_to_array string_to_array
+    array_to_string like_escape ascii chr md5 sha224 sha256 sha384 sha512 encode decode to_hex
+    count sum min max avg bool_and bool_or every string_agg array_agg jsonb_agg json_agg
+    jsonb_object_agg json_object_agg stddev variance percentile_cont percentile_disc mode
+    row_number rank dense_rank percent_rank ntile lag lead first_value last_value nth_value
+    jsonb_build_object jsonb_build_array json_build_object json_build_array to_jsonb to_json
+    jsonb_set jsonb_insert jsonb_strip_nulls jsonb_typeof json_typeof jsonb_array_length
+    json_array_length jsonb_array_elements jsonb_array_elements_text json_array_elements
+    json_array_elements_text jsonb_each jsonb_each_text json_each json_each_text jsonb_object_keys
+    json_object_keys jsonb_extract_path jsonb_extract_path_text json_extract_path
+    json_extract_path_text jsonb_to_record jsonb_to_recordset json_to_record json_to_recordset
+    jsonb_path_exists jsonb_path_query jsonb_path_query_array jsonb_path_query_first
+    jsonb_path_match
+    array_length array_upper array_lower array_ndims cardinality unnest array_append array_prepend
+    array_cat array_remove array_replace array_position array_positions trim_array
+    lower_inc upper_inc lower_inf upper_inf isempty gen_random_uuid uuidv4 uuidv7
+    to_tsvector to_tsquery plainto_tsquery websearch_to_tsquery ts_rank
+    """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
+)
+
+#: Never, not even by the approval's `functions`: they read files, settings or the catalogue, run
+#: text as SQL, sleep, signal, reach other servers, or change what a rollback does not bring back.
+FORBIDDEN_FUNCTION: Final = re.compile(
+    r"pg_.*|lo_.*|loread|lowrite|be_lo_.*|dblink.*|postgres_fdw.*|file_fdw.*|http|http_.*"
+    r"|set_config|current_setting|.*_to_xml.*|xpath_table|ts_stat|ts_rewrite|crosstab.*|connectby"
+    r"|nextval|setval|currval|lastval|txid_.*|xid|xid8|to_reg[a-z]+"
+    r"|reg(?:class|collation|config|database|dictionary|namespace|oper|operator|proc|procedure|role|type)"
+    r"|format_type|has_.*_privilege|row_security_.*|inet_(?:client|server)_.*|binary_upgrade_.*|brin_.*"
+    r"|version|getpgusername|session_user|user|current_(?:query|user|role|schemas?|database|catalog)"
+)
+
+#: Values that SQL gives without parentheses; the others tell who is asking.
+VALUE_FUNCTIONS: Final = frozenset(
+    {
+        enums.SQLValueFunctionOp.SVFOP_CURRENT_DATE,
+        enums.SQLValueFunctionOp.SVFOP_CURRENT_TIME,
+        enums.SQLValueFunctionOp.SVFOP_CURRENT_TIME_N,
+        enums.SQLValueFunctionOp.SVFOP_CURRENT_TIMESTAMP,
+        enums.SQLValueFunctionOp.SVFOP_CURRENT_TIMESTAMP_N,
+        enums.SQLValueFunctionOp.SVFOP_LOCALTIME,
+        enums.SQLValueFunctionOp.SVFOP_LOCALTIME_N,
+        enums.SQLValueFunctionOp.SVFOP_LOCALTIMESTAMP,
+        enums.SQLValueFunctionOp.SVFOP_LOCALTIMESTAMP_N,
+    }
+)
+
+#: Types of pg_catalog. A type without a schema that is not among them is taken to be public's.
+TYPES: Final = frozenset(
+    """
+    bool int2 int4 int8 float4 float8 numeric money text varchar bpchar char name bytea
+    date time timetz timestamp timestamptz interval uuid json jsonb jsonpath inet cidr macaddr
+    macaddr8 bit varbit
+    tsvector tsquery int4range int8range numrange tsrange tstzrange daterange int4multirange
+    int8multirange nummultirange tsmultirange tstzmultirange datemultirange point line lseg box path
+    polygon circle
+    """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
+)
+#: Types that turn text into rows of the catalogue, or stand for the system's own numbers.
+FORBIDDEN_TYPE: Final = re.compile(
+    r"reg(?:class|collation|config|database|dictionary|namespace|oper|operator|proc|procedure|role|type)"
+    r"|oid|oidvector|xid|xid8|cid|tid|aclitem|pg_.*|txid_snapshot|refcursor|xml|record|any.*|internal|cstring"
+    r"|trigger|event_trigger|language_handler|void|unknown|information_schema.*"
+)
+
+#: Schemas that no fix writes to; one named in the approval's `reads` it may read.
+PROTECTED_SCHEMA: Final = re.compile(
+    r"auth|vault|storage|ops|cron|net|fix|extensions|realtime|graphql|graphql_public|pgbouncer|pgmq|pgsodium"
+    r"|pgsodium_masks|pgtle|information_schema|dbdev|archive|supabase.*|_.*|pg_.*"
+)
+#: Schemas that no approval opens: secrets and the catalogue.
+UNREADABLE_SCHEMA: Final = re.compile(r"vault|pgsodium|pgsodium_masks|information_schema|fix|pg_.*")
