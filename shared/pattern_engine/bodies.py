@@ -1,0 +1,183 @@
+"""Reading request bodies: size, content type, strict JSON, and then one of the models.
+
+Strict means what RFC 8259 leaves open and clients get wrong: a key given twice, NaN and Infinity,
+numbers that overflow, and nesting beyond all reason are refused instead of being guessed at.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from pattern_engine.errors import (
+    BodyTooLarge,
+    InvalidField,
+    InvalidJson,
+    InvalidRequest,
+    MessageTooLarge,
+    UnknownField,
+    UnsupportedMediaType,
+)
+
+if TYPE_CHECKING:
+    from flask import Request as FlaskRequest
+    from pydantic_core import ErrorDetails
+
+    from pattern_engine.endpoints import Endpoint
+    from pattern_engine.models import Request
+
+MOST_BODY_BYTES = 1024 * 1024
+MOST_DEPTH = 32
+MOST_SHOWN_LENGTH = 100
+"""A wrong value is shown in the answer up to this length."""
+
+RequestT = TypeVar("RequestT", bound="Request")
+
+
+def load(request: FlaskRequest) -> None:
+    """Read the whole body, up to the limit, whether or not its length was announced.
+
+    Raises:
+        BodyTooLarge: before the rest is read.
+    """
+    # One byte more: werkzeug cuts a body without announced length at its limit and says nothing.
+    request.max_content_length = MOST_BODY_BYTES + 1
+    try:
+        size = len(request.get_data())
+    except RequestEntityTooLarge as problem:
+        raise BodyTooLarge(details={"most_bytes": MOST_BODY_BYTES}) from problem
+    except ClientDisconnected as problem:
+        raise InvalidJson("The body ended before its announced length.") from problem
+    if size > MOST_BODY_BYTES:
+        raise BodyTooLarge(details={"most_bytes": MOST_BODY_BYTES})
+
+
+def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
+    """The body that an endpoint asks for, as its model.
+
+    Raises:
+        InvalidRequest: or one of its kinds, which says what is wrong and where.
+    """
+    raw = request.get_data() if endpoint.takes_body else b""
+    if not raw:
+        if endpoint.takes_body and not endpoint.body_optional:
+            raise InvalidJson("The body is empty; send one JSON object.")
+        return validate({}, endpoint.request)
+    if request.mimetype != "application/json" or request.headers.get("content-encoding"):
+        raise UnsupportedMediaType(
+            details={
+                "content_type": request.headers.get("content-type"),
+                "content_encoding": request.headers.get("content-encoding"),
+            }
+        )
+    return validate(parse(raw), endpoint.request)
+
+
+def parse(raw: bytes) -> dict[str, object]:
+    """The JSON object in a body.
+
+    Raises:
+        InvalidJson: with the place, if it is anything else.
+    """
+    try:
+        value = json.loads(
+            raw.decode(),
+            object_pairs_hook=_once_each,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        _require_shallow(value)
+    except UnicodeDecodeError as problem:
+        raise InvalidJson(f"The body is not UTF-8: {problem.reason} at {problem.start}.") from None
+    except RecursionError:
+        raise InvalidJson(_TOO_DEEP) from None
+    except ValueError as problem:
+        raise InvalidJson(f"The body is not valid JSON: {problem}.") from None
+    if not isinstance(value, dict):
+        raise InvalidJson("The body is not a JSON object; send one, in braces.")
+    return value
+
+
+_TOO_DEEP = f"The body is nested more than {MOST_DEPTH} levels deep."
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose keys are all different: parsers disagree about which of two wins."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {shown(twice)} is given more than once")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {shown(text)} is too large")
+    return value
+
+
+def _require_shallow(value: object) -> None:
+    """Refuse deep nesting here, before code that works by recursion meets it."""
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return
+    raise InvalidJson(_TOO_DEEP)
+
+
+def validate(body: dict[str, object], model: type[RequestT]) -> RequestT:
+    """The body as a model.
+
+    Raises:
+        InvalidRequest: the kind that fits the first problem, with all of them in the details.
+    """
+    try:
+        return model.model_validate(body)
+    except ValidationError as problem:
+        raise _refusal(problem.errors(include_url=False)) from None
+
+
+def _refusal(problems: list[ErrorDetails]) -> InvalidRequest:
+    """One exception for what pydantic found wrong."""
+    found = [
+        {
+            "field": ".".join(map(str, problem["loc"])) or "(body)",
+            "problem": problem["msg"],
+            **({} if problem["type"] == "missing" else {"value": shown(problem["input"])}),
+        }
+        for problem in problems
+    ]
+    first, kind = found[0], problems[0]["type"]
+    details: dict[str, object] = {"problems": found}
+    if kind == "message_too_large":
+        return MessageTooLarge(details=details)
+    if kind == "extra_forbidden":
+        return UnknownField(
+            f"The field {first['field']} is not known here; leave it out.", details=details
+        )
+    value = f", it is {first['value']}" if "value" in first else ""
+    return InvalidField(f"{first['field']}: {first['problem']}{value}.", details=details)
+
+
+def shown(value: object) -> str:
+    """A value as a caller may recognise it, cut short."""
+    if isinstance(value, dict | list):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    return text if len(text) <= MOST_SHOWN_LENGTH else text[: MOST_SHOWN_LENGTH - 1] + "…"

@@ -1,0 +1,179 @@
+"""The only place that speaks PostgREST: one method for each function of the schema `ops`.
+
+What a person does is called with his own token, so that the database decides whether he may; the
+secret key is for the engine's own work. Calls are never repeated once they were sent: `learn` is
+safe to repeat, but whether to do so is for the caller, who is told by a 503. Only a connection that
+could not be opened is tried a second time, by the transport.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from pattern_engine import logs, transport
+from pattern_engine.errors import DatabaseError
+from pattern_engine.transport import Clients
+
+if TYPE_CHECKING:
+    from pattern_engine.auth import Caller
+    from pattern_engine.records import (
+        Approval,
+        Candidate,
+        CandidateQuery,
+        Claim,
+        ErrorRecord,
+        Event,
+        Json,
+        LearnedRecord,
+        LogRecord,
+        Outcome,
+    )
+    from pattern_engine.settings import Settings
+
+
+class Database:
+    """Calls the database's functions. Safe to share between threads, one for each process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._clients: Clients | None = None
+
+    def close(self) -> None:
+        """Close the connections; a process that lives on opens new ones with its next call."""
+        with self._lock:
+            if self._clients is not None:
+                self._clients.close()
+                self._clients = None
+
+    def learn_errors(self, errors: list[ErrorRecord]) -> list[LearnedRecord]:
+        """Count errors, in one transaction, and answer what became of each, in order."""
+        return self._rows("learn_errors_v1", {"p_errors": errors}, expected=len(errors))
+
+    def read_logs(self, ids: list[int]) -> list[LogRecord]:
+        """Read the errors and criticals among some log rows, without the engine's own."""
+        return self._rows("read_logs_v1", {"p_ids": ids})
+
+    def find_candidates(self, queries: list[CandidateQuery]) -> list[Candidate]:
+        """Find pattern, fix and circumstances of errors, in order."""
+        return self._rows("find_candidates_v1", {"p_errors": queries}, expected=len(queries))
+
+    def claim_application(
+        self,
+        candidate: Candidate,
+        error: Json,
+        validation: Json,
+    ) -> Claim:
+        """Take an error in hand: a version of a fix runs once for a log row."""
+        pattern, fix, log = candidate["pattern"], candidate["fix"], candidate["log"]
+        if pattern is None or fix is None:
+            raise ValueError("only a candidate with a fix can be claimed")
+        arguments = {
+            "p_pattern_id": pattern["pattern_id"],
+            "p_system_log_id": log["id"] if log else None,
+            "p_fix_version": fix["version"],
+            "p_sha256": fix["sha256"],
+            "p_validation": validation,
+            "p_error": error,
+        }
+        return cast("Claim", self._object("claim_application_v1", arguments))
+
+    def run_application(self, application_id: str) -> Outcome:
+        """Run the fix of a claimed application and record how it ended, in one transaction."""
+        arguments = {"p_application_id": application_id}
+        return cast("Outcome", self._object("run_application_v1", arguments))
+
+    def cancel_application(self, application_id: str) -> bool:
+        """Stop the backend that runs an application; False if none does."""
+        return self._call("cancel_application_v1", {"p_application_id": application_id}) is True
+
+    def finish_application(self, application_id: str, error: str, milliseconds: int) -> Outcome:
+        """Record an application that was cut off; one that was recorded before stays as it is."""
+        outcome = {"success": False, "error": error, "execution_time_ms": milliseconds}
+        arguments = {"p_application_id": application_id, "p_outcome": outcome}
+        return cast("Outcome", self._object("finish_application_v1", arguments))
+
+    def approve_pattern(self, approval: Approval, caller: Caller) -> Json:
+        """Approve a fix for a pattern, in the caller's name; answers the pattern."""
+        arguments = {f"p_{name}": value for name, value in approval.items()}
+        return self._object("approve_pattern_v1", arguments, caller)
+
+    def disable_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
+        """Switch a pattern's fix off, in the caller's name; answers the pattern."""
+        arguments = {"p_pattern_id": pattern_id, "p_reason": reason}
+        return self._object("disable_pattern_v1", arguments, caller)
+
+    def start_clustering(self, caller: Caller) -> Json:
+        """Open a learning session and read the patterns that it clusters."""
+        return self._object("start_clustering_v1", {}, caller)
+
+    def replace_clusters(
+        self, session_id: str, clusters: list[Json], result: Json, caller: Caller
+    ) -> list[Json]:
+        """Store the clusters of a session instead of the former ones, and complete the session."""
+        arguments = {"p_session_id": session_id, "p_clusters": clusters, "p_result": result}
+        return self._rows("replace_clusters_v1", arguments, caller=caller)
+
+    def fail_session(self, session_id: str, error: str, result: Json, caller: Caller) -> None:
+        """Record that a session failed."""
+        arguments = {"p_session_id": session_id, "p_error": error, "p_result": result}
+        self._call("fail_session_v1", arguments, caller)
+
+    def statistics(self, caller: Caller) -> Json:
+        """Read the key performance indicators."""
+        return self._object("statistics_v1", {}, caller)
+
+    def record_event(self, event: Event) -> None:
+        """Write an entry of ops.roman_events."""
+        self._call("record_event_v1", {f"p_{name}": value for name, value in event.items()})
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life, as anyone may."""
+        if transport.call(self._connected().anyone, "ping_v1", {}, as_person=True) != 1:
+            raise DatabaseError
+
+    def _rows(
+        self,
+        name: str,
+        arguments: Json,
+        *,
+        expected: int | None = None,
+        caller: Caller | None = None,
+    ) -> list[Any]:
+        """The answer of a function that gives a list, with as many rows as are `expected`."""
+        rows = self._call(name, arguments, caller)
+        if not isinstance(rows, list) or (expected is not None and len(rows) != expected):
+            raise _unexpected(name, rows)
+        return rows
+
+    def _object(self, name: str, arguments: Json, caller: Caller | None = None) -> Json:
+        """The answer of a function that gives an object."""
+        answer = self._call(name, arguments, caller)
+        if not isinstance(answer, dict):
+            raise _unexpected(name, answer)
+        return answer
+
+    def _call(self, name: str, arguments: Json, caller: Caller | None = None) -> object:
+        """Call a function as the engine, or as the person who calls us.
+
+        Raises:
+            PatternEngineError: the kind that fits the database's error code.
+        """
+        clients = self._connected()
+        if caller is None or caller.token is None:
+            return transport.call(clients.engine, name, arguments, as_person=False)
+        return transport.call(clients.of_person(caller.token), name, arguments, as_person=True)
+
+    def _connected(self) -> Clients:
+        """The clients of this process, made at the first call: a server forks before that."""
+        if self._clients is None:
+            with self._lock:
+                if self._clients is None:
+                    self._clients = Clients(self._settings)
+        return self._clients
+
+
+def _unexpected(name: str, answer: object) -> DatabaseError:
+    logs.error("database_answer_unexpected", rpc=name, kind=type(answer).__name__)
+    return DatabaseError(f"The database's answer to {name} is not understood.")

@@ -1,0 +1,70 @@
+"""Logs: one JSON object a line on standard output, as Google Cloud and most collectors read them.
+
+Each line has `severity`, `event` (a fixed name), `request_id` and the time in UTC. Fields are
+chosen one by one where they are logged; as a last line of defence, anything that looks like a key
+or a token is blanked before the line is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from pattern_engine import settings
+
+_SEVERITIES = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+# JSON Web Tokens, and Supabase's secret keys.
+_SECRET = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|sb_secret_[\w-]+")
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Id of the request that this thread answers."""
+
+
+def debug(event: str, **fields: object) -> None:
+    """Log a step that only someone who looks for a fault wants to see."""
+    _write("DEBUG", event, fields)
+
+
+def info(event: str, **fields: object) -> None:
+    """Log something that happened as it should."""
+    _write("INFO", event, fields)
+
+
+def warning(event: str, **fields: object) -> None:
+    """Log something that an operator may want to look at."""
+    _write("WARNING", event, fields)
+
+
+def error(event: str, exception: BaseException | None = None, /, **fields: object) -> None:
+    """Log a failure, with the traceback of its exception."""
+    if exception is not None:
+        fields["exception"] = "".join(traceback.format_exception(exception))
+    _write("ERROR", event, fields)
+
+
+def _write(severity: str, event: str, fields: dict[str, object]) -> None:
+    """Write one line in one call, so that threads do not mix theirs."""
+    configured = settings.current()
+    if _SEVERITIES[severity] < _SEVERITIES[configured.log_level]:
+        return
+    line = {
+        "severity": severity,
+        "event": event,
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request_id": request_id.get(),
+        **fields,
+    }
+    text = json.dumps(line, ensure_ascii=True, default=str)
+    sys.stdout.write(_without_secrets(text, configured.secrets()) + "\n")
+    sys.stdout.flush()
+
+
+def _without_secrets(text: str, known: tuple[str, ...]) -> str:
+    """The text with every known secret and everything that looks like one blanked."""
+    for secret in known:
+        text = text.replace(secret, "[secret]")
+    return _SECRET.sub("[secret]", text)

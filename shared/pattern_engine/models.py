@@ -1,0 +1,338 @@
+"""Requests and responses of every endpoint, with the specification's keys.
+
+Requests are strict: no field that is not listed, no string where a number belongs. Responses are
+built from what the database answered and carry no other column of it. The OpenAPI document is made
+from these classes, so a docstring or a description here is what a reader of the document sees.
+
+Schemas are built when a class is first used: a function needs two of them, and start-up time is
+what a serverless caller feels.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+MOST_MESSAGE_BYTES = 64 * 1024
+MOST_SCRIPT_BYTES = 64 * 1024
+MOST_SOURCE_LENGTH = 256
+MOST_REASON_LENGTH = 1000
+MOST_IDS = 500
+MOST_BIGINT = 2**63 - 1
+
+# What JSON can say and Postgres cannot store: NUL, and halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(value: object) -> object:
+    """Text with everything replaced that Postgres cannot store; anything else as it is."""
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "Input should not be blank")
+    return value
+
+
+def _message_size(value: str) -> str:
+    size = len(value.encode())
+    if size > MOST_MESSAGE_BYTES:
+        raise PydanticCustomError(
+            "message_too_large",
+            "Input has {size} bytes, at most {most} are taken",
+            {"size": size, "most": MOST_MESSAGE_BYTES},
+        )
+    return value
+
+
+def _script_size(value: str) -> str:
+    size = len(value.encode())
+    if size > MOST_SCRIPT_BYTES:
+        raise PydanticCustomError(
+            "script_too_large",
+            "Input has {size} bytes, at most {most} are taken",
+            {"size": size, "most": MOST_SCRIPT_BYTES},
+        )
+    return value
+
+
+Text = Annotated[str, BeforeValidator(storable), AfterValidator(_not_blank)]
+Message = Annotated[Text, AfterValidator(_message_size)]
+Script = Annotated[Text, AfterValidator(_script_size)]
+Source = Annotated[Text, Field(max_length=MOST_SOURCE_LENGTH)]
+# JSON has no UUIDs: a string is what a strict model has to take here.
+Identifier = Annotated[UUID, Field(strict=False)]
+LogId = Annotated[int, Field(ge=1, le=MOST_BIGINT)]
+Severity = Literal["debug", "info", "warning", "error", "critical"]
+PatternType = Literal["database", "api", "rls", "stripe", "deployment"]
+FixType = Literal["sql", "typescript", "bash", "api_call"]
+Writer = Literal["service_role", "authenticated", "postgres"]
+
+
+class Request(BaseModel):
+    """A request body: strict, and without fields that nobody asked for."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+
+class Response(BaseModel):
+    """An answer: what the database says beyond its fields is left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are left out of the answer where they have nothing to say."""
+
+
+class ErrorReport(Request):
+    """An error, as an application saw it."""
+
+    error_message: Message = Field(description="The message as it was logged; at most 64 KiB.")
+    error_source: Source | None = Field(
+        default=None, description="The component that it came from."
+    )
+    severity: Severity | None = Field(
+        default=None, description="How bad it is; judged by its keywords where it is left out."
+    )
+    system_log_id: LogId | None = Field(
+        default=None,
+        description="Its row in ops.system_logs; a row counts once, however often it is sent.",
+    )
+
+
+class LearnRequest(ErrorReport):
+    """An error to learn from."""
+
+
+class LearnedPattern(Response):
+    """The pattern that an error belongs to."""
+
+    pattern_id: str
+    pattern_signature: str
+    pattern_type: PatternType
+    occurrence_count: int
+    confidence_score: float = Field(description="0.00 to 1.00.")
+    auto_fix_enabled: bool
+
+
+class LearnResponse(Response):
+    """What was learned."""
+
+    success: Literal[True] = True
+    pattern: LearnedPattern
+    action: Literal["created", "updated", "unchanged"] = Field(
+        description="unchanged: this log row was counted before."
+    )
+
+
+class ApplyRequest(ErrorReport):
+    """An error to heal."""
+
+
+class AppliedPattern(Response):
+    """The pattern whose fix ran."""
+
+    pattern_id: str
+    pattern_signature: str
+    auto_fix_script: str | None
+    success_rate: float = Field(description="0.00 to 100.00.")
+
+
+class ApplyResponse(Response):
+    """Whether a fix ran, and how it ended."""
+
+    omitted_when_none = frozenset(
+        {"success", "pattern", "execution_time_ms", "reason", "constitutional_validation"}
+    )
+
+    applied: bool
+    success: bool | None = Field(
+        default=None, description="Whether the fix ended well, if one ran."
+    )
+    pattern: AppliedPattern | None = None
+    execution_time_ms: int | None = None
+    reason: str | None = Field(default=None, description="Why no fix ran, or why it failed.")
+    constitutional_validation: dict[str, Any] | None = Field(
+        default=None, description="The verdict of the Four Laws, where they forbade it."
+    )
+
+
+class ClusterRequest(Request):
+    """Nothing: clustering takes every pattern with three occurrences or more."""
+
+
+class Cluster(Response):
+    """Patterns that are alike."""
+
+    cluster_id: str
+    cluster_name: str
+    pattern_ids: list[str]
+    cluster_size: int
+    avg_success_rate: float
+    total_occurrences: int
+
+
+class ClusterResponse(Response):
+    """The clusters of one session."""
+
+    success: Literal[True] = True
+    clusters: list[Cluster]
+    patterns_analyzed: int
+    session_id: str
+
+
+class PatternsByType(Response):
+    """Patterns of each type."""
+
+    database: int = 0
+    api: int = 0
+    rls: int = 0
+    stripe: int = 0
+    deployment: int = 0
+
+
+class Statistics(Response):
+    """The specification's key performance indicators."""
+
+    total_patterns: int
+    enabled_patterns: int
+    approved_patterns: int
+    avg_success_rate: float
+    total_applications: int
+    patterns_by_type: PatternsByType
+    top_patterns: list[dict[str, Any]] = Field(description="Enabled patterns that heal best.")
+    awaiting_approval: list[dict[str, Any]] = Field(
+        description="Patterns with five occurrences or more and no enabled fix."
+    )
+    as_of: str = Field(description="When this was counted, ISO 8601.")
+
+
+class StatisticsResponse(Response):
+    """How learning goes."""
+
+    statistics: Statistics
+
+
+class FixParameters(BaseModel):
+    """Limits of a fix; every other key goes to the script."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
+
+    timeout_ms: Annotated[int, Field(ge=1, le=8000)] | None = Field(
+        default=None, description="A run is cut off after this long; 5000 by default."
+    )
+    max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(
+        default=None, description="Tries after a deadlock or a serialisation failure; 0 by default."
+    )
+    max_rows: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="Rows that a run may touch, cascades included; 1000 by default."
+    )
+    trusted_writers: Annotated[list[Writer], Field(min_length=1)] | None = Field(
+        default=None,
+        description='Database roles whose log rows fire the fix; ["service_role"] by default.',
+    )
+
+    def given(self) -> dict[str, object]:
+        """The parameters as they were sent, defaults left to the database."""
+        return self.model_dump(exclude_unset=True)
+
+
+class ApproveRequest(Request):
+    """A fix, written by a person, for a pattern."""
+
+    pattern_id: Identifier
+    auto_fix_script: Script = Field(description="At most 64 KiB.")
+    auto_fix_type: FixType
+    auto_fix_parameters: FixParameters | None = None
+    approved_by: Identifier = Field(description="Your own user id.")
+
+
+class DisableRequest(Request):
+    """A pattern whose fix is to be switched off."""
+
+    pattern_id: Identifier
+    reason: Annotated[Text, Field(max_length=MOST_REASON_LENGTH)] | None = Field(
+        default=None, description="For those who look at it later."
+    )
+
+
+class ApprovedPattern(Response):
+    """A pattern and the state of its approval."""
+
+    pattern_id: str
+    pattern_signature: str
+    auto_fix_enabled: bool
+    human_approved: bool
+    approved_by: str | None
+    approved_at: str | None
+    constitutional_compliant: bool
+
+
+class PatternResponse(Response):
+    """The pattern as it is now."""
+
+    success: Literal[True] = True
+    pattern: ApprovedPattern
+
+
+class LogRow(BaseModel):
+    """A row of ops.system_logs as the webhook carries it; all but its id is read from the table."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+
+    id: LogId
+
+
+class WebhookRequest(Request):
+    """Supabase's database webhook for one row, or ours with the ids of up to 500."""
+
+    type: Literal["INSERT"]
+    table: Literal["system_logs"]
+    schema_name: Literal["ops"] = Field(alias="schema")
+    record: LogRow | None = None
+    old_record: None = None
+    ids: Annotated[list[LogId], Field(max_length=MOST_IDS)] | None = None
+
+    def log_ids(self) -> list[int]:
+        """The ids that it names, each once, in order."""
+        named = [*([self.record.id] if self.record else []), *(self.ids or [])]
+        return list(dict.fromkeys(named))
+
+
+class WebhookResponse(Response):
+    """What became of the rows."""
+
+    success: Literal[True] = True
+    received: int = Field(description="Ids in the call.")
+    learned: int = Field(description="Rows that counted now.")
+    unchanged: int = Field(description="Rows that had counted before.")
+    applied: int = Field(description="Fixes that ran.")
+    healed: int = Field(description="Fixes that ended well.")
+    failed: int = Field(description="Rows that could not be worked on; the log says why.")
+
+
+class HealthResponse(Response):
+    """The engine and its database answer."""
+
+    status: Literal["ok"] = "ok"
+    database: Literal["ok"] = "ok"
+
+
+class Problem(Response):
+    """What was wrong."""
+
+    code: str = Field(description="Stable; branch on it.")
+    message: str = Field(description="What was wrong, with which value, and what to do.")
+    details: dict[str, Any]
+
+
+class ErrorResponse(Response):
+    """Every answer that is not a success."""
+
+    error: Problem
+    request_id: str = Field(description="Also in the x-request-id header, and in the log.")

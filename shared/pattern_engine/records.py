@@ -1,0 +1,176 @@
+"""What the database takes and answers: the JSON of its functions, as types.
+
+Each class mirrors the comment of a function in `supabase/migrations`; times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+Json = dict[str, Any]
+
+
+class ErrorRecord(TypedDict):
+    """One error to count."""
+
+    signature: str
+    algorithm: str
+    template: str
+    pattern_type: str
+    error_message_pattern: str
+    error_source: str | None
+    severity: str
+    features: Json
+    system_log_id: int | None
+    claimed_by: str | None
+    """The person on whose word it is counted; then the log row has to be his, with this message."""
+    error_message: str | None
+
+
+class LearnedRecord(TypedDict):
+    """What became of one error."""
+
+    pattern_id: str
+    pattern_signature: str
+    pattern_type: str
+    occurrence_count: int
+    confidence_score: float
+    auto_fix_enabled: bool
+    action: Literal["created", "updated", "unchanged"]
+    system_log_id: int | None
+
+
+class LogRecord(TypedDict):
+    """A log row that the webhook asks for."""
+
+    id: int
+    message: str
+    source: str | None
+    log_level: str
+    created_at: str
+    written_by: str
+    error_data: Json | None
+    learned: bool
+
+
+class CandidateQuery(TypedDict):
+    """One error to find a fix for."""
+
+    signatures: list[str]
+    system_log_id: int | None
+
+
+class CandidateLog(TypedDict):
+    """The log row behind an error."""
+
+    id: int
+    message: str
+    source: str | None
+    user_id: str | None
+    written_by: str
+    created_at: str
+    age_seconds: float
+
+
+class CandidatePattern(TypedDict):
+    """The pattern of an error."""
+
+    pattern_id: str
+    pattern_signature: str
+    pattern_type: str
+    error_message_pattern: str
+    severity: str
+    success_rate: float
+    confidence_score: float
+    occurrence_count: int
+    auto_fix_enabled: bool
+    auto_fix_script: str | None
+    auto_fix_type: str | None
+    auto_fix_parameters: Json | None
+
+
+class CandidateFix(TypedDict):
+    """The approved fix of a pattern."""
+
+    version: int
+    fix_type: str
+    script: str
+    prepared_script: str
+    parameters: Json
+    timeout_ms: int
+    max_retries: int
+    max_rows: int
+    sha256: str
+    trusted_writers: list[str]
+    stored_matches: bool
+    """Whether the stored fix still has the digest that was approved."""
+
+
+class Expression(TypedDict):
+    """An enabled pattern's regular expression, to try on a message whose signature is unknown."""
+
+    pattern_id: str
+    error_message_pattern: str
+    pattern_signature: str
+
+
+class Candidate(TypedDict):
+    """What is known about one error and its fix."""
+
+    log: CandidateLog | None
+    pattern: CandidatePattern | None
+    fix: CandidateFix | None
+    expressions: list[Expression]
+    recent_errors: int
+    """Errors of the last five minutes, and how many of them are this pattern's."""
+    recent_errors_of_pattern: int
+    applications_last_minute: int
+    already_applied: bool
+
+
+class Claim(TypedDict):
+    """Whether an application is ours to run."""
+
+    claimed: bool
+    application_id: str | None
+    reason: str | None
+
+
+class RatedPattern(TypedDict):
+    """A pattern's figures after an application."""
+
+    success_rate: float
+    confidence_score: float
+
+
+class Outcome(TypedDict):
+    """How an application ended."""
+
+    success: bool
+    error: str | None
+    rows_touched: int
+    tables: Json
+    execution_time_ms: int
+    pattern: RatedPattern
+
+
+class Approval(TypedDict):
+    """A fix that a person approves."""
+
+    pattern_id: str
+    script: str
+    prepared_script: str
+    type: str
+    parameters: Json
+    tables: list[str]
+    approved_by: str
+
+
+class Event(TypedDict):
+    """An entry of ops.roman_events."""
+
+    event_type: str
+    severity: str
+    description: str
+    metadata: Json
+    validation: Json | None

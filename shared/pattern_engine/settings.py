@@ -1,0 +1,161 @@
+"""The engine's settings: one frozen value, read once from the environment.
+
+`current()` is called when a function's module is loaded, so a missing variable stops start-up and
+not the first request. Modules of this package never call it while they are imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from pattern_engine.errors import ConfigurationError
+
+# RFC 7518, section 3.2: a key for HS256 has at least as many bits as its output.
+LEAST_SECRET_BYTES = 32
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Secrets stay out of its repr."""
+
+    supabase_url: str
+    """Base URL of the project, without a trailing slash."""
+    publishable_key: str
+    """Key of anonymous callers; it goes to PostgREST beside a person's token."""
+    secret_key: str = field(repr=False)
+    """Key of the engine's own work."""
+    webhook_secret: str = field(repr=False)
+    """Shared with the database webhook and the scheduled jobs."""
+    jwt_secret: str | None = field(default=None, repr=False)
+    """Signs HS256 access tokens; None where the project signs with asymmetric keys alone."""
+    jwks_url: str | None = None
+    """Where the public keys of asymmetric access tokens are; None where there are none."""
+    jwt_issuer: str | None = None
+    """Expected `iss`; None accepts any."""
+    jwt_audience: str = "authenticated"
+    """Expected `aud`."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Origins of browsers that may call; `*` for all."""
+    apply_max_age_seconds: int = 900
+    """Errors older than this are learned and never healed."""
+    database_timeout_seconds: float = 10.0
+    """Longest wait for one answer of the database."""
+    log_level: str = "INFO"
+    """Least severity that is logged."""
+
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never leave the process in a log line."""
+        return tuple(
+            secret for secret in (self.secret_key, self.webhook_secret, self.jwt_secret) if secret
+        )
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process, read at the first call."""
+    return from_environment(os.environ)
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: with every missing name and every wrong value in one message.
+    """
+    problems: list[str] = []
+    get = _reader(environment)
+    missing = _missing_names(get)
+    if missing:
+        problems.append(f"set {', '.join(missing)}")
+    url = (get("SUPABASE_URL") or "").rstrip("/")
+    jwks_url = get("SUPABASE_JWKS_URL")
+    problems += [
+        f"{name} must start with http:// or https://, it is {value!r}"
+        for name, value in (("SUPABASE_URL", url), ("SUPABASE_JWKS_URL", jwks_url))
+        if value and not value.startswith(("http://", "https://"))
+    ]
+    jwt_secret = get("SUPABASE_JWT_SECRET")
+    if jwt_secret and len(jwt_secret.encode()) < LEAST_SECRET_BYTES:
+        problems.append(f"SUPABASE_JWT_SECRET must have at least {LEAST_SECRET_BYTES} bytes")
+    number = _number_reader(get, problems)
+    level = (get("PATTERN_ENGINE_LOG_LEVEL") or "INFO").upper()
+    if level not in LOG_LEVELS:
+        problems.append(
+            f"PATTERN_ENGINE_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, it is {level!r}"
+        )
+    settings = Settings(
+        supabase_url=url,
+        publishable_key=get("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY") or "",
+        secret_key=get("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY") or "",
+        webhook_secret=get("PATTERN_ENGINE_WEBHOOK_SECRET") or "",
+        jwt_secret=jwt_secret,
+        jwks_url=jwks_url,
+        jwt_issuer=get("SUPABASE_JWT_ISSUER"),
+        jwt_audience=get("SUPABASE_JWT_AUDIENCE") or "authenticated",
+        allowed_origins=_origins(get("PATTERN_ENGINE_ALLOWED_ORIGINS") or ""),
+        apply_max_age_seconds=int(number("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS", 900)),
+        database_timeout_seconds=number("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS", 10),
+        log_level=level,
+    )
+    if problems:
+        raise ConfigurationError("The environment is not complete: " + "; ".join(problems) + ".")
+    return settings
+
+
+Getter = Callable[..., str | None]
+
+
+def _reader(environment: Mapping[str, str]) -> Getter:
+    """A function that answers the first of some names that is set and not blank."""
+
+    def get(*names: str) -> str | None:
+        values = (environment.get(name, "").strip() for name in names)
+        return next((value for value in values if value), None)
+
+    return get
+
+
+def _missing_names(get: Getter) -> list[str]:
+    """The required names without a value, each with the older name that would do as well."""
+    required = {
+        "SUPABASE_URL": ("SUPABASE_URL",),
+        "SUPABASE_PUBLISHABLE_KEY (or SUPABASE_ANON_KEY)": (
+            "SUPABASE_PUBLISHABLE_KEY",
+            "SUPABASE_ANON_KEY",
+        ),
+        "SUPABASE_SECRET_KEY (or SUPABASE_SERVICE_ROLE_KEY)": (
+            "SUPABASE_SECRET_KEY",
+            "SUPABASE_SERVICE_ROLE_KEY",
+        ),
+        "SUPABASE_JWT_SECRET or SUPABASE_JWKS_URL": ("SUPABASE_JWT_SECRET", "SUPABASE_JWKS_URL"),
+        "PATTERN_ENGINE_WEBHOOK_SECRET": ("PATTERN_ENGINE_WEBHOOK_SECRET",),
+    }
+    return [shown for shown, names in required.items() if get(*names) is None]
+
+
+def _number_reader(get: Getter, problems: list[str]) -> Callable[[str, float], float]:
+    """A function that reads one positive number of seconds and notes what is wrong with it."""
+
+    def number(name: str, default: float) -> float:
+        given = get(name)
+        if given is None:
+            return default
+        try:
+            value = float(given)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= 86_400:
+            problems.append(f"{name} must be a number of seconds from 1 to 86400, it is {given!r}")
+            return default
+        return value
+
+    return number
+
+
+def _origins(listed: str) -> frozenset[str]:
+    """The origins of a comma list, without trailing slashes, which browsers do not send."""
+    return frozenset(origin.strip().rstrip("/") for origin in listed.split(",") if origin.strip())

@@ -1,0 +1,153 @@
+"""Approving and disabling: analysed first, decided by the database, in a person's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from tests.http.conftest import Load, Wire
+
+PATTERN_ID = "22222222-2222-4222-8222-222222222222"
+USER_ID = "11111111-1111-4111-8111-111111111111"
+SCRIPT = "-- Fix missing status\nUPDATE users SET status = 'active' WHERE status IS NULL;"
+BODY = {
+    "pattern_id": PATTERN_ID,
+    "auto_fix_script": SCRIPT,
+    "auto_fix_type": "sql",
+    "auto_fix_parameters": {"timeout_ms": 5000, "max_retries": 3, "colour": {"a": [1]}},
+    "approved_by": USER_ID,
+}
+ROW: dict[str, Any] = {
+    "id": 1,
+    "pattern_id": PATTERN_ID,
+    "pattern_signature": "pattern_3k5j8m",
+    "auto_fix_enabled": True,
+    "auto_fix_script": SCRIPT,
+    "human_approved": True,
+    "approved_by": USER_ID,
+    "approved_at": "2025-12-15T10:30:00+00:00",
+    "constitutional_compliant": True,
+    "metadata": {},
+}
+SHOWN = {
+    "pattern_id": PATTERN_ID,
+    "pattern_signature": "pattern_3k5j8m",
+    "auto_fix_enabled": True,
+    "human_approved": True,
+    "approved_by": USER_ID,
+    "approved_at": "2025-12-15T10:30:00+00:00",
+    "constitutional_compliant": True,
+}
+
+
+def test_an_approval_is_passed_on_and_answered(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """The script as typed, the script that will run, the tables, and the parameters as given."""
+    wire.replies["approve_pattern_v1"] = ROW
+    answer = load("approve").post("/", json=BODY, headers=person)
+    assert answer.get_json() == {"success": True, "pattern": SHOWN}
+    sent = wire.sent("approve_pattern_v1")
+    assert sent["p_script"] == SCRIPT
+    assert "public.users" in sent["p_prepared_script"]
+    assert sent["p_tables"] == ["public.users"]
+    assert sent["p_parameters"] == BODY["auto_fix_parameters"]
+    assert (sent["p_pattern_id"], sent["p_approved_by"]) == (PATTERN_ID, USER_ID)
+    assert wire.requests[0].headers["authorization"] == person["Authorization"]
+
+
+def test_parameters_may_be_left_out(load: Load, wire: Wire, person: dict[str, str]) -> None:
+    """Defaults are the database's: nothing is filled in on the way."""
+    wire.replies["approve_pattern_v1"] = ROW
+    body = {name: value for name, value in BODY.items() if name != "auto_fix_parameters"}
+    assert load("approve").post("/", json=body, headers=person).status_code == 200
+    assert wire.sent("approve_pattern_v1")["p_parameters"] == {}
+
+
+REFUSED = {
+    "no where": "delete from users",
+    "schema change": "drop table users",
+    "two statements, one bad": "update a set b = 1 where c = 2; drop table a",
+    "no SQL": "restart the server",
+}
+
+
+@pytest.mark.parametrize("script", REFUSED.values(), ids=REFUSED.keys())
+def test_a_script_that_may_do_harm_is_refused(
+    load: Load, wire: Wire, person: dict[str, str], script: str
+) -> None:
+    """The reasons are in the answer, and nothing is stored."""
+    body = {**BODY, "auto_fix_script": script}
+    answer = load("approve").post("/", json=body, headers=person)
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["code"]) == (422, "fix_refused")
+    assert error["details"]["reasons"][0]["rule"]
+    assert error["details"]["reasons"][0]["message"] in error["message"]
+    assert wire.names == []
+
+
+@pytest.mark.parametrize("kind", ["typescript", "bash", "api_call"])
+def test_other_types_are_not_there_yet(
+    load: Load, wire: Wire, person: dict[str, str], kind: str
+) -> None:
+    """A type that cannot run yet is not approved either."""
+    answer = load("approve").post("/", json={**BODY, "auto_fix_type": kind}, headers=person)
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["code"]) == (501, "fix_type_not_supported")
+    assert kind in error["message"]
+    assert wire.names == []
+
+
+DECISIONS = {
+    "PL001": (403, "forbidden"),
+    "PL002": (404, "unknown_pattern"),
+    "PL003": (409, "another_fix_approved"),
+    "PL011": (403, "person_required"),
+    "PL012": (403, "foreign_approver"),
+    "PL013": (422, "invalid_parameters"),
+}
+
+
+@pytest.mark.parametrize(("code", "expected"), DECISIONS.items(), ids=DECISIONS.keys())
+def test_the_database_decides(
+    load: Load,
+    wire: Wire,
+    person: dict[str, str],
+    refusal: Callable[..., httpx.Response],
+    *,
+    code: str,
+    expected: tuple[int, str],
+) -> None:
+    """Each refusal of the database has a status and a code of its own."""
+    wire.replies["approve_pattern_v1"] = refusal(code, "no", "Do this instead.")
+    answer = load("approve").post("/", json=BODY, headers=person)
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["code"]) == expected
+    assert error["message"] == "No. Do this instead."
+
+
+def test_a_fix_is_disabled_with_a_reason(load: Load, wire: Wire, person: dict[str, str]) -> None:
+    """In the person's name, with his reason, answered like an approval."""
+    wire.replies["disable_pattern_v1"] = {**ROW, "auto_fix_enabled": False}
+    body = {"pattern_id": PATTERN_ID, "reason": "It made things worse."}
+    answer = load("disable").post("/", json=body, headers=person)
+    assert answer.get_json() == {"success": True, "pattern": {**SHOWN, "auto_fix_enabled": False}}
+    assert wire.sent("disable_pattern_v1") == {
+        "p_pattern_id": PATTERN_ID,
+        "p_reason": "It made things worse.",
+    }
+    assert wire.requests[0].headers["authorization"] == person["Authorization"]
+
+
+def test_nothing_to_disable_is_a_conflict(
+    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
+) -> None:
+    """A pattern without an enabled fix has nothing to switch off."""
+    wire.replies["disable_pattern_v1"] = refusal("PL014")
+    answer = load("disable").post("/", json={"pattern_id": PATTERN_ID}, headers=person)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "no_enabled_fix")

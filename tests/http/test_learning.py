@@ -1,0 +1,140 @@
+"""Learning over HTTP: what is computed and sent, and what the caller gets to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pattern_engine import grouping
+from pattern_engine.auth import ENGINE
+from pattern_engine.learning import learn_many
+from pattern_engine.models import LearnRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from tests.http.conftest import Load, Wire
+
+    from pattern_engine.database import Database
+
+MESSAGE = "Database connection failed for user d290f1ee-6c54-4b01-90e6-d701748f0851"
+BODY = {
+    "error_message": MESSAGE,
+    "error_source": "auth-service",
+    "severity": "critical",
+    "system_log_id": 12345,
+}
+
+
+def learned(**changes: object) -> dict[str, Any]:
+    """The database's answer to one error."""
+    return {
+        "pattern_id": "33333333-3333-4333-8333-333333333333",
+        "pattern_signature": "pattern_3k5j8m",
+        "pattern_type": "database",
+        "occurrence_count": 5,
+        "confidence_score": 0.6,
+        "auto_fix_enabled": False,
+        "action": "updated",
+        "system_log_id": 12345,
+        **changes,
+    }
+
+
+def test_the_answer_has_the_specifications_keys(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """What the database says beyond them is left out."""
+    wire.replies["learn_errors_v1"] = [learned(id=7, metadata={})]
+    answer = load("learn").post("/", json=BODY, headers=engine)
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "success": True,
+        "pattern": {
+            "pattern_id": "33333333-3333-4333-8333-333333333333",
+            "pattern_signature": "pattern_3k5j8m",
+            "pattern_type": "database",
+            "occurrence_count": 5,
+            "confidence_score": 0.6,
+            "auto_fix_enabled": False,
+        },
+        "action": "updated",
+    }
+
+
+def test_everything_is_sent_in_one_call(load: Load, wire: Wire, engine: dict[str, str]) -> None:
+    """Signature, template, type, severity, expression and features go together, the message not."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    load("learn").post("/", json=BODY, headers=engine)
+    assert wire.names == ["learn_errors_v1"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    group = grouping.group(MESSAGE)
+    assert (error["signature"], error["algorithm"]) == (group.signature, group.algorithm)
+    assert error["template"] == "database connection failed for user uuid"
+    assert (error["pattern_type"], error["severity"]) == ("database", "critical")
+    assert (error["error_source"], error["system_log_id"]) == ("auth-service", 12345)
+    assert error["features"]["has_uuid"] is True
+    assert error["features"]["severity_score"] == 5
+    assert (error["claimed_by"], error["error_message"]) == (None, None)
+
+
+def test_the_engine_calls_for_a_person_and_says_so(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """Learning is the engine's alone; on whose word, the database checks against the log row."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    load("learn").post("/", json=BODY, headers=person)
+    (request,) = wire.requests
+    assert request.headers["authorization"] == "Bearer sb_secret_test"
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error["claimed_by"] == "11111111-1111-4111-8111-111111111111"
+    assert error["error_message"] == MESSAGE
+
+
+@pytest.mark.parametrize(("code", "status"), [("PL004", 404), ("PL005", 403)])
+def test_a_log_row_that_is_not_his_is_refused(
+    load: Load,
+    wire: Wire,
+    person: dict[str, str],
+    refusal: Callable[..., httpx.Response],
+    *,
+    code: str,
+    status: int,
+) -> None:
+    """The database's refusal comes back as the caller's."""
+    wire.replies["learn_errors_v1"] = refusal(code, "log row 12345 is not yours", "Send your own.")
+    answer = load("learn").post("/", json=BODY, headers=person)
+    assert answer.status_code == status
+    assert answer.get_json()["error"]["message"] == "Log row 12345 is not yours. Send your own."
+
+
+def test_severity_is_judged_by_words_where_none_is_given(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """An explicit severity wins; without one the message tells."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    load("learn").post("/", json={"error_message": "FATAL: out of memory"}, headers=engine)
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert (error["severity"], error["features"]["severity_score"]) == ("critical", 5)
+
+
+def test_a_row_that_counted_before_is_unchanged(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """The caller of a repeated call can tell that it was one."""
+    wire.replies["learn_errors_v1"] = [learned(action="unchanged")]
+    answer = load("learn").post("/", json=BODY, headers=engine)
+    assert answer.get_json()["action"] == "unchanged"
+
+
+def test_many_errors_are_one_call(wire: Wire, database: Database) -> None:
+    """A thousand errors travel together, in order."""
+    wire.replies["learn_errors_v1"] = lambda sent: [
+        learned(system_log_id=error["system_log_id"]) for error in sent["p_errors"]
+    ]
+    requests = [LearnRequest(error_message="x y", system_log_id=n) for n in range(1, 1001)]
+    outcomes = learn_many(requests, ENGINE, database)
+    assert [outcome["system_log_id"] for outcome in outcomes] == list(range(1, 1001))
+    assert wire.names == ["learn_errors_v1"]
