@@ -1,0 +1,59 @@
+"""Run the benchmarks: a table on the screen, and results/latest.json.
+
+python -m benchmarks [NAME …], with the names of the modules beside this file.
+"""
+
+import argparse
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.result import Result
+from rich.console import Console
+from rich.table import Table
+
+NAMES = ("startup", "learning", "healing", "clustering")
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+
+
+def main() -> None:
+    """Measure what was asked for and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME")
+    chosen = parser.parse_args().names or NAMES
+    results = list(_measure(chosen))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([result.as_dict() for result in results], indent=2) + "\n")
+    _show(results)
+
+
+def _measure(names: tuple[str, ...]) -> Iterator[Result]:
+    for name in names:
+        print(f"measuring {name} …", flush=True)
+        yield from importlib.import_module(f"benchmarks.{name}").run()
+
+
+def _show(results: list[Result]) -> None:
+    table = Table(box=None, header_style="dim")
+    for column in ("what", "value", "", "peer", "peer's", "ratio", "wanted"):
+        table.add_column(
+            column, justify="right" if column in {"value", "peer's", "ratio"} else "left"
+        )
+    for result in results:
+        table.add_row(
+            result.name,
+            f"{result.value:,.2f}",
+            result.unit,
+            result.peer or "",
+            "" if result.peer_value is None else f"{result.peer_value:,.2f}",
+            "" if result.ratio is None else f"{result.ratio:.2f}",
+            result.wanted,
+        )
+    width = 160 if not os.isatty(1) else None
+    Console(width=width).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Learning: one error against an empty RPC through the same gateway, and batches."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+from benchmarks.result import Result, side_by_side
+from benchmarks.stack import fresh_stack, settings_of
+
+from pattern_engine import learning
+from pattern_engine.auth import ENGINE
+from pattern_engine.database import Database
+from pattern_engine.demo import sample
+from pattern_engine.models import LearnRequest
+
+ROUNDS = 400
+BATCH = 500
+
+
+def run() -> Iterator[Result]:
+    """Measure on a stack of its own."""
+    with fresh_stack() as status:
+        yield from _one_error(status)
+        yield from _batches(status)
+
+
+def _one_error(status: dict[str, Any]) -> Iterator[Result]:
+    database = Database(settings_of(status))
+    reports = _reports(status)
+
+    def learn() -> object:
+        return learning.learn(LearnRequest(**next(reports)), ENGINE, database)
+
+    with httpx.Client(headers={"apikey": status["secret_key"]}) as client:
+        address = f"{status['functions_url']}/pattern-analyzer/learn"
+
+        def call_function() -> None:
+            client.post(address, json=next(reports)).raise_for_status()
+
+        median = side_by_side(
+            {"ping": database.ping, "learn": learn, "function": call_function}, rounds=ROUNDS
+        )
+    floor = ("an empty RPC through the same gateway", median["ping"])
+    yield Result("learn one error, the core's call", median["learn"], "ms", *floor, "< 1.5")
+    yield Result("learn one error, over HTTP", median["function"], "ms", *floor, "< 2.5")
+
+
+def _reports(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield errors of one pattern, each with a log row of its own that nothing else learns."""
+    count = 2 * (ROUNDS + 100)
+    with psycopg.connect(status["db_url"]) as connection:
+        rows = connection.execute(
+            "insert into ops.system_logs (log_level, message) "
+            "select 'info', 'could not connect to database shop on port ' || number "
+            "from generate_series(1, %s) as number returning id, message",
+            (count,),
+        ).fetchall()
+    return ({"error_message": message, "system_log_id": number} for number, message in rows)
+
+
+def _batches(status: dict[str, Any]) -> Iterator[Result]:
+    """Errors a second in batches, against inserting the same rows into a table."""
+    database = Database(settings_of(status))
+    rows = sample.log_rows()
+    requests = [LearnRequest(error_message=row["message"]) for row in rows]
+    started = time.perf_counter()
+    for batch in _batched(requests):
+        learning.learn_many(batch, ENGINE, database)
+    learned = len(rows) / (time.perf_counter() - started)
+
+    own = [row | {"log_level": "info"} for row in rows]
+    headers = {
+        "apikey": status["secret_key"],
+        "Authorization": f"Bearer {status['secret_key']}",
+        "Content-Profile": "ops",
+        "Prefer": "return=minimal",
+    }
+    with httpx.Client(base_url=status["api_url"], headers=headers, timeout=60) as client:
+        started = time.perf_counter()
+        for start in range(0, len(own), BATCH):
+            client.post("/rest/v1/system_logs", json=own[start : start + BATCH]).raise_for_status()
+        inserted = len(own) / (time.perf_counter() - started)
+    yield Result("learn in batches of 500", learned, "errors/s", "inserting the rows", inserted)
+
+
+def _batched(requests: list[LearnRequest]) -> Iterator[list[LearnRequest]]:
+    return (requests[start : start + BATCH] for start in range(0, len(requests), BATCH))
