@@ -34,6 +34,9 @@ FEATURES: Final = ("occurrence_count", "success_rate", "confidence_score", "seve
 DIVIDED_ABOVE: Final = 50
 MAX_PARTS: Final = 5
 EXAMPLES: Final = 10
+#: Standard deviations from the mean of all patterns from which a trait is worth a name, or a superlative.
+LEAST_TELLING: Final = 0.1
+VERY_HIGH: Final = 2.0
 
 _TYPE_NAMES: Final = {
     "database": "Database",
@@ -184,13 +187,24 @@ def _names(types: Counter[str], deviation: Floats) -> Iterator[str]:
     """Yield names, the most telling first: by the trait in which the cluster differs most."""
     subject = f"{_subject(types)} Errors"
     order = np.argsort(-np.abs(deviation), kind="stable")
-    traits = [f"{'High' if deviation[i] >= 0 else 'Low'} {_TRAIT_NAMES[i]}" for i in order]
+    # What hardly differs from the rest, such as a success rate before any fix, names nothing.
+    telling = [i for i in order if abs(deviation[i]) >= LEAST_TELLING] or [order[0]]
+    traits = [f"{_degree(float(deviation[i]))} {_TRAIT_NAMES[i]}" for i in telling]
     yield from (f"{subject} - {trait}" for trait in traits)
     yield from (f"{subject} - {traits[0]}, {trait}" for trait in traits[1:])
     number = 2
     while True:
         yield f"{subject} - {traits[0]} ({number})"
         number += 1
+
+
+def _degree(deviation: float) -> str:
+    """Return how far a mean is off, in standard deviations, as a word."""
+    if deviation >= VERY_HIGH:
+        return "Very High"
+    if abs(deviation) < LEAST_TELLING:
+        return "Average"
+    return "High" if deviation > 0 else "Low"
 
 
 def _subject(types: Counter[str]) -> str:

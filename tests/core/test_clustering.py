@@ -95,6 +95,16 @@ def test_a_cluster_is_named_by_type_and_trait() -> None:
     }
 
 
+def test_a_trait_in_which_no_pattern_differs_names_no_cluster() -> None:
+    """Before the first fix nothing has a high success rate, however many names are needed."""
+    occurrences = [3] * 40 + [20] * 10 + [22] * 10 + [60] * 3 + [900]
+    clusters = cluster([_pattern(n, occurrences=count) for n, count in enumerate(occurrences)])
+    names = " ".join(each.cluster_name for each in clusters)
+    assert "Success Rate" not in names
+    assert "Confidence" not in names
+    assert clusters[-1].cluster_name == "Database Errors - Very High Occurrence"
+
+
 @pytest.mark.parametrize(
     ("kind", "shown"),
     [("rls", "RLS"), ("stripe", "Stripe"), ("deployment", "Deployment"), ("api", "API")],
