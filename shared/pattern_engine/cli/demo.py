@@ -1,6 +1,8 @@
 """`pattern-engine demo`: the whole life of an error, with what happens on the screen."""
 
 import argparse
+import contextlib
+import io
 import json
 import shutil
 import time
@@ -170,5 +172,8 @@ def _require_healed(story: Story, application: dict[str, Any]) -> None:
 def _command(console: Console, stack: Stack, *words: str) -> None:
     """Show a command of ours and run it."""
     report.say(console, f"[dim]$ pattern-engine {' '.join(words)}[/dim]")
-    if main([*words, "--data-dir", str(stack.data_dir)]) != 0:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exit_code = main([*words, "--data-dir", str(stack.data_dir)])
+    if exit_code != 0:
         raise DemoFailedError(f"pattern-engine {' '.join(words)} failed")
+    report.say(console, f"[dim]{printed.getvalue().strip()}[/dim]")

@@ -28,7 +28,7 @@ def step(console: Console, number: int, text: str) -> None:
 
 def say(console: Console, text: str) -> None:
     """Print a line of a step."""
-    console.print(f"   {text}", highlight=False)
+    console.print(Padding(text, (0, 0, 0, 3)), highlight=False)
 
 
 def script(console: Console, text: str) -> None:
