@@ -246,6 +246,12 @@ class Rest:
         rows: list[dict[str, Any]] = self._send("GET", table, **filters)
         return rows
 
+    def insert_unseen(self, table: str, row: object) -> None:
+        """Insert a row, or a list of them, without reading them back."""
+        other = copy.copy(self)
+        other.headers = self.headers | {"Prefer": "return=minimal"}
+        other._send("POST", table, row)  # noqa: SLF001  one of us
+
     def insert(self, table: str, row: object) -> list[dict[str, Any]]:
         """Insert a row, or a list of them; return them as stored."""
         rows: list[dict[str, Any]] = self._send("POST", table, row)

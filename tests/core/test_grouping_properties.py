@@ -201,7 +201,7 @@ REPEATED = [
 def test_wherever_a_message_is_cut_it_has_a_fixed_template(unit: str) -> None:
     """A cut never splits a placeholder, nor a code from the word that tells what it is."""
     for offset in range(len(unit) + 20):
-        message = "a" * (4_030 + offset) + " " + unit * 60
+        message = "a" * (4_030 + offset) + "," + unit * 60
         template = grouping.normalize(message)
         assert grouping.normalize(template) == template
         assert len(template) > 4_000

@@ -1,0 +1,226 @@
+"""A stack without functions, so that nobody but the test learns or heals; patterns and fixes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from pattern_engine.local.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Person, Rest, ServerName, Sql, StartStack
+
+    from pattern_engine.local.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def bare_project() -> Iterator[Path]:
+    """A copy of the project with its migrations and without its functions."""
+    home = Path(tempfile.mkdtemp(prefix="pattern-engine-project-"))
+    source = Project.find(Path(__file__).parent).root / "supabase"
+    (home / "supabase").mkdir()
+    shutil.copy(source / "config.toml", home / "supabase")
+    shutil.copytree(source / "migrations", home / "supabase" / "migrations")
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def stack(server: ServerName, start_stack: StartStack, bare_project: Path) -> Iterator[Stack]:
+    """A stack whose webhooks nobody answers and whose jobs do not run by themselves."""
+    with start_stack(server, bare_project) as stack:
+        with psycopg.connect(stack.status()["db_url"], autocommit=True) as connection:
+            connection.execute("select cron.alter_job(jobid, active := false) from cron.job")
+        yield stack
+
+
+class Patterns:
+    """Makes log rows, patterns and fixes, and applies them, as the engine and its operators do."""
+
+    def __init__(self, engine: Rest, administrator: Person) -> None:
+        self._engine = engine
+        self._administrator = administrator
+
+    @staticmethod
+    def word(prefix: str = "test") -> str:
+        """Return a word that no other test uses."""
+        return f"{prefix}_{uuid.uuid4().hex[:16]}"
+
+    def error(self, signature: str | None = None, **changes: object) -> dict[str, Any]:
+        """Return an error as the engine hands it to learn_errors_v1."""
+        signature = signature or self.word("pattern")
+        return {
+            "signature": signature,
+            "algorithm": "grouping/v1",
+            "template": f"template of {signature}",
+            "pattern_type": "database",
+            "error_message_pattern": f"^message of {signature}$",
+            "error_source": "tests",
+            "severity": "error",
+            "features": {"has_sql": True},
+            "system_log_id": None,
+            "claimed_by": None,
+            "error_message": f"message of {signature}",
+        } | changes
+
+    def log_row(self, **columns: object) -> int:
+        """Write a log row with the secret key; return its id."""
+        return self.log_rows(1, **columns)[0]
+
+    def log_rows(self, count: int, **columns: object) -> list[int]:
+        """Write log rows with the secret key; return their ids in order."""
+        row = {"message": "something broke", "source": "tests"} | columns
+        stored = self._engine.insert("system_logs", [row] * count)
+        return sorted(row["id"] for row in stored)
+
+    def learn(self, *errors: dict[str, Any]) -> list[dict[str, Any]]:
+        """Learn errors in one call; return what became of each."""
+        learned: list[dict[str, Any]] = self._engine.call("learn_errors_v1", p_errors=errors)
+        return learned
+
+    def new(self, occurrences: int = 1) -> str:
+        """Learn a new pattern that was seen so often; return its id."""
+        error = self.error()
+        return str(self.learn(*[error] * occurrences)[0]["pattern_id"])
+
+    def find(self, signature: str, log_id: int | None = None) -> dict[str, Any]:
+        """Return what find_candidates_v1 answers for one error."""
+        query = {"signatures": [signature], "system_log_id": log_id}
+        found: list[dict[str, Any]] = self._engine.call("find_candidates_v1", p_errors=[query])
+        return found[0]
+
+    def approve(
+        self,
+        pattern_id: str,
+        script: str = "select 1",
+        *,
+        tables: tuple[str, ...] = (),
+        person: Person | None = None,
+        **changes: object,
+    ) -> dict[str, Any]:
+        """Approve a SQL fix as an administrator; return the pattern."""
+        person = person or self._administrator
+        arguments = {
+            "p_pattern_id": pattern_id,
+            "p_script": script,
+            "p_prepared_script": script,
+            "p_type": "sql",
+            "p_parameters": {},
+            "p_tables": tables,
+            "p_approved_by": person.id,
+        }
+        pattern: dict[str, Any] = person.rest.call("approve_pattern_v1", **(arguments | changes))
+        return pattern
+
+    def disable(self, pattern_id: str, reason: str | None = "test") -> dict[str, Any]:
+        """Switch a fix off as an administrator; return the pattern."""
+        pattern: dict[str, Any] = self._administrator.rest.call(
+            "disable_pattern_v1", p_pattern_id=pattern_id, p_reason=reason
+        )
+        return pattern
+
+    def fix(self, pattern_id: str) -> dict[str, Any]:
+        """Return the latest version of a pattern's fix."""
+        return self._engine.select(
+            "pattern_fixes", pattern_id=f"eq.{pattern_id}", order="version.desc", limit="1"
+        )[0]
+
+    def claim(
+        self,
+        pattern_id: str,
+        log_id: int | None = None,
+        *,
+        error: dict[str, Any] | None = None,
+        **changes: object,
+    ) -> dict[str, Any]:
+        """Take an error in hand with the latest version of the pattern's fix."""
+        fix = self.fix(pattern_id)
+        arguments = {
+            "p_pattern_id": pattern_id,
+            "p_system_log_id": log_id,
+            "p_fix_version": fix["version"],
+            "p_sha256": fix["sha256"],
+            "p_validation": {"system_entropy": 0.1},
+            "p_error": error or {"message": "something broke", "source": "tests", "captured": {}},
+        }
+        claim: dict[str, Any] = self._engine.call("claim_application_v1", **(arguments | changes))
+        return claim
+
+    def run(self, application_id: str) -> dict[str, Any]:
+        """Run a claimed application; return its outcome."""
+        outcome: dict[str, Any] = self._engine.call(
+            "run_application_v1", p_application_id=application_id
+        )
+        return outcome
+
+    def apply(self, pattern_id: str, error: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Claim and run the pattern's fix once; return the outcome."""
+        return self.run(self.claim(pattern_id, error=error)["application_id"])
+
+    def heal(
+        self,
+        script: str,
+        *,
+        tables: tuple[str, ...] = (),
+        error: dict[str, Any] | None = None,
+        **parameters: object,
+    ) -> dict[str, Any]:
+        """Approve a script for a new pattern and run it once; return the outcome."""
+        pattern_id = self.new()
+        self.approve(pattern_id, script, tables=tables, p_parameters=parameters)
+        return self.apply(pattern_id, error)
+
+
+@pytest.fixture(scope="session")
+def patterns(engine: Rest, administrator: Person) -> Patterns:
+    """Makes what the tests are about."""
+    return Patterns(engine, administrator)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """A table of the application, ten orders with status 'broken', that fixes may read and change.
+
+    Attributes:
+        name: Qualified and plain, such as public.orders_1.
+    """
+
+    name: str
+    sql: Sql
+
+    @property
+    def identifier(self) -> Identifier:
+        """The name for a statement."""
+        return Identifier(*self.name.split("."))
+
+    def run(self, statement: LiteralString) -> None:
+        """Run a statement in which {} stands for the table, as its owner."""
+        self.sql.connection.execute(SQL(statement).format(self.identifier))
+
+    def count(self, status: str) -> int:
+        """Return how many orders have a status."""
+        query = SQL("select count(*) as n from {} where status = %s").format(self.identifier)
+        found = self.sql.connection.execute(query, (status,)).fetchone()
+        assert found is not None
+        return int(found["n"])
+
+
+@pytest.fixture
+def orders(database: Sql) -> Iterator[Orders]:
+    """A fresh table of orders; dropped, with all that hangs on it, at the end."""
+    orders = Orders(f"public.{Patterns.word('orders')}", database)
+    orders.run("create table {} (id int primary key, status text not null, note text)")
+    orders.run("insert into {} select n, 'broken' from generate_series(1, 10) as n")
+    orders.run("grant select, update, delete on {} to ops_fixer")
+    yield orders
+    orders.run("drop table {} cascade")

@@ -1,0 +1,187 @@
+"""Which fix an error may have: only the live, unchanged one of a signature its approver saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.conftest import RefusedError
+
+if TYPE_CHECKING:
+    from tests.conftest import Rest
+    from tests.database.conftest import Patterns
+
+
+@pytest.fixture
+def approved(patterns: Patterns) -> dict[str, Any]:
+    """A learned error with an approved fix; its signature and pattern id."""
+    error = patterns.error(system_log_id=patterns.log_row(message="it broke"))
+    pattern_id = patterns.learn(error)[0]["pattern_id"]
+    patterns.approve(pattern_id, "select 7")
+    return error | {"pattern_id": pattern_id}
+
+
+def test_an_error_finds_its_log_row_pattern_and_fix(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """A candidate has all that decides: row and writer, pattern, pinned fix, load."""
+    found = patterns.find(approved["signature"], approved["system_log_id"])
+    assert found["log"]["message"] == "it broke"
+    assert found["log"]["written_by"] == "service_role"
+    assert found["log"]["user_id"] is None
+    assert 0 <= found["log"]["age_seconds"] < 60
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["pattern"]["auto_fix_script"] == "select 7"
+    assert found["fix"]["prepared_script"] == "select 7"
+    assert found["fix"]["stored_matches"] is True
+    assert found["expressions"] == []
+    assert found["already_applied"] is False
+    assert found["recent_errors"] >= 1
+    assert found["recent_errors_of_pattern"] == 1
+    assert found["applications_last_minute"] == 0
+
+
+def test_candidates_come_in_the_order_of_the_errors(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """One answer for each error, at its own place, known or not."""
+    queries = [
+        {"signatures": [patterns.word()], "system_log_id": None},
+        {"signatures": [approved["signature"]], "system_log_id": 2**50},
+        {"signatures": [], "system_log_id": approved["system_log_id"]},
+    ]
+    found = engine.call("find_candidates_v1", p_errors=queries)
+    assert [bool(row["pattern"]) for row in found] == [False, True, False]
+    assert [bool(row["log"]) for row in found] == [False, False, True]
+    assert engine.call("find_candidates_v1", p_errors=[]) == []
+
+
+def test_the_first_known_signature_decides(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """Of several signatures the caller's order counts, not the database's."""
+    other = patterns.error()
+    patterns.learn(other)
+    signatures = [patterns.word(), other["signature"], approved["signature"]]
+    for expected in (other["signature"], approved["signature"]):
+        query = {"signatures": signatures, "system_log_id": None}
+        found = engine.call("find_candidates_v1", p_errors=[query])[0]
+        assert found["pattern"]["pattern_signature"] == expected
+        signatures.reverse()
+
+
+def test_an_unknown_error_gets_the_enabled_expressions(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """Where no signature is known, the expressions of enabled patterns are there to try."""
+    silent = patterns.error()
+    patterns.learn(silent)
+    found = patterns.find(patterns.word())
+    assert found["pattern"] is None
+    assert found["fix"] is None
+    tried = {row["pattern_signature"]: row for row in found["expressions"]}
+    assert tried[approved["signature"]] == {
+        "pattern_id": approved["pattern_id"],
+        "pattern_signature": approved["signature"],
+        "error_message_pattern": approved["error_message_pattern"],
+    }
+    assert silent["signature"] not in tried
+
+
+def _add_alias(engine: Rest, patterns: Patterns, pattern_id: str) -> str:
+    signature = patterns.word("pattern")
+    engine.insert(
+        "pattern_signatures",
+        {
+            "signature": signature,
+            "pattern_id": pattern_id,
+            "algorithm": "grouping/v1",
+            "template": signature,
+            "created_at": "2000-01-01T00:00:00Z",
+        },
+    )
+    return signature
+
+
+def test_an_alias_added_after_approval_does_not_fire_the_fix(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """A wrong merge never runs a wrong script: a person must see the signature first."""
+    alias = _add_alias(engine, patterns, approved["pattern_id"])
+    found = patterns.find(alias)
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["fix"] is None
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 7")
+    assert patterns.find(alias)["fix"]["version"] == 2
+
+
+def test_a_signature_moved_after_approval_does_not_fire_the_fix(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """An old signature that is pointed to another pattern is new there."""
+    moved = patterns.error()
+    patterns.learn(moved)
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 8")
+    engine.update(
+        "pattern_signatures",
+        {"pattern_id": approved["pattern_id"]},
+        signature=f"eq.{moved['signature']}",
+    )
+    found = patterns.find(moved["signature"])
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["fix"] is None
+
+
+def test_a_disabled_fix_is_no_candidate(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """The secret key brings a disabled fix back by no edit of the pattern."""
+    patterns.disable(approved["pattern_id"])
+    engine.update(
+        "error_patterns", {"auto_fix_enabled": True}, pattern_id=f"eq.{approved['pattern_id']}"
+    )
+    assert patterns.find(approved["signature"])["fix"] is None
+    with pytest.raises(RefusedError) as refused:
+        patterns.claim(approved["pattern_id"])
+    assert refused.value.code == "PL014"
+
+
+def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """The engine may switch a live fix off; that alone takes no person."""
+    engine.update(
+        "error_patterns", {"auto_fix_enabled": False}, pattern_id=f"eq.{approved['pattern_id']}"
+    )
+    assert patterns.find(approved["signature"])["fix"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auto_fix_script": "select 8"},
+        {"auto_fix_type": "bash"},
+        {"auto_fix_parameters": {"max_rows": 5}},
+    ],
+)
+def test_a_changed_fix_is_told(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any], change: dict[str, Any]
+) -> None:
+    """A candidate whose pattern shows another fix than the approved one says so."""
+    engine.update("error_patterns", change, pattern_id=f"eq.{approved['pattern_id']}")
+    assert patterns.find(approved["signature"])["fix"]["stored_matches"] is False
+
+
+def test_an_error_in_hand_is_told(patterns: Patterns, approved: dict[str, Any]) -> None:
+    """Once claimed, an error is already applied for that version; the run counts this minute."""
+    log_id = approved["system_log_id"]
+    claim = patterns.claim(approved["pattern_id"], log_id)
+    assert claim == {"claimed": True, "application_id": claim["application_id"], "reason": None}
+    assert patterns.find(approved["signature"], log_id)["already_applied"] is True
+    patterns.run(claim["application_id"])
+    assert patterns.find(approved["signature"], log_id)["applications_last_minute"] == 1
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 9")
+    assert patterns.find(approved["signature"], log_id)["already_applied"] is False

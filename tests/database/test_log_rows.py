@@ -1,0 +1,135 @@
+"""Who writes and reads the application's log, and what the database says about each row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conftest import RefusedError
+
+if TYPE_CHECKING:
+    from tests.conftest import People, Person, Rest, Sql
+    from tests.database.conftest import Patterns
+
+
+def test_a_user_writes_log_rows_and_gets_them_back(people: People) -> None:
+    """The row that a signed-in user inserts is his, and is returned by the insert."""
+    person = people.new()
+    row = person.rest.insert("system_logs", {"message": "payment failed"})[0]
+    assert row["user_id"] == person.id
+    assert row["written_by"] == "authenticated"
+    assert row["log_level"] == "error"
+
+
+def test_authors_read_their_own_rows_only(people: People, patterns: Patterns) -> None:
+    """A user sees what he wrote, and neither another user's rows nor the engine's."""
+    author, other = people.new(), people.new()
+    row = author.rest.insert("system_logs", {"message": "mine"})[0]
+    other.rest.insert("system_logs", {"message": "another's"})
+    patterns.log_row(message="the engine's")
+    assert [seen["id"] for seen in author.rest.select("system_logs")] == [row["id"]]
+
+
+def test_operators_read_all_rows(viewer: Person, people: People) -> None:
+    """An operator of any role reads what anybody wrote."""
+    row = people.new().rest.insert("system_logs", {"message": "a user's"})[0]
+    assert viewer.rest.select("system_logs", id=f"eq.{row['id']}")[0]["message"] == "a user's"
+
+
+def test_nobody_writes_in_another_users_name(people: People, user: Person) -> None:
+    """A row with somebody else's user_id, or with none, is refused by row-level security."""
+    writer = people.new()
+    for user_id in (user.id, None):
+        row = {"message": "forged", "user_id": user_id}
+        # Reading the row back would be refused by itself.
+        with pytest.raises(RefusedError) as refused:
+            writer.rest.insert_unseen("system_logs", row)
+        assert refused.value.code == "42501"
+    writer.rest.insert_unseen("system_logs", {"message": "his own"})
+    assert [row["message"] for row in writer.rest.select("system_logs")] == ["his own"]
+
+
+@pytest.mark.parametrize("column", ["written_by", "id"])
+def test_a_user_cannot_set_what_the_database_says(user: Person, column: str) -> None:
+    """Neither who wrote a row nor its number may be given by a user."""
+    value: object = "service_role" if column == "written_by" else 1
+    with pytest.raises(RefusedError) as refused:
+        user.rest.insert("system_logs", {"message": "forged", column: value})
+    assert refused.value.code == "42501"
+
+
+def test_written_by_is_stamped_whatever_the_writer_says(engine: Rest, database: Sql) -> None:
+    """The database records the role that wrote a row, the owner's rows too."""
+    row = engine.insert("system_logs", {"message": "x", "written_by": "postgres"})[0]
+    assert row["written_by"] == "service_role"
+    stamped = database.value("""
+        insert into ops.system_logs (message, written_by) values ('x', 'service_role')
+        returning written_by
+    """)
+    assert stamped == "postgres"
+
+
+def test_a_time_in_the_future_becomes_now(user: Person) -> None:
+    """No row claims to be newer than it is, so none stays recent longer than it should."""
+    future = datetime.now(UTC) + timedelta(days=365)
+    for written in (future.isoformat(), "infinity", None):
+        row = user.rest.insert("system_logs", {"message": "x", "created_at": written})[0]
+        age = datetime.now(UTC) - datetime.fromisoformat(row["created_at"])
+        assert timedelta(0) <= age < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("written", ["-infinity", "0044-03-15 BC", "0001-01-01"])
+def test_a_time_before_1970_becomes_1970(
+    user: Person, engine: Rest, patterns: Patterns, written: str
+) -> None:
+    """A time that readers cannot reckon with does not get in, and its row stops no batch."""
+    row = user.rest.insert("system_logs", {"message": "x", "created_at": written})[0]
+    assert datetime.fromisoformat(row["created_at"]) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert engine.call("read_logs_v1", p_ids=[row["id"]])[0]["id"] == row["id"]
+    assert patterns.find("unknown", row["id"])["log"]["age_seconds"] > 0
+
+
+def test_a_clients_event_id_is_taken_once(user: Person) -> None:
+    """An insert that a client repeats is refused, not stored twice."""
+    event = {"message": "x", "event_id": user.rest.insert("system_logs", {"message": "y"})[0]["id"]}
+    user.rest.insert("system_logs", event)
+    with pytest.raises(RefusedError) as refused:
+        user.rest.insert("system_logs", event)
+    assert refused.value.code == "23505"
+
+
+def test_reading_logs_leaves_out_what_is_no_error(engine: Rest, patterns: Patterns) -> None:
+    """read_logs_v1 gives errors and criticals, in order, none of the engine's own rows."""
+    critical = patterns.log_row(log_level="critical", message="down", error_data={"code": "57P03"})
+    error = patterns.log_row(message="broken")
+    others = [patterns.log_row(log_level=level) for level in ("debug", "info", "warning")]
+    own = [patterns.log_row(source=source) for source in ("pattern-engine", "pattern-engine/apply")]
+    similar = patterns.log_row(source="pattern-engineering")
+    patterns.learn(patterns.error(system_log_id=error))
+    ids = [similar, *own, *others, error, critical, 2**60]
+    read = engine.call("read_logs_v1", p_ids=ids)
+    assert [(row["id"], row["learned"]) for row in read] == [
+        (critical, False),
+        (error, True),
+        (similar, False),
+    ]
+    assert read[0] | {"created_at": None} == {
+        "id": critical,
+        "message": "down",
+        "source": "tests",
+        "log_level": "critical",
+        "created_at": None,
+        "written_by": "service_role",
+        "error_data": {"code": "57P03"},
+        "learned": False,
+    }
+
+
+def test_a_persons_rows_outlive_the_person(people: People, admin: Sql) -> None:
+    """When an account is deleted its log rows stay, without a user."""
+    person = people.new()
+    row = person.rest.insert("system_logs", {"message": "x"})[0]
+    admin.run("delete from auth.users where id = %s", person.id)
+    kept = admin.row("select user_id from ops.system_logs where id = %s", row["id"])
+    assert kept == {"user_id": None}

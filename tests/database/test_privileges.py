@@ -1,0 +1,277 @@
+"""Who may read and write which table, tried through the REST interface, and who may call what."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.conftest import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Person, Rest, Sql
+    from tests.database.conftest import Patterns
+
+CALLERS = ("anon", "user", "viewer", "operator", "administrator", "engine")
+# For each caller, in the order of CALLERS: S select, I insert, U update, D delete; s means that a
+# select is answered, with no row that others wrote.
+EXPECTED = {
+    "system_logs": "---- sI-- SI-- SI-- SI-- SIUD",
+    "error_patterns": "---- s--- S--- S--- S--- SIUD",
+    "pattern_signatures": "---- s--- S--- S--- S--- SIUD",
+    "pattern_incidents": "---- s--- S--- S--- S--- SIUD",
+    "pattern_fixes": "---- s--- S--- S--- S--- S---",
+    "pattern_claims": "---- s--- S--- S--- S--- SIU-",
+    "pattern_applications": "---- s--- S--- S--- S--- SIUD",
+    "pattern_clusters": "---- s--- S--- S--- S--- SIUD",
+    "learning_sessions": "---- s--- S--- S--- S--- SIU-",
+    "roman_events": "---- s--- S--- S--- S--- SI--",
+    "operators": "---- s--- S--- S--- S--- S---",
+    "pattern_stats": "---- ---- ---- ---- ---- ----",
+}
+KEYS = {
+    "error_patterns": "pattern_id",
+    "pattern_signatures": "signature",
+    "pattern_claims": "application_id",
+    "operators": "user_id",
+    "pattern_stats": "pattern_id",
+}
+
+ENGINE = ["service_role"]
+PEOPLE = ["authenticated", "service_role"]
+FUNCTIONS: dict[str, list[str]] = {
+    "fix.belongings()": ["ops_fixer"],
+    "fix.execute(uuid)": ENGINE,
+    "fix.touched_rows()": ["ops_fixer"],
+    "ops.approve_pattern_v1(uuid,text,text,text,jsonb,text[],uuid)": PEOPLE,
+    "ops.cancel_application_v1(uuid)": ENGINE,
+    "ops.claim_application_v1(uuid,bigint,integer,text,jsonb,jsonb)": ENGINE,
+    "ops.disable_pattern_v1(uuid,text)": PEOPLE,
+    "ops.fail_session_v1(uuid,text,jsonb)": PEOPLE,
+    "ops.find_candidates_v1(jsonb)": ENGINE,
+    "ops.finish_application_v1(uuid,jsonb)": ENGINE,
+    "ops.learn_errors_v1(jsonb)": ENGINE,
+    "ops.pattern_stats_v1()": PEOPLE,
+    "ops.ping_v1()": ["anon", *PEOPLE],
+    "ops.read_logs_v1(bigint[])": ENGINE,
+    "ops.record_event_v1(text,text,text,jsonb,jsonb)": ENGINE,
+    "ops.replace_clusters_v1(uuid,jsonb,jsonb)": PEOPLE,
+    "ops.run_application_v1(uuid)": ENGINE,
+    "ops.start_clustering_v1()": PEOPLE,
+    "ops.statistics_v1()": PEOPLE,
+    "ops_internal.announce_log_rows()": [],
+    "ops_internal.approve_pattern(uuid,text,text,text,jsonb,text[],uuid)": PEOPLE,
+    "ops_internal.archive_patterns(interval)": [],
+    "ops_internal.call_function(text,jsonb)": [],
+    "ops_internal.caller_role()": PEOPLE,
+    "ops_internal.disable_pattern(uuid,text)": PEOPLE,
+    "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
+    "ops_internal.fix_digest(text,text,text,jsonb,integer,integer,integer,text[])": ENGINE,
+    "ops_internal.is_as_approved(ops.pattern_fixes,ops.error_patterns)": ENGINE,
+    "ops_internal.is_engine()": PEOPLE,
+    "ops_internal.is_own_source(text)": ENGINE,
+    "ops_internal.keep_approved_fixes()": [],
+    "ops_internal.limit_parameter(jsonb,text,integer,integer,integer)": [],
+    "ops_internal.lock_claim(uuid)": ENGINE,
+    "ops_internal.lock_pattern(uuid)": [],
+    "ops_internal.lock_session(uuid)": [],
+    "ops_internal.pattern_stats()": PEOPLE,
+    "ops_internal.pinned_fix(uuid)": ["ops_fixer"],
+    "ops_internal.post_log_ids(bigint[])": [],
+    "ops_internal.prune_events(interval)": [],
+    "ops_internal.recent_confidence(uuid)": ENGINE,
+    "ops_internal.record_application(ops.pattern_claims,jsonb)": ENGINE,
+    "ops_internal.recorded_outcome(uuid)": ENGINE,
+    "ops_internal.refresh_pattern_stats()": [],
+    "ops_internal.replace_clusters(uuid,jsonb,jsonb)": PEOPLE,
+    "ops_internal.request_clustering()": [],
+    "ops_internal.require_engine_or_operator(text[])": [],
+    "ops_internal.require_own_log_rows(jsonb)": ENGINE,
+    "ops_internal.require_parameters(jsonb)": [],
+    "ops_internal.require_person(text[])": [],
+    "ops_internal.require_policies(text[])": ENGINE,
+    "ops_internal.require_role(text[])": PEOPLE,
+    "ops_internal.run_lock_class()": ENGINE,
+    "ops_internal.send_unlearned(interval)": [],
+    "ops_internal.stamp_log_row()": [],
+    "ops_internal.stamp_signature()": [],
+    "ops_internal.start_clustering()": PEOPLE,
+    "ops_internal.statistics()": PEOPLE,
+    "ops_internal.touch_updated_at()": [],
+    "ops_internal.trusted_writers(jsonb)": [],
+    "ops_internal.unlearned_ids(bigint,bigint,integer)": [],
+}
+
+
+@pytest.fixture(scope="session")
+def filled(patterns: Patterns, engine: Rest, administrator: Person) -> dict[str, Any]:
+    """A stack with at least one row in every table, none of them the caller's; some ids of it."""
+    assert administrator.id
+    log_id = patterns.log_row()
+    learned = patterns.learn(patterns.error(system_log_id=log_id))[0]
+    pattern_id = learned["pattern_id"]
+    patterns.approve(pattern_id)
+    patterns.apply(pattern_id)
+    session = engine.call("start_clustering_v1")["session_id"]
+    cluster = {"cluster_name": "Database Errors", "cluster_size": 1, "pattern_ids": [pattern_id]}
+    result = {"patterns_analyzed": 1, "execution_time_ms": 1, "memory_used_mb": 1}
+    engine.call("replace_clusters_v1", p_session_id=session, p_clusters=[cluster], p_result=result)
+    return {"pattern_id": pattern_id, "log_id": log_id, "fix": patterns.fix(pattern_id)}
+
+
+def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
+    """Return a row for each table that nothing but privileges can refuse."""
+    pattern_id = filled["pattern_id"]
+    return {
+        "system_logs": {"message": word, "source": "tests"},
+        "error_patterns": {
+            "pattern_signature": word,
+            "pattern_type": "api",
+            "error_message_pattern": word,
+            "severity": "error",
+        },
+        "pattern_signatures": {
+            "signature": word,
+            "pattern_id": pattern_id,
+            "algorithm": "grouping/v1",
+            "template": word,
+        },
+        "pattern_incidents": {"pattern_id": pattern_id, "signature": word},
+        "pattern_fixes": filled["fix"] | {"version": 2, "id": 1_000_000},
+        "pattern_claims": {
+            "pattern_id": pattern_id,
+            "fix_version": 1,
+            "sha256": word,
+            "error": {},
+            "finished_at": "2026-01-01T00:00:00Z",
+        },
+        "pattern_applications": {"pattern_id": pattern_id, "success": True},
+        "pattern_clusters": {"cluster_name": word, "cluster_size": 1},
+        "learning_sessions": {"session_type": word, "status": "completed"},
+        "roman_events": {"event_type": word},
+        "operators": {"user_id": str(uuid.uuid4()), "role": "ops_admin"},
+        "pattern_stats": {"pattern_id": str(uuid.uuid4())},
+    }
+
+
+def _tried(letter: str, attempt: Callable[[], object]) -> str:
+    """Return the letter if it is allowed, - if privileges are wanting; other errors are raised."""
+    try:
+        attempt()
+    except RefusedError as refused:
+        if refused.code != "42501":
+            raise
+        return "-"
+    return letter
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("table", EXPECTED)
+def test_a_caller_may_do_to_a_table_what_its_role_says_and_no_more(
+    request: pytest.FixtureRequest, filled: dict[str, Any], caller: str, table: str
+) -> None:
+    """Each role selects, inserts, updates and deletes in each table as listed, and no more."""
+    who = request.getfixturevalue(caller)
+    rest: Rest = getattr(who, "rest", who)
+    row = _new_rows(filled, f"test_{uuid.uuid4().hex}")[table]
+    key = KEYS.get(table, "id")
+    nobody = "nothing" if key == "signature" else str(uuid.UUID(int=0)) if key != "id" else "0"
+    filters = {key: f"eq.{nobody}"}
+    column, value = next(iter(row.items()))
+    seen = {"id": f"eq.{filled['log_id']}"} if table == "system_logs" else {}
+    tried = _tried("S", lambda: rest.select(table, limit="1", **seen))
+    if tried == "S" and not rest.select(table, limit="1", **seen):
+        tried = "s"
+    tried += _tried("I", lambda: rest.insert(table, row))
+    tried += _tried("U", lambda: rest.update(table, {column: value}, **filters))
+    tried += _tried("D", lambda: rest.delete(table, **filters))
+    assert tried == EXPECTED[table].split()[CALLERS.index(caller)]
+
+
+def test_functions_are_executable_by_whom_they_are_meant_for(database: Sql) -> None:
+    """Nobody but the roles listed, PUBLIC least of all, may execute a function of the engine."""
+    rows = database.rows("""
+        select pg_proc.oid::regprocedure::text as name,
+          array(
+            select coalesce(r.rolname, 'PUBLIC')::text
+            from aclexplode(coalesce(proacl, acldefault('f', proowner))) as a
+            left join pg_roles as r on r.oid = a.grantee
+            where a.grantee <> proowner
+            order by 1) as roles
+        from pg_proc
+        where pronamespace in
+          ('ops'::regnamespace, 'ops_internal'::regnamespace, 'fix'::regnamespace)
+    """)
+    assert {row["name"]: row["roles"] for row in rows} == FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in FUNCTIONS if name.startswith("ops.") and "ping" not in name)
+)
+def test_nobody_calls_a_function_that_is_not_his(
+    anon: Rest, user: Person, database: Sql, name: str
+) -> None:
+    """Anon is refused every function, a user every one of the engine and of the operators."""
+    function, _, types = name.removeprefix("ops.").partition("(")
+    names = database.value("select proargnames from pg_proc where oid = %s::regprocedure", name)
+    samples = {"uuid": str(uuid.UUID(int=0)), "jsonb": {}, "bigint": 1, "integer": 1, "text": "x"}
+    values = [samples.get(type_, []) for type_ in types.rstrip(")").split(",") if type_]
+    arguments = dict(zip(names or [], values, strict=True))
+    with pytest.raises(RefusedError) as refused:
+        anon.call(function, **arguments)
+    assert refused.value.code == "42501"
+    with pytest.raises(RefusedError) as refused:
+        user.rest.call(function, **arguments)
+    assert refused.value.code == ("42501" if FUNCTIONS[name] == ENGINE else "PL001")
+
+
+def test_anyone_may_ask_for_a_sign_of_life(anon: Rest, user: Person, engine: Rest) -> None:
+    """ping_v1 answers 1 to every caller."""
+    assert [caller.call("ping_v1") for caller in (anon, user.rest, engine)] == [1, 1, 1]
+
+
+def test_internal_schemas_are_not_exposed(engine: Rest) -> None:
+    """The REST interface reaches neither ops_internal nor fix, with the secret key either."""
+    for schema in ("ops_internal", "fix"):
+        with pytest.raises(RefusedError) as refused:
+            engine.in_schema(schema).call("run_lock_class")
+        assert refused.value.code == "PGRST106"
+
+
+def test_the_fixer_owns_and_reaches_nothing_by_itself(database: Sql) -> None:
+    """ops_fixer cannot log in, inherits nothing, and has no privilege on any table or sequence."""
+    rows = database.rows("""
+        select c.oid::regclass::text as name
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+          and has_schema_privilege('ops_fixer', n.oid, 'usage')
+          and not c.relname like 'orders\\_%'
+          and case c.relkind
+            when 'S' then has_sequence_privilege('ops_fixer', c.oid, 'usage, select, update')
+            when 'i' then false
+            else has_table_privilege('ops_fixer', c.oid,
+              'select, insert, update, delete, truncate, references, trigger')
+          end
+    """)
+    assert rows == []
+    role = database.row("""
+        select rolcanlogin, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolbypassrls,
+          exists (select from pg_auth_members where member = pg_roles.oid) as is_member
+        from pg_roles where rolname = 'ops_fixer'
+    """)
+    assert not any(role.values()), role
+
+
+def test_nobody_may_act_as_the_fixer(database: Sql) -> None:
+    """No role that serves requests, and not the owner, may become ops_fixer by itself."""
+    for role in ("anon", "authenticated", "service_role", "authenticator", "postgres"):
+        assert not database.value("select pg_has_role(%s, 'ops_fixer', 'usage')", role), role
+
+
+def test_the_fixer_may_not_create_anything(database: Sql) -> None:
+    """CREATE on the schema, which changing an owner took, was taken back."""
+    assert not database.value("select has_schema_privilege('ops_fixer', 'fix', 'create')")
+    assert not database.value("select has_schema_privilege('ops_fixer', 'ops', 'usage')")

@@ -1,0 +1,187 @@
+"""New errors are announced to the webhook function, and never at the application's expense."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Person, Rest, Sql
+
+
+class Queue:
+    """The requests that a transaction has queued; it is rolled back, so that none is sent."""
+
+    def __init__(self, sql: Sql) -> None:
+        self.sql = sql
+        self._from = sql.value("select coalesce(max(id), 0) from net.http_request_queue")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the queued requests in order, with their bodies read."""
+        rows = self.sql.rows(
+            """select method, url, headers, convert_from(body, 'UTF8') as body,
+                 timeout_milliseconds
+               from net.http_request_queue where id > %s order by id""",
+            self._from,
+        )
+        return [row | {"body": json.loads(row["body"])} for row in rows]
+
+    def ids(self) -> list[list[int]]:
+        """Return the log rows of each request."""
+        return [request["body"]["ids"] for request in self.requests()]
+
+
+@pytest.fixture
+def queue(admin: Sql) -> Iterator[Queue]:
+    """The superuser in a transaction, and what it has queued."""
+    with admin.undone():
+        yield Queue(admin)
+
+
+def _insert(
+    sql: Sql, count: int = 1, level: str = "error", source: str | None = "shop"
+) -> list[int]:
+    rows = sql.rows(
+        """insert into ops.system_logs (message, log_level, source)
+           select 'it broke', %s, %s from generate_series(1, %s) returning id""",
+        level,
+        source,
+        count,
+    )
+    return [row["id"] for row in rows]
+
+
+def test_an_error_is_announced(queue: Queue, addresses: dict[str, Any]) -> None:
+    """One POST to the webhook function, with the row's id and the shared secret in its header."""
+    ids = _insert(queue.sql)
+    assert queue.requests() == [
+        {
+            "method": "POST",
+            "url": f"{addresses['functions_url']}/pattern-analyzer/webhook",
+            "headers": {
+                "Content-Type": "application/json",
+                "x-webhook-secret": addresses["webhook_secret"],
+            },
+            "body": {"type": "INSERT", "table": "system_logs", "schema": "ops", "ids": ids},
+            "timeout_milliseconds": 30_000,
+        }
+    ]
+
+
+def test_one_statement_is_announced_in_calls_of_500(queue: Queue) -> None:
+    """1,201 rows of one insert make three calls, with every id once and in order."""
+    ids = _insert(queue.sql, 1201)
+    assert [len(part) for part in queue.ids()] == [500, 500, 201]
+    assert [id_ for part in queue.ids() for id_ in part] == ids
+
+
+@pytest.mark.parametrize(
+    ("level", "source", "is_announced"),
+    [
+        ("error", "shop", True),
+        ("critical", "shop", True),
+        ("error", None, True),
+        ("error", "pattern-engineering", True),
+        ("warning", "shop", False),
+        ("info", "shop", False),
+        ("debug", "shop", False),
+        ("error", "pattern-engine", False),
+        ("critical", "pattern-engine/apply", False),
+    ],
+)
+def test_errors_and_criticals_are_announced_and_never_the_engines_own(
+    queue: Queue, level: str, source: str | None, is_announced: bool
+) -> None:
+    """Lesser rows are not sent, and no row of the engine itself, which would never end."""
+    ids = _insert(queue.sql, 1, level, source)
+    assert queue.ids() == ([ids] if is_announced else [])
+
+
+def test_of_a_mixed_insert_the_errors_are_announced(queue: Queue) -> None:
+    """One statement with rows of all kinds announces those that are errors."""
+    rows = queue.sql.rows("""
+        insert into ops.system_logs (message, log_level, source)
+        values ('a', 'info', 'shop'), ('b', 'error', 'shop'), ('c', 'error', 'pattern-engine'),
+          ('d', 'critical', null)
+        returning id, message
+    """)
+    ids = {row["message"]: row["id"] for row in rows}
+    assert queue.ids() == [[ids["b"], ids["d"]]]
+
+
+def test_an_insert_of_nothing_announces_nothing(queue: Queue) -> None:
+    """Neither an insert of no rows nor a repeated event makes a call."""
+    _insert(queue.sql, 0)
+    repeated = """insert into ops.system_logs (message, event_id) values ('x', 'test-event')
+                  on conflict (event_id) do nothing"""
+    queue.sql.run(repeated)
+    assert len(queue.ids()) == 1
+    queue.sql.run(repeated)
+    assert len(queue.ids()) == 1
+
+
+@pytest.mark.parametrize("role", ["service_role", "authenticated"])
+def test_whoever_writes_the_row_is_heard(queue: Queue, user: Person, role: str) -> None:
+    """Roles without any right to queue requests announce their rows all the same."""
+    queue.sql.run("select set_config('request.jwt.claims', %s, true)", json.dumps({"sub": user.id}))
+    queue.sql.run("select set_config('role', %s, true)", role)
+    row = queue.sql.row("""
+        insert into ops.system_logs (message, source) values ('x', 'shop') returning id, written_by
+    """)
+    queue.sql.run("reset role")
+    assert row["written_by"] == role
+    assert queue.ids() == [[row["id"]]]
+
+
+@pytest.mark.parametrize(
+    "missing", ["pattern_engine_functions_url", "pattern_engine_webhook_secret"]
+)
+def test_without_a_secret_nothing_is_sent_and_nothing_fails(queue: Queue, missing: str) -> None:
+    """A project that has not stored URL and secret in Vault yet loses no log row."""
+    queue.sql.run("delete from vault.secrets where name = %s", missing)
+    assert _insert(queue.sql, 2)
+    assert queue.ids() == []
+
+
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        """create or replace function net.http_post(
+             url text, body jsonb default '{}', params jsonb default '{}',
+             headers jsonb default '{}', timeout_milliseconds int default 1)
+           returns bigint language plpgsql as
+           $$ begin raise exception 'the worker is down'; end $$""",
+        "drop function net.http_post(text, jsonb, jsonb, jsonb, int)",
+        "drop view vault.decrypted_secrets",
+        "alter table net.http_request_queue add check (url like 'ftp%') not valid",
+    ],
+)
+def test_an_insert_never_fails_for_the_webhooks_sake(queue: Queue, breakage: str) -> None:
+    """Whatever goes wrong in announcing, the row is there, with a warning to the client."""
+    warnings: list[str] = []
+    queue.sql.connection.add_notice_handler(
+        lambda notice: warnings.append(notice.message_primary or "")
+    )
+    queue.sql.connection.execute(breakage.encode())
+    ids = _insert(queue.sql, 3)
+    assert queue.sql.value("select count(*) from ops.system_logs where id = any(%s)", ids) == 3
+    assert [w for w in warnings if w.startswith("pattern engine: the webhook was not called")]
+
+
+def test_a_row_inserted_over_the_rest_interface_is_delivered(
+    engine: Rest, database: Sql, addresses: dict[str, Any]
+) -> None:
+    """The worker takes the request up after the commit and records what came back."""
+    before = database.value("select coalesce(max(id), 0) from net._http_response")
+    engine.insert("system_logs", {"message": "x", "source": "shop"})
+    for _ in range(200):
+        rows = database.rows("select status_code from net._http_response where id > %s", before)
+        if rows:
+            break
+        database.run("select pg_sleep(0.02)")
+    assert addresses["functions_url"]
+    assert {row["status_code"] for row in rows} == {404}, "this stack has no functions"
