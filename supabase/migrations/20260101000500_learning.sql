@@ -245,12 +245,13 @@ as $$
     jsonb_agg(
       jsonb_build_object(
         'id', logs.id,
-        'message', logs.message,
+        -- Learning reads 4 KiB of it; a log row may hold any amount.
+        'message', left(logs.message, 65536),
         'source', logs.source,
         'log_level', logs.log_level,
         'created_at', logs.created_at,
         'written_by', logs.written_by,
-        'error_data', logs.error_data,
+        'error_data', case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end,
         'learned', exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = logs.id)
       )
       order by logs.id

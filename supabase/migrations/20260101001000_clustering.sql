@@ -187,6 +187,12 @@ declare
 begin
   perform ops_internal.require_engine_or_operator(array['ops_operator', 'ops_admin']);
   perform ops_internal.lock_session(p_session_id);
+  if jsonb_typeof(p_clusters) is distinct from 'array' then
+    raise exception using
+      errcode = 'PL013',
+      message = 'the clusters are not a list',
+      hint = 'Give a JSON array; an empty one removes all clusters.';
+  end if;
   -- Of two sessions that end together the later one stays, whole.
   lock table ops.pattern_clusters in share row exclusive mode;
   delete from ops.pattern_clusters where true;

@@ -33,6 +33,7 @@ PIECES = [
     "\u00a0", "\u0085", "\x1c", "\u2028", "\u3000", "\u200b", "\0", "\ud800", "\udfff", "\ufffd",
     "é", "É", "İ", "ı", "ſ", "ẞ", "ß", "\u212a", "K", "k", "日本", "😀", "٣", "\x01", "[truncated]",
     " [truncated]", "[Truncated]", "_", "a", "Z", "db-prod-1", "PGRST116", "ECONNREFUSED",
+    "ERR_404", "blk_-5", "_5", "_-", "_num",
 ]  # fmt: skip
 
 _piece = st.sampled_from(PIECES)

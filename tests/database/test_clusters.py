@@ -158,6 +158,19 @@ def test_clusters_that_cannot_be_stored_leave_the_former_ones(engine: Rest) -> N
     assert _session(engine, session_id)["status"] == "running"
 
 
+@pytest.mark.parametrize("clusters", [None, {"cluster_name": "one"}, "[]"])
+def test_what_is_no_list_replaces_nothing(engine: Rest, clusters: object) -> None:
+    """PL013: a caller that has lost its clusters does not delete the stored ones."""
+    kept = _replace(engine, engine.call("start_clustering_v1")["session_id"], _cluster("kept"))
+    session_id = engine.call("start_clustering_v1")["session_id"]
+    with pytest.raises(RefusedError) as refused:
+        engine.call(
+            "replace_clusters_v1", p_session_id=session_id, p_clusters=clusters, p_result=RESULT
+        )
+    assert refused.value.code == "PL013"
+    assert engine.select("pattern_clusters") == kept
+
+
 def test_a_session_ends_once(engine: Rest) -> None:
     """PL015: a session that ended, or never was, neither completes nor fails."""
     session_id = engine.call("start_clustering_v1")["session_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -133,3 +134,15 @@ def test_a_persons_rows_outlive_the_person(people: People, admin: Sql) -> None:
     admin.run("delete from auth.users where id = %s", person.id)
     kept = admin.row("select user_id from ops.system_logs where id = %s", row["id"])
     assert kept == {"user_id": None}
+
+
+def test_a_huge_log_row_is_read_in_part(engine: Rest) -> None:
+    """Whoever logs megabytes costs the engine no more than it reads of a message."""
+    row = {"message": "x" * 3_000_000, "error_data": {"stack": uuid.uuid4().hex * 10_000}}
+    log_id = engine.insert("system_logs", row)[0]["id"]
+    (read,) = engine.call("read_logs_v1", p_ids=[log_id])
+    assert read["message"] == "x" * 65_536
+    (candidate,) = engine.call(
+        "find_candidates_v1", p_errors=[{"signatures": [], "system_log_id": log_id}]
+    )
+    assert candidate["log"]["message"] == "x" * 65_537, "a message of 64 KiB would equal it"
