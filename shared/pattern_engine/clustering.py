@@ -34,7 +34,7 @@ FEATURES: Final = ("occurrence_count", "success_rate", "confidence_score", "seve
 DIVIDED_ABOVE: Final = 50
 MAX_PARTS: Final = 5
 EXAMPLES: Final = 10
-#: Standard deviations from the mean of all patterns that make a trait worth a name, or a superlative.
+#: Standard deviations from the mean that make a trait worth a name, or a superlative.
 LEAST_TELLING: Final = 0.1
 VERY_HIGH: Final = 2.0
 

@@ -41,7 +41,7 @@ TRUNCATED: Final = " [truncated]"
 
 _BEFORE: Final = r"(?<![0-9a-z_])"
 _AFTER: Final = r"(?![0-9a-z_])"
-_SIGN: Final = r"(?<![^ (\[{=,:])[-+]"
+_SIGN: Final = r"(?<![^ (\[{=,:_])[-+]"
 
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME: Final = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
@@ -65,7 +65,7 @@ _CODE_KEY: Final = r"(?:(?:error|err|exit|response|http|status)?[ _-]?code|sqlst
 _STATUS_KEY: Final = r"(?:(?:exit|response|http)?[ _-]?status|signal|http(?:/[0-9](?:\.[0-9])?)?)"
 _CODE: Final = rf"(?:[0-9]{{1,3}}|{_SQLSTATE})"
 _NAMED_CODE: Final = rf"(?:[a-z][0-9a-z_]{{0,39}}|{_CODE})"
-_VERB: Final = r"(?:returned|responded|replied|received|response|error|failed|with|got)"
+_VERB: Final = r"(?:returned|re(?:sponded|plied)(?: with)?|received|response|error|failed with|got)"
 _COUNTED: Final = r"(?! (?:rows?|records?|results?|bytes?|items?|times|ms|errors?)(?![0-9a-z_]))"
 _REASON: Final = (
     r"(?:bad request|unauthorized|payment required|forbidden|not found|method not allowed"
@@ -78,7 +78,7 @@ _STRIPE_PREFIX: Final = (
 )
 
 #: kind → (what it looks like in folded text, what replaces it; None: it is protected and stays).
-#: None but the authority starts within a word.
+#: None but the last two starts within a word.
 MASKS: Final[dict[str, tuple[str, str | None]]] = {
     "uuid": (rf"[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}{_AFTER}", "uuid"),
     # ISO 8601 and Postgres' own form; a time of day alone is numbers. A form with spaces must not
@@ -96,16 +96,22 @@ MASKS: Final[dict[str, tuple[str, str | None]]] = {
     "status": (rf"{_VERB}[ :(]{{1,2}}(?:an? )?{_STATUS}{_ENDS}{_COUNTED}", None),
     "reason": (rf"{_STATUS} {_REASON}", None),
     "sqlstate": (rf"{_CLEAR_SQLSTATE}{_AFTER}", None),
+    # ERR_404, the specification's own example of an error code
+    "constant": (rf"(?:err|error|http|code|status|exit)_[0-9]{{1,5}}{_AFTER}", None),
     # The prefix alone is not enough: sub_total is a column. What touches it may be a masked string.
     "stripe": (rf"{_STRIPE_PREFIX}_(?=[a-z]*[0-9])(?:(?!string)[0-9a-z]){{6,}}{_AFTER}", "uuid"),
     # Who and where in a URL. A dot or colon after it ends a sentence and stays.
     "authority": (
-        r"://(?:[0-9a-z._~%+:-]+@)*[0-9a-z_](?:[0-9a-z_.-]*[0-9a-z_])?(?::[0-9]+(?![0-9a-z_.-]|:[0-9]))?",
+        (
+            r"://(?:[0-9a-z._~%+:-]+@)*[0-9a-z_](?:[0-9a-z_.-]*[0-9a-z_])?"
+            r"(?::[0-9]+(?![0-9a-z_.-]|:[0-9]))?"
+        ),
         "://string",
     ),
-    # Digits inside a word name something (PGRST116, int4, utf8); a unit may follow them (5000ms).
+    # Digits that follow a letter name something (PGRST116, int4, utf8), those after an underscore
+    # count or identify (blk_-3544583377289625738); a unit may follow them (5000ms).
     "number": (
-        rf"(?:{_SIGN})?(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)",
+        rf"(?<![0-9a-z])(?:{_SIGN})?(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)",
         "num",
     ),
 }
@@ -115,7 +121,7 @@ _WHITE_SPACE: Final = re.compile(f"[{_SPACES}]+")
 _FOLD: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _NAMED: Final = {kind: f"(?P<{kind}>{pattern})" for kind, (pattern, _) in MASKS.items()}
-_WITHIN_WORDS: Final = _NAMED.pop("authority")
+_WITHIN_WORDS: Final = f"{_NAMED.pop('authority')}|{_NAMED.pop('number')}"
 _MASK: Final = re.compile(f"{_BEFORE}(?:{'|'.join(_NAMED.values())})|{_WITHIN_WORDS}")
 _REPLACEMENT: Final = {kind: replacement for kind, (_, replacement) in MASKS.items()}
 _MAY_VARY: Final = re.compile("[0-9]|://")
@@ -142,7 +148,7 @@ _KEY_BEFORE: Final = re.compile(
 #: Where a template may stand for something else, by what stood there (see `regexes`).
 PLACEHOLDER: Final = re.compile(
     rf"(?P<authority>(?<=://)string)|(?P<string>string)"
-    rf"|{_BEFORE}(?:(?P<uuid>uuid)|(?P<timestamp>timestamp)|(?P<number>num))"
+    rf"|{_BEFORE}(?:(?P<uuid>uuid)|(?P<timestamp>timestamp))|(?<![0-9a-z])(?P<number>num)"
 )
 
 _SPACE: Final = r"[\t-\r ]"
