@@ -143,6 +143,8 @@ def _reason_against(candidate: Candidate, fix: CandidateFix, most_age_seconds: i
         return f"Fixes of type {fix['fix_type']} cannot run yet"
     if candidate["already_applied"]:
         return "This version of the fix was applied to this log row before"
+    if candidate["before_approval"]:
+        return "The error occurred before the fix was approved"
     if log and log["age_seconds"] > most_age_seconds:
         return f"The error is older than {most_age_seconds} seconds: it is history"
     if writer not in fix["trusted_writers"]:
@@ -222,19 +224,7 @@ def _refuse_unconstitutional(
     database: Database, pattern: CandidatePattern, validation: dict[str, Any]
 ) -> ApplyResponse:
     """The Four Laws forbid it: the specification's event, and its answer."""
-    database.record_event(
-        {
-            "event_type": "constitutional_violation",
-            "severity": "warning",
-            "description": "Pattern application blocked by Constitutional validation: "
-            f"{pattern['pattern_signature']}",
-            "metadata": {
-                "pattern_id": pattern["pattern_id"],
-                "constitutional_validation": validation,
-            },
-            "validation": validation,
-        }
-    )
+    database.record_violation(pattern["pattern_id"], validation)
     return ApplyResponse(
         applied=False, reason=UNCONSTITUTIONAL, constitutional_validation=validation
     )

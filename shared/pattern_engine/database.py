@@ -128,6 +128,10 @@ class Database:
         """Write an entry of ops.roman_events."""
         self._call("record_event_v1", {f"p_{name}": value for name, value in event.items()})
 
+    def record_violation(self, pattern_id: str, validation: Json) -> None:
+        """Record that the Four Laws forbade an application."""
+        self._call("record_violation_v1", {"p_pattern_id": pattern_id, "p_validation": validation})
+
     def ping(self) -> None:
         """Ask the database for a sign of life, as anyone may."""
         if transport.call(self._connected().anyone, "ping_v1", {}, as_person=True) != 1:

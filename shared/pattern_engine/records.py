@@ -125,6 +125,7 @@ class Candidate(TypedDict):
     """Errors of the last five minutes, and how many of them are this pattern's."""
     recent_errors_of_pattern: int
     applications_last_minute: int
+    before_approval: bool
     already_applied: bool
 
 

@@ -67,8 +67,8 @@ comment on column ops.error_patterns.auto_fix_enabled is 'Whether the fix applie
 comment on column ops.error_patterns.auto_fix_script is 'The fix, as approved. What runs is the pinned version in ops.pattern_fixes.';
 comment on column ops.error_patterns.auto_fix_type is 'sql, typescript, bash or api_call.';
 comment on column ops.error_patterns.auto_fix_parameters is 'The fix''s parameters, as approved. Secrets are named, never stored.';
-comment on column ops.error_patterns.constitutional_compliant is 'Whether the approved fix passed the Four Laws at approval.';
-comment on column ops.error_patterns.constitutional_violations is 'The last verdict that failed, if any.';
+comment on column ops.error_patterns.constitutional_compliant is 'Whether the approved fix was found harmless at approval, by the analysis of its script.';
+comment on column ops.error_patterns.constitutional_violations is 'The last verdict that forbade its fix; null since the last approval.';
 comment on column ops.error_patterns.learned_from_incidents is 'Ids of the latest 20 log rows; all of them are in ops.pattern_incidents.';
 comment on column ops.error_patterns.confidence_score is '0.50 at first; then by the last ten applications of the fix.';
 comment on column ops.error_patterns.human_approved is 'Whether a person approved a fix.';
@@ -81,10 +81,6 @@ comment on column ops.error_patterns.updated_at is 'When the row last changed.';
 create index idx_error_patterns_type on ops.error_patterns (pattern_type);
 create index idx_error_patterns_enabled on ops.error_patterns (auto_fix_enabled);
 create index idx_error_patterns_approved_by on ops.error_patterns (approved_by);
--- Operators search the expressions for parts of a word.
-create index idx_error_patterns_trigram on ops.error_patterns
-  using gin (error_message_pattern extensions.gin_trgm_ops);
-
 create function ops_internal.touch_updated_at() returns trigger
 language plpgsql
 set search_path = ''
@@ -130,6 +126,9 @@ comment on column ops.pattern_signatures.template is 'The normalised message tha
 comment on column ops.pattern_signatures.created_at is 'When it came to this pattern. A fix applies only to signatures that its approver could see.';
 
 create index idx_pattern_signatures_pattern on ops.pattern_signatures (pattern_id);
+-- Operators search the templates for parts of a word, and for what is near to it.
+create index idx_pattern_signatures_trigram on ops.pattern_signatures
+  using gist (template extensions.gist_trgm_ops (siglen = 64));
 
 create function ops_internal.stamp_signature() returns trigger
 language plpgsql

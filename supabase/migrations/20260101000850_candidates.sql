@@ -78,6 +78,7 @@ begin
             from ops.pattern_applications as applications
             where applications.pattern_id = patterns.pattern_id and applications.applied_at >= now() - interval '1 minute'
           ),
+          'before_approval', coalesce(logs.created_at < fixes.approved_at, false),
           'already_applied', exists (
             select from ops.pattern_claims as claims
             where claims.pattern_id = patterns.pattern_id

@@ -43,6 +43,31 @@ comment on function ops.claim_application_v1(uuid, bigint, integer, text, jsonb,
 revoke all on function ops.claim_application_v1(uuid, bigint, integer, text, jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function ops.claim_application_v1(uuid, bigint, integer, text, jsonb, jsonb) to service_role;
 
+create function ops.record_violation_v1(p_pattern_id uuid, p_validation jsonb) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  signature text;
+begin
+  update ops.error_patterns set constitutional_violations = p_validation
+  where error_patterns.pattern_id = p_pattern_id
+  returning pattern_signature into signature;
+
+  return ops.record_event_v1(
+    'constitutional_violation', 'warning',
+    'Pattern application blocked by Constitutional validation: ' || coalesce(signature, p_pattern_id::text),
+    jsonb_build_object('pattern_id', p_pattern_id, 'constitutional_validation', p_validation),
+    p_validation
+  );
+end
+$$;
+
+comment on function ops.record_violation_v1(uuid, jsonb) is
+  'Records that the Four Laws forbade an application: the event, and the pattern''s last violation. Answers the event''s id.';
+revoke all on function ops.record_violation_v1(uuid, jsonb) from public, anon, authenticated, service_role;
+grant execute on function ops.record_violation_v1(uuid, jsonb) to service_role;
+
 create function ops_internal.lock_claim(p_application_id uuid) returns ops.pattern_claims
 language plpgsql
 set search_path = ''

@@ -36,6 +36,7 @@ def test_an_error_finds_its_log_row_pattern_and_fix(
     assert found["fix"]["stored_matches"] is True
     assert found["expressions"] == []
     assert found["already_applied"] is False
+    assert found["before_approval"] is True, "its log row came first"
     assert found["recent_errors"] >= 1
     assert found["recent_errors_of_pattern"] == 1
     assert found["applications_last_minute"] == 0

@@ -56,6 +56,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops.pattern_stats_v1()": PEOPLE,
     "ops.ping_v1()": ["anon", *PEOPLE],
     "ops.read_logs_v1(bigint[])": ENGINE,
+    "ops.record_violation_v1(uuid,jsonb)": ENGINE,
     "ops.record_event_v1(text,text,text,jsonb,jsonb)": ENGINE,
     "ops.replace_clusters_v1(uuid,jsonb,jsonb)": PEOPLE,
     "ops.run_application_v1(uuid)": ENGINE,

@@ -183,7 +183,9 @@ INDEXES = {
     "idx_error_patterns_signature": "UNIQUE error_patterns USING btree (pattern_signature)",
     "idx_error_patterns_type": "error_patterns USING btree (pattern_type)",
     "idx_error_patterns_enabled": "error_patterns USING btree (auto_fix_enabled)",
-    "idx_error_patterns_trigram": "error_patterns USING gin (error_message_pattern gin_trgm_ops)",
+    "idx_pattern_signatures_trigram": (
+        "pattern_signatures USING gist (template gist_trgm_ops (siglen='64'))"
+    ),
     "idx_pattern_applications_pattern": "pattern_applications USING btree (pattern_id)",
     "idx_pattern_applications_success": "pattern_applications USING btree (success)",
     "idx_pattern_applications_applied": "pattern_applications USING btree (applied_at DESC)",

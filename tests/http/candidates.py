@@ -79,6 +79,7 @@ def candidate(**changes: object) -> dict[str, Any]:
         "recent_errors": 3,
         "recent_errors_of_pattern": 3,
         "applications_last_minute": 0,
+        "before_approval": False,
         "already_applied": False,
         **changes,
     }

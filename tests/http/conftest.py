@@ -185,4 +185,5 @@ def healer(load: Load, wire: Wire) -> FlaskClient:
     }
     wire.replies["run_application_v1"] = outcome()
     wire.replies["record_event_v1"] = "88888888-8888-4888-8888-888888888888"
+    wire.replies["record_violation_v1"] = "88888888-8888-4888-8888-888888888888"
     return load("apply")

@@ -73,6 +73,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no pattern": ({"pattern": None, "fix": None}, "No matching pattern found"),
     "no fix": ({"fix": None}, "The matching pattern has no enabled fix"),
     "another type": ({"fix": fix(fix_type="bash")}, "Fixes of type bash cannot run yet"),
+    "before the approval": (
+        {"before_approval": True},
+        "The error occurred before the fix was approved",
+    ),
     "applied before": ({"already_applied": True}, "This version of the fix was applied to this"),
     "history": ({"log": log(age_seconds=901)}, "The error is older than 900 seconds"),
     "an untrusted writer": (

@@ -74,11 +74,10 @@ def test_what_the_laws_forbid_is_not_done(
         if one["outcome"] != "pass"
     ]
     assert failed == [law]
-    assert wire.names == ["find_candidates_v1", "record_event_v1"]
-    event = wire.sent("record_event_v1")
-    assert (event["p_event_type"], event["p_severity"]) == ("constitutional_violation", "warning")
-    assert event["p_validation"] == answer["constitutional_validation"]
-    assert event["p_metadata"]["pattern_id"] == PATTERN_ID
+    assert wire.names == ["find_candidates_v1", "record_violation_v1"]
+    recorded = wire.sent("record_violation_v1")
+    assert recorded["p_validation"] == answer["constitutional_validation"]
+    assert recorded["p_pattern_id"] == PATTERN_ID
 
 
 def test_a_storm_of_this_very_error_is_fixed(

@@ -301,6 +301,7 @@ def healable(number: int) -> dict[str, Any]:
         "recent_errors": 1,
         "recent_errors_of_pattern": 1,
         "applications_last_minute": 0,
+        "before_approval": False,
         "already_applied": False,
     }
 

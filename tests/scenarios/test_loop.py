@@ -270,3 +270,44 @@ def test_a_fix_beyond_its_time_is_stopped_and_recorded(
     assert "300 ms" in application["error_after"]
     assert 300 <= application["execution_time_ms"] < 1300
     assert faulty_rows(database, fault) == 5
+
+
+def test_an_error_before_the_approval_is_never_healed(
+    engine: Rest, functions: Functions, approve: Approve, fault: Fault, database: Sql
+) -> None:
+    """A person approves for what comes; a webhook delivered again reaches back for nothing."""
+    early = log_error(engine, fault)
+    pattern = pattern_of(engine, early)
+    assert approve(fault, pattern["pattern_id"], {}).status_code == 200
+    body = {"type": "INSERT", "table": "system_logs", "schema": "ops", "ids": [early]}
+    assert functions.webhook(body).json()["applied"] == 0
+    assert faulty_rows(database, fault) == 5
+
+
+def test_what_the_laws_forbid_is_on_record(
+    engine: Rest, functions: Functions, approve: Approve, fault: Fault, database: Sql
+) -> None:
+    """A storm of other errors blocks a fix: the answer, the event and the pattern say why."""
+    pattern = approved(engine, approve, fault)
+    storm = [{"message": f"storm {n}", "log_level": "error"} for n in range(150)]
+    stormy = engine.insert("system_logs", storm)
+    log_id = log_error(engine, fault, 2)
+    pattern_of(engine, log_id)
+    answer = functions.call(
+        "apply", {"error_message": fault.message(2), "system_log_id": log_id}
+    ).json()
+    ids = ",".join(str(row["id"]) for row in stormy)
+    engine.update("system_logs", {"log_level": "info"}, id=f"in.({ids})")
+
+    assert answer["reason"] == "Constitutional validation failed"
+    assert answer["constitutional_validation"]["system_entropy"] == 1.0
+    assert applications(engine, log_id) == []
+    forbidden = engine.select("error_patterns", pattern_id=f"eq.{pattern['pattern_id']}")[0]
+    assert forbidden["constitutional_violations"] == answer["constitutional_validation"]
+    events = engine.select(
+        "roman_events",
+        event_type="eq.constitutional_violation",
+        **{"metadata->>pattern_id": f"eq.{pattern['pattern_id']}"},
+    )
+    assert len(events) >= 1
+    assert faulty_rows(database, fault) == 5

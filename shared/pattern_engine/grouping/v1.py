@@ -41,7 +41,8 @@ TRUNCATED: Final = " [truncated]"
 
 _BEFORE: Final = r"(?<![0-9a-z_])"
 _AFTER: Final = r"(?![0-9a-z_])"
-_SIGN: Final = r"(?<![^ (\[{=,:_])[-+]"
+# After an underscore a minus alone: a plus there would touch a URL's authority (`://a_+1`).
+_SIGN: Final = r"(?:(?<![^ (\[{=,:_])-|(?<![^ (\[{=,:])\+)"
 
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME: Final = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
@@ -111,7 +112,7 @@ MASKS: Final[dict[str, tuple[str, str | None]]] = {
     # Digits that follow a letter name something (PGRST116, int4, utf8), those after an underscore
     # count or identify (blk_-3544583377289625738); a unit may follow them (5000ms).
     "number": (
-        rf"(?<![0-9a-z])(?:{_SIGN})?(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)",
+        rf"(?<![0-9a-z]){_SIGN}?(?:0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)",
         "num",
     ),
 }

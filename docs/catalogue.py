@@ -1,0 +1,191 @@
+"""The page of the database, from the catalogue of a migrated one. Its queries: catalogue.sql."""
+
+# ruff: noqa: INP001  see `generate`
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docs.markdown import code, table
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    import psycopg
+
+Row = dict[str, Any]
+
+_DATABASE = """# The database
+
+Generated from the catalogue of a migrated database by `python -m docs.generate database`.
+
+Schema `ops` is exposed through PostgREST: name it in `Accept-Profile` (reading) and
+`Content-Profile` (writing, and calling functions). `ops_internal` and `fix` are not exposed. The
+tables of `ops` have row-level security; `anon` reads and writes none of them. Operators are rows of
+`ops.operators`: a policy asks the database, not the token. Below, columns are not null unless
+marked.
+"""
+
+_ROLES = ("anon", "authenticated", "service_role", "ops_fixer")
+
+_QUERIES = (Path(__file__).parent / "catalogue.sql").read_text(encoding="utf-8")
+_COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete", "*": "all"}
+_ERRCODE = re.compile(r"errcode = '(PL[0-9]{3})'")
+_CALLED = re.compile(r"\b(?:ops|ops_internal|fix)\.(\w+)\(")
+# The innermost block whose errors are caught.
+_CAUGHT = re.compile(
+    r"\bbegin\b((?:(?!\bbegin\b).)*?)\bexception\s+when\s+others", re.DOTALL | re.IGNORECASE
+)
+
+
+def page(connection: psycopg.Connection[Any]) -> str:
+    """Return the page of the database, from its catalogue."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        # Types and defaults are written with their schemas, whoever has logged in.
+        cursor.execute("set search_path = ''")
+        relations = _ask(cursor, "relations")
+        functions = _ask(cursor, "functions")
+        codes = _codes(functions)
+        parts = [_DATABASE, "## Tables\n"]
+        parts += [_relation(cursor, each) for each in relations]
+        parts += ["## Functions of schema `ops`\n", _FUNCTIONS_INTRO]
+        parts += [_function(each, codes) for each in functions if each["schema"] == "ops"]
+        parts += ["## Functions that are not exposed\n", _internal(functions)]
+        parts += ["## Triggers\n", _triggers(_ask(cursor, "triggers"))]
+        parts += ["## Scheduled jobs\n", _jobs(_ask(cursor, "jobs"))]
+    return "\n".join(parts)
+
+
+_FUNCTIONS_INTRO = """\
+Called as `POST /rest/v1/rpc/NAME`. The version at the end of a name changes when the meaning does.
+The callers are database roles, as PostgREST takes them from the key or token; where a function also
+asks for a person's role as an operator, its comment says so.
+"""
+
+
+def _ask(cursor: psycopg.Cursor[Row], name: str, oid: int | None = None) -> list[Row]:
+    """Return what one of the queries of catalogue.sql finds."""
+    _, _, found = _QUERIES.partition(f"-- name: {name}\n")
+    query = found.partition(";\n")[0]
+    return cursor.execute(query.encode(), {"oid": oid, "roles": list(_ROLES)}).fetchall()
+
+
+def _relation(cursor: psycopg.Cursor[Row], relation: Row) -> str:
+    """Return the section of a table or materialised view."""
+    oid = relation["oid"]
+    columns = _ask(cursor, "columns", oid)
+    rows = [
+        (
+            code(column["name"]),
+            column["type"],
+            "" if column["required"] else "null",
+            code(column["given"]),
+            column["comment"],
+        )
+        for column in columns
+    ]
+    kind = "Materialised view. " if relation["kind"] == "m" else ""
+    parts = [
+        f"### {relation['schema']}.{relation['name']}\n",
+        f"{kind}{relation['comment']}\n",
+        table(["column", "type", "", "default", ""], rows),
+        *_lines("Constraints", _ask(cursor, "constraints", oid)),
+        *_lines("Indexes", _ask(cursor, "indexes", oid)),
+        _rights(_ask(cursor, "rights", oid)),
+        *_policies(_ask(cursor, "policies", oid)),
+    ]
+    return "\n".join(parts)
+
+
+def _lines(title: str, rows: list[Row]) -> list[str]:
+    listed = "\n".join(f"- `{row['definition']}`" for row in rows)
+    return [f"{title}:\n\n{listed}\n"] if rows else []
+
+
+def _rights(rows: list[Row]) -> str:
+    """Return who may do what, column rights in brackets."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        columns = found.setdefault(row["role"], {}).setdefault(row["privilege"], [])
+        columns += [row["attribute"]] if row["attribute"] else []
+    told = [
+        f"`{role}` "
+        + ", ".join(
+            f"{privilege} ({', '.join(sorted(columns))})" if columns else privilege
+            for privilege, columns in privileges.items()
+        )
+        for role, privileges in found.items()
+    ]
+    return f"Rights: {'; '.join(told) or 'none but the owner'}.\n"
+
+
+def _policies(rows: list[Row]) -> list[str]:
+    listed = "\n".join(
+        f"- {row['name']} ({_COMMANDS[row['command']]}, {', '.join(map(code, row['roles']))})"
+        for row in rows
+    )
+    return [f"Policies:\n\n{listed}\n"] if rows else []
+
+
+def _codes(functions: list[Row]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return for each function the codes that it raises, and those that it catches and records."""
+    sources: dict[str, str] = {}
+    for function in functions:
+        sources[function["name"]] = sources.get(function["name"], "") + function["source"]
+
+    def raised(name: str, seen: frozenset[str]) -> set[str]:
+        return within(_CAUGHT.sub("", sources.get(name, "")), seen | {name})
+
+    def within(text: str, seen: frozenset[str]) -> set[str]:
+        called = set(_CALLED.findall(text)) - seen
+        return set(_ERRCODE.findall(text)).union(*(raised(name, seen) for name in called))
+
+    def caught(name: str) -> set[str]:
+        blocks = " ".join(_CAUGHT.findall(sources[name]))
+        return within(blocks, frozenset({name}))
+
+    return {name: (sorted(raised(name, frozenset())), sorted(caught(name))) for name in sources}
+
+
+def _function(function: Row, codes: dict[str, tuple[list[str], list[str]]]) -> str:
+    """Return the section of one function."""
+    raised, recorded = codes[function["name"]]
+    roles = ", ".join(map(code, function["roles"])) or "nobody"
+    lines = [f"Callers: {roles}."]
+    if raised:
+        lines.append(f"Raises {', '.join(map(code, raised))}.")
+    if recorded:
+        lines.append(f"Records as an outcome {', '.join(map(code, recorded))}.")
+    return (
+        f"### {function['name']}\n\n{function['comment']}\n\n"
+        f"```sql\n{function['name']}({function['arguments']}) returns {function['result']}\n```\n\n"
+        f"{' '.join(lines)}\n"
+    )
+
+
+def _internal(functions: list[Row]) -> str:
+    rows = [
+        (
+            code(f"{function['schema']}.{function['name']}"),
+            function["comment"],
+            f"definer, {code(function['owner'])}" if function["definer"] else "",
+        )
+        for function in functions
+        if function["schema"] != "ops"
+    ]
+    return table(["function", "", "runs as"], rows)
+
+
+def _triggers(rows: list[Row]) -> str:
+    return table(
+        ["table", "trigger", ""],
+        ((code(row["relation"]), code(row["name"]), row["comment"]) for row in rows),
+    )
+
+
+def _jobs(rows: list[Row]) -> str:
+    return table(
+        ["job", "schedule, UTC", "command"],
+        ((code(row["jobname"]), code(row["schedule"]), code(row["command"])) for row in rows),
+    )

@@ -1,0 +1,283 @@
+"""Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
+
+Pages: cli (from argparse), settings (from `pattern_engine.settings`), errors (from
+`pattern_engine.errors`), database (from the catalogue of a migrated database: that of the local
+stack, of `--db-url`, or of PATTERN_ENGINE_DB_URL), openapi. Without a page: all of them.
+
+The suite compares every page with what is generated, so a page that was forgotten does not pass.
+"""
+
+# ruff: noqa: INP001  a script beside the pages that it writes, not a package
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from docs import catalogue
+from docs.markdown import code, table
+
+from pattern_engine import errors, openapi, settings
+from pattern_engine.cli import build_parser
+from pattern_engine.cli.database import add_database, connect
+from pattern_engine.local.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+
+
+# -- cli -------------------------------------------------------------------------------------------
+
+_CLI = """# Command line
+
+Generated from the parser by `python -m docs.generate cli`.
+
+`make setup` puts the program at `.venv/bin/pattern-engine`. Its exit code is 0 when it is done, 1
+when something failed (the reason is on standard error), 2 when it was used wrongly.
+"""
+
+
+def cli() -> str:
+    """Return the page of the command line."""
+    return "\n".join([_CLI, *_commands(build_parser())])
+
+
+def commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Yield each command that does something: its name, its help, its own parser."""
+    for action in parser._actions:  # noqa: SLF001  argparse has no public way to list them
+        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            continue
+        helps = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
+        for name, child in action.choices.items():
+            deeper = list(commands(child))
+            yield from deeper or [(child.prog, helps[name], child)]
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for name, text, own in commands(parser):
+        options = [
+            action
+            for action in own._actions  # noqa: SLF001  see above
+            if action.help != argparse.SUPPRESS and action.dest != "help"
+        ]
+        places = [str(option.metavar) for option in options if not option.option_strings]
+        yield f"## {' '.join([name, *places])}\n"
+        yield f"{text[:1].upper()}{text[1:]}.\n"
+        yield table(["option", "", "default"], map(_option, options))
+
+
+def _option(option: argparse.Action) -> tuple[str, str, str]:
+    if not option.option_strings:
+        return code(option.metavar), option.help or "", ""
+    value = ""
+    if option.nargs != 0:
+        choices = "|".join(map(str, option.choices or ()))
+        value = f" {choices or option.metavar or option.dest.upper()}"
+    default = "required" if option.required else option.default
+    shown = ",".join(default) if isinstance(default, list) else str(default)
+    text = re.sub(r" ?\(default: [^()]*\)", "", option.help or "")
+    told = re.search(r"\(default: ([^()]*)\)", option.help or "")
+    if told:
+        shown = told[1]
+    known = default is not None and default is not False and default != "required"
+    return (
+        code(", ".join(option.option_strings) + value),
+        text,
+        "required" if option.required else shown if told or known else "",
+    )
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+#: environment variables, the present name first → the field of `Settings` that they fill.
+VARIABLES: dict[tuple[str, ...], str] = {
+    ("SUPABASE_URL",): "supabase_url",
+    ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"): "publishable_key",
+    ("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"): "secret_key",
+    ("SUPABASE_JWT_SECRET",): "jwt_secret",
+    ("SUPABASE_JWKS_URL",): "jwks_url",
+    ("SUPABASE_JWT_ISSUER",): "jwt_issuer",
+    ("SUPABASE_JWT_AUDIENCE",): "jwt_audience",
+    ("PATTERN_ENGINE_WEBHOOK_SECRET",): "webhook_secret",
+    ("PATTERN_ENGINE_ALLOWED_ORIGINS",): "allowed_origins",
+    ("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",): "apply_max_age_seconds",
+    ("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",): "database_timeout_seconds",
+    ("PATTERN_ENGINE_LOG_LEVEL",): "log_level",
+}
+ONE_OF_TWO = ("jwt_secret", "jwks_url")
+
+_SETTINGS = """# Settings
+
+Generated from `pattern_engine.settings` by `python -m docs.generate settings`.
+
+The functions read their settings from the environment, once, when they start. Where a variable is
+missing or has a wrong value they do not start, and one message names all that is wrong. An older
+name in brackets serves where the present one is not set. Variables that are blank count as not set.
+"""
+
+_SETTINGS_END = f"""
+`SUPABASE_JWT_SECRET` or `SUPABASE_JWKS_URL` is needed, both may be set. The first verifies
+HS256 tokens and has at least {settings.LEAST_SECRET_BYTES} bytes; the second verifies ES256, RS256
+and EdDSA ones.
+`PATTERN_ENGINE_ALLOWED_ORIGINS` is a comma list; numbers of seconds are above 0 and at most 86400;
+`PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))}.
+
+Two secrets of Vault belong to them, `pattern_engine_functions_url` and
+`pattern_engine_webhook_secret`; see [Deploy to a project](../how-to/deploy.md).
+
+The command line reads one more: `PATTERN_ENGINE_DB_URL`, the address of the database that
+`operators` and `fixer` log in to, as its owner `postgres`.
+"""
+
+
+def settings_page() -> str:
+    """Return the page of the settings."""
+    fields = {field.name: field for field in dataclasses.fields(settings.Settings)}
+    texts = _attribute_docstrings(settings.Settings)
+    rows = []
+    for names, field in VARIABLES.items():
+        shown = code(names[0]) + "".join(f" (`{name}`)" for name in names[1:])
+        rows.append((shown, texts[field].replace("None", "unset"), _default(fields[field])))
+    return f"{_SETTINGS}\n{table(['variable', '', 'default'], rows)}{_SETTINGS_END}"
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.name in ONE_OF_TWO:
+        return "one of the two is required"
+    if field.default is dataclasses.MISSING:
+        return "required"
+    if field.default in (None, frozenset()):
+        return "none"
+    number = isinstance(field.default, float) and field.default.is_integer()
+    return code(int(field.default) if number else field.default)
+
+
+def _attribute_docstrings(kind: type) -> dict[str, str]:
+    """Return what the string below each attribute of a class says."""
+    (tree,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101  the source of a class is one
+    found = {}
+    for attribute, text in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(attribute, ast.AnnAssign) and isinstance(text, ast.Expr):
+            found[ast.unparse(attribute.target)] = inspect.cleandoc(ast.literal_eval(text.value))
+    return found
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+_ERRORS = """# Errors
+
+Generated from `pattern_engine.errors` by `python -m docs.generate errors`.
+
+Every answer of a function that is not a success has this shape, whatever went wrong:
+
+```json
+{
+  "error": {"code": "unknown_pattern", "message": "There is no pattern …", "details": {}},
+  "request_id": "…"
+}
+```
+
+`code` is stable: branch on it. `message` says what was wrong, with which value, and what to do; it
+may change. `request_id` is also in the header `x-request-id` and in the log line of the request. A
+status of 503 comes with `Retry-After`, in seconds: trying again is safe, since a log row counts
+once.
+
+The codes form a tree. A more general one stands for what none of those below it says better.
+"""
+
+_DATABASE_CODES = """
+## Codes of the database
+
+Functions of the database raise these; over PostgREST they are the `code` of the answer. Functions
+of the engine turn them into the codes above. [The database](database.md) tells which function
+raises which.
+"""
+
+
+def errors_page() -> str:
+    """Return the page of the errors."""
+    states: dict[type[errors.PatternEngineError], list[str]] = {}
+    for state, kind in errors.BY_SQLSTATE.items():
+        states.setdefault(kind, []).append(state)
+    rows = [
+        (
+            "&emsp;" * depth + code(kind.code),
+            kind.status,
+            errors.default_message(kind),
+            ", ".join(map(code, states.get(kind, []))),
+        )
+        for depth, kind in _tree(errors.PatternEngineError)
+    ]
+    of_ours = [
+        (code(state), code(kind.code))
+        for state, kind in errors.BY_SQLSTATE.items()
+        if state[:2] == "PL"
+    ]
+    return (
+        f"{_ERRORS}\n{table(['code', 'status', '', 'from SQLSTATE'], rows)}{_DATABASE_CODES}\n"
+        f"{table(['SQLSTATE', 'becomes'], sorted([*of_ours, *_RECORDED]))}"
+    )
+
+
+_RECORDED = [
+    ("`PL007`", "no answer: the fix touched too many rows; recorded as a failed application"),
+    ("`PL008`", "no answer: a table's policies hide its rows from the fix; recorded likewise"),
+]
+
+
+def _tree(
+    kind: type[errors.PatternEngineError], depth: int = 0
+) -> Iterator[tuple[int, type[errors.PatternEngineError]]]:
+    yield depth, kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from _tree(child, depth + 1)
+
+
+# -- main ------------------------------------------------------------------------------------------
+
+PAGES: dict[str, tuple[str, Callable[[], str]]] = {
+    "cli": ("cli.md", cli),
+    "settings": ("settings.md", settings_page),
+    "errors": ("errors.md", errors_page),
+    "openapi": ("openapi.json", openapi.rendered),
+}
+
+
+def main() -> int:
+    """Write the pages that the command line names; return the exit code."""
+    parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
+    parser.add_argument("pages", nargs="*", choices=[*PAGES, "database", []], metavar="PAGE")
+    add_database(parser)
+    options = parser.parse_args()
+    for page in options.pages or [*PAGES, "database"]:
+        try:
+            name, text = _rendered(page, options)
+        except (StackError, psycopg.Error) as error:
+            sys.stderr.write(f"generate: {error}\n")
+            return 1
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
+    return 0
+
+
+def _rendered(page: str, options: argparse.Namespace) -> tuple[str, str]:
+    if page != "database":
+        name, render = PAGES[page]
+        return name, render()
+    with connect(options) as connection:
+        return "database.md", catalogue.page(connection)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
