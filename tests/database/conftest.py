@@ -1,5 +1,6 @@
 """A stack without functions, so that nobody but the test learns or heals; patterns and fixes."""
 
+# ruff: noqa: F811  a fixture is imported and then taken as an argument
 from __future__ import annotations
 
 import shutil
@@ -12,6 +13,19 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+
+# Fixtures of a session are made once for each conftest that names them: the people and clients of
+# this folder belong to its own stack.
+from tests.conftest import (  # noqa: F401  taken as fixtures, by name
+    addresses,
+    administrator,
+    anon,
+    engine,
+    operator,
+    people,
+    user,
+    viewer,
+)
 
 from pattern_engine.local.project import Project
 

@@ -144,7 +144,7 @@ def token(**changes: object) -> str:
         "sub": USER_ID,
         "aud": "authenticated",
         "role": "authenticated",
-        "exp": int(time.time()) + 60,
+        "exp": int(time.time()) + 3600,
         **changes,
     }
     kept = {name: value for name, value in claims.items() if value is not None}

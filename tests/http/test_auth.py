@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EVERYONE = frozenset(Kind)
 SECRET = "a-secret-of-the-tests-with-at-least-32-bytes"
 USER_ID = "11111111-1111-4111-8111-111111111111"
-IN_A_MINUTE = int(time.time()) + 60
+IN_AN_HOUR = int(time.time()) + 3600
 
 
 def signed(claims: dict[str, object], secret: str = SECRET, algorithm: str = "HS256") -> str:
@@ -29,10 +29,10 @@ def signed(claims: dict[str, object], secret: str = SECRET, algorithm: str = "HS
     return jwt.encode(claims, secret, algorithm=algorithm)
 
 
-SERVICE_ROLE = signed({"role": "service_role", "iss": "supabase", "exp": IN_A_MINUTE})
-ANON = signed({"role": "anon", "iss": "supabase", "exp": IN_A_MINUTE})
+SERVICE_ROLE = signed({"role": "service_role", "iss": "supabase", "exp": IN_AN_HOUR})
+ANON = signed({"role": "anon", "iss": "supabase", "exp": IN_AN_HOUR})
 PERSON = signed(
-    {"role": "authenticated", "aud": "authenticated", "sub": USER_ID, "exp": IN_A_MINUTE}
+    {"role": "authenticated", "aud": "authenticated", "sub": USER_ID, "exp": IN_AN_HOUR}
 )
 
 
@@ -79,7 +79,7 @@ def claims(**changes: object) -> dict[str, object]:
         "role": "authenticated",
         "aud": "authenticated",
         "sub": USER_ID,
-        "exp": IN_A_MINUTE,
+        "exp": IN_AN_HOUR,
         **changes,
     }
     return {name: value for name, value in whole.items() if value is not None}
@@ -115,9 +115,9 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "the secret key in another alphabet": ({"apikey": "sb_secret_tést"}, "invalid_token"),
     "basic authentication": ({"Authorization": "Basic eDp5"}, "invalid_token"),
     "no token": (bearer("abc"), "invalid_token"),
-    "expired": (bearer(signed(claims(exp=IN_A_MINUTE - 120))), "token_expired"),
+    "expired": (bearer(signed(claims(exp=IN_AN_HOUR - 3720))), "token_expired"),
     "without expiry": (bearer(signed(claims(exp=None))), "invalid_token"),
-    "not valid yet": (bearer(signed(claims(nbf=IN_A_MINUTE))), "invalid_token"),
+    "not valid yet": (bearer(signed(claims(nbf=IN_AN_HOUR))), "invalid_token"),
     "another audience": (bearer(signed(claims(aud="other"))), "invalid_token"),
     "no audience": (bearer(signed(claims(aud=None))), "invalid_token"),
     "no subject": (bearer(signed(claims(sub=None))), "invalid_token"),
@@ -128,11 +128,11 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "HS512": (bearer(signed(claims(), "x" * 64, "HS512")), "invalid_token"),
     "unsigned": (bearer(unsigned(claims())), "invalid_token"),
     "unsigned service role": (
-        bearer(unsigned({"role": "service_role", "exp": IN_A_MINUTE})),
+        bearer(unsigned({"role": "service_role", "exp": IN_AN_HOUR})),
         "invalid_token",
     ),
     "an expired service role": (
-        bearer(signed({"role": "service_role", "exp": IN_A_MINUTE - 120})),
+        bearer(signed({"role": "service_role", "exp": IN_AN_HOUR - 3720})),
         "token_expired",
     ),
     "another payload": (bearer(tampered(PERSON)), "invalid_token"),

@@ -50,7 +50,7 @@ def claims(**changes: object) -> dict[str, Any]:
         "role": "authenticated",
         "aud": "authenticated",
         "sub": USER_ID,
-        "exp": int(time.time()) + 60,
+        "exp": int(time.time()) + 3600,
         **changes,
     }
 
