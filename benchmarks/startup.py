@@ -52,11 +52,14 @@ ROW = {
     "created_at": "2026-01-01T00:00:00+00:00",
     "written_by": "service_role",
     "error_data": None,
+    "environment": None,
+    "release": None,
     "learned": False,
 }
 ANSWERS: dict[str, object] = {
-    "learn_errors_v1": [LEARNED],
+    "learn_errors_v2": [LEARNED],
     "read_logs_v1": [ROW],
+    "grouping_rules_v1": [],
     "find_candidates_v1": [
         {"log": None, "pattern": None, "fix": None, "expressions": [], "recent_errors": 0}
     ],

@@ -7,12 +7,13 @@ reason, not an error: `{"applied": false, "reason": …}`.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pattern_engine import constitution, grouping, logs, running
+from pattern_engine import constitution, grouping, logs, running, scrubbing
 from pattern_engine.auth import Caller, Kind
 from pattern_engine.errors import ForeignLogRow, UnknownLogRow
-from pattern_engine.learning import Sighting
+from pattern_engine.learning import Sighting, by_rules
 from pattern_engine.models import AppliedPattern, ApplyResponse
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def apply(
         UnknownLogRow: if it names a log row that does not exist; a person has to name one.
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
-    sighting = Sighting.reported(request, caller)
+    (sighting,) = by_rules([Sighting.reported(request, caller)], database)
     (candidate,) = find(database, [sighting])
     _require_own_row(sighting, candidate, caller)
     answer = heal(database, sighting, candidate, most_age_seconds)
@@ -58,9 +59,7 @@ def find(database: Database, sightings: list[Sighting]) -> list[Candidate]:
 
     An error whose signature is unknown is tried on the expressions of the enabled patterns.
     """
-    queries = [
-        _query(sighting, grouping.group(sighting.message).signature) for sighting in sightings
-    ]
+    queries = [_query(sighting, *signatures(sighting)) for sighting in sightings]
     found = database.find_candidates(queries)
     matched = {
         place: signature
@@ -75,8 +74,15 @@ def find(database: Database, sightings: list[Sighting]) -> list[Candidate]:
     return found
 
 
-def _query(sighting: Sighting, signature: str) -> CandidateQuery:
-    return {"signatures": [signature], "system_log_id": sighting.system_log_id}
+def signatures(sighting: Sighting) -> list[str]:
+    """Its signatures in the order in which they decide: those of older algorithms come first."""
+    group = sighting.group()
+    older = grouping.older_signatures(grouping.clean(sighting.message), group)
+    return [*(key.signature for key in older), group.signature]
+
+
+def _query(sighting: Sighting, *signatures: str) -> CandidateQuery:
+    return {"signatures": list(signatures), "system_log_id": sighting.system_log_id}
 
 
 def _by_expression(message: str, candidate: Candidate) -> str | None:
@@ -230,6 +236,16 @@ def _refuse_unconstitutional(
     )
 
 
+def _captured(sighting: Sighting) -> dict[str, str]:
+    """What stood where the template has a variable: kind → text; the second of a kind is kind_2."""
+    captured: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for kind, text in sighting.group().values:
+        seen[kind] += 1
+        captured[kind if seen[kind] == 1 else f"{kind}_{seen[kind]}"] = text
+    return captured
+
+
 def _run(
     database: Database, sighting: Sighting, candidate: Candidate, validation: dict[str, Any]
 ) -> ApplyResponse:
@@ -237,7 +253,13 @@ def _run(
     pattern, fix = candidate["pattern"], candidate["fix"]
     assert pattern is not None  # noqa: S101  heal has looked
     assert fix is not None  # noqa: S101
-    error: dict[str, Any] = {"message": sighting.message, "source": sighting.source, "captured": {}}
+    error: dict[str, Any] = {
+        "message": sighting.message,
+        "source": sighting.source,
+        "captured": _captured(sighting),
+        # For the record: what the script sees goes when it has run.
+        "scrubbed": scrubbing.scrub(sighting.message),
+    }
     claim = database.claim_application(candidate, error, validation)
     if not claim["claimed"] or claim["application_id"] is None:
         return _refused(claim["reason"] or "This error is in hand already")

@@ -1,4 +1,4 @@
-"""Reading request bodies: size, content type, strict JSON, and then one of the models.
+"""Reading requests: size, content type, strict JSON or the address, and then one of the models.
 
 Strict means what RFC 8259 leaves open and clients get wrong: a key given twice, NaN and Infinity,
 numbers that overflow, and nesting beyond all reason are refused instead of being guessed at.
@@ -57,11 +57,13 @@ def load(request: FlaskRequest) -> None:
 
 
 def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
-    """The body that an endpoint asks for, as its model.
+    """What an endpoint asks for, in the body or in the address of a GET, as its model.
 
     Raises:
         InvalidRequest: or one of its kinds, which says what is wrong and where.
     """
+    if endpoint.takes_query:
+        return validate(_query(request), endpoint.request)
     raw = request.get_data() if endpoint.takes_body else b""
     if not raw:
         if endpoint.takes_body and not endpoint.body_optional:
@@ -75,6 +77,17 @@ def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
             }
         )
     return validate(parse(raw), endpoint.request)
+
+
+def _query(request: FlaskRequest) -> dict[str, object]:
+    """What the address asks for, each name once."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise InvalidField(
+                f"{name}: it is given {len(values)} times; give it once.",
+                details={"problems": [{"field": name, "problem": "It is given more than once"}]},
+            )
+    return dict(request.args)
 
 
 def parse(raw: bytes) -> dict[str, object]:

@@ -12,22 +12,29 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from pattern_engine import logs, transport
+from pattern_engine.batches import self_contained
 from pattern_engine.errors import DatabaseError
 from pattern_engine.transport import Clients
 
 if TYPE_CHECKING:
     from pattern_engine.auth import Caller
     from pattern_engine.records import (
+        AnyErrorRecord,
         Approval,
         Candidate,
         CandidateQuery,
         Claim,
-        ErrorRecord,
         Event,
+        Ignoring,
         Json,
         LearnedRecord,
         LogRecord,
         Outcome,
+        RuleRecord,
+        SignatureRecord,
+        Split,
+        StoredErrorRecord,
+        UnknownRecord,
     )
     from pattern_engine.settings import Settings
 
@@ -47,9 +54,25 @@ class Database:
                 self._clients.close()
                 self._clients = None
 
-    def learn_errors(self, errors: list[ErrorRecord]) -> list[LearnedRecord]:
-        """Count errors, in one transaction, and answer what became of each, in order."""
-        return self._rows("learn_errors_v1", {"p_errors": errors}, expected=len(errors))
+    def learn_errors(self, errors: list[AnyErrorRecord]) -> list[LearnedRecord]:
+        """Count errors and answer what became of each, in order.
+
+        One call, and one more for those by which two patterns turn out to be one.
+        """
+        answers = self._learn("learn_errors_v2", errors)
+        unknown = [place for place, answer in enumerate(answers) if "unknown" in answer]
+        if unknown:
+            left = self_contained([errors[place] for place in unknown], errors)
+            for place, answer in zip(unknown, self._learn("join_errors_v2", left), strict=True):
+                answers[place] = answer
+        if any("unknown" in answer for answer in answers):
+            raise _unexpected("join_errors_v2", answers)
+        return cast("list[LearnedRecord]", answers)
+
+    def _learn(
+        self, name: str, errors: list[AnyErrorRecord]
+    ) -> list[LearnedRecord | UnknownRecord]:
+        return self._rows(name, {"p_errors": errors}, expected=len(errors))
 
     def read_logs(self, ids: list[int]) -> list[LogRecord]:
         """Read the errors and criticals among some log rows, without the engine's own."""
@@ -103,6 +126,74 @@ class Database:
         """Switch a pattern's fix off, in the caller's name; answers the pattern."""
         arguments = {"p_pattern_id": pattern_id, "p_reason": reason}
         return self._object("disable_pattern_v1", arguments, caller)
+
+    def merge_patterns(self, pattern_ids: list[str], reason: str | None, caller: Caller) -> Json:
+        """Merge patterns, in the caller's name; answers the one that was kept, and the merges."""
+        arguments = {"p_pattern_ids": pattern_ids, "p_reason": reason}
+        return self._object("merge_patterns_v1", arguments, caller)
+
+    def undo_merge(self, merge_id: str, caller: Caller) -> Json:
+        """Undo a merge, in the caller's name; answers both patterns."""
+        return self._object("undo_merge_v1", {"p_merge_id": merge_id}, caller)
+
+    def pattern_signatures(self, pattern_id: str, caller: Caller) -> list[SignatureRecord]:
+        """Read the signatures of a pattern, the first ones first; none where there is none."""
+        return self._rows("pattern_signatures_v1", {"p_pattern_id": pattern_id}, caller=caller)
+
+    def split_pattern(self, split: Split, caller: Caller) -> Json:
+        """Split a pattern, in the caller's name; answers both patterns."""
+        arguments = {f"p_{name}": value for name, value in split.items()}
+        return self._object("split_pattern_v1", arguments, caller)
+
+    def undo_split(self, split_id: str, caller: Caller) -> Json:
+        """Undo a split, in the caller's name; answers both patterns."""
+        return self._object("undo_split_v1", {"p_split_id": split_id}, caller)
+
+    def confirm_signatures(self, pattern_id: str, signatures: list[str], caller: Caller) -> Json:
+        """Confirm signatures for a pattern's fix, in the caller's name."""
+        arguments = {"p_pattern_id": pattern_id, "p_signatures": signatures}
+        return self._object("confirm_signatures_v1", arguments, caller)
+
+    def resolve_pattern(
+        self, pattern_id: str, release: str | None, reason: str | None, caller: Caller
+    ) -> Json:
+        """Mark a pattern as resolved, in the caller's name; answers it."""
+        arguments = {"p_pattern_id": pattern_id, "p_release": release, "p_reason": reason}
+        return self._object("resolve_pattern_v1", arguments, caller)
+
+    def ignore_pattern(self, ignoring: Ignoring, caller: Caller) -> Json:
+        """Ignore a pattern, in the caller's name; answers it."""
+        arguments = {f"p_{name}": value for name, value in ignoring.items()}
+        return self._object("ignore_pattern_v1", arguments, caller)
+
+    def reopen_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
+        """Open a pattern again, in the caller's name; answers it."""
+        arguments = {"p_pattern_id": pattern_id, "p_reason": reason}
+        return self._object("reopen_pattern_v1", arguments, caller)
+
+    def similar_patterns(self, pattern_id: str, limit: int, caller: Caller) -> list[Json]:
+        """Read which patterns resemble one, best first."""
+        arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
+        return self._rows("similar_patterns_v1", arguments, caller=caller)
+
+    def grouping_rules(
+        self, caller: Caller | None = None, *, disabled_too: bool = False
+    ) -> list[RuleRecord]:
+        """Read the grouping rules, in the order in which they are tried."""
+        return self._rows("grouping_rules_v1", {"p_disabled_too": disabled_too}, caller=caller)
+
+    def stored_errors(self, most: int, caller: Caller) -> list[StoredErrorRecord]:
+        """Read the latest errors that were counted, to try a rule on them."""
+        return self._rows("stored_errors_v1", {"p_most": most}, caller=caller)
+
+    def save_grouping_rule(self, rule: Json, caller: Caller) -> Json:
+        """Make or change a grouping rule, in the caller's name; answers it as stored."""
+        return self._object("save_grouping_rule_v1", {"p_rule": rule}, caller)
+
+    def disable_grouping_rule(self, rule_id: str, reason: str | None, caller: Caller) -> Json:
+        """Take a grouping rule out of use, in the caller's name; answers it."""
+        arguments = {"p_rule_id": rule_id, "p_reason": reason}
+        return self._object("disable_grouping_rule_v1", arguments, caller)
 
     def start_clustering(self, caller: Caller) -> Json:
         """Open a learning session and read the patterns that it clusters."""

@@ -14,6 +14,8 @@
     │   ├── UnknownField                   422 unknown_field
     │   ├── InvalidField                   422 invalid_field
     │   ├── InvalidParameters              422 invalid_parameters     (PL013)
+    │   ├── InvalidRule                    422 invalid_rule           (PL019)
+    │   ├── InvalidChoice                  422 invalid_choice         (PL022)
     │   ├── FixRefused                     422 fix_refused
     │   └── FixTypeNotSupported            501 fix_type_not_supported
     ├── NotAuthenticated                   401 not_authenticated
@@ -30,11 +32,17 @@
     │   ├── UnknownPattern                 404 unknown_pattern        (PL002)
     │   ├── UnknownLogRow                  404 unknown_log_row        (PL004)
     │   ├── UnknownApplication             404 unknown_application    (PL010)
-    │   └── UnknownSession                 404 unknown_session        (PL015)
+    │   ├── UnknownSession                 404 unknown_session        (PL015)
+    │   ├── UnknownMerge                   404 unknown_merge          (PL018)
+    │   └── UnknownRule                    404 unknown_rule           (PL023)
     ├── Conflict                           409 conflict
     │   ├── AnotherFixApproved             409 another_fix_approved   (PL003)
     │   ├── FixNotPinned                   409 fix_not_pinned         (PL006)
-    │   └── NoEnabledFix                   409 no_enabled_fix         (PL014)
+    │   ├── NoEnabledFix                   409 no_enabled_fix         (PL014)
+    │   ├── TwoLiveFixes                   409 two_live_fixes         (PL016)
+    │   ├── ToldApart                      409 told_apart             (PL017)
+    │   ├── PatternMerged                  409 pattern_merged         (PL020)
+    │   └── NotUndoable                    409 not_undoable           (PL021)
     ├── Unavailable                        503 unavailable            (with Retry-After)
     │   ├── DatabaseUnreachable            503 database_unreachable   (08xxx, 53xxx, 57P0x)
     │   ├── StatementCancelled             503 statement_cancelled    (57014)
@@ -156,6 +164,20 @@ class InvalidParameters(InvalidRequest):
     status = 422
 
 
+class InvalidRule(InvalidRequest):
+    """The grouping rule is not acceptable."""
+
+    code = "invalid_rule"
+    status = 422
+
+
+class InvalidChoice(InvalidRequest):
+    """What was chosen does not fit the patterns as they are."""
+
+    code = "invalid_choice"
+    status = 422
+
+
 class FixRefused(InvalidRequest):
     """The script is refused by its static analysis; the reasons are in the details."""
 
@@ -263,6 +285,18 @@ class UnknownSession(NotFound):
     code = "unknown_session"
 
 
+class UnknownMerge(NotFound):
+    """There is no merge or split with this id."""
+
+    code = "unknown_merge"
+
+
+class UnknownRule(NotFound):
+    """There is no grouping rule with this id."""
+
+    code = "unknown_rule"
+
+
 class Conflict(PatternEngineError):
     """The state of the pattern does not allow this."""
 
@@ -286,6 +320,30 @@ class NoEnabledFix(Conflict):
     """The pattern has no enabled fix."""
 
     code = "no_enabled_fix"
+
+
+class TwoLiveFixes(Conflict):
+    """Both patterns have a live fix; POST /disable one of them first, one pattern has one fix."""
+
+    code = "two_live_fixes"
+
+
+class ToldApart(Conflict):
+    """A person told these patterns apart; only a person joins them again, by POST /merge."""
+
+    code = "told_apart"
+
+
+class PatternMerged(Conflict):
+    """The pattern was merged into another; use that one, or POST /undo the merge."""
+
+    code = "pattern_merged"
+
+
+class NotUndoable(Conflict):
+    """This can no longer be undone."""
+
+    code = "not_undoable"
 
 
 class Unavailable(PatternEngineError):
@@ -356,6 +414,14 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL013": InvalidParameters,
     "PL014": NoEnabledFix,
     "PL015": UnknownSession,
+    "PL016": TwoLiveFixes,
+    "PL017": ToldApart,
+    "PL018": UnknownMerge,
+    "PL019": InvalidRule,
+    "PL020": PatternMerged,
+    "PL021": NotUndoable,
+    "PL022": InvalidChoice,
+    "PL023": UnknownRule,
     "57014": StatementCancelled,
     "40001": TransactionConflict,
     "40P01": TransactionConflict,

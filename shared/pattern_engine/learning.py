@@ -6,17 +6,38 @@ learned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pattern_engine import classification, features, grouping, regexes
+from pattern_engine import (
+    classification,
+    evidence,
+    features,
+    grouping,
+    regexes_v2,
+    rules,
+    scrubbing,
+)
 from pattern_engine.models import LearnedPattern, LearnResponse
 
 if TYPE_CHECKING:
     from pattern_engine.auth import Caller
     from pattern_engine.database import Database
+    from pattern_engine.evidence import Evidence
+    from pattern_engine.grouping import Group
     from pattern_engine.models import ErrorReport, LearnRequest
-    from pattern_engine.records import ErrorRecord, LearnedRecord, LogRecord
+    from pattern_engine.records import (
+        AnyErrorRecord,
+        ErrorRecord,
+        KnownErrorRecord,
+        LearnedRecord,
+        LogRecord,
+    )
+
+MOST_OF_SAMPLE = 1024
+"""Characters of its first message that a pattern keeps as a sample."""
+_SCRUBBED = re.compile(r"\[[a-z0-9_ ]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +51,11 @@ class Sighting:
     system_log_id: int | None = None
     claimed_by: str | None = None
     """The person on whose word it is learned; None where the engine knows by itself."""
+    environment: str | None = None
+    evidence: Evidence = evidence.NONE
+    """What else tells which error it is."""
+    rule: str | None = None
+    """The fingerprint of the operators' rule that it matches."""
 
     @classmethod
     def reported(cls, request: ErrorReport, caller: Caller) -> Sighting:
@@ -45,7 +71,24 @@ class Sighting:
     @classmethod
     def of_row(cls, row: LogRecord) -> Sighting:
         """The error that a row of ops.system_logs tells of."""
-        return cls(row["message"], row["source"], row["log_level"], row["id"])
+        return cls(
+            row["message"],
+            row["source"],
+            row["log_level"],
+            row["id"],
+            environment=row["environment"],
+            evidence=evidence.read(row["error_data"], row["message"]),
+        )
+
+    def group(self) -> Group:
+        """Where it belongs under the current algorithm."""
+        return grouping.group(
+            grouping.clean(self.message),
+            rule=self.rule,
+            fingerprint=self.evidence.fingerprint,
+            stack=self.evidence.stack,
+            exception=self.evidence.exception,
+        )
 
 
 def learn(request: LearnRequest, caller: Caller, database: Database) -> LearnResponse:
@@ -68,27 +111,72 @@ def learn_many(
         UnknownLogRow: if one names a log row that does not exist; then none is learned.
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
+    explained: set[str] = set()
+    sightings = [Sighting.reported(request, caller) for request in requests]
     return database.learn_errors(
-        [record(Sighting.reported(request, caller)) for request in requests]
+        [record(sighting, explained) for sighting in by_rules(sightings, database)]
     )
 
 
-def record(sighting: Sighting) -> ErrorRecord:
-    """Everything that the database needs to count an error, or to make its pattern."""
+def by_rules(sightings: list[Sighting], database: Database) -> list[Sighting]:
+    """The errors with the fingerprints that the operators' rules give them."""
+    book = rules.current(database)
+    if not book.rules:
+        return sightings
+    return [replace(sighting, rule=_rule(sighting, book)) for sighting in sightings]
+
+
+def _rule(sighting: Sighting, book: rules.RuleSet) -> str | None:
+    occurrence = rules.Occurrence(
+        sighting.message, sighting.source, sighting.environment, sighting.severity
+    )
+    rule = book.first(occurrence)
+    return None if rule is None else rule["fingerprint"]
+
+
+def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRecord:
+    """Everything that the database needs to count an error, or to make its pattern.
+
+    What makes a pattern is left out where its signature is among those that another error of the
+    batch has `explained`; else it is added to them.
+    """
     message = grouping.clean(sighting.message)
-    group = grouping.group(message)
-    found = features.extract(message, sighting.source, sighting.severity)
-    return {
+    group = sighting.group()
+    keys: KnownErrorRecord = {
         "signature": group.signature,
-        "algorithm": group.algorithm,
-        "template": group.template,
-        "pattern_type": classification.classify(message),
-        "error_message_pattern": regexes.expression(group.template),
-        "error_source": sighting.source,
-        "severity": classification.severity(message, sighting.severity),
-        "features": found.as_dict(),
+        "older": [older.signature for older in grouping.older_signatures(message, group)],
         "system_log_id": sighting.system_log_id,
         "claimed_by": sighting.claimed_by,
         # Only a person's word is compared with the row; the engine need not send it again.
         "error_message": message if sighting.claimed_by else None,
+    }
+    if explained is not None and group.signature in explained:
+        return keys
+    complete = _complete(keys, sighting, message, group)
+    if explained is not None:
+        explained.add(group.signature)
+    return complete
+
+
+def _complete(
+    keys: KnownErrorRecord, sighting: Sighting, message: str, group: Group
+) -> ErrorRecord:
+    """Add what makes a pattern; nothing secret is stored in one."""
+    template = scrubbing.scrub(group.template)
+    if template != group.template:
+        # What was taken out may be anything.
+        group = group._replace(template=_SCRUBBED.sub("<*>", template))
+    found = features.extract(message, sighting.source, sighting.severity)
+    return {
+        **keys,
+        "algorithm": group.algorithm,
+        "template": template,
+        "leaf": group.leaf or None,
+        "wider": list(grouping.wider_signatures(group.template)) if group.leaf else [],
+        "pattern_type": classification.classify(message),
+        "error_message_pattern": regexes_v2.expression(group),
+        "error_source": sighting.source,
+        "severity": classification.severity(message, sighting.severity),
+        "features": found.as_dict(),
+        "sample": scrubbing.scrub(message[: 2 * MOST_OF_SAMPLE])[:MOST_OF_SAMPLE],
     }

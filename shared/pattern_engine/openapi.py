@@ -102,15 +102,31 @@ def _operation(endpoint: endpoints.AnyEndpoint) -> Json:
             **{str(status): _refusal(status) for status in _refusals(endpoint)},
         },
     }
+    if endpoint.takes_query:
+        operation["parameters"] = _parameters(endpoint.request)
     if endpoint.takes_body:
         content = _content("", endpoint.request.__name__)["content"]
         operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
 
 
+def _parameters(model: type[BaseModel]) -> list[Json]:
+    """The fields of a model that stand in the address."""
+    schema = model.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": {key: value for key, value in field.items() if key != "title"},
+        }
+        for name, field in schema["properties"].items()
+    ]
+
+
 def _refusals(endpoint: endpoints.AnyEndpoint) -> list[int]:
     """The statuses of an endpoint beside 200."""
-    with_body = _BODY_STATUSES if endpoint.takes_body else ()
+    with_body = _BODY_STATUSES if endpoint.takes_body else (422,) if endpoint.takes_query else ()
     with_caller = (401, 403) if endpoint.admits else ()
     return sorted({*_SHARED_STATUSES, *with_body, *with_caller, *endpoint.refusals})
 

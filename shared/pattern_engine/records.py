@@ -11,20 +11,40 @@ Json = dict[str, Any]
 
 
 class ErrorRecord(TypedDict):
-    """One error to count."""
+    """One error to count, with all that makes a pattern of it, should it be a new one."""
 
     signature: str
+    older: list[str]
+    """Its signatures under older algorithms; the first that is known decides."""
+    system_log_id: int | None
+    claimed_by: str | None
+    """The person on whose word it is counted; then the log row has to be his, with this message."""
+    error_message: str | None
     algorithm: str
     template: str
+    leaf: str | None
+    """What all templates that may be alike have in common; None where none is."""
+    wider: list[str]
+    """Signatures of the templates with one word more a variable: those and this one are alike."""
     pattern_type: str
     error_message_pattern: str
     error_source: str | None
     severity: str
     features: Json
+    sample: str
+
+
+class KnownErrorRecord(TypedDict):
+    """One error to count, whose signature another of the same call has explained."""
+
+    signature: str
+    older: list[str]
     system_log_id: int | None
     claimed_by: str | None
-    """The person on whose word it is counted; then the log row has to be his, with this message."""
     error_message: str | None
+
+
+AnyErrorRecord = ErrorRecord | KnownErrorRecord
 
 
 class LearnedRecord(TypedDict):
@@ -40,6 +60,13 @@ class LearnedRecord(TypedDict):
     system_log_id: int | None
 
 
+class UnknownRecord(TypedDict):
+    """An error by which two patterns turn out to be one: it takes `join_errors_v2`."""
+
+    unknown: Literal[True]
+    system_log_id: int | None
+
+
 class LogRecord(TypedDict):
     """A log row that the webhook asks for."""
 
@@ -50,6 +77,8 @@ class LogRecord(TypedDict):
     created_at: str
     written_by: str
     error_data: Json | None
+    environment: str | None
+    release: str | None
     learned: bool
 
 
@@ -57,6 +86,7 @@ class CandidateQuery(TypedDict):
     """One error to find a fix for."""
 
     signatures: list[str]
+    """Under all algorithms; the first that is known decides which pattern it is."""
     system_log_id: int | None
 
 
@@ -175,3 +205,61 @@ class Event(TypedDict):
     description: str
     metadata: Json
     validation: Json | None
+
+
+class SignatureRecord(TypedDict):
+    """A signature of a pattern."""
+
+    signature: str
+    algorithm: str
+    template: str
+    created_at: str
+    confirmed_at: str | None
+    is_trusted: bool
+    """Whether the live fix, if there is one, fires for it."""
+    incident_count: int
+    example: str | None
+    """The latest message that is still in the log."""
+
+
+class Split(TypedDict):
+    """Signatures of a pattern that are to be a pattern of their own."""
+
+    pattern_id: str
+    signatures: list[str]
+    expression: str | None
+    reason: str | None
+
+
+class Ignoring(TypedDict):
+    """A pattern to be ignored, and until when."""
+
+    pattern_id: str
+    until: str | None
+    occurrences: int | None
+    reason: str | None
+
+
+class RuleRecord(TypedDict):
+    """A grouping rule, as far as it is tried on errors."""
+
+    rule_id: str
+    expression: str
+    conditions: dict[str, str]
+    fingerprint: str
+    priority: int
+
+
+class StoredErrorRecord(TypedDict):
+    """An error that was counted, with its pattern."""
+
+    system_log_id: int
+    message: str
+    source: str | None
+    environment: str | None
+    severity: str
+    signature: str
+    pattern_id: str
+    pattern_signature: str
+    template: str | None
+    has_live_fix: bool

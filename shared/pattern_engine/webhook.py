@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pattern_engine import logs
+from pattern_engine.batches import self_contained
 from pattern_engine.errors import (
     DatabaseNotMigrated,
     PatternEngineError,
     StatementCancelled,
     Unavailable,
 )
-from pattern_engine.learning import Sighting, record
+from pattern_engine.learning import Sighting, by_rules, record
 from pattern_engine.models import WebhookResponse
 
 if TYPE_CHECKING:
     from pattern_engine.database import Database
     from pattern_engine.models import WebhookRequest
-    from pattern_engine.records import Candidate, ErrorRecord, LearnedRecord
+    from pattern_engine.records import AnyErrorRecord, Candidate, LearnedRecord
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ def receive(request: WebhookRequest, database: Database, most_age_seconds: int) 
     tally = Tally()
     rows = database.read_logs(ids) if ids else []
     sightings = [Sighting.of_row(row) for row in rows]
-    known = _learn(database, sightings, tally)
+    known = _learn(database, by_rules(sightings, database) if sightings else [], tally)
     enabled = [sighting for sighting, learned in known if learned["auto_fix_enabled"]]
     for sighting, candidate in _candidates(database, enabled, tally) if enabled else []:
         _heal(database, sighting, candidate, most_age_seconds, tally)
@@ -65,17 +66,18 @@ def _learn(
     database: Database, sightings: list[Sighting], tally: Tally
 ) -> list[tuple[Sighting, LearnedRecord]]:
     """Learn from all of them, and answer those that were learned with what became of them."""
-    computed: list[tuple[Sighting, ErrorRecord]] = []
+    computed: list[tuple[Sighting, AnyErrorRecord]] = []
+    explained: set[str] = set()
     for sighting in sightings:
         try:
-            computed.append((sighting, record(sighting)))
+            computed.append((sighting, record(sighting, explained)))
         except Exception as problem:  # noqa: BLE001  whatever is wrong with this row, the others go on
             _note_failure("learning_failed", problem, sighting, tally)
     return _count(database, computed, tally) if computed else []
 
 
 def _count(
-    database: Database, computed: list[tuple[Sighting, ErrorRecord]], tally: Tally
+    database: Database, computed: list[tuple[Sighting, AnyErrorRecord]], tally: Tally
 ) -> list[tuple[Sighting, LearnedRecord]]:
     """Count errors in one call; halve the batch where the database refuses it, to find the row."""
     try:
@@ -86,13 +88,23 @@ def _count(
         if len(computed) == 1:
             _note_failure("learning_failed", problem, computed[0][0], tally)
             return []
-        middle = len(computed) // 2
-        first = _count(database, computed[:middle], tally)
-        return first + _count(database, computed[middle:], tally)
+        first, second = _halves(computed)
+        return _count(database, first, tally) + _count(database, second, tally)
     unchanged = sum(outcome["action"] == "unchanged" for outcome in outcomes)
     tally.unchanged += unchanged
     tally.learned += len(outcomes) - unchanged
     return [(sighting, outcome) for (sighting, _), outcome in zip(computed, outcomes, strict=True)]
+
+
+def _halves(
+    computed: list[tuple[Sighting, AnyErrorRecord]],
+) -> tuple[list[tuple[Sighting, AnyErrorRecord]], list[tuple[Sighting, AnyErrorRecord]]]:
+    """Both halves of a batch, each complete in itself."""
+    middle = len(computed) // 2
+    sightings = [sighting for sighting, _ in computed]
+    errors = [error for _, error in computed]
+    second = self_contained(errors[middle:], errors)
+    return computed[:middle], list(zip(sightings[middle:], second, strict=True))
 
 
 def _is_for_all(problem: PatternEngineError) -> bool:

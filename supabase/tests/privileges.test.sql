@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(119);
+select plan(186);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_incidents'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+  ('pattern_applications'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  11, 'there are no other tables in ops'
+  15, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -34,6 +34,10 @@ from (
   ('pattern_fixes', array['Operators read approved fixes']),
   ('pattern_claims', array['Operators read claims']),
   ('pattern_applications', array['Operators read applications']),
+  ('pattern_merges', array['Operators read merges']),
+  ('pattern_splits', array['Operators read splits']),
+  ('pattern_cannot_links', array['Operators read which patterns are kept apart']),
+  ('grouping_rules', array['Operators read grouping rules']),
   ('pattern_clusters', array['Operators read clusters']),
   ('learning_sessions', array['Operators read learning sessions']),
   ('roman_events', array['Operators read events']),
@@ -68,13 +72,17 @@ from (
   values
   ('system_logs', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('error_patterns', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
-  ('pattern_signatures', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+  ('pattern_signatures', array['SELECT', 'DELETE']),
   ('pattern_incidents', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('pattern_fixes', array['SELECT']),
   ('pattern_claims', array['SELECT', 'INSERT', 'UPDATE']),
   ('pattern_applications', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('pattern_clusters', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('learning_sessions', array['SELECT', 'INSERT', 'UPDATE']),
+  ('pattern_merges', array['SELECT']),
+  ('pattern_splits', array['SELECT']),
+  ('pattern_cannot_links', array['SELECT']),
+  ('grouping_rules', array['SELECT']),
   ('roman_events', array['SELECT']),
   ('operators', array['SELECT'])
 ) as privileges (tablename, allowed);
@@ -84,6 +92,13 @@ from (
   values
   ('id', array['SELECT']), ('written_by', array['SELECT']),
   ('message', array['SELECT', 'INSERT']), ('log_level', array['SELECT', 'INSERT']), ('user_id', array['SELECT', 'INSERT'])
+) as columns (name, allowed);
+
+select column_privs_are('ops', 'pattern_signatures', columns.name, 'service_role', columns.allowed::name [])
+from (
+  values
+  ('pattern_id', array['SELECT', 'INSERT', 'UPDATE']), ('wider', array['SELECT', 'INSERT', 'UPDATE']),
+  ('confirmed_at', array['SELECT']), ('confirmed_by', array['SELECT'])
 ) as columns (name, allowed);
 
 select column_privs_are('ops', 'roman_events', columns.name, 'service_role', columns.allowed::name [])
@@ -117,7 +132,8 @@ select is(
 select function_privs_are('ops', functions.name, functions.arguments, callers.role, callers.allowed::name [])
 from (
   values
-  ('learn_errors_v1', array['jsonb'], false),
+  ('learn_errors_v2', array['jsonb'], false),
+  ('join_errors_v2', array['jsonb'], false),
   ('read_logs_v1', array['bigint[]'], false),
   ('find_candidates_v1', array['jsonb'], false),
   ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb'], false),
@@ -126,7 +142,19 @@ from (
   ('finish_application_v1', array['uuid', 'jsonb'], false),
   ('approve_pattern_v1', array['uuid', 'text', 'text', 'text', 'jsonb', 'text[]', 'uuid'], true),
   ('disable_pattern_v1', array['uuid', 'text'], true),
-  ('statistics_v1', array[]::text [], true)
+  ('statistics_v1', array[]::text [], true),
+  ('merge_patterns_v1', array['uuid[]', 'text'], true),
+  ('undo_merge_v1', array['uuid'], true),
+  ('split_pattern_v1', array['uuid', 'text[]', 'text', 'text'], true),
+  ('undo_split_v1', array['uuid'], true),
+  ('confirm_signatures_v1', array['uuid', 'text[]'], true),
+  ('resolve_pattern_v1', array['uuid', 'text', 'text'], true),
+  ('ignore_pattern_v1', array['uuid', 'timestamp with time zone', 'integer', 'text'], true),
+  ('reopen_pattern_v1', array['uuid', 'text'], true),
+  ('similar_patterns_v1', array['uuid', 'integer'], true),
+  ('grouping_rules_v1', array['boolean'], true),
+  ('save_grouping_rule_v1', array['jsonb'], true),
+  ('disable_grouping_rule_v1', array['uuid', 'text'], true)
 ) as functions (name, arguments, is_for_people)
 cross join lateral (
   values

@@ -49,12 +49,64 @@ def test_candidates_come_in_the_order_of_the_errors(
     queries = [
         {"signatures": [patterns.word()], "system_log_id": None},
         {"signatures": [approved["signature"]], "system_log_id": 2**50},
-        {"signatures": [], "system_log_id": approved["system_log_id"]},
+        {"signatures": [], "system_log_id": patterns.log_row()},
     ]
     found = engine.call("find_candidates_v1", p_errors=queries)
     assert [bool(row["pattern"]) for row in found] == [False, True, False]
     assert [bool(row["log"]) for row in found] == [False, False, True]
     assert engine.call("find_candidates_v1", p_errors=[]) == []
+
+
+def test_a_counted_log_row_leads_to_its_pattern(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """What came beside the message in the row may have led elsewhere than the message alone does."""
+    found = patterns.find(patterns.word(), approved["system_log_id"])
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["fix"] is not None
+    assert found["expressions"] == []
+    other = patterns.error()
+    patterns.learn(other)
+    found = patterns.find(other["signature"], approved["system_log_id"])
+    assert found["pattern"]["pattern_signature"] == other["signature"]
+    assert found["fix"] is None
+
+
+def test_any_trusted_signature_of_the_pattern_fires_its_fix(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """One that came later beside one that the approver saw is trusted; beside another's it is not."""
+    other = patterns.error()
+    patterns.approve(patterns.learn(other)[0]["pattern_id"])
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 7")
+    alias = _add_alias(engine, patterns, approved["pattern_id"])
+    for trusted, fires in ((approved["signature"], True), (other["signature"], False)):
+        query = {"signatures": [alias, trusted], "system_log_id": None}
+        found = engine.call("find_candidates_v1", p_errors=[query])[0]
+        assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+        assert (found["fix"] is not None) == fires
+
+
+def test_only_expressions_that_mean_their_own_messages_are_tried(
+    engine: Rest, patterns: Patterns
+) -> None:
+    """Those of grouping/v2 match whatever may stand for a variable, unless they are written by hand."""
+    error = patterns.error(algorithm="grouping/v2")
+    pattern_id = patterns.learn(error)[0]["pattern_id"]
+    patterns.approve(pattern_id)
+
+    def tried() -> bool:
+        expressions = patterns.find(patterns.word())["expressions"]
+        return pattern_id in {row["pattern_id"] for row in expressions}
+
+    assert not tried()
+    key = f"eq.{pattern_id}"
+    same = {"error_message_pattern": error["error_message_pattern"]}
+    engine.update("error_patterns", same, pattern_id=key)
+    assert not tried()
+    engine.update("error_patterns", {"error_message_pattern": "^by hand$"}, pattern_id=key)
+    assert tried()
 
 
 def test_the_first_known_signature_decides(
@@ -125,11 +177,12 @@ def test_a_signature_moved_after_approval_does_not_fire_the_fix(
     patterns.learn(moved)
     patterns.disable(approved["pattern_id"])
     patterns.approve(approved["pattern_id"], "select 8")
-    engine.update(
-        "pattern_signatures",
-        {"pattern_id": approved["pattern_id"]},
-        signature=f"eq.{moved['signature']}",
-    )
+    for table in ("pattern_signatures", "pattern_incidents"):
+        engine.update(
+            table,
+            {"pattern_id": approved["pattern_id"]},
+            signature=f"eq.{moved['signature']}",
+        )
     found = patterns.find(moved["signature"])
     assert found["pattern"]["pattern_id"] == approved["pattern_id"]
     assert found["fix"] is None

@@ -41,7 +41,6 @@ def _finish(engine: Rest, patterns: Patterns, pattern_id: str, success: bool) ->
         ("----------++++++++++", 50, 0.95),
         ("++++++++++-----", 66.67, 0.60),
         ("+" * 10 + "-" * 10, 50, 0.50),
-        ("--" + "+" * 9, 81.82, 0.95),
     ],
 )
 def test_rate_and_confidence_follow_the_table(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conftest import RefusedError
+from tests.database.steering import family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,10 @@ EXPECTED = {
     "pattern_applications": "---- s--- S--- S--- S--- SIUD",
     "pattern_clusters": "---- s--- S--- S--- S--- SIUD",
     "learning_sessions": "---- s--- S--- S--- S--- SIU-",
+    "pattern_merges": "---- s--- S--- S--- S--- S---",
+    "pattern_splits": "---- s--- S--- S--- S--- S---",
+    "pattern_cannot_links": "---- s--- S--- S--- S--- S---",
+    "grouping_rules": "---- s--- S--- S--- S--- S---",
     "roman_events": "---- s--- S--- S--- S--- SI--",
     "operators": "---- s--- S--- S--- S--- S---",
     "pattern_stats": "---- ---- ---- ---- ---- ----",
@@ -48,36 +53,84 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops.approve_pattern_v1(uuid,text,text,text,jsonb,text[],uuid)": PEOPLE,
     "ops.cancel_application_v1(uuid)": ENGINE,
     "ops.claim_application_v1(uuid,bigint,integer,text,jsonb,jsonb)": ENGINE,
+    "ops.confirm_signatures_v1(uuid,text[])": PEOPLE,
+    "ops.disable_grouping_rule_v1(uuid,text)": PEOPLE,
     "ops.disable_pattern_v1(uuid,text)": PEOPLE,
     "ops.fail_session_v1(uuid,text,jsonb)": PEOPLE,
     "ops.find_candidates_v1(jsonb)": ENGINE,
     "ops.finish_application_v1(uuid,jsonb)": ENGINE,
+    "ops.grouping_rules_v1(boolean)": PEOPLE,
+    "ops.ignore_pattern_v1(uuid,timestamp with time zone,integer,text)": PEOPLE,
+    "ops.join_errors_v2(jsonb)": ENGINE,
     "ops.learn_errors_v1(jsonb)": ENGINE,
+    "ops.learn_errors_v2(jsonb)": ENGINE,
+    "ops.merge_patterns_v1(uuid[],text)": PEOPLE,
+    "ops.pattern_signatures_v1(uuid)": PEOPLE,
     "ops.pattern_stats_v1()": PEOPLE,
     "ops.ping_v1()": ["anon", *PEOPLE],
     "ops.read_logs_v1(bigint[])": ENGINE,
     "ops.record_violation_v1(uuid,jsonb)": ENGINE,
     "ops.record_event_v1(text,text,text,jsonb,jsonb)": ENGINE,
+    "ops.reopen_pattern_v1(uuid,text)": PEOPLE,
     "ops.replace_clusters_v1(uuid,jsonb,jsonb)": PEOPLE,
+    "ops.resolve_pattern_v1(uuid,text,text)": PEOPLE,
     "ops.run_application_v1(uuid)": ENGINE,
+    "ops.save_grouping_rule_v1(jsonb)": PEOPLE,
+    "ops.similar_patterns_v1(uuid,integer)": PEOPLE,
+    "ops.split_pattern_v1(uuid,text[],text,text)": PEOPLE,
     "ops.start_clustering_v1()": PEOPLE,
     "ops.statistics_v1()": PEOPLE,
+    "ops.stored_errors_v1(integer)": PEOPLE,
+    "ops.undo_merge_v1(uuid)": PEOPLE,
+    "ops.undo_split_v1(uuid)": PEOPLE,
+    "ops_internal.alike_patterns(text,text[])": ENGINE,
     "ops_internal.announce_log_rows()": [],
     "ops_internal.approve_pattern(uuid,text,text,text,jsonb,text[],uuid)": PEOPLE,
     "ops_internal.archive_patterns(interval)": [],
+    "ops_internal.attach_signatures(jsonb,uuid)": ENGINE,
+    "ops_internal.both_patterns(uuid,uuid)": [],
     "ops_internal.call_function(text,jsonb)": [],
     "ops_internal.caller_role()": PEOPLE,
+    "ops_internal.checked_rule(jsonb)": [],
+    "ops_internal.confirm_signatures(uuid,text[])": PEOPLE,
     "ops_internal.disable_pattern(uuid,text)": PEOPLE,
+    "ops_internal.disable_rule(uuid,text)": PEOPLE,
+    "ops_internal.distrust_rules(text[])": [],
     "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
+    "ops_internal.fingerprints_after(ops.grouping_rules)": [],
     "ops_internal.fix_digest(text,text,text,jsonb,integer,integer,integer,text[])": ENGINE,
+    "ops_internal.free_signature(uuid,text[])": [],
+    "ops_internal.grouping_rules(boolean)": PEOPLE,
+    "ops_internal.has_live_fix(uuid)": ENGINE,
+    "ops_internal.has_names_of(uuid,jsonb)": [],
+    "ops_internal.ignore_pattern(uuid,timestamp with time zone,integer,text)": PEOPLE,
+    "ops_internal.inherit_cannot_links(uuid,uuid,uuid)": [],
     "ops_internal.is_as_approved(ops.pattern_fixes,ops.error_patterns)": ENGINE,
     "ops_internal.is_engine()": PEOPLE,
+    "ops_internal.is_kept_apart(uuid,uuid)": ENGINE,
     "ops_internal.is_own_source(text)": ENGINE,
+    "ops_internal.join_alike(uuid[],uuid[],text)": ENGINE,
+    "ops_internal.join_patterns(uuid,uuid,text,uuid,text)": ENGINE,
+    "ops_internal.joined_status(ops.error_patterns,ops.error_patterns)": [],
     "ops_internal.keep_approved_fixes()": [],
+    "ops_internal.latest_logs(uuid)": [],
+    "ops_internal.lead_to(uuid,jsonb)": [],
+    "ops_internal.leaf_lock(text)": ENGINE,
+    "ops_internal.learn_errors(jsonb,boolean)": ENGINE,
+    "ops_internal.learning_lock_class()": ENGINE,
     "ops_internal.limit_parameter(jsonb,text,integer,integer,integer)": [],
     "ops_internal.lock_claim(uuid)": ENGINE,
+    "ops_internal.lock_leaves(jsonb)": ENGINE,
     "ops_internal.lock_pattern(uuid)": [],
     "ops_internal.lock_session(uuid)": [],
+    "ops_internal.make_or_join(jsonb,boolean)": ENGINE,
+    "ops_internal.make_patterns(jsonb)": ENGINE,
+    "ops_internal.may_join(uuid,uuid)": ENGINE,
+    "ops_internal.merge_patterns(uuid[],text)": PEOPLE,
+    "ops_internal.move_apart(ops.error_patterns,text[],text)": [],
+    "ops_internal.names_of(jsonb)": [],
+    "ops_internal.part_again(ops.pattern_merges,integer)": [],
+    "ops_internal.pattern_signatures(uuid)": PEOPLE,
     "ops_internal.pattern_stats()": PEOPLE,
     "ops_internal.pinned_fix(uuid)": ["ops_fixer"],
     "ops_internal.post_log_ids(bigint[])": [],
@@ -85,23 +138,48 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.recent_confidence(uuid)": ENGINE,
     "ops_internal.record_application(ops.pattern_claims,jsonb)": ENGINE,
     "ops_internal.recorded_outcome(uuid)": ENGINE,
+    "ops_internal.recount_ends(uuid,jsonb)": [],
     "ops_internal.refresh_pattern_stats()": [],
+    "ops_internal.refuse_if(boolean,text,text,text,text)": [],
+    "ops_internal.remembered(ops.error_patterns)": [],
+    "ops_internal.reopen_pattern(uuid,text)": PEOPLE,
     "ops_internal.replace_clusters(uuid,jsonb,jsonb)": PEOPLE,
     "ops_internal.request_clustering()": [],
     "ops_internal.require_engine_or_operator(text[])": [],
+    "ops_internal.require_joinable(uuid,uuid,text)": [],
     "ops_internal.require_own_log_rows(jsonb)": ENGINE,
     "ops_internal.require_parameters(jsonb)": [],
     "ops_internal.require_person(text[])": [],
     "ops_internal.require_policies(text[])": ENGINE,
     "ops_internal.require_role(text[])": PEOPLE,
+    "ops_internal.require_signatures_of(uuid,text[])": [],
+    "ops_internal.require_undoable_merge(ops.pattern_merges)": [],
+    "ops_internal.require_undoable_split(ops.pattern_splits)": [],
+    "ops_internal.resolve_pattern(uuid,text,text)": PEOPLE,
+    "ops_internal.restore_trust(uuid,jsonb,timestamp with time zone)": [],
     "ops_internal.run_lock_class()": ENGINE,
+    "ops_internal.save_rule(jsonb)": PEOPLE,
+    "ops_internal.seen_again(uuid[])": ENGINE,
     "ops_internal.send_unlearned(interval)": [],
+    "ops_internal.settle_signatures(jsonb,boolean)": ENGINE,
+    "ops_internal.similar_patterns(uuid,integer)": PEOPLE,
+    "ops_internal.split_pattern(uuid,text[],text,text)": PEOPLE,
+    "ops_internal.stamp_expression()": [],
     "ops_internal.stamp_log_row()": [],
     "ops_internal.stamp_signature()": [],
+    "ops_internal.stamped_signatures(uuid,text[])": [],
     "ops_internal.start_clustering()": PEOPLE,
     "ops_internal.statistics()": PEOPLE,
+    "ops_internal.stop_learning()": ENGINE,
+    "ops_internal.stored_errors(integer)": PEOPLE,
+    "ops_internal.sum_up(ops.error_patterns,ops.error_patterns)": [],
+    "ops_internal.take_back_incidents(ops.pattern_merges)": [],
+    "ops_internal.tell_apart(uuid,uuid,uuid,text)": [],
+    "ops_internal.tell_decision(text,text,ops.error_patterns,uuid,text)": [],
     "ops_internal.touch_updated_at()": [],
     "ops_internal.trusted_writers(jsonb)": [],
+    "ops_internal.undo_merge(uuid)": PEOPLE,
+    "ops_internal.undo_split(uuid)": PEOPLE,
     "ops_internal.unlearned_ids(bigint,bigint,integer)": [],
 }
 
@@ -119,7 +197,20 @@ def filled(patterns: Patterns, engine: Rest, administrator: Person) -> dict[str,
     cluster = {"cluster_name": "Database Errors", "cluster_size": 1, "pattern_ids": [pattern_id]}
     result = {"patterns_analyzed": 1, "execution_time_ms": 1, "memory_used_mb": 1}
     engine.call("replace_clusters_v1", p_session_id=session, p_clusters=[cluster], p_result=result)
+    _steer(patterns, administrator)
     return {"pattern_id": pattern_id, "log_id": log_id, "fix": patterns.fix(pattern_id)}
+
+
+def _steer(patterns: Patterns, administrator: Person) -> None:
+    """Leave a merge, an undone one, a split and a rule."""
+    call = administrator.rest.call
+    for _ in range(2):
+        kept, (gone, errors) = patterns.new(), family(patterns)
+        merge = call("merge_patterns_v1", p_pattern_ids=[kept, gone])["merges"][0]
+    call("undo_merge_v1", p_merge_id=merge["merge_id"])
+    call("split_pattern_v1", p_pattern_id=gone, p_signatures=[errors[0]["signature"]])
+    word = patterns.word()
+    call("save_grouping_rule_v1", p_rule={"name": word, "expression": word, "fingerprint": word})
 
 
 def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
@@ -151,6 +242,10 @@ def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
         "pattern_applications": {"pattern_id": pattern_id, "success": True},
         "pattern_clusters": {"cluster_name": word, "cluster_size": 1},
         "learning_sessions": {"session_type": word, "status": "completed"},
+        "pattern_merges": {"kept": pattern_id, "gone": pattern_id, "merged_by": "evidence"},
+        "pattern_splits": {"source": pattern_id, "made": pattern_id},
+        "pattern_cannot_links": {"pattern_a": str(uuid.UUID(int=0)), "pattern_b": pattern_id},
+        "grouping_rules": {"name": word, "expression": word, "fingerprint": word},
         "roman_events": {"event_type": word},
         "operators": {"user_id": str(uuid.uuid4()), "role": "ops_admin"},
         "pattern_stats": {"pattern_id": str(uuid.uuid4())},
@@ -218,6 +313,7 @@ def test_nobody_calls_a_function_that_is_not_his(
     function, _, types = name.removeprefix("ops.").partition("(")
     names = database.value("select proargnames from pg_proc where oid = %s::regprocedure", name)
     samples = {"uuid": str(uuid.UUID(int=0)), "jsonb": {}, "bigint": 1, "integer": 1, "text": "x"}
+    samples |= {"boolean": True, "timestamp with time zone": "2100-01-01T00:00:00Z"}
     values = [samples.get(type_, []) for type_ in types.rstrip(")").split(",") if type_]
     arguments = dict(zip(names or [], values, strict=True))
     with pytest.raises(RefusedError) as refused:

@@ -66,6 +66,17 @@ COLUMNS = {
         metadata jsonb
         created_at timestamp with time zone not null = now()
         updated_at timestamp with time zone not null = now()
+        tries_expression boolean not null = true
+        first_release text
+        first_environment text
+        last_release text
+        last_environment text
+        resolved_at timestamp with time zone
+        resolved_by uuid
+        resolved_release text
+        ignored_until timestamp with time zone
+        ignored_until_count integer
+        merged_into uuid
     """,
     "pattern_applications": """
         id bigint not null = nextval('ops.pattern_applications_id_seq'::regclass)
@@ -122,6 +133,10 @@ COLUMNS = {
         algorithm text not null
         template text not null
         created_at timestamp with time zone not null = now()
+        leaf text
+        wider text[]
+        confirmed_at timestamp with time zone
+        confirmed_by uuid
     """,
     "pattern_incidents": """
         id bigint not null = nextval('ops.pattern_incidents_id_seq'::regclass)
@@ -130,6 +145,61 @@ COLUMNS = {
         system_log_id bigint
         occurred_at timestamp with time zone not null = now()
         learned_at timestamp with time zone not null = now()
+    """,
+    "pattern_merges": """
+        id bigint not null = nextval('ops.pattern_merges_id_seq'::regclass)
+        merge_id uuid not null = gen_random_uuid()
+        kept uuid not null
+        gone uuid not null
+        merged_by text not null
+        actor uuid
+        reason text
+        signatures jsonb not null
+        incident_count integer not null
+        kept_before jsonb not null
+        kept_after jsonb not null
+        gone_before jsonb not null
+        created_at timestamp with time zone not null = clock_timestamp()
+        undone_at timestamp with time zone
+        undone_by uuid
+    """,
+    "pattern_splits": """
+        id bigint not null = nextval('ops.pattern_splits_id_seq'::regclass)
+        split_id uuid not null = gen_random_uuid()
+        source uuid not null
+        made uuid not null
+        actor uuid not null
+        reason text
+        signatures jsonb not null
+        incident_count integer not null
+        source_before jsonb not null
+        source_after jsonb not null
+        created_at timestamp with time zone not null = clock_timestamp()
+        undone_at timestamp with time zone
+        undone_by uuid
+    """,
+    "pattern_cannot_links": """
+        id bigint not null = nextval('ops.pattern_cannot_links_id_seq'::regclass)
+        pattern_a uuid not null
+        pattern_b uuid not null
+        created_at timestamp with time zone not null = clock_timestamp()
+        created_by uuid
+        reason text
+        merge_id uuid
+    """,
+    "grouping_rules": """
+        id bigint not null = nextval('ops.grouping_rules_id_seq'::regclass)
+        rule_id uuid not null = gen_random_uuid()
+        name text not null
+        expression text not null
+        conditions jsonb not null = '{}'::jsonb
+        fingerprint text not null
+        priority integer not null = 100
+        enabled boolean not null = true
+        created_by uuid not null
+        created_at timestamp with time zone not null = clock_timestamp()
+        changed_by uuid not null
+        changed_at timestamp with time zone not null = clock_timestamp()
     """,
     "operators": """
         user_id uuid not null
@@ -157,7 +227,8 @@ CHECKED_VALUES = {
     "roman_events_severity_known": SEVERITIES,
     "error_patterns_severity_known": SEVERITIES,
     "error_patterns_type_known": "database api rls stripe deployment",
-    "error_patterns_status_known": "open archived",
+    "error_patterns_status_known": "open resolved ignored archived merged",
+    "pattern_merges_by_known": "evidence person",
     "error_patterns_fix_type_known": "sql typescript bash api_call",
     "pattern_fixes_type_known": "sql typescript bash api_call",
     "learning_sessions_status_known": "running completed failed aborted",
@@ -166,16 +237,25 @@ CHECKED_VALUES = {
 
 FOREIGN_KEYS = {
     "error_patterns (approved_by) auth.users SET NULL",
+    "error_patterns (merged_into) ops.error_patterns SET NULL",
     "operators (user_id) auth.users CASCADE",
     "pattern_applications (pattern_id) ops.error_patterns CASCADE",
     "pattern_applications (system_log_id) ops.system_logs SET NULL",
+    "pattern_cannot_links (merge_id) ops.pattern_merges CASCADE",
+    "pattern_cannot_links (pattern_a) ops.error_patterns CASCADE",
+    "pattern_cannot_links (pattern_b) ops.error_patterns CASCADE",
     "pattern_claims (pattern_id) ops.error_patterns CASCADE",
     "pattern_claims (pattern_id, fix_version) ops.pattern_fixes NO ACTION",
     "pattern_claims (system_log_id) ops.system_logs SET NULL",
     "pattern_fixes (pattern_id) ops.error_patterns CASCADE",
     "pattern_incidents (pattern_id) ops.error_patterns CASCADE",
     "pattern_incidents (system_log_id) ops.system_logs SET NULL",
+    "pattern_signatures (confirmed_by) auth.users SET NULL",
+    "pattern_merges (gone) ops.error_patterns CASCADE",
+    "pattern_merges (kept) ops.error_patterns CASCADE",
     "pattern_signatures (pattern_id) ops.error_patterns CASCADE",
+    "pattern_splits (made) ops.error_patterns CASCADE",
+    "pattern_splits (source) ops.error_patterns CASCADE",
     "system_logs (user_id) auth.users SET NULL",
 }
 
@@ -183,9 +263,13 @@ INDEXES = {
     "idx_error_patterns_signature": "UNIQUE error_patterns USING btree (pattern_signature)",
     "idx_error_patterns_type": "error_patterns USING btree (pattern_type)",
     "idx_error_patterns_enabled": "error_patterns USING btree (auto_fix_enabled)",
+    "idx_error_patterns_expressions": (
+        "error_patterns USING btree (id DESC) WHERE (auto_fix_enabled AND tries_expression)"
+    ),
     "idx_pattern_signatures_trigram": (
         "pattern_signatures USING gist (template gist_trgm_ops (siglen='64'))"
     ),
+    "idx_pattern_signatures_wider": "pattern_signatures USING gin (wider) WITH (fastupdate=off)",
     "idx_pattern_applications_pattern": "pattern_applications USING btree (pattern_id)",
     "idx_pattern_applications_success": "pattern_applications USING btree (success)",
     "idx_pattern_applications_applied": "pattern_applications USING btree (applied_at DESC)",
@@ -197,6 +281,10 @@ INDEXES = {
         " WHERE (log_level = ANY (ARRAY['error'::text, 'critical'::text]))"
     ),
     "idx_system_logs_created_at": "system_logs USING brin (created_at)",
+    "idx_grouping_rules_name": "UNIQUE grouping_rules USING btree (name) WHERE enabled",
+    "idx_pattern_signatures_rule": (
+        "pattern_signatures USING btree (template) WHERE (algorithm ~~ '%/rule'::text)"
+    ),
     "idx_pattern_stats_pattern": "UNIQUE pattern_stats USING btree (pattern_id)",
     "pattern_incidents_system_log_id_key": "UNIQUE pattern_incidents USING btree (system_log_id)",
     "system_logs_event_id_key": "UNIQUE system_logs USING btree (event_id)",

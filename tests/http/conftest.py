@@ -61,8 +61,11 @@ class Wire:
         router.route(url__startswith=f"{URL}/").mock(side_effect=self._answer)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
         name = request.url.path.rpartition("/")[2]
+        if name == "grouping_rules_v1" and name not in self.replies:
+            # Read once in a while by whatever learns: no rules, unless a test is about them.
+            return httpx.Response(200, json=[])
+        self.requests.append(request)
         reply = self.replies[name]
         if callable(reply):
             reply = reply(json.loads(request.content))

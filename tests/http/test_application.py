@@ -53,7 +53,12 @@ def test_a_claim_names_the_pinned_version_and_the_verdict(
     sent = wire.sent("claim_application_v1")
     assert (sent["p_pattern_id"], sent["p_system_log_id"]) == (PATTERN_ID, 12)
     assert (sent["p_fix_version"], sent["p_sha256"]) == (3, "abc")
-    assert sent["p_error"] == {"message": MESSAGE, "source": "shop", "captured": {}}
+    assert sent["p_error"] == {
+        "message": MESSAGE,
+        "source": "shop",
+        "captured": {"number": "7"},
+        "scrubbed": MESSAGE,
+    }
     assert sent["p_validation"]["compliant"] is True
     assert [law["law"] for law in sent["p_validation"]["laws"]] == [1, 2, 3, 4]
     assert wire.sent("run_application_v1") == {"p_application_id": APPLICATION_ID}
@@ -237,7 +242,8 @@ def test_an_unknown_signature_is_tried_on_expressions(
         (query,) = sent["p_errors"]
         if query["signatures"] == ["pattern_3k5j8m"]:
             return [candidate()]
-        assert query["signatures"] == [grouping.group(MESSAGE).signature]
+        older = grouping.signature(grouping.normalize(MESSAGE), "grouping/v1")
+        assert query["signatures"] == [older, grouping.group(MESSAGE).signature]
         return [candidate(pattern=None, fix=None, expressions=expressions)]
 
     wire.replies["find_candidates_v1"] = find

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -35,6 +36,8 @@ def row(number: int, **changes: object) -> dict[str, Any]:
         "created_at": "2026-01-01T00:00:00+00:00",
         "written_by": "service_role",
         "error_data": None,
+        "environment": None,
+        "release": None,
         "learned": False,
         **changes,
     }
@@ -49,7 +52,7 @@ class Logs:
         self.unlearnable: set[int] = set()
         self.enabled: set[int] = set()
         wire.replies["read_logs_v1"] = self.read
-        wire.replies["learn_errors_v1"] = self.learn
+        wire.replies["learn_errors_v2"] = self.learn
 
     def add(self, *numbers: int, **changes: object) -> None:
         """Write rows."""
@@ -69,7 +72,7 @@ class Logs:
             {
                 "pattern_id": "33333333-3333-4333-8333-333333333333",
                 "pattern_signature": error["signature"],
-                "pattern_type": error["pattern_type"],
+                "pattern_type": "api",
                 "occurrence_count": 1,
                 "confidence_score": 0.5,
                 "auto_fix_enabled": error["system_log_id"] in self.enabled,
@@ -115,7 +118,7 @@ def test_rows_are_learned_in_one_call(
         "healed": 0,
         "failed": 0,
     }
-    assert wire.names == ["read_logs_v1", "learn_errors_v1"]
+    assert wire.names == ["read_logs_v1", "learn_errors_v2"]
 
 
 def test_the_same_call_twice_changes_nothing(
@@ -137,6 +140,40 @@ def test_an_id_given_twice_counts_once(
     assert wire.sent("read_logs_v1") == {"p_ids": [1]}
 
 
+def test_what_came_beside_the_message_decides(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """A fingerprint before a trace, a trace before the kind of an exception, all before the message."""
+    trace = "TypeError: x\n    at load (/srv/app/src/page.ts:1:2)"
+    logs.add(1, error_data={"exception": "ValueError"})
+    logs.add(2, error_data={"exception": "ValueError", "stack": trace})
+    logs.add(3, error_data={"stack": trace, "fingerprint": ["shards"]})
+    logs.add(4, error_data={"stack": 5, "code": "57P03"})
+    post(function, job, 1, 2, 3, 4)
+    errors = wire.sent("learn_errors_v2")["p_errors"]
+    assert [error["template"] for error in errors] == [
+        "ValueError: could not connect to shard <*>",
+        "TypeError\n  at page.load",
+        "fingerprint shards",
+        "could not connect to shard <*>",
+    ]
+    assert [bool(error["leaf"]) for error in errors] == [True, False, False, True]
+
+
+def test_a_batch_explains_each_signature_once_in_every_half(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """Halved to find the row that cannot be counted, each part still says what makes a pattern."""
+    logs.add(*range(1, 9))
+    logs.unlearnable = {6}
+    assert post(function, job, *range(1, 9)).get_json()["learned"] == 7
+    calls = [one for one in wire.requests if one.url.path.endswith("learn_errors_v2")]
+    assert len(calls) > 3
+    for call in calls:
+        errors = json.loads(call.content)["p_errors"]
+        assert ["template" in error for error in errors] == [True] + [False] * (len(errors) - 1)
+
+
 def test_supabases_own_form_is_taken(
     function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
 ) -> None:
@@ -151,8 +188,8 @@ def test_supabases_own_form_is_taken(
     }
     answer = function.post("/", json=body, headers=job)
     assert answer.get_json()["learned"] == 1
-    (error,) = wire.sent("learn_errors_v1")["p_errors"]
-    assert error["template"] == "could not connect to shard num"
+    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    assert error["template"] == "could not connect to shard <*>"
     assert (error["severity"], error["claimed_by"]) == ("error", None)
 
 
@@ -181,7 +218,7 @@ def test_a_row_that_cannot_be_counted_keeps_no_other_waiting(
     answer = post(function, job, *range(1, 65)).get_json()
     assert (answer["learned"], answer["failed"]) == (62, 2)
     assert logs.counted == set(range(1, 65)) - {13, 64}
-    assert wire.names.count("learn_errors_v1") < 30
+    assert wire.names.count("learn_errors_v2") < 30
 
 
 def test_a_batch_that_takes_too_long_is_halved(
@@ -190,7 +227,7 @@ def test_a_batch_that_takes_too_long_is_halved(
     """The same batch again would take as long again; half of it may be in time."""
     logs.add(*range(1, 17))
     slow = httpx.Response(500, json={"code": "57014", "message": "statement timeout"})
-    wire.replies["learn_errors_v1"] = lambda sent: (
+    wire.replies["learn_errors_v2"] = lambda sent: (
         slow if len(sent["p_errors"]) > 5 else logs.learn(sent)
     )
     answer = post(function, job, *range(1, 17)).get_json()
@@ -203,10 +240,10 @@ def test_a_database_without_our_functions_is_asked_once(
     """What is wrong with every row is not tried on each of them."""
     logs.add(*range(1, 17))
     missing = httpx.Response(404, json={"code": "PGRST202", "message": "no such function"})
-    wire.replies["learn_errors_v1"] = missing
+    wire.replies["learn_errors_v2"] = missing
     answer = post(function, job, *range(1, 17))
     assert answer.get_json()["error"]["code"] == "database_not_migrated"
-    assert wire.names.count("learn_errors_v1") == 1
+    assert wire.names.count("learn_errors_v2") == 1
 
 
 def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
@@ -215,10 +252,10 @@ def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
     """A fault of ours with one message is logged; the others are learned."""
     compute = learning.record
 
-    def record(sighting: learning.Sighting) -> Any:
+    def record(sighting: learning.Sighting, explained: set[str]) -> Any:
         if sighting.system_log_id == 2:
             raise ZeroDivisionError
-        return compute(sighting)
+        return compute(sighting, explained)
 
     monkeypatch.setattr(webhook, "record", record)
     logs.add(1, 2, 3)
@@ -227,7 +264,7 @@ def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
     assert logs.counted == {1, 3}
 
 
-@pytest.mark.parametrize("name", ["read_logs_v1", "learn_errors_v1", "find_candidates_v1"])
+@pytest.mark.parametrize("name", ["read_logs_v1", "learn_errors_v2", "find_candidates_v1"])
 def test_an_unreachable_database_is_told_to_the_sender(
     function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str], name: str
 ) -> None:

@@ -77,6 +77,9 @@ class Fault:
 @pytest.fixture
 def fault(database: Sql) -> Iterator[Fault]:
     """A fresh table with five faulty rows, granted to the fixer, and an error nobody else has."""
+    # The tests before this one are history: together their errors would be a storm, which the Laws
+    # forbid to heal in.
+    database.run("update ops.system_logs set created_at = created_at - interval '10 minutes'")
     word = "".join(chr(97 + int(digit, 16)) for digit in uuid.uuid4().hex)
     table = sql.Identifier("public", f"orders_{word}")
     run = database.connection.execute

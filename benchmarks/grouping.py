@@ -1,0 +1,147 @@
+"""Grouping beside Drain3, on the same messages and in the same run: accuracy and messages a second.
+
+The labelled corpora and their `evaluate.py` lie beside the project (`../shared/corpora`, or where
+PATTERN_ENGINE_CORPORA says). Where they do not, speed on the shipped sample is measured alone.
+
+Two speeds: `warm`, as in a process that has seen such messages before, and `cold`, with all that
+masking remembers emptied before each run. Drain3 starts with an empty tree in both.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.result import Result
+
+from pattern_engine.demo import sample
+from pattern_engine.grouping import group_messages, v2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+FOLDER = Path(
+    os.environ.get("PATTERN_ENGINE_CORPORA")
+    or Path(__file__).resolve().parents[2] / "shared" / "corpora"
+)
+ROUNDS = 5
+#: Name → files, and the least that is wanted of GA, FGA and pairwise precision.
+CORPORA = {
+    "PostgreSQL errors": (("pg_errors.dev",), {"GA": 0.95, "PP": 0.999}),
+    "Supabase-world errors": (("supabase_errors.dev",), {"GA": 0.95, "PP": 1.0}),
+    "LogHub-2k, mean of 8": (
+        (
+            *("loghub/Apache", "loghub/BGL", "loghub/HDFS", "loghub/Hadoop"),
+            *("loghub/HealthApp", "loghub/Linux", "loghub/OpenSSH", "loghub/Proxifier"),
+        ),
+        {"GA": 0.92, "FGA": 0.90},
+    ),
+}
+_MASKS = ((r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "IP"), (r"\b[-+]?\d+\b", "NUM"))
+
+
+def run() -> Iterator[Result]:
+    """Measure what is there."""
+    evaluate = _evaluate()
+    if evaluate is None:
+        print(f"no corpora in {FOLDER}: speed on the shipped sample alone")
+    else:
+        for name, (files, wanted) in CORPORA.items():
+            paths = [FOLDER / f"{file}.jsonl.gz" for file in files]
+            yield from _accuracy(evaluate, name, paths, wanted)
+            messages = [text for path in paths for text in evaluate.read(str(path))[0]]
+            yield from _speed(name, messages)
+    yield from _speed("the shipped sample", [row["message"] for row in sample.log_rows()])
+
+
+def _evaluate() -> ModuleType | None:
+    """Return the corpora's own scorer."""
+    path = FOLDER / "evaluate.py"
+    spec = importlib.util.spec_from_file_location("evaluate", path) if path.exists() else None
+    if spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _drain(messages: list[str], masks: tuple[tuple[str, str], ...] = ()) -> list[int]:
+    """Group with a fresh Drain3: its defaults (similarity 0.4, depth 4), and masks if given."""
+    miner = _miner(masks)
+    return [miner.add_log_message(message)["cluster_id"] for message in messages]
+
+
+def _miner(masks: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401  drain3 has no types
+    from drain3 import TemplateMiner  # noqa: PLC0415  a peer, installed by `make bench` alone
+    from drain3.masking import MaskingInstruction  # noqa: PLC0415
+    from drain3.template_miner_config import TemplateMinerConfig  # noqa: PLC0415
+
+    config = TemplateMinerConfig()
+    config.masking_instructions = [MaskingInstruction(pattern, name) for pattern, name in masks]
+    return TemplateMiner(config=config)
+
+
+def _accuracy(
+    evaluate: ModuleType, name: str, paths: list[Path], wanted: dict[str, float]
+) -> Iterator[Result]:
+    """Score all three groupers on the same files; each figure is the mean over the files."""
+    labelled = [evaluate.read(str(path)) for path in paths]
+    ours = _scores(evaluate, labelled, group_messages)
+    defaults = _scores(evaluate, labelled, _drain)
+    masked = _scores(evaluate, labelled, lambda messages: _drain(messages, _MASKS))
+    for figure in ("GA", "FGA", "PP"):
+        least = f"≥ {wanted[figure]}" if figure in wanted else ""
+        for peer, scores in (("Drain3's defaults", defaults), ("Drain3 with masks", masked)):
+            yield Result(f"{figure}, {name}", ours[figure], "", peer, scores[figure], least)
+
+
+def _scores(
+    evaluate: ModuleType,
+    labelled: list[tuple[list[str], list[str]]],
+    group: Callable[[list[str]], list[Any]],
+) -> dict[str, float]:
+    found = []
+    for messages, groups in labelled:
+        keys = group(messages)
+        precision = evaluate.pairwise(messages, groups, keys)[0]
+        found.append(evaluate.score(groups, keys) | {"PP": precision})
+    return {
+        figure: statistics.mean(score[figure] for score in found) for figure in ("GA", "FGA", "PP")
+    }
+
+
+def _speed(name: str, messages: list[str]) -> Iterator[Result]:
+    """Messages a second on one core, medians of runs that take turns."""
+    group_messages(messages)
+    times: dict[str, list[float]] = {"warm": [], "cold": [], "drain": [], "masked": []}
+    for _ in range(ROUNDS):
+        times["warm"].append(_seconds(lambda: group_messages(messages)))
+        _forget()
+        times["cold"].append(_seconds(lambda: group_messages(messages)))
+        for peer, masks in (("drain", ()), ("masked", _MASKS)):
+            miner = _miner(masks)
+            times[peer].append(_seconds(lambda: [miner.add_log_message(m) for m in messages]))  # noqa: B023  called at once
+    rate = {what: len(messages) / statistics.median(seconds) for what, seconds in times.items()}
+    drain = ("Drain3, unmasked", rate["drain"])
+    yield Result(f"group {name}, warm", rate["warm"], "messages/s", *drain, "≥ 1")
+    yield Result(f"group {name}, cold", rate["cold"], "messages/s", *drain)
+    masked = ("Drain3 with masks", rate["masked"])
+    yield Result(f"group {name}, cold", rate["cold"], "messages/s", *masked)
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def _forget() -> None:
+    """Empty what masking remembers."""
+    v2._MASKER.__init__()  # type: ignore[misc]  # noqa: SLF001  as in a process that starts

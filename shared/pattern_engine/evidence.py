@@ -1,0 +1,128 @@
+"""What an application sent beside the message, as far as it tells which error it is.
+
+`ops.system_logs.error_data` is the application's own; these keys are read, in the spirit of Sentry:
+
+- `fingerprint`: a string or a list of strings. Errors with the same one are one pattern, whatever
+  they say. `{{ default }}` in a list stands for how the error would be grouped without it.
+- `stack`, or `stacktrace`: the trace as text, as the language prints it.
+- `exception`: the kind as a string, or an object with `type`, and, if known, `value` and
+  `stacktrace.frames`, oldest call first, each with `filename` (or `module`) and `function`; a frame
+  whose `in_app` is false is a library's. A list of such objects, or one below `values`, is a chain
+  of causes, the cause first.
+
+Anything of another form is passed over: what an application wrote there must not lose its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ["NONE", "Evidence", "read"]
+
+#: Characters of each value that are read.
+MOST: int = 4096
+_DEFAULT = "{{ default }}"
+_MOST_FRAMES = 64
+_MOST_CAUSES = 8
+
+
+class Evidence(NamedTuple):
+    """What tells which error it is, beside its message."""
+
+    fingerprint: str | None = None
+    stack: str | None = None
+    exception: str | None = None
+
+
+NONE = Evidence()
+
+
+def read(error_data: object, message: str) -> Evidence:
+    """Return what `error_data` tells; linear in its size, and never an error."""
+    if not isinstance(error_data, Mapping):
+        return NONE
+    causes = _causes(error_data.get("exception"))
+    stack = _text(error_data.get("stack")) or _text(error_data.get("stacktrace"))
+    return Evidence(
+        _fingerprint(error_data.get("fingerprint"), message),
+        stack or _trace(causes, message),
+        _kind(causes[-1]) if causes else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value[:MOST] if isinstance(value, str) and value.strip() else None
+
+
+def _word(value: object) -> str:
+    """Return the value in one line; empty where it is no text."""
+    return " ".join(value[:MOST].split()) if isinstance(value, str) else ""
+
+
+def _fingerprint(value: object, message: str) -> str | None:
+    parts = [_word(part) for part in (value if isinstance(value, list) else [value])[:_MOST_FRAMES]]
+    given = [part for part in parts if part]
+    if not given or set(given) == {_DEFAULT}:
+        return None
+    if _DEFAULT in given:
+        from pattern_engine import grouping  # noqa: PLC0415  rarely needed
+
+        template = grouping.group(message).template
+        given = [template if part == _DEFAULT else part for part in given]
+    return " ".join(given)
+
+
+def _causes(value: object) -> list[Mapping[str, object]]:
+    """Return the chain of exceptions, the cause first."""
+    if isinstance(value, Mapping) and isinstance(value.get("values"), list):
+        value = value["values"]
+    chain = value if isinstance(value, list) else [value]
+    return [
+        {"type": one} if isinstance(one, str) else one
+        for one in chain[-_MOST_CAUSES:]
+        if isinstance(one, str | Mapping) and _kind({"type": one} if isinstance(one, str) else one)
+    ]
+
+
+def _kind(exception: Mapping[str, object]) -> str | None:
+    """Return the kind of an exception, if it looks like one: a name, with or without dots."""
+    kind = _word(exception.get("type"))
+    module = _word(exception.get("module"))
+    named = f"{module}.{kind}" if module and "." not in kind and module != "builtins" else kind
+    return named if named and all(c.isalnum() or c in "._$:" for c in named) else None
+
+
+def _trace(causes: list[Mapping[str, object]], message: str) -> str | None:
+    """Return frames that were sent as data as the text that Python would print; None without any.
+
+    Which language it is plays no part in the template: kinds, modules and functions do.
+    """
+    parts: list[str] = []
+    has_frames = False
+    for cause in causes:
+        frames = _frames(cause.get("stacktrace"))
+        has_frames = has_frames or bool(frames)
+        value = _word(cause.get("value")) or " ".join(message.split())
+        kind = (_kind(cause) or "").replace("$", ".").replace(":", ".")
+        parts += ["Traceback (most recent call last):", *frames, f"{kind}: {value}", ""]
+    return "\n".join(parts).rstrip("\n") if has_frames else None
+
+
+def _frames(stacktrace: object) -> list[str]:
+    frames = stacktrace.get("frames") if isinstance(stacktrace, Mapping) else None
+    if not isinstance(frames, list):
+        return []
+    lines = (_frame(frame) for frame in frames[-_MOST_FRAMES:] if isinstance(frame, Mapping))
+    return [line for line in lines if line]
+
+
+def _frame(frame: Mapping[str, object]) -> str | None:
+    function = _word(frame.get("function"))
+    module = _word(frame.get("module"))
+    place = _word(frame.get("filename")) or _word(frame.get("abs_path"))
+    place = place or (f"{module}.x" if module else "")
+    if frame.get("in_app") is False or not function or not place:
+        return None
+    place = place.replace('"', "'")
+    return f'  File "{place}", line 1, in {function}'

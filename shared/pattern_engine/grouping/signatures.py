@@ -1,0 +1,17 @@
+"""Stand-in for `pattern_engine.grouping.signature`."""
+
+import hashlib
+from typing import Final
+
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def signature_of(template: str, algorithm: str) -> str:
+    """Return `pattern_` and 64 bits of a SHA-256 over algorithm and template, in base 36."""
+    digest = hashlib.sha256(f"{algorithm}\n{template}".encode(errors="surrogatepass")).digest()
+    number = int.from_bytes(digest[:8], "big")
+    digits = []
+    while number:
+        number, digit = divmod(number, 36)
+        digits.append(_DIGITS[digit])
+    return "pattern_" + ("".join(reversed(digits)) or "0")

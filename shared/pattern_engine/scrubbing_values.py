@@ -1,0 +1,116 @@
+"""Secrets that a word beside them gives away: `password=…`, `"token": "…"`, `Bearer …`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["HINTS", "without_credentials", "without_secrets"]
+
+#: What a name of a secret contains, in small letters.
+HINTS: Final = (
+    *("passwor", "passwd", "passphrase", "pwd", "secret", "token", "api_key", "api-key", "apikey"),
+    *("access_key", "access-key", "accesskey", "private_key", "privatekey", "account_key"),
+    *("accountkey", "credential", "session_id", "sessionid", "session-id", "otp", "cvv", "cvc"),
+)
+
+# The name begins wherever its word does, db_password or PGPASSWORD; so what stands before it is not
+# read. What follows is another part of the name or nothing: not tokenizer, not secretary.
+_NAME: Final = (
+    r"(?P<name>(?i:password|passwort|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|account[_-]?key|credentials?|session[_-]?id"
+    r"|(?<![A-Za-z])(?:otp|cvv|cvc)(?![A-Za-z]))"
+    r"(?:[_-][A-Za-z0-9_-]{1,20}|[A-Z][A-Za-z0-9]{0,20})?)"
+)
+_SECRET: Final = re.compile(
+    rf"{_NAME}(?P<separator>\\?[\"']?\]?[ \t]{{0,4}}(?:=>|:=|[:=])[ \t]{{0,4}}"
+    r"|[ \t]{1,4}(?=['\"]))"
+    r"(?P<value>\\\"[^\"\\]{0,1024}(?:\\\")?"  # JSON within JSON
+    r"|\"(?:[^\"\\\n]|\\.){0,1024}+\"?|'(?:[^'\\\n]|\\.){0,1024}+'?"
+    r"|[^\s\"'&;<>]{1,1024})"
+)
+_CREDENTIAL: Final = re.compile(
+    r"\b(?P<scheme>(?i:bearer|basic|token|digest|apikey))(?P<space>[ \t]{1,8})"
+    r"(?P<value>[A-Za-z0-9._~+/=-]{8,1024}+)"
+)
+_TAKEN_OUT: Final = re.compile(r"\[[a-z_]{1,40}\][,.:)\]}]*")
+_CLOSING: Final = ",.:)]}"
+_NOTHING: Final = frozenset(
+    {
+        *("null", "none", "nil", "undefined", "true", "false"),
+        *("missing", "required", "invalid", "expired"),
+    }
+)
+_LEAST_TOKEN: Final = 6
+# token_type=bearer, token_count=4096, secret_name=stripe: they tell of a secret, not the secret.
+_ABOUT: Final = re.compile(
+    r"(?i)[_-]?(?:type|count|length|len|size|limit|name|ttl|expiry|expires(?:_(?:in|at))?"
+    r"|usage|budget|policy)$"
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the values of names such as password and api_key."""
+    return _SECRET.sub(_replaced, text)
+
+
+def _replaced(found: re.Match[str]) -> str:
+    name, separator, value = found["name"], found["separator"], found["value"]
+    bare = value.strip("\\\"'")
+    if not bare or _is_label(found) or _is_harmless(name, separator, bare, found):
+        return found[0]
+    if value[0] in "\"'\\":
+        opening = '\\"' if value.startswith("\\") else value[0]
+        closing = opening if len(value) > len(opening) and value.endswith(opening) else ""
+        return f"{name}{separator}{opening}[secret]{closing}"
+    end = value[len(value.rstrip(_CLOSING)) :]
+    return f"{name}{separator}[secret]{end}"
+
+
+def _is_label(found: re.Match[str]) -> bool:
+    """Whether the name is what stands for something that was taken out; but user[password]=x."""
+    before = found.string[max(0, found.start() - 2) : found.start()]
+    return (
+        found["separator"].startswith("]")
+        and before.endswith("[")
+        and not before.removesuffix("[").isalnum()
+    )
+
+
+def _is_harmless(name: str, separator: str, value: str, found: re.Match[str]) -> bool:
+    """Whether what stands beside the name is no secret: nothing, a count, words of a sentence."""
+    word = value.rstrip(_CLOSING).lower()
+    if word in _NOTHING or not word.strip("*•[]"):
+        return True
+    if _TAKEN_OUT.fullmatch(value) or _ABOUT.search(name):
+        return True
+    if _is_prose(separator, value, found):
+        return True
+    if name.lower().startswith(("token", "session", "credential", "secret")):
+        # A short number or word is a position, a count or a remark: token: 42, secret: expired.
+        return len(word) < _LEAST_TOKEN or (word.isalpha() and value.islower() and ":" in separator)
+    return False
+
+
+def _is_prose(separator: str, value: str, found: re.Match[str]) -> bool:
+    """Whether a colon introduces words and not a value: `password: must be longer`."""
+    if not separator.endswith((" ", "\t")) or ":" not in separator or not value.isalpha():
+        return False
+    rest = found.string[found.end() : found.end() + 2]
+    return value[1:].islower() and len(rest) == 2 and rest[0] == " " and rest[1].isalpha()
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without what follows Bearer, Basic and the like, where it looks like a key."""
+    return _CREDENTIAL.sub(_without_credential, text)
+
+
+def _without_credential(found: re.Match[str]) -> str:
+    value = found["value"]
+    letters = value.strip(".=-")
+    # Words follow too: basic authentication, bearer token.
+    if letters.isalpha() and (letters.islower() or letters.istitle() or letters.isupper()):
+        return found[0]
+    if not any(character.isdigit() or character.isupper() for character in letters):
+        return found[0]
+    return f"{found['scheme']}{found['space']}[credential]"

@@ -1,0 +1,78 @@
+"""GET /similar: what is asked stands in the address; the words that differ are worked out here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from tests.http.conftest import Load, Wire
+
+PATTERN_ID = "22222222-2222-4222-8222-222222222222"
+TWIN: dict[str, Any] = {
+    "pattern_id": "33333333-3333-4333-8333-333333333333",
+    "pattern_signature": "pattern_b",
+    "pattern_type": "api",
+    "status": "open",
+    "severity": "error",
+    "occurrence_count": 3,
+    "auto_fix_enabled": False,
+    "score": 0.812,
+    "template": "upstream mail timed out",
+    "own_template": "upstream shop timed out",
+}
+
+
+def test_twins_are_shown_with_the_words_that_differ(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """As the database lists them, in the caller's name."""
+    wire.replies["similar_patterns_v1"] = [TWIN]
+    answer = load("similar").get(f"/?pattern_id={PATTERN_ID}&limit=5", headers=person)
+    (shown,) = answer.get_json()["patterns"]
+    assert shown["differences"] == [{"this": "shop", "other": "mail"}]
+    assert (shown["score"], shown["pattern_id"]) == (0.812, TWIN["pattern_id"])
+    assert wire.sent("similar_patterns_v1") == {"p_pattern_id": PATTERN_ID, "p_limit": 5}
+    assert wire.requests[0].headers["authorization"] == person["Authorization"]
+
+
+def test_ten_are_asked_for_by_default(load: Load, wire: Wire, engine: dict[str, str]) -> None:
+    """The engine may ask, too."""
+    wire.replies["similar_patterns_v1"] = []
+    answer = load("similar").get(f"/?pattern_id={PATTERN_ID}", headers=engine)
+    assert answer.get_json() == {"patterns": []}
+    assert wire.sent("similar_patterns_v1")["p_limit"] == 10
+
+
+WRONG = {
+    "no pattern": "",
+    "no id": "pattern_id=7",
+    "twice": f"pattern_id={PATTERN_ID}&pattern_id={PATTERN_ID}",
+    "too many": f"pattern_id={PATTERN_ID}&limit=51",
+    "no number": f"pattern_id={PATTERN_ID}&limit=many",
+    "an unknown field": f"pattern_id={PATTERN_ID}&colour=red",
+}
+
+
+@pytest.mark.parametrize("query", WRONG.values(), ids=WRONG.keys())
+def test_an_address_that_does_not_fit_is_refused(
+    load: Load, wire: Wire, person: dict[str, str], query: str
+) -> None:
+    """With the field that is wrong, before the database is asked."""
+    answer = load("similar").get(f"/?{query}", headers=person)
+    assert answer.status_code == 422
+    assert answer.get_json()["error"]["details"]["problems"][0]["field"]
+    assert wire.names == []
+
+
+def test_an_unknown_pattern_is_not_found(
+    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
+) -> None:
+    """As for every endpoint."""
+    wire.replies["similar_patterns_v1"] = refusal("PL002")
+    answer = load("similar").get(f"/?pattern_id={PATTERN_ID}", headers=person)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "unknown_pattern")
