@@ -324,11 +324,12 @@ ADVERSARIAL = {
 
 
 def _seconds(text: str) -> float:
+    # The processor's time: others who use the machine do not count.
     best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
+    for _ in range(7):
+        start = time.process_time()
         scrub(text)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return best
 
 
@@ -343,6 +344,6 @@ def test_scrubbing_takes_linear_time(unit: str) -> None:
 def test_a_megabyte_is_scrubbed_in_no_time() -> None:
     """A log line of the usual kind, 1 MB of it, takes less than a second."""
     line = 'ERROR user 1234 at 10.0.0.1: {"password": "x", "mail": "bob@example.com"} not found\n'
-    start = time.perf_counter()
+    start = time.process_time()
     scrub(line * (1_000_000 // len(line)))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
