@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic.json_schema import models_json_schema
 
-from pattern_engine import endpoints, errors
+from pattern_engine import all_endpoints, endpoints, errors
 from pattern_engine.auth import WEBHOOK_SECRET_HEADER, Kind
 from pattern_engine.models import ErrorResponse
 
@@ -66,7 +66,7 @@ def document() -> Json:
     wanted: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
         (ErrorResponse, "serialization")
     ]
-    for endpoint in endpoints.ALL:
+    for endpoint in all_endpoints.ALL:
         wanted.append((endpoint.response, "serialization"))
         if endpoint.takes_body:
             wanted.append((endpoint.request, "validation"))
@@ -81,7 +81,7 @@ def document() -> Json:
         "servers": [{"url": BASE_PATH}],
         "paths": {
             f"/{endpoint.name}": {endpoint.method.lower(): _operation(endpoint)}
-            for endpoint in endpoints.ALL
+            for endpoint in all_endpoints.ALL
         },
         "components": {"schemas": definitions["$defs"], "securitySchemes": _SECURITY_SCHEMES},
     }

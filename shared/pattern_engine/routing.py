@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Response as FlaskResponse
 
-from pattern_engine import endpoints, http
+from pattern_engine import all_endpoints, http
 from pattern_engine.errors import UnknownEndpoint
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def router(folder: Path) -> http.View:
     What counts is the last segment of the path: a gateway may or may not have taken
     `/functions/v1/pattern-analyzer` off it.
     """
-    views = {endpoint.name: _load(folder, endpoint.name) for endpoint in endpoints.ALL}
+    views = {endpoint.name: _load(folder, endpoint.name) for endpoint in all_endpoints.ALL}
     views[DOCUMENT] = _document
 
     def route(request: FlaskRequest) -> FlaskResponse:
