@@ -161,7 +161,11 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRec
 def _complete(
     keys: KnownErrorRecord, sighting: Sighting, message: str, group: Group
 ) -> ErrorRecord:
-    """Add what makes a pattern; nothing secret is stored in one."""
+    """Add what makes a pattern; nothing secret is stored in one.
+
+    Signatures are digests of the template as it is, so they agree with those of other messages.
+    """
+    wider = list(grouping.wider_signatures(group.template)) if group.leaf else []
     template = scrubbing.scrub(group.template)
     if template != group.template:
         # What was taken out may be anything.
@@ -172,7 +176,7 @@ def _complete(
         "algorithm": group.algorithm,
         "template": template,
         "leaf": group.leaf or None,
-        "wider": list(grouping.wider_signatures(group.template)) if group.leaf else [],
+        "wider": wider,
         "pattern_type": classification.classify(message),
         "error_message_pattern": regexes_v2.expression(group),
         "error_source": sighting.source,

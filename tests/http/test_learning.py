@@ -78,7 +78,7 @@ def test_everything_is_sent_in_one_call(load: Load, wire: Wire, engine: dict[str
     assert error["template"] == "Database connection failed for user <*>"
     assert error["leaf"] == group.leaf
     assert error["wider"] == list(grouping.wider_signatures(group.template))
-    assert error["older"] == [grouping.signature(grouping.normalize(MESSAGE), "grouping/v1")]
+    assert error["older"] == [grouping.signature_of(grouping.normalize(MESSAGE), "grouping/v1")]
     assert (error["pattern_type"], error["severity"]) == ("database", "critical")
     assert (error["error_source"], error["system_log_id"]) == ("auth-service", 12345)
     assert error["features"]["has_uuid"] is True
@@ -209,7 +209,11 @@ def test_nothing_secret_is_stored_in_a_pattern(wire: Wire, database: Database) -
     assert "hunterwolf" not in stored
     assert "jane@example.com" not in stored
     assert re.search(error["error_message_pattern"], message)
-    assert error["signature"] == grouping.group(message).signature
+    group = grouping.group(message)
+    assert error["signature"] == group.signature
+    assert error["wider"] == list(grouping.wider_signatures(group.template)), (
+        "by what stands in the message, as its signature is, or errors with secrets join others"
+    )
 
 
 def test_an_error_that_stays_unknown_is_the_databases_fault(wire: Wire, database: Database) -> None:
