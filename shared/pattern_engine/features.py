@@ -12,7 +12,7 @@ or returns what it did not declare, stops nothing: its failure is noted in the f
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 __all__ = [
@@ -99,8 +99,7 @@ class ErrorFeatures:
 
     def as_dict(self) -> dict[str, object]:
         """Return one flat JSON object, with `failed_extractors` only where there are any."""
-        features: dict[str, object] = asdict(self)
-        del features["custom"], features["failed_extractors"]
+        features = {name: getattr(self, name) for name in _OWN_NAMES}
         features |= self.custom
         if self.failed_extractors:
             features["failed_extractors"] = dict(self.failed_extractors)
@@ -108,6 +107,10 @@ class ErrorFeatures:
 
 
 _BUILT_IN: Final = frozenset(each.name for each in fields(ErrorFeatures))
+#: The features of the engine itself, in order; custom ones are merged in beside them.
+_OWN_NAMES: Final = tuple(
+    each.name for each in fields(ErrorFeatures) if each.name not in {"custom", "failed_extractors"}
+)
 _REGISTERED: Final[list[Extractor]] = []
 
 

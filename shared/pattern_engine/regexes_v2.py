@@ -15,6 +15,7 @@ play no part, and of a message longer than 4,096 characters the start alone.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from pattern_engine.grouping import Group, v2
@@ -54,6 +55,8 @@ def expression(group: Group) -> str:
     return _anchored(group.template, is_cut=is_cut)
 
 
+# Many errors of one pattern are learned, and each comes with the expression that it would have.
+@lru_cache(maxsize=4096)
 def _anchored(template: str, *, is_cut: bool, prefix: str = "") -> str:
     body, is_complete = _body(template)
     start = f"^{_SPACES}*{prefix}{body}"

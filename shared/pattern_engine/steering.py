@@ -81,7 +81,7 @@ def _expression(signature: SignatureRecord) -> str:
     if group.signature == signature["signature"]:
         return regexes_v2.expression(group)
     template = grouping.normalize(grouping.clean(message))
-    if grouping.signature(template, v1.NAME) == signature["signature"]:
+    if grouping.signature_of(template, v1.NAME) == signature["signature"]:
         return regexes.expression(template)
     return regexes_v2.NOTHING
 

@@ -11,7 +11,7 @@ from pattern_engine.grouping import v1
 
 
 def _signature(message: str) -> str:
-    return grouping.signature(grouping.normalize(message), v1.NAME)
+    return grouping.signature_of(grouping.normalize(message), v1.NAME)
 
 
 FROM_THE_SPECIFICATION = [
@@ -133,7 +133,7 @@ def test_a_word_shares_the_template_of_its_placeholder() -> None:
 
 def test_a_signature_is_the_digests_first_64_bits_in_base_36() -> None:
     """`pattern_` and a number that reads back as the first eight bytes of the SHA-256."""
-    signature = grouping.signature("a template", "grouping/v1")
+    signature = grouping.signature_of("a template", "grouping/v1")
     assert re.fullmatch("pattern_[0-9a-z]{1,13}", signature)
     digest = hashlib.sha256(b"grouping/v1\na template").digest()
     assert int(signature.removeprefix("pattern_"), 36) == int.from_bytes(digest[:8], "big")
@@ -141,7 +141,7 @@ def test_a_signature_is_the_digests_first_64_bits_in_base_36() -> None:
 
 def test_another_algorithm_gives_another_signature() -> None:
     """The algorithm's name is part of what is hashed."""
-    assert grouping.signature("t", "grouping/v1") != grouping.signature("t", "grouping/v2")
+    assert grouping.signature_of("t", "grouping/v1") != grouping.signature_of("t", "grouping/v2")
 
 
 def test_released_signatures_never_change() -> None:

@@ -16,7 +16,7 @@ Matches = Callable[[str, str], bool]
 
 
 def _signature(message: str) -> str:
-    return grouping.signature(grouping.normalize(message), v1.NAME)
+    return grouping.signature_of(grouping.normalize(message), v1.NAME)
 
 
 UUID = "d290f1ee-6c54-4b01-90e6-d701748f0851"

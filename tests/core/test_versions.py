@@ -22,7 +22,7 @@ def test_the_current_algorithm_is_v2_and_v1_is_still_known() -> None:
     assert grouping.ALGORITHM == "grouping/v2"
     current, older = grouping.signatures_of(MESSAGE)
     assert current == (v2.signature(v2.mask(MESSAGE).template), "grouping/v2")
-    assert older == (grouping.signature(grouping.normalize(MESSAGE), v1.NAME), "grouping/v1")
+    assert older == (grouping.signature_of(grouping.normalize(MESSAGE), v1.NAME), "grouping/v1")
 
 
 def test_precedence_is_rule_fingerprint_trace_exception_message() -> None:
@@ -108,8 +108,8 @@ _templates = st.lists(st.sampled_from(_WORDS), min_size=4, max_size=7).map(" ".j
 
 
 def _alike_by_signature(one: str, other: str) -> bool:
-    return grouping.signature(one) in grouping.wider_signatures(other) or (
-        grouping.signature(other) in grouping.wider_signatures(one)
+    return grouping.signature_of(one, grouping.ALGORITHM) in grouping.wider_signatures(other) or (
+        grouping.signature_of(other, grouping.ALGORITHM) in grouping.wider_signatures(one)
     )
 
 

@@ -74,7 +74,7 @@ def _as_by_v1(message: str) -> dict[str, Any]:
     complete = record(Sighting(message))
     kept = ("pattern_type", "error_source", "severity", "features", "system_log_id", "claimed_by")
     return {name: dict(complete)[name] for name in kept} | {
-        "signature": grouping.signature(template, "grouping/v1"),
+        "signature": grouping.signature_of(template, "grouping/v1"),
         "algorithm": "grouping/v1",
         "template": template,
         "error_message_pattern": f"^{len(template)}$",

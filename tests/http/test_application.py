@@ -242,7 +242,7 @@ def test_an_unknown_signature_is_tried_on_expressions(
         (query,) = sent["p_errors"]
         if query["signatures"] == ["pattern_3k5j8m"]:
             return [candidate()]
-        older = grouping.signature(grouping.normalize(MESSAGE), "grouping/v1")
+        older = grouping.signature_of(grouping.normalize(MESSAGE), "grouping/v1")
         assert query["signatures"] == [older, grouping.group(MESSAGE).signature]
         return [candidate(pattern=None, fix=None, expressions=expressions)]
 

@@ -246,7 +246,7 @@ OLD_TEMPLATE = grouping.normalize(MESSAGE)
 EXPRESSIONS = {
     "of the current algorithm": (GROUP.signature, MESSAGE, regexes_v2.expression(GROUP)),
     "of an older one": (
-        grouping.signature(OLD_TEMPLATE, v1.NAME),
+        grouping.signature_of(OLD_TEMPLATE, v1.NAME),
         MESSAGE,
         regexes.expression(OLD_TEMPLATE),
     ),

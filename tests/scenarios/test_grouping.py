@@ -27,7 +27,7 @@ def _learn_as_before_the_upgrade(database: Sql, message: str) -> str:
     """Learn a message as the release did that had grouping/v1 alone; return its pattern."""
     template = grouping.normalize(message)
     error = {
-        "signature": grouping.signature(template, "grouping/v1"),
+        "signature": grouping.signature_of(template, "grouping/v1"),
         "algorithm": "grouping/v1",
         "template": template,
         "pattern_type": "database",

@@ -20,8 +20,7 @@ from pattern_engine.grouping import v1, v2
 from pattern_engine.grouping.signatures import signature_of
 from pattern_engine.grouping.v1 import clean, normalize
 from pattern_engine.grouping.v2 import Value, group_messages
-from pattern_engine.grouping.v2_leaf import _wider as wider_templates
-from pattern_engine.grouping.v2_leaf import leaf_of
+from pattern_engine.grouping.v2_leaf import leaf_of, wider_templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ __all__ = [
     "group_messages",
     "normalize",
     "older_signatures",
-    "signature",
+    "signature_of",
     "signatures_of",
     "wider_signatures",
 ]
@@ -153,12 +152,3 @@ def wider_signatures(template: str) -> tuple[str, ...]:
     Two templates are alike if and only if the signature of one is among these of the other.
     """
     return tuple(signature_of(wide, ALGORITHM) for wide in wider_templates(template))
-
-
-def signature(template: str, algorithm: str = ALGORITHM) -> str:
-    """Return `pattern_` and the first 64 bits of a SHA-256 over algorithm and template, in base 36.
-
-    The specification's own 32-bit hash collides after some tens of thousands of patterns, and it
-    says itself that production should use a digest.
-    """
-    return signature_of(template, algorithm)

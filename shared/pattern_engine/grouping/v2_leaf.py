@@ -17,7 +17,7 @@ from typing import Final
 from pattern_engine.grouping.v2_marks import WILDCARD
 from pattern_engine.grouping.v2_vocabulary import NOT_A_NAME, NOUNS
 
-__all__ = ["Index", "alike", "joined", "leaf_of", "similarity"]
+__all__ = ["Index", "alike", "joined", "leaf_of", "wider_templates"]
 
 #: Literal words that two templates must share.
 MIN_LITERALS: Final = 3
@@ -35,14 +35,6 @@ def leaf_of(template: str) -> str:
         return ""
     first = _HOST_AND_PORT.sub(WILDCARD, template.partition(" ")[0])
     return f"{template.count(' ') + 1} {first[:60]}"
-
-
-def similarity(one: str, other: str) -> float:
-    """Return the share of words, place by place, that two templates of one length share; else 0."""
-    left, right = one.split(" "), other.split(" ")
-    if len(left) != len(right):
-        return 0.0
-    return sum(a == b for a, b in zip(left, right, strict=True)) / len(left)
 
 
 def alike(one: str, other: str) -> bool:
@@ -124,7 +116,7 @@ def _components(templates: list[str]) -> dict[str, str]:
             root[min(one, other, key=_rank)] = max(one, other, key=_rank)
 
     for template in narrower:
-        for wider in _wider(template):
+        for wider in wider_templates(template):
             if wider in root:
                 join(template, wider)
     return {template: find(template) for template in templates}
@@ -134,7 +126,7 @@ def _rank(template: str) -> tuple[int, str]:
     return template.count(WILDCARD), template
 
 
-def _wider(template: str) -> Iterable[str]:
+def wider_templates(template: str) -> Iterable[str]:
     """Yield the template with one of its free words widened to a variable, for each of them."""
     words = template.split(" ")
     if _literals(words) <= MIN_LITERALS:
