@@ -57,7 +57,7 @@ ROW = {
     "learned": False,
 }
 ANSWERS: dict[str, object] = {
-    "learn_errors_v2": [LEARNED],
+    "learn_errors_v1": [LEARNED],
     "read_logs_v1": [ROW],
     "grouping_rules_v1": [],
     "find_candidates_v1": [

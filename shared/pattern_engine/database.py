@@ -59,14 +59,14 @@ class Database:
 
         One call, and one more for those by which two patterns turn out to be one.
         """
-        answers = self._learn("learn_errors_v2", errors)
+        answers = self._learn("learn_errors_v1", errors)
         unknown = [place for place, answer in enumerate(answers) if "unknown" in answer]
         if unknown:
             left = self_contained([errors[place] for place in unknown], errors)
-            for place, answer in zip(unknown, self._learn("join_errors_v2", left), strict=True):
+            for place, answer in zip(unknown, self._learn("join_errors_v1", left), strict=True):
                 answers[place] = answer
         if any("unknown" in answer for answer in answers):
-            raise _unexpected("join_errors_v2", answers)
+            raise _unexpected("join_errors_v1", answers)
         return cast("list[LearnedRecord]", answers)
 
     def _learn(

@@ -61,7 +61,7 @@ class LearnedRecord(TypedDict):
 
 
 class UnknownRecord(TypedDict):
-    """An error by which two patterns turn out to be one: it takes `join_errors_v2`."""
+    """An error by which two patterns turn out to be one: it takes `join_errors_v1`."""
 
     unknown: Literal[True]
     system_log_id: int | None

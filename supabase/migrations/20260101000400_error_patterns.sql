@@ -130,23 +130,6 @@ create index idx_pattern_signatures_pattern on ops.pattern_signatures (pattern_i
 create index idx_pattern_signatures_trigram on ops.pattern_signatures
   using gist (template extensions.gist_trgm_ops (siglen = 64));
 
-create function ops_internal.stamp_signature() returns trigger
-language plpgsql
-set search_path = ''
-as $$
-begin
-  new.created_at := case when tg_op = 'UPDATE' and new.pattern_id = old.pattern_id then old.created_at else clock_timestamp() end;
-  return new;
-end
-$$;
-
-comment on function ops_internal.stamp_signature() is
-  'Records when a signature came to its pattern, whatever the writer says: a fix does not apply to those that came after its approval.';
-revoke all on function ops_internal.stamp_signature() from public, anon, authenticated, service_role;
-
-create trigger stamp_signature before insert or update on ops.pattern_signatures
-  for each row execute function ops_internal.stamp_signature();
-
 alter table ops.pattern_signatures enable row level security;
 
 create policy "Operators read signatures" on ops.pattern_signatures

@@ -130,7 +130,8 @@ comment on column ops.pattern_claims.pattern_id is 'The pattern.';
 comment on column ops.pattern_claims.system_log_id is 'The log row that fired it; null when the error was reported without one.';
 comment on column ops.pattern_claims.fix_version is 'The version of the fix.';
 comment on column ops.pattern_claims.sha256 is 'Digest of the fix that was checked before claiming.';
-comment on column ops.pattern_claims.error is 'What the script learns about the error; SQL sees it as $2.';
+comment on column ops.pattern_claims.error is
+  'What the script learns about the error; SQL sees it as $2. Once the claim is finished, its message is the scrubbed one and what was captured is gone.';
 comment on column ops.pattern_claims.constitutional_validation is 'The verdict of the Four Laws.';
 comment on column ops.pattern_claims.claimed_at is 'When it was taken.';
 comment on column ops.pattern_claims.finished_at is 'When its outcome was recorded.';
@@ -177,7 +178,7 @@ comment on column ops.pattern_applications.success is 'Whether the script itself
 comment on column ops.pattern_applications.execution_time_ms is 'How long the script took.';
 comment on column ops.pattern_applications.fix_script_executed is 'The script that ran.';
 comment on column ops.pattern_applications.fix_parameters_used is 'Its parameters.';
-comment on column ops.pattern_applications.error_before is 'The error''s message.';
+comment on column ops.pattern_applications.error_before is 'The error''s message, scrubbed of secrets and personal data.';
 comment on column ops.pattern_applications.error_after is 'Why the script failed; null when it did not.';
 comment on column ops.pattern_applications.system_state_before is 'System entropy and recent errors before the run.';
 comment on column ops.pattern_applications.system_state_after is 'Rows touched by the run, in all and per table.';

@@ -24,6 +24,13 @@ begin
       detail = format('Pattern %s, version %s.', p_pattern_id, p_fix_version),
       hint = 'Ask ops.find_candidates_v1 for the live version.';
   end if;
+  -- Between finding the fix and taking the error in hand, somebody may have split the pattern.
+  if exists (
+    select from ops.pattern_incidents as incidents
+    where incidents.system_log_id = p_system_log_id and incidents.pattern_id <> p_pattern_id
+  ) then
+    return jsonb_build_object('claimed', false, 'application_id', null, 'reason', 'This error belongs to another pattern now');
+  end if;
 
   insert into ops.pattern_claims (pattern_id, system_log_id, fix_version, sha256, constitutional_validation, error)
   values (p_pattern_id, p_system_log_id, p_fix_version, p_sha256, p_validation, p_error)
@@ -158,7 +165,7 @@ begin
   )
   select
     p_claim.application_id, p_claim.pattern_id, p_claim.system_log_id, clock_timestamp(), succeeded, milliseconds,
-    fixes.prepared_script, fixes.parameters, p_claim.error ->> 'message', p_outcome ->> 'error',
+    fixes.prepared_script, fixes.parameters, coalesce(p_claim.error ->> 'scrubbed', p_claim.error ->> 'message'), p_outcome ->> 'error',
     jsonb_build_object('system_entropy', p_claim.constitutional_validation -> 'system_entropy'),
     jsonb_build_object(
       'rows_touched', coalesce(p_outcome -> 'rows_touched', '0'), 'tables', coalesce(p_outcome -> 'tables', '{}')
@@ -168,7 +175,14 @@ begin
   from ops.pattern_fixes as fixes
   where fixes.pattern_id = p_claim.pattern_id and fixes.version = p_claim.fix_version;
 
-  update ops.pattern_claims set finished_at = clock_timestamp()
+  -- The script needed the message as it was; nobody does any more.
+  update ops.pattern_claims set
+    finished_at = clock_timestamp(),
+    error = case
+      when p_claim.error ? 'scrubbed' then
+        p_claim.error - array['scrubbed', 'captured'] || jsonb_build_object('message', p_claim.error -> 'scrubbed')
+      else p_claim.error
+    end
   where pattern_claims.application_id = p_claim.application_id;
 
   update ops.error_patterns set

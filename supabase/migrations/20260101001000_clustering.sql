@@ -149,7 +149,7 @@ begin
         '[]'
       )
       from ops.error_patterns as patterns
-      where patterns.occurrence_count >= 3 and patterns.status <> 'archived'
+      where patterns.occurrence_count >= 3 and patterns.status not in ('archived', 'merged')
     )
   );
 end

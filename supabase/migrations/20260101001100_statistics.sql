@@ -105,6 +105,7 @@ begin
       'as_of', now()
     )
     from ops.error_patterns as patterns
+    where patterns.status <> 'merged'
   );
 end
 $$;

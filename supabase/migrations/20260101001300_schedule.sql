@@ -83,6 +83,3 @@ select cron.schedule('pattern-engine-cluster', '30 0 * * *', 'select ops_interna
 select cron.schedule('pattern-engine-archive', '0 1 * * *', 'select ops_internal.archive_patterns()');
 select cron.schedule('pattern-engine-prune-events', '15 1 * * *', 'select ops_internal.prune_events()');
 select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_internal.send_unlearned()');
-
--- PostgREST reads the schema anew.
-notify pgrst, 'reload schema';

@@ -26,11 +26,17 @@ revoke insert, update on table ops.pattern_signatures from service_role;
 grant insert (signature, pattern_id, algorithm, template, leaf, wider, created_at) on table ops.pattern_signatures to service_role;
 grant update (signature, pattern_id, algorithm, template, leaf, wider, created_at) on table ops.pattern_signatures to service_role;
 
-create or replace function ops_internal.stamp_signature() returns trigger
+create function ops_internal.stamp_signature() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 begin
+  -- Undoing puts back what was trusted before. Only the functions that people call run as the table's owner.
+  if current_setting('pattern_engine.restores_trust', true) = 'on'
+    and current_user = (select pg_get_userbyid(classes.relowner) from pg_catalog.pg_class as classes where classes.oid = tg_relid)
+  then
+    return new;
+  end if;
   if tg_op = 'UPDATE' and new.pattern_id = old.pattern_id then
     new.created_at := old.created_at;
   else
@@ -44,7 +50,11 @@ end
 $$;
 
 comment on function ops_internal.stamp_signature() is
-  'Records when a signature came to its pattern, whatever the writer says, and that nobody has confirmed it there: a fix does not apply to those that came after its approval.';
+  'Records when a signature came to its pattern, whatever the writer says, and that nobody has confirmed it there: a fix does not apply to those that came after its approval. Only undoing a merge or a split puts back what was before.';
+revoke all on function ops_internal.stamp_signature() from public, anon, authenticated, service_role;
+
+create trigger stamp_signature before insert or update on ops.pattern_signatures
+  for each row execute function ops_internal.stamp_signature();
 
 -- Where an expression is tried on errors whose signature nobody knows: the expressions of grouping/v1 match little but
 -- their own messages; those of grouping/v2 match whatever may stand for a variable, which is no reason to run a fix.

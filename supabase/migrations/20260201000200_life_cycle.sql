@@ -17,7 +17,7 @@ comment on column ops.error_patterns.resolved_release is 'The release that resol
 comment on column ops.error_patterns.ignored_until is 'An ignored pattern that is seen at or after this time is open again.';
 comment on column ops.error_patterns.ignored_until_count is 'An ignored pattern whose occurrence_count reaches this is open again.';
 
-create or replace function ops_internal.seen_again(p_pattern_ids uuid []) returns void
+create function ops_internal.seen_again(p_pattern_ids uuid []) returns void
 language sql
 set search_path = ''
 as $$

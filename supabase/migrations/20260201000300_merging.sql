@@ -165,32 +165,6 @@ grant execute on function
   ops_internal.has_live_fix(uuid), ops_internal.is_kept_apart(uuid, uuid), ops_internal.may_join(uuid, uuid)
 to service_role;
 
-create or replace function ops_internal.stamp_signature() returns trigger
-language plpgsql
-set search_path = ''
-as $$
-begin
-  -- Undoing puts back what was trusted before. Only the functions that people call run as the table's owner.
-  if current_setting('pattern_engine.restores_trust', true) = 'on'
-    and current_user = (select pg_get_userbyid(classes.relowner) from pg_catalog.pg_class as classes where classes.oid = tg_relid)
-  then
-    return new;
-  end if;
-  if tg_op = 'UPDATE' and new.pattern_id = old.pattern_id then
-    new.created_at := old.created_at;
-  else
-    new.created_at := clock_timestamp();
-    -- What a person confirmed, he confirmed for that pattern's fix.
-    new.confirmed_at := null;
-    new.confirmed_by := null;
-  end if;
-  return new;
-end
-$$;
-
-comment on function ops_internal.stamp_signature() is
-  'Records when a signature came to its pattern, whatever the writer says, and that nobody has confirmed it there: a fix does not apply to those that came after its approval. Only undoing a merge or a split puts back what was before.';
-
 create function ops_internal.remembered(p_pattern ops.error_patterns) returns jsonb
 language sql
 immutable

@@ -91,51 +91,6 @@ $$;
 
 comment on function ops_internal.confirm_signatures(uuid, text []) is 'The work of ops.confirm_signatures_v1, with the rights that only it has.';
 
-create or replace function ops.claim_application_v1(
-  p_pattern_id uuid,
-  p_system_log_id bigint,
-  p_fix_version integer,
-  p_sha256 text,
-  p_validation jsonb,
-  p_error jsonb
-) returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  claimed uuid;
-begin
-  if not exists (
-    select from ops.pattern_fixes as fixes
-    where fixes.pattern_id = p_pattern_id and fixes.version = p_fix_version and fixes.disabled_at is null
-  ) then
-    raise exception using
-      errcode = 'PL014',
-      message = 'this pattern has no enabled fix',
-      detail = format('Pattern %s, version %s.', p_pattern_id, p_fix_version),
-      hint = 'Ask ops.find_candidates_v1 for the live version.';
-  end if;
-  -- Between finding the fix and taking the error in hand, somebody may have split the pattern.
-  if exists (
-    select from ops.pattern_incidents as incidents
-    where incidents.system_log_id = p_system_log_id and incidents.pattern_id <> p_pattern_id
-  ) then
-    return jsonb_build_object('claimed', false, 'application_id', null, 'reason', 'This error belongs to another pattern now');
-  end if;
-
-  insert into ops.pattern_claims (pattern_id, system_log_id, fix_version, sha256, constitutional_validation, error)
-  values (p_pattern_id, p_system_log_id, p_fix_version, p_sha256, p_validation, p_error)
-  on conflict (pattern_id, system_log_id, fix_version) do nothing
-  returning application_id into claimed;
-
-  return jsonb_build_object(
-    'claimed', claimed is not null,
-    'application_id', claimed,
-    'reason', case when claimed is null then 'This error is in hand already' end
-  );
-end
-$$;
-
 create function ops.pattern_signatures_v1(p_pattern_id uuid) returns jsonb
 language sql
 stable

@@ -1,8 +1,5 @@
 -- Near-duplicates: proposed to people, never joined by themselves.
 
-create index if not exists idx_pattern_signatures_trigram on ops.pattern_signatures
-  using gist (template extensions.gist_trgm_ops (siglen = 64));
-
 create function ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) returns jsonb
 language plpgsql
 stable
@@ -78,3 +75,6 @@ revoke all on function ops_internal.similar_patterns(uuid, integer), ops.similar
 from public, anon, authenticated, service_role;
 grant execute on function ops_internal.similar_patterns(uuid, integer), ops.similar_patterns_v1(uuid, integer)
 to authenticated, service_role;
+
+-- PostgREST reads the schema anew.
+notify pgrst, 'reload schema';

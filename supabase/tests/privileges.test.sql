@@ -132,8 +132,8 @@ select is(
 select function_privs_are('ops', functions.name, functions.arguments, callers.role, callers.allowed::name [])
 from (
   values
-  ('learn_errors_v2', array['jsonb'], false),
-  ('join_errors_v2', array['jsonb'], false),
+  ('learn_errors_v1', array['jsonb'], false),
+  ('join_errors_v1', array['jsonb'], false),
   ('read_logs_v1', array['bigint[]'], false),
   ('find_candidates_v1', array['jsonb'], false),
   ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb'], false),

@@ -71,7 +71,7 @@ class Patterns:
         return f"{prefix}_{uuid.uuid4().hex[:16]}"
 
     def error(self, signature: str | None = None, **changes: object) -> dict[str, Any]:
-        """Return an error as the engine hands it to learn_errors_v2."""
+        """Return an error as the engine hands it to learn_errors_v1."""
         signature = signature or self.word("pattern")
         return {
             "signature": signature,
@@ -99,7 +99,7 @@ class Patterns:
 
     def learn(self, *errors: dict[str, Any]) -> list[dict[str, Any]]:
         """Learn errors in one call; return what became of each."""
-        learned: list[dict[str, Any]] = self._engine.call("learn_errors_v2", p_errors=errors)
+        learned: list[dict[str, Any]] = self._engine.call("learn_errors_v1", p_errors=errors)
         return learned
 
     def new(self, occurrences: int = 1) -> str:

@@ -159,12 +159,12 @@ def test_a_warm_error_takes_one_call_and_a_new_one_no_more(
     learner.learn(_towards("lisbon"))
     learner.learn(_towards("lisbon"))
     learner.learn(_towards("berlin"))
-    assert calls == ["learn_errors_v2"] * 3
+    assert calls == ["learn_errors_v1"] * 3
     (joined,) = learner.learn(WIDE)
-    assert calls[3:] == ["learn_errors_v2", "join_errors_v2"]
+    assert calls[3:] == ["learn_errors_v1", "join_errors_v1"]
     assert joined["occurrence_count"] == 4
     learner.learn(_towards("vienna"), WIDE)
-    assert calls[5:] == ["learn_errors_v2"]
+    assert calls[5:] == ["learn_errors_v1"]
 
 
 def test_a_variable_that_comes_late_merges_what_names_had_split(learner: Learner) -> None:
@@ -220,7 +220,7 @@ def test_a_new_error_is_compared_with_few_of_many_templates(learner: Learner) ->
     learner.sql.run("analyze ops.pattern_signatures")
     errors = [dict(record(Sighting(_towards(place)))) for place in PLACES]
     with learner.sql.undone():
-        learner.sql.call("learn_errors_v2", errors)
+        learner.sql.call("learn_errors_v1", errors)
         read = learner.sql.value("""
             select seq_tup_read from pg_stat_xact_user_tables
             where relid = 'ops.pattern_signatures'::regclass

@@ -65,9 +65,9 @@ def test_a_learner_waits_for_the_maker_of_its_pattern(
     maker, waiter = learners[:2]
     error = patterns.error()
     maker.run("begin")
-    maker.call("learn_errors_v2", [error])
+    maker.call("learn_errors_v1", [error])
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(waiter.call, "learn_errors_v2", [error])
+        waiting = pool.submit(waiter.call, "learn_errors_v1", [error])
         _until_waiting(learners[2], waiter)
         maker.run("commit" if ending == "commit" else "rollback")
         learned = waiting.result(10)[0]
@@ -83,9 +83,9 @@ def test_a_row_counted_meanwhile_under_another_signature_makes_no_pattern(
     log_id = patterns.log_row()
     counted, left_over = (patterns.error(system_log_id=log_id) for _ in range(2))
     first.run("begin")
-    first.call("learn_errors_v2", [counted])
+    first.call("learn_errors_v1", [counted])
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(second.call, "learn_errors_v2", [left_over])
+        waiting = pool.submit(second.call, "learn_errors_v1", [left_over])
         _until_waiting(learners[2], second)
         first.run("commit")
         learned = waiting.result(10)[0]
@@ -119,7 +119,7 @@ def test_batches_in_opposite_orders_never_deadlock(
     def learn(learner: Sql, batch: list[dict[str, Any]], seed: int) -> None:
         shuffled = random.Random(seed).sample(batch, len(batch))
         for start in range(0, len(batch), 60):
-            learner.call("learn_errors_v2", shuffled[start : start + 60])
+            learner.call("learn_errors_v1", shuffled[start : start + 60])
 
     with ThreadPoolExecutor(len(learners)) as pool:
         list(pool.map(learn, learners, batches, range(len(learners))))

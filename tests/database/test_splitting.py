@@ -67,7 +67,7 @@ def test_a_split_never_merges_again_by_evidence(
     between = patterns.error(leaf="leaf", wider=[narrow["signature"], wide["signature"]])
     (answer,) = patterns.learn(between)
     if "unknown" in answer:
-        (answer,) = engine.call("join_errors_v2", p_errors=[between])
+        (answer,) = engine.call("join_errors_v1", p_errors=[between])
     assert answer["pattern_id"] in {pattern_id, made_id}
     leads = "select pattern_id::text from ops.pattern_signatures where signature = %s"
     assert database.value(leads, narrow["signature"]) == made_id

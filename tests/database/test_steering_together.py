@@ -106,7 +106,7 @@ def test_a_merge_waits_for_learning_under_way(
     counts = [pattern(engine, each)["occurrence_count"] for each in (kept_id, gone_id)]
     learner, person = connect(), connect(operator)
     learner.run("begin")
-    learner.call("learn_errors_v2", [errors[0] | {"system_log_id": patterns.log_row()}])
+    learner.call("learn_errors_v1", [errors[0] | {"system_log_id": patterns.log_row()}])
     merge = lambda: person.call("merge_patterns_v1", [kept_id, gone_id])  # noqa: E731
     with waiting(database, person, merge) as answer:
         learner.run("commit")
@@ -130,7 +130,7 @@ def test_learning_waits_for_a_merge_under_way(
     person.run("begin")
     person.call("merge_patterns_v1", [kept_id, gone_id])
     error = errors[0] | {"system_log_id": patterns.log_row()}
-    learn = lambda: learner.call("learn_errors_v2", [error])  # noqa: E731
+    learn = lambda: learner.call("learn_errors_v1", [error])  # noqa: E731
     with waiting(database, learner, learn) as answer:
         person.run("commit")
         (learned,) = answer.result(10)
@@ -238,7 +238,7 @@ def test_steering_and_learning_in_a_storm_lose_nothing(
             batch = [
                 dice.choice(errors) | {"system_log_id": log} for log in logs[start : start + 10]
             ]
-            sql.call("learn_errors_v2", batch)
+            sql.call("learn_errors_v1", batch)
 
     def steer(place: int) -> None:
         sql, dice = connect(operator), random.Random(100 + place)

@@ -245,7 +245,7 @@ def test_a_chunked_body_of_good_size_is_taken(
 
 def test_a_message_of_64_kib_is_taken(load: Load, wire: Wire, engine: dict[str, str]) -> None:
     """The limit itself is within the limit."""
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     answer = load("learn").post(
         "/", json={"error_message": "x" * 65536, "error_source": "x" * 256}, headers=engine
     )
@@ -256,11 +256,11 @@ def test_what_postgres_cannot_store_is_replaced(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
     """NUL and halves of surrogate pairs become U+FFFD instead of failing the call."""
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     raw = rb'{"error_message": "bad \u0000 \ud800 text", "error_source": "a\u0000b"}'
     answer = load("learn").post("/", data=raw, content_type="application/json", headers=engine)
     assert answer.status_code == 200
-    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
     assert error["error_source"] == "a\ufffdb"
     assert error["template"] == "bad \ufffd \ufffd text"
 

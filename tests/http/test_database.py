@@ -213,7 +213,7 @@ def test_a_database_out_of_reach_is_a_503(
     wire: Wire, database: Database, failure: httpx.Response | Exception
 ) -> None:
     """Whatever stands between us and the database, the caller may come back; nothing is resent."""
-    wire.replies["learn_errors_v2"] = failure
+    wire.replies["learn_errors_v1"] = failure
     with pytest.raises(DatabaseUnreachable) as raised:
         database.learn_errors([])
     assert (raised.value.status, raised.value.retry_after_seconds) == (503, 5)

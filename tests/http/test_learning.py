@@ -50,7 +50,7 @@ def test_the_answer_has_the_specifications_keys(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
     """What the database says beyond them is left out."""
-    wire.replies["learn_errors_v2"] = [learned(id=7, metadata={})]
+    wire.replies["learn_errors_v1"] = [learned(id=7, metadata={})]
     answer = load("learn").post("/", json=BODY, headers=engine)
     assert answer.status_code == 200
     assert answer.get_json() == {
@@ -69,10 +69,10 @@ def test_the_answer_has_the_specifications_keys(
 
 def test_everything_is_sent_in_one_call(load: Load, wire: Wire, engine: dict[str, str]) -> None:
     """Signature, template, type, severity, expression and features go together, the message not."""
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     load("learn").post("/", json=BODY, headers=engine)
-    assert wire.names == ["learn_errors_v2"]
-    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    assert wire.names == ["learn_errors_v1"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
     group = grouping.group(MESSAGE)
     assert (error["signature"], error["algorithm"]) == (group.signature, group.algorithm)
     assert error["template"] == "Database connection failed for user <*>"
@@ -90,11 +90,11 @@ def test_the_engine_calls_for_a_person_and_says_so(
     load: Load, wire: Wire, person: dict[str, str]
 ) -> None:
     """Learning is the engine's alone; on whose word, the database checks against the log row."""
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     load("learn").post("/", json=BODY, headers=person)
     (request,) = wire.requests
     assert request.headers["authorization"] == "Bearer sb_secret_test"
-    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
     assert error["claimed_by"] == "11111111-1111-4111-8111-111111111111"
     assert error["error_message"] == MESSAGE
 
@@ -110,7 +110,7 @@ def test_a_log_row_that_is_not_his_is_refused(
     status: int,
 ) -> None:
     """The database's refusal comes back as the caller's."""
-    wire.replies["learn_errors_v2"] = refusal(code, "log row 12345 is not yours", "Send your own.")
+    wire.replies["learn_errors_v1"] = refusal(code, "log row 12345 is not yours", "Send your own.")
     answer = load("learn").post("/", json=BODY, headers=person)
     assert answer.status_code == status
     assert answer.get_json()["error"]["message"] == "Log row 12345 is not yours. Send your own."
@@ -120,9 +120,9 @@ def test_severity_is_judged_by_words_where_none_is_given(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
     """An explicit severity wins; without one the message tells."""
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     load("learn").post("/", json={"error_message": "FATAL: out of memory"}, headers=engine)
-    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
     assert (error["severity"], error["features"]["severity_score"]) == ("critical", 5)
 
 
@@ -130,7 +130,7 @@ def test_a_row_that_counted_before_is_unchanged(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
     """The caller of a repeated call can tell that it was one."""
-    wire.replies["learn_errors_v2"] = [learned(action="unchanged")]
+    wire.replies["learn_errors_v1"] = [learned(action="unchanged")]
     answer = load("learn").post("/", json=BODY, headers=engine)
     assert answer.get_json()["action"] == "unchanged"
 
@@ -139,10 +139,10 @@ def test_what_makes_a_pattern_is_sent_once_for_each_signature(
     wire: Wire, database: Database
 ) -> None:
     """The second error of a signature brings its keys alone: a batch says nothing twice."""
-    wire.replies["learn_errors_v2"] = lambda sent: [learned() for _ in sent["p_errors"]]
+    wire.replies["learn_errors_v1"] = lambda sent: [learned() for _ in sent["p_errors"]]
     messages = ["shard 1 is down", "disk full", "shard 2 is down"]
     learn_many([LearnRequest(error_message=text) for text in messages], ENGINE, database)
-    first, other, again = wire.sent("learn_errors_v2")["p_errors"]
+    first, other, again = wire.sent("learn_errors_v1")["p_errors"]
     assert first["signature"] == again["signature"] != other["signature"]
     assert {"template", "features", "sample"} <= first.keys() & other.keys()
     assert again.keys() == {"signature", "older", "system_log_id", "claimed_by", "error_message"}
@@ -152,13 +152,13 @@ def test_an_error_that_joins_two_patterns_takes_a_second_call(
     wire: Wire, database: Database
 ) -> None:
     """What the first call leaves is sent again, complete, to the function that may join; in order."""
-    wire.replies["learn_errors_v2"] = lambda sent: [
+    wire.replies["learn_errors_v1"] = lambda sent: [
         {"unknown": True, "system_log_id": error["system_log_id"]}
         if error["system_log_id"] in {2, 3}
         else learned(system_log_id=error["system_log_id"])
         for error in sent["p_errors"]
     ]
-    wire.replies["join_errors_v2"] = lambda sent: [
+    wire.replies["join_errors_v1"] = lambda sent: [
         learned(system_log_id=error["system_log_id"], action="created")
         for error in sent["p_errors"]
     ]
@@ -170,8 +170,8 @@ def test_an_error_that_joins_two_patterns_takes_a_second_call(
         (3, "created"),
         (4, "updated"),
     ]
-    assert wire.names == ["learn_errors_v2", "join_errors_v2"]
-    first, second = wire.sent("join_errors_v2")["p_errors"]
+    assert wire.names == ["learn_errors_v1", "join_errors_v1"]
+    first, second = wire.sent("join_errors_v1")["p_errors"]
     assert "template" in first, "what makes the pattern stayed with an error that was learned"
     assert "template" not in second
 
@@ -188,11 +188,11 @@ def test_a_rule_gives_an_error_its_fingerprint(
         "priority": 100,
     }
     wire.replies["grouping_rules_v1"] = [rule]
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     function = load("learn")
     for body in (BODY, BODY | {"error_source": "shop"}):
         function.post("/", json=body, headers=engine)
-    assert wire.names == ["grouping_rules_v1", "learn_errors_v2", "learn_errors_v2"]
+    assert wire.names == ["grouping_rules_v1", "learn_errors_v1", "learn_errors_v1"]
     first, second = (json.loads(one.content)["p_errors"][0] for one in wire.requests[1:])
     told = grouping.group(MESSAGE, rule="auth is down")
     assert (first["signature"], first["older"]) == (told.signature, [])
@@ -201,10 +201,10 @@ def test_a_rule_gives_an_error_its_fingerprint(
 
 def test_nothing_secret_is_stored_in_a_pattern(wire: Wire, database: Database) -> None:
     """Sample and template are scrubbed, and the expression does not name what was taken out."""
-    wire.replies["learn_errors_v2"] = [learned()]
+    wire.replies["learn_errors_v1"] = [learned()]
     message = "login refused, password: hunterwolf, for jane@example.com"
     learn_many([LearnRequest(error_message=message)], ENGINE, database)
-    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
     stored = json.dumps(error)
     assert "hunterwolf" not in stored
     assert "jane@example.com" not in stored
@@ -219,18 +219,18 @@ def test_nothing_secret_is_stored_in_a_pattern(wire: Wire, database: Database) -
 def test_an_error_that_stays_unknown_is_the_databases_fault(wire: Wire, database: Database) -> None:
     """The joining call always answers; another answer is refused and not taken for learned."""
     unknown = [{"unknown": True, "system_log_id": None}]
-    wire.replies |= {"learn_errors_v2": unknown, "join_errors_v2": unknown}
+    wire.replies |= {"learn_errors_v1": unknown, "join_errors_v1": unknown}
     with pytest.raises(DatabaseError):
         learn_many([LearnRequest(error_message="x y")], ENGINE, database)
-    assert wire.names == ["learn_errors_v2", "join_errors_v2"]
+    assert wire.names == ["learn_errors_v1", "join_errors_v1"]
 
 
 def test_many_errors_are_one_call(wire: Wire, database: Database) -> None:
     """A thousand errors travel together, in order."""
-    wire.replies["learn_errors_v2"] = lambda sent: [
+    wire.replies["learn_errors_v1"] = lambda sent: [
         learned(system_log_id=error["system_log_id"]) for error in sent["p_errors"]
     ]
     requests = [LearnRequest(error_message="x y", system_log_id=n) for n in range(1, 1001)]
     outcomes = learn_many(requests, ENGINE, database)
     assert [outcome["system_log_id"] for outcome in outcomes] == list(range(1, 1001))
-    assert wire.names == ["learn_errors_v2"]
+    assert wire.names == ["learn_errors_v1"]

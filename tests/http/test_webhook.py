@@ -52,7 +52,7 @@ class Logs:
         self.unlearnable: set[int] = set()
         self.enabled: set[int] = set()
         wire.replies["read_logs_v1"] = self.read
-        wire.replies["learn_errors_v2"] = self.learn
+        wire.replies["learn_errors_v1"] = self.learn
 
     def add(self, *numbers: int, **changes: object) -> None:
         """Write rows."""
@@ -118,7 +118,7 @@ def test_rows_are_learned_in_one_call(
         "healed": 0,
         "failed": 0,
     }
-    assert wire.names == ["read_logs_v1", "learn_errors_v2"]
+    assert wire.names == ["read_logs_v1", "learn_errors_v1"]
 
 
 def test_the_same_call_twice_changes_nothing(
@@ -150,7 +150,7 @@ def test_what_came_beside_the_message_decides(
     logs.add(3, error_data={"stack": trace, "fingerprint": ["shards"]})
     logs.add(4, error_data={"stack": 5, "code": "57P03"})
     post(function, job, 1, 2, 3, 4)
-    errors = wire.sent("learn_errors_v2")["p_errors"]
+    errors = wire.sent("learn_errors_v1")["p_errors"]
     assert [error["template"] for error in errors] == [
         "ValueError: could not connect to shard <*>",
         "TypeError\n  at page.load",
@@ -167,7 +167,7 @@ def test_a_batch_explains_each_signature_once_in_every_half(
     logs.add(*range(1, 9))
     logs.unlearnable = {6}
     assert post(function, job, *range(1, 9)).get_json()["learned"] == 7
-    calls = [one for one in wire.requests if one.url.path.endswith("learn_errors_v2")]
+    calls = [one for one in wire.requests if one.url.path.endswith("learn_errors_v1")]
     assert len(calls) > 3
     for call in calls:
         errors = json.loads(call.content)["p_errors"]
@@ -188,7 +188,7 @@ def test_supabases_own_form_is_taken(
     }
     answer = function.post("/", json=body, headers=job)
     assert answer.get_json()["learned"] == 1
-    (error,) = wire.sent("learn_errors_v2")["p_errors"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
     assert error["template"] == "could not connect to shard <*>"
     assert (error["severity"], error["claimed_by"]) == ("error", None)
 
@@ -218,7 +218,7 @@ def test_a_row_that_cannot_be_counted_keeps_no_other_waiting(
     answer = post(function, job, *range(1, 65)).get_json()
     assert (answer["learned"], answer["failed"]) == (62, 2)
     assert logs.counted == set(range(1, 65)) - {13, 64}
-    assert wire.names.count("learn_errors_v2") < 30
+    assert wire.names.count("learn_errors_v1") < 30
 
 
 def test_a_batch_that_takes_too_long_is_halved(
@@ -227,7 +227,7 @@ def test_a_batch_that_takes_too_long_is_halved(
     """The same batch again would take as long again; half of it may be in time."""
     logs.add(*range(1, 17))
     slow = httpx.Response(500, json={"code": "57014", "message": "statement timeout"})
-    wire.replies["learn_errors_v2"] = lambda sent: (
+    wire.replies["learn_errors_v1"] = lambda sent: (
         slow if len(sent["p_errors"]) > 5 else logs.learn(sent)
     )
     answer = post(function, job, *range(1, 17)).get_json()
@@ -240,10 +240,10 @@ def test_a_database_without_our_functions_is_asked_once(
     """What is wrong with every row is not tried on each of them."""
     logs.add(*range(1, 17))
     missing = httpx.Response(404, json={"code": "PGRST202", "message": "no such function"})
-    wire.replies["learn_errors_v2"] = missing
+    wire.replies["learn_errors_v1"] = missing
     answer = post(function, job, *range(1, 17))
     assert answer.get_json()["error"]["code"] == "database_not_migrated"
-    assert wire.names.count("learn_errors_v2") == 1
+    assert wire.names.count("learn_errors_v1") == 1
 
 
 def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
@@ -264,7 +264,7 @@ def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
     assert logs.counted == {1, 3}
 
 
-@pytest.mark.parametrize("name", ["read_logs_v1", "learn_errors_v2", "find_candidates_v1"])
+@pytest.mark.parametrize("name", ["read_logs_v1", "learn_errors_v1", "find_candidates_v1"])
 def test_an_unreachable_database_is_told_to_the_sender(
     function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str], name: str
 ) -> None:

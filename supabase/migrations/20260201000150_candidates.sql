@@ -1,4 +1,8 @@
 -- What is known about an error before a fix is applied to it.
+--
+-- A fix is trusted for an error if it is for any of its signatures that lead to the pattern: those that were there at the
+-- approval, and those that a person confirmed since. Where no signature is known, the one under which the log row was counted
+-- is. Expressions are tried only where they were made by grouping/v1, or by hand.
 
 create function ops.find_candidates_v1(p_errors jsonb) returns jsonb
 language plpgsql
@@ -10,8 +14,12 @@ as $$
 begin
   return (
     with errors as (
-      select inputs.ordinality, inputs.signatures, inputs.system_log_id
+      select
+        inputs.ordinality, inputs.system_log_id,
+        -- What came beside the message in the log row may have led elsewhere than the message alone.
+        inputs.signatures || array_remove(array[incidents.signature], null) as signatures
       from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
+      left join ops.pattern_incidents as incidents on incidents.system_log_id = inputs.system_log_id
     ),
 
     load as (
@@ -38,8 +46,8 @@ begin
       from (
         select patterns.id, patterns.pattern_id, patterns.pattern_signature, patterns.error_message_pattern
         from ops.error_patterns as patterns
-        where patterns.auto_fix_enabled
-        order by patterns.last_seen desc
+        where patterns.auto_fix_enabled and patterns.tries_expression
+        order by patterns.id desc
         limit 1000
       ) as enabled
     )
@@ -50,7 +58,7 @@ begin
           'log', case when logs.id is not null then jsonb_build_object(
             'id', logs.id,
             -- One character more than any request can hold: a longer message equals none.
-          'message', left(logs.message, 65537),
+            'message', left(logs.message, 65537),
             'source', logs.source,
             'user_id', logs.user_id,
             'written_by', logs.written_by,
@@ -93,24 +101,29 @@ begin
     from errors
     left join ops.system_logs as logs on logs.id = errors.system_log_id
     left join lateral (
-      select signatures.pattern_id, signatures.created_at
+      select signatures.pattern_id
       from ops.pattern_signatures as signatures
       where signatures.signature = any(errors.signatures)
       order by array_position(errors.signatures, signatures.signature)
       limit 1
     ) as hit on true
     left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
-    -- The live version, and only for a signature that its approver could see.
+    -- The live version, and only for a signature that its approver could see, or that somebody confirmed.
     left join ops.pattern_fixes as fixes
       on fixes.pattern_id = patterns.pattern_id
       and fixes.disabled_at is null
       and patterns.auto_fix_enabled
-      and hit.created_at <= fixes.approved_at
+      and exists (
+        select from ops.pattern_signatures as trusted
+        where trusted.signature = any(errors.signatures)
+          and trusted.pattern_id = fixes.pattern_id
+          and (trusted.created_at <= fixes.approved_at or trusted.confirmed_at is not null)
+      )
   );
 end
 $$;
 
 comment on function ops.find_candidates_v1(jsonb) is
-  'For each error its log row, pattern, live fix and the load of the system, in order; expressions to try where no signature is known.';
+  'For each error its log row, pattern, live fix and the load of the system, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
 revoke all on function ops.find_candidates_v1(jsonb) from public, anon, authenticated, service_role;
 grant execute on function ops.find_candidates_v1(jsonb) to service_role;

@@ -3,19 +3,7 @@
 -- An error brings the signature of the current algorithm and those of the older ones. An older one that is known decides:
 -- patterns made before an upgrade keep their errors. The current one is then attached to that pattern. An error of whose
 -- signatures none is known makes a pattern, or joins the one whose templates are alike. Where it is alike to templates of
--- two patterns, those are one: that takes ops.join_errors_v2, which has learning to itself.
-
-create function ops_internal.seen_again(p_pattern_ids uuid []) returns void
-language sql
-set search_path = ''
-as $$
-  update ops.error_patterns set status = 'open'
-  where error_patterns.pattern_id = any(p_pattern_ids) and error_patterns.status = 'archived'
-$$;
-
-comment on function ops_internal.seen_again(uuid []) is 'Opens archived patterns. Learning calls it once it has counted, where a status is not open.';
-revoke all on function ops_internal.seen_again(uuid []) from public, anon, authenticated, service_role;
-grant execute on function ops_internal.seen_again(uuid []) to service_role;
+-- two patterns, those are one: that takes ops.join_errors_v1, which has learning to itself.
 
 create function ops_internal.lock_leaves(p_errors jsonb) returns void
 language plpgsql
@@ -515,9 +503,9 @@ begin
 end
 $$;
 
-comment on function ops_internal.learn_errors(jsonb, boolean) is 'The work of ops.learn_errors_v2 and, alone, of ops.join_errors_v2.';
+comment on function ops_internal.learn_errors(jsonb, boolean) is 'The work of ops.learn_errors_v1 and, alone, of ops.join_errors_v1.';
 
-create function ops.learn_errors_v2(p_errors jsonb) returns jsonb
+create function ops.learn_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -527,10 +515,10 @@ begin
 end
 $$;
 
-comment on function ops.learn_errors_v2(jsonb) is
-  'Counts a batch of errors: finds or makes the pattern of each, skips log rows counted before, answers one outcome per error, in order; {"unknown": true} for one that ops.join_errors_v2 has to learn, because two patterns turn out to be one.';
+comment on function ops.learn_errors_v1(jsonb) is
+  'Counts a batch of errors: finds or makes the pattern of each, skips log rows counted before, answers one outcome per error, in order; {"unknown": true} for one that ops.join_errors_v1 has to learn, because two patterns turn out to be one.';
 
-create function ops.join_errors_v2(p_errors jsonb) returns jsonb
+create function ops.join_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
@@ -540,17 +528,8 @@ begin
 end
 $$;
 
-comment on function ops.join_errors_v2(jsonb) is
-  'Learns errors as ops.learn_errors_v2 does, and joins existing patterns whose templates turn out to be alike. Nobody else learns meanwhile.';
-
--- Functions of the version before call it until they are deployed anew. What they send is what the new one
--- takes of errors that are alike to nothing.
-create or replace function ops.learn_errors_v1(p_errors jsonb) returns jsonb
-language sql
-set search_path = ''
-as $$ select ops.learn_errors_v2(p_errors) $$;
-
-comment on function ops.learn_errors_v1(jsonb) is 'ops.learn_errors_v2 under its former name, for functions that have not been deployed anew.';
+comment on function ops.join_errors_v1(jsonb) is
+  'Learns errors as ops.learn_errors_v1 does, and joins existing patterns whose templates turn out to be alike. Nobody else learns meanwhile.';
 
 revoke all on function
   ops_internal.lock_leaves(jsonb),
@@ -561,8 +540,8 @@ revoke all on function
   ops_internal.make_or_join(jsonb, boolean),
   ops_internal.settle_signatures(jsonb, boolean),
   ops_internal.learn_errors(jsonb, boolean),
-  ops.learn_errors_v2(jsonb),
-  ops.join_errors_v2(jsonb)
+  ops.learn_errors_v1(jsonb),
+  ops.join_errors_v1(jsonb)
 from public, anon, authenticated, service_role;
 grant execute on function
   ops_internal.lock_leaves(jsonb),
@@ -573,162 +552,6 @@ grant execute on function
   ops_internal.make_or_join(jsonb, boolean),
   ops_internal.settle_signatures(jsonb, boolean),
   ops_internal.learn_errors(jsonb, boolean),
-  ops.learn_errors_v2(jsonb),
-  ops.join_errors_v2(jsonb)
+  ops.learn_errors_v1(jsonb),
+  ops.join_errors_v1(jsonb)
 to service_role;
-
--- Functions read release and environment beside the message and what came with it.
-create or replace function ops.read_logs_v1(p_ids bigint []) returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(
-    jsonb_agg(
-      jsonb_build_object(
-        'id', logs.id,
-        -- Learning reads a part of it; a log row may hold any amount.
-        'message', left(logs.message, 65536),
-        'source', logs.source,
-        'log_level', logs.log_level,
-        'created_at', logs.created_at,
-        'written_by', logs.written_by,
-        'error_data', case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end,
-        'environment', logs.environment,
-        'release', logs.release,
-        'learned', exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = logs.id)
-      )
-      order by logs.id
-    ),
-    '[]'
-  )
-  from ops.system_logs as logs
-  where logs.id = any(p_ids)
-    and logs.log_level in ('error', 'critical')
-    and not ops_internal.is_own_source(logs.source)
-$$;
-
--- As before, with three differences. A fix is trusted for an error if it is for any of its signatures that lead to the pattern:
--- those that were there at the approval, and those that a person confirmed since. Where no signature is known, the one under
--- which the log row was counted is. And only expressions that were made by grouping/v1, or by hand, are tried.
-create or replace function ops.find_candidates_v1(p_errors jsonb) returns jsonb
-language plpgsql
-stable
-set search_path = ''
--- Planned once and not with each call: each error is looked up by index.
-set plan_cache_mode = 'force_generic_plan'
-as $$
-begin
-  return (
-    with errors as (
-      select
-        inputs.ordinality, inputs.system_log_id,
-        -- What came beside the message in the log row may have led elsewhere than the message alone.
-        inputs.signatures || array_remove(array[incidents.signature], null) as signatures
-      from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
-      left join ops.pattern_incidents as incidents on incidents.system_log_id = inputs.system_log_id
-    ),
-
-    load as (
-      select count(*) as recent_errors
-      from (
-        select from ops.system_logs as logs
-        where logs.created_at >= now() - interval '5 minutes' and logs.log_level = 'error'
-        limit 10000
-      ) as recent
-    ),
-
-    expressions as (
-      select coalesce(
-        jsonb_agg(
-          jsonb_build_object(
-            'pattern_id', enabled.pattern_id,
-            'pattern_signature', enabled.pattern_signature,
-            'error_message_pattern', enabled.error_message_pattern
-          )
-          order by enabled.id
-        ),
-        '[]'
-      ) as listed
-      from (
-        select patterns.id, patterns.pattern_id, patterns.pattern_signature, patterns.error_message_pattern
-        from ops.error_patterns as patterns
-        where patterns.auto_fix_enabled and patterns.tries_expression
-        order by patterns.id desc
-        limit 1000
-      ) as enabled
-    )
-
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object(
-          'log', case when logs.id is not null then jsonb_build_object(
-            'id', logs.id,
-            -- One character more than any request can hold: a longer message equals none.
-            'message', left(logs.message, 65537),
-            'source', logs.source,
-            'user_id', logs.user_id,
-            'written_by', logs.written_by,
-            'created_at', logs.created_at,
-            'age_seconds', extract(epoch from now() - logs.created_at)
-          ) end,
-          'pattern', case when patterns.pattern_id is not null then to_jsonb(patterns) - array[
-            'metadata', 'learned_from_incidents', 'created_at', 'updated_at'
-          ] end,
-          'fix', case when fixes.version is not null then to_jsonb(fixes) || jsonb_build_object(
-            'stored_matches', ops_internal.is_as_approved(fixes, patterns)
-          ) end,
-          'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
-          'recent_errors', (select load.recent_errors from load),
-          'recent_errors_of_pattern', (
-            select count(*)
-            from (
-              select from ops.pattern_incidents as incidents
-              where incidents.pattern_id = patterns.pattern_id and incidents.occurred_at >= now() - interval '5 minutes'
-              limit 10000
-            ) as recent
-          ),
-          'applications_last_minute', (
-            select count(*)
-            from ops.pattern_applications as applications
-            where applications.pattern_id = patterns.pattern_id and applications.applied_at >= now() - interval '1 minute'
-          ),
-          'before_approval', coalesce(logs.created_at < fixes.approved_at, false),
-          'already_applied', exists (
-            select from ops.pattern_claims as claims
-            where claims.pattern_id = patterns.pattern_id
-              and claims.fix_version = fixes.version
-              and claims.system_log_id = errors.system_log_id
-          )
-        )
-        order by errors.ordinality
-      ),
-      '[]'
-    )
-    from errors
-    left join ops.system_logs as logs on logs.id = errors.system_log_id
-    left join lateral (
-      select signatures.pattern_id
-      from ops.pattern_signatures as signatures
-      where signatures.signature = any(errors.signatures)
-      order by array_position(errors.signatures, signatures.signature)
-      limit 1
-    ) as hit on true
-    left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
-    -- The live version, and only for a signature that its approver could see, or that somebody confirmed.
-    left join ops.pattern_fixes as fixes
-      on fixes.pattern_id = patterns.pattern_id
-      and fixes.disabled_at is null
-      and patterns.auto_fix_enabled
-      and exists (
-        select from ops.pattern_signatures as trusted
-        where trusted.signature = any(errors.signatures)
-          and trusted.pattern_id = fixes.pattern_id
-          and (trusted.created_at <= fixes.approved_at or trusted.confirmed_at is not null)
-      )
-  );
-end
-$$;
-
-comment on function ops.find_candidates_v1(jsonb) is
-  'For each error its log row, pattern, live fix and the load of the system, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
