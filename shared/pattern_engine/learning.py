@@ -80,6 +80,10 @@ class Sighting:
             evidence=evidence.read(row["error_data"], row["message"]),
         )
 
+    def occurrence(self) -> rules.Occurrence:
+        """What the operators' rules are asked about."""
+        return rules.Occurrence(self.message, self.source, self.environment, self.severity)
+
     def group(self) -> Group:
         """Where it belongs under the current algorithm."""
         return grouping.group(
@@ -123,15 +127,9 @@ def by_rules(sightings: list[Sighting], database: Database) -> list[Sighting]:
     book = rules.current(database)
     if not book.rules:
         return sightings
-    return [replace(sighting, rule=_rule(sighting, book)) for sighting in sightings]
-
-
-def _rule(sighting: Sighting, book: rules.RuleSet) -> str | None:
-    occurrence = rules.Occurrence(
-        sighting.message, sighting.source, sighting.environment, sighting.severity
-    )
-    rule = book.first(occurrence)
-    return None if rule is None else rule["fingerprint"]
+    return [
+        replace(sighting, rule=book.fingerprint(sighting.occurrence())) for sighting in sightings
+    ]
 
 
 def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRecord:

@@ -70,6 +70,11 @@ class RuleSet:
         place = next(fitting, None)
         return None if place is None else self.rules[place]
 
+    def fingerprint(self, occurrence: Occurrence) -> str | None:
+        """The fingerprint that the rules give to an error; None where none matches."""
+        rule = self.first(occurrence)
+        return None if rule is None else rule["fingerprint"]
+
 
 def _is_meant(rule: RuleRecord, occurrence: Occurrence) -> bool:
     """Whether the conditions of a rule hold."""
@@ -103,8 +108,7 @@ def current(database: Database) -> RuleSet:
 
 def fingerprint(database: Database, occurrence: Occurrence) -> str | None:
     """The fingerprint that the operators' rules give to an error; None where none matches."""
-    rule = current(database).first(occurrence)
-    return None if rule is None else rule["fingerprint"]
+    return current(database).fingerprint(occurrence)
 
 
 def require_expression(expression: str) -> None:

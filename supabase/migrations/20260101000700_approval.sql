@@ -45,6 +45,20 @@ $$;
 comment on function ops_internal.lock_pattern(uuid) is 'The pattern, locked until the end of the transaction. Raises PL002 where there is none.';
 revoke all on function ops_internal.lock_pattern(uuid) from public, anon, authenticated, service_role;
 
+create function ops_internal.lock_patterns(p_pattern_ids uuid []) returns void
+language sql
+set search_path = ''
+as $$
+  select from ops.error_patterns
+  where error_patterns.pattern_id = any(p_pattern_ids)
+  order by error_patterns.pattern_id
+  for no key update
+$$;
+
+comment on function ops_internal.lock_patterns(uuid []) is
+  'Locks these patterns until the end of the transaction, in the order in which everyone locks several: by id.';
+revoke all on function ops_internal.lock_patterns(uuid []) from public, anon, authenticated, service_role;
+
 create function ops_internal.limit_parameter(
   p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer
 ) returns integer

@@ -351,11 +351,7 @@ begin
       message = 'this takes a person',
       hint = 'Sign in and send your own access token; the secret key joins by evidence alone.';
   end if;
-  perform 1
-  from ops.error_patterns as patterns
-  where patterns.pattern_id in (p_kept, p_gone)
-  order by patterns.pattern_id
-  for no key update;
+  perform ops_internal.lock_patterns(array[p_kept, p_gone]);
 
   -- A fix stays where a person approved it.
   if ops_internal.has_live_fix(p_gone) and not ops_internal.has_live_fix(p_kept) then

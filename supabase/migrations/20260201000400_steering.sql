@@ -51,11 +51,7 @@ begin
     'Name from 2 to 50: the first one is kept, unless another has the live fix.'
   );
   perform ops_internal.stop_learning();
-  perform 1
-  from ops.error_patterns as patterns
-  where patterns.pattern_id = any(chosen)
-  order by patterns.pattern_id
-  for no key update;
+  perform ops_internal.lock_patterns(chosen);
 
   live := array(select ids.id from unnest(chosen) as ids (id) where ops_internal.has_live_fix(ids.id));
   if cardinality(live) > 1 then
@@ -235,11 +231,7 @@ begin
     raise exception using
       errcode = 'PL018', message = format('there is no merge %s', p_merge_id), hint = 'Read ops.pattern_merges for those that there were.';
   end if;
-  perform 1
-  from ops.error_patterns as patterns
-  where patterns.pattern_id in (merge.kept, merge.gone)
-  order by patterns.pattern_id
-  for no key update;
+  perform ops_internal.lock_patterns(array[merge.kept, merge.gone]);
   perform ops_internal.require_undoable_merge(merge);
 
   update ops.pattern_signatures set pattern_id = merge.gone

@@ -254,11 +254,7 @@ begin
     raise exception using
       errcode = 'PL018', message = format('there is no split %s', p_split_id), hint = 'Read ops.pattern_splits for those that there were.';
   end if;
-  perform 1
-  from ops.error_patterns as patterns
-  where patterns.pattern_id in (split.source, split.made)
-  order by patterns.pattern_id
-  for no key update;
+  perform ops_internal.lock_patterns(array[split.source, split.made]);
   perform ops_internal.require_undoable_split(split);
   select * into source from ops.error_patterns where error_patterns.pattern_id = split.source;
   select * into made from ops.error_patterns where error_patterns.pattern_id = split.made;

@@ -121,6 +121,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.lock_claim(uuid)": ENGINE,
     "ops_internal.lock_leaves(jsonb)": ENGINE,
     "ops_internal.lock_pattern(uuid)": [],
+    "ops_internal.lock_patterns(uuid[])": [],
     "ops_internal.lock_session(uuid)": [],
     "ops_internal.make_or_join(jsonb,boolean)": ENGINE,
     "ops_internal.make_patterns(jsonb)": ENGINE,
