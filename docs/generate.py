@@ -112,6 +112,9 @@ VARIABLES: dict[tuple[str, ...], str] = {
     ("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",): "apply_max_age_seconds",
     ("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",): "database_timeout_seconds",
     ("PATTERN_ENGINE_LOG_LEVEL",): "log_level",
+    ("PATTERN_ENGINE_BASH_FIXES",): "bash_fixes",
+    ("PATTERN_ENGINE_API_CALL_NETWORKS",): "api_call_networks",
+    ("PATTERN_ENGINE_API_CALL_CA_FILE",): "api_call_ca_file",
 }
 ONE_OF_TWO = ("jwt_secret", "jwks_url")
 
@@ -129,7 +132,8 @@ _SETTINGS_END = f"""
 HS256 tokens and has at least {settings.LEAST_SECRET_BYTES} bytes; the second verifies ES256, RS256
 and EdDSA ones.
 `PATTERN_ENGINE_ALLOWED_ORIGINS` is a comma list; numbers of seconds are above 0 and at most 86400;
-`PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))}.
+`PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))};
+switches are `on` or `off`.
 
 Two secrets of Vault belong to them, `pattern_engine_functions_url` and
 `pattern_engine_webhook_secret`; see [Deploy to a project](../how-to/deploy.md).

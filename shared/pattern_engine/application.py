@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pattern_engine import constitution, grouping, logs, running, scrubbing
+from pattern_engine import constitution, fixes, grouping, logs, running, scrubbing
 from pattern_engine.auth import Caller, Kind
 from pattern_engine.errors import ForeignLogRow, UnknownLogRow
 from pattern_engine.learning import Sighting, by_rules
@@ -18,9 +18,9 @@ from pattern_engine.models import AppliedPattern, ApplyResponse
 
 if TYPE_CHECKING:
     from pattern_engine.database import Database
+    from pattern_engine.fixes.analysis import Analysis
     from pattern_engine.models import ApplyRequest
     from pattern_engine.records import Candidate, CandidateFix, CandidatePattern, CandidateQuery
-    from pattern_engine.sql_fixes import Analysis
 
 NO_MATCH = "No matching pattern found"
 UNCONSTITUTIONAL = "Constitutional validation failed"
@@ -161,9 +161,7 @@ def _reason_against(candidate: Candidate, fix: CandidateFix, most_age_seconds: i
 
 def _analysed(fix: CandidateFix) -> Analysis:
     """The analysis of the pinned script, done anew."""
-    from pattern_engine import sql_fixes  # noqa: PLC0415  Postgres' parser, for this moment alone
-
-    return sql_fixes.analyse(fix["script"], fix["parameters"])
+    return fixes.analyse(fix["fix_type"], fix["script"], fix["parameters"])
 
 
 def _tampering(fix: CandidateFix, analysis: Analysis) -> str | None:

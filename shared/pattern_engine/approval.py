@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pattern_engine import fixes
 from pattern_engine.errors import FixRefused, FixTypeNotSupported
 from pattern_engine.models import ApprovedPattern, PatternResponse
 
@@ -32,10 +33,8 @@ def approve(request: ApproveRequest, caller: Caller, database: Database) -> Patt
             f"Fixes of type {request.auto_fix_type} cannot run yet; write the fix as sql.",
             details={"supported": ["sql"]},
         )
-    from pattern_engine import sql_fixes  # noqa: PLC0415  Postgres' parser, for this moment alone
-
     parameters = request.auto_fix_parameters.given() if request.auto_fix_parameters else {}
-    analysis = sql_fixes.analyse(request.auto_fix_script, parameters)
+    analysis = fixes.analyse("sql", request.auto_fix_script, parameters)
     if not analysis.accepted:
         messages = [finding.message for finding in analysis.findings]
         raise FixRefused(

@@ -10,8 +10,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pattern_engine.errors import ConfigurationError
+from pattern_engine.fixes.execution import Facilities
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 # RFC 7518, section 3.2: a key for HS256 has at least as many bits as its output.
 LEAST_SECRET_BYTES = 32
@@ -46,6 +51,16 @@ class Settings:
     """Longest wait for one answer of the database."""
     log_level: str = "INFO"
     """Least severity that is logged."""
+    bash_fixes: bool = False
+    """`on` lets approved fixes of type bash run, in a box; `off` refuses them."""
+    api_call_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that an api_call may reach although they are private or loopback, a comma list."""
+    api_call_ca_file: str | None = None
+    """A PEM file of certificates that an api_call trusts beside those of the system."""
+
+    def facilities(self) -> Facilities:
+        """What fixes may use here beside what their approval grants."""
+        return Facilities(self.bash_fixes, self.api_call_networks, self.api_call_ca_file)
 
     def secrets(self) -> tuple[str, ...]:
         """Values that must never leave the process in a log line."""
@@ -100,6 +115,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         apply_max_age_seconds=int(number("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS", 900)),
         database_timeout_seconds=number("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS", 10),
         log_level=level,
+        bash_fixes=_is_on(get, "PATTERN_ENGINE_BASH_FIXES", problems),
+        api_call_networks=_networks(get("PATTERN_ENGINE_API_CALL_NETWORKS") or "", problems),
+        api_call_ca_file=get("PATTERN_ENGINE_API_CALL_CA_FILE"),
     )
     if problems:
         raise ConfigurationError("The environment is not complete: " + "; ".join(problems) + ".")
@@ -154,6 +172,29 @@ def _number_reader(get: Getter, problems: list[str]) -> Callable[[str, float], f
         return value
 
     return number
+
+
+def _is_on(get: Getter, name: str, problems: list[str]) -> bool:
+    """A switch, off by default."""
+    given = (get(name) or "off").lower()
+    if given not in ("on", "off"):
+        problems.append(f"{name} must be on or off, it is {given!r}")
+    return given == "on"
+
+
+def _networks(listed: str, problems: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of a comma list, as in 10.1.2.0/24."""
+    if not listed:
+        return ()
+    from ipaddress import ip_network  # noqa: PLC0415  most deployments name none
+
+    found = []
+    for text in filter(None, map(str.strip, listed.split(","))):
+        try:
+            found.append(ip_network(text))
+        except ValueError as problem:
+            problems.append(f"PATTERN_ENGINE_API_CALL_NETWORKS names no network: {problem}")
+    return tuple(found)
 
 
 def _origins(listed: str) -> frozenset[str]:

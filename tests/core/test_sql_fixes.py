@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from pattern_engine.sql_fixes import MAX_BYTES, analyse
+from pattern_engine.fixes.analysis import MAX_BYTES
+from pattern_engine.fixes.sql.analysis import analyse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pattern_engine.sql_fixes import analyse
+from pattern_engine.fixes.sql.analysis import analyse
 
 CHOOSING = [
     "id = 1",

@@ -24,7 +24,14 @@ VALID = {
     "SUPABASE_JWT_SECRET": "j" * settings.LEAST_SECRET_BYTES,
     "PATTERN_ENGINE_WEBHOOK_SECRET": "webhook",
 }
-PROBES = ("https://probe.test", "p" * settings.LEAST_SECRET_BYTES, "77", "ERROR")
+PROBES = (
+    "https://probe.test",
+    "p" * settings.LEAST_SECRET_BYTES,
+    "77",
+    "ERROR",
+    "on",
+    "10.1.2.0/24",
+)
 
 
 @pytest.mark.parametrize("page", generate.PAGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pattern_engine.sql_fixes import analyse
+from pattern_engine.fixes.sql.analysis import analyse
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

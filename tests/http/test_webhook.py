@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pattern_engine import learning, webhook
-from pattern_engine.sql_fixes import analyse
+from pattern_engine.fixes.sql.analysis import analyse
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

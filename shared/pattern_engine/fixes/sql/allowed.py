@@ -1,6 +1,6 @@
 """What an SQL fix may be made of. What is not listed is refused.
 
-Kept apart from `sql_fixes`: widening a list is a change of data, which a reviewer sees as such.
+Kept apart from `analysis`: widening a list is a change of data, which a reviewer sees as such.
 """
 
 import re

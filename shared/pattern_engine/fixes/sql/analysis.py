@@ -1,7 +1,7 @@
 """Static analysis of an SQL fix: Postgres' own parser, and lists of what is allowed.
 
 Nothing is searched for in the text: the script becomes a tree, every node of the tree must be of a
-listed kind (`sql_allowed`), and what runs is written anew from the tree (`prepared_script`), so
+listed kind (`allowed`), and what runs is written anew from the tree (`prepared_script`), so
 that a comment, a quote or an encoding cannot hide a statement. Names without a schema become
 public's, since the fix runs with an empty `search_path`.
 
@@ -13,60 +13,25 @@ in a subtransaction, under a time limit and a cap on touched rows.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pglast import ast, enums, parse_sql
 from pglast.parser import ParseError
 from pglast.stream import RawStream
 
-from pattern_engine import sql_allowed as allowed
-from pattern_engine.sql_nesting import MAX_DEPTH, children, deeper_than, too_many_words
-from pattern_engine.sql_where import chooses_rows
+from pattern_engine.fixes.analysis import Analysis, Finding, unreadable
+from pattern_engine.fixes.sql import allowed
+from pattern_engine.fixes.sql.nesting import MAX_DEPTH, children, deeper_than, too_many_words
+from pattern_engine.fixes.sql.where import chooses_rows
 
-__all__ = ["MAX_BYTES", "Analysis", "Finding", "analyse"]
-
-#: Size of a script in bytes of UTF-8.
-MAX_BYTES: Final = 64 * 1024
+__all__ = ["analyse"]
 
 Scope = frozenset[str]
 # pglast declares each attribute of each node as optional; which ones are set, the grammar says.
 Node = Any
 
 
-class Finding(NamedTuple):
-    """Why a script is refused: a stable rule name, and a sentence for people."""
-
-    rule: str
-    message: str
-
-
 _TOO_DEEP: Final = Finding("depth", f"the script is nested deeper than {MAX_DEPTH} levels")
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """What a script does, and what stands against it.
-
-    `tables` are those read or written, `written_tables` the latter, both with schema and sorted;
-    `operations` say in order what is done, as in `update public.users`. With findings the prepared
-    script is empty.
-    """
-
-    prepared_script: str
-    tables: tuple[str, ...]
-    written_tables: tuple[str, ...]
-    operations: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def accepted(self) -> bool:
-        """Whether nothing was found against the script."""
-        return not self.findings
-
-    @property
-    def writes(self) -> bool:
-        """Whether the script changes rows."""
-        return bool(self.written_tables)
 
 
 def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Analysis:
@@ -113,7 +78,7 @@ class _Granted:
 
 def _statements(script: str, findings: list[Finding]) -> list[Node]:
     """Parse a script; return its statements without a surrounding BEGIN and COMMIT."""
-    if problem := _unreadable(script):
+    if problem := unreadable(script):
         findings.append(problem)
         return []
     try:
@@ -130,17 +95,6 @@ def _statements(script: str, findings: list[Finding]) -> list[Node]:
     if any(deeper_than(statement, MAX_DEPTH) for statement in statements):
         findings.append(_TOO_DEEP)
     return statements
-
-
-def _unreadable(script: str) -> Finding | None:
-    """Return why a script cannot even be parsed; the parser would stop at a NUL and say nothing."""
-    try:
-        size = len(script.encode())
-    except UnicodeEncodeError:
-        return Finding("encoding", "the script holds half of a surrogate pair")
-    if size > MAX_BYTES:
-        return Finding("size", f"the script has {size} bytes, {MAX_BYTES} are allowed")
-    return Finding("encoding", "the script holds a NUL character") if "\0" in script else None
 
 
 def _place(script: str, failure: ParseError) -> str:
