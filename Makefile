@@ -68,8 +68,8 @@ bench: setup .venv/.bench
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 lock:
-	$(LOCK) pyproject.toml --extra local --extra dev --output-file requirements/dev.lock
-	$(LOCK) pyproject.toml --extra local --extra dev --extra bench --output-file requirements/bench.lock
+	$(LOCK) pyproject.toml --extra local --extra fixes --extra dev --output-file requirements/dev.lock
+	$(LOCK) pyproject.toml --extra local --extra fixes --extra dev --extra bench --output-file requirements/bench.lock
 	$(LOCK) requirements/node.in --output-file requirements/node.lock
 
 clean:
