@@ -72,7 +72,8 @@ class Circumstances:
     lower_bound: float | None = None
     """See `pattern_engine.confidence.lower_bound`."""
     decided_outcomes: int = 0
-    """Outcomes behind it: those that were verified or failed."""
+    """Outcomes behind it, verified or failed, by weight and rounded: where they have faded, the
+    bound says nothing of the fix any more."""
     verified_outcomes: int = 0
     failed_outcomes: int = 0
     """Both of the latest ten decided outcomes of this fix."""

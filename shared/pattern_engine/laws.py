@@ -135,7 +135,7 @@ def entropy_increase(verified: int, failed: int) -> float:
     All verified make the specification's -0.05, which is also assumed where none is decided.
     """
     decided = verified + failed
-    return ENTROPY_INCREASE * ((verified - failed) / decided) if decided else ENTROPY_INCREASE
+    return -ENTROPY_INCREASE * ((failed - verified) / decided) if decided else ENTROPY_INCREASE
 
 
 def order(given: Circumstances, allowed: Thresholds) -> list[Part]:

@@ -307,6 +307,8 @@ def test_a_verdict_is_json_whatever_was_looked_at() -> None:
     odd = replace(CALM, confidence=NAN, seconds_since_last_run=float("inf"))
     told = json.dumps(validate(odd, USUAL).as_dict(), allow_nan=False)
     assert '"confidence": "nan"' in told
+    even = replace(CALM, verified_outcomes=3, failed_outcomes=3)
+    assert '"entropy_increase": 0.0' in json.dumps(validate(even, USUAL).as_dict())
 
 
 @pytest.mark.parametrize(
