@@ -1,8 +1,9 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
-Pages: cli (from argparse), settings (from `pattern_engine.settings`), errors (from
-`pattern_engine.errors`), database (from the catalogue of a migrated database: that of the local
-stack, of `--db-url`, or of PATTERN_ENGINE_DB_URL), openapi. Without a page: all of them.
+Pages: cli (from argparse), settings (from `pattern_engine.settings` and
+`pattern_engine.thresholds`), errors (from `pattern_engine.errors`), database (from the catalogue of
+a migrated database: that of the local stack, of `--db-url`, or of PATTERN_ENGINE_DB_URL), openapi.
+Without a page: all of them.
 
 The suite compares every page with what is generated, so a page that was forgotten does not pass.
 """
@@ -24,7 +25,7 @@ import psycopg
 from docs import catalogue
 from docs.markdown import code, table
 
-from pattern_engine import errors, openapi, settings
+from pattern_engine import errors, openapi, settings, thresholds
 from pattern_engine.cli import build_parser
 from pattern_engine.cli.database import add_database, connect
 from pattern_engine.local.errors import StackError
@@ -98,42 +99,90 @@ def _option(option: argparse.Action) -> tuple[str, str, str]:
 
 # -- settings --------------------------------------------------------------------------------------
 
-#: environment variables, the present name first → the field of `Settings` that they fill.
-VARIABLES: dict[tuple[str, ...], str] = {
-    ("SUPABASE_URL",): "supabase_url",
-    ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"): "publishable_key",
-    ("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"): "secret_key",
-    ("SUPABASE_JWT_SECRET",): "jwt_secret",
-    ("SUPABASE_JWKS_URL",): "jwks_url",
-    ("SUPABASE_JWT_ISSUER",): "jwt_issuer",
-    ("SUPABASE_JWT_AUDIENCE",): "jwt_audience",
-    ("PATTERN_ENGINE_WEBHOOK_SECRET",): "webhook_secret",
-    ("PATTERN_ENGINE_ALLOWED_ORIGINS",): "allowed_origins",
-    ("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",): "apply_max_age_seconds",
-    ("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",): "database_timeout_seconds",
-    ("PATTERN_ENGINE_LOG_LEVEL",): "log_level",
-    ("PATTERN_ENGINE_BASH_FIXES",): "bash_fixes",
-    ("PATTERN_ENGINE_API_CALL_NETWORKS",): "api_call_networks",
-    ("PATTERN_ENGINE_API_CALL_CA_FILE",): "api_call_ca_file",
+
+def _thresholds(*names: str) -> dict[tuple[str, ...], str]:
+    """Return the variables of some thresholds → their fields."""
+    return {(settings.variable(name),): f"thresholds.{name}" for name in names}
+
+
+#: title → environment variables, the present name first → the field of `Settings` that they fill.
+SECTIONS: dict[str, dict[tuple[str, ...], str]] = {
+    "Connection": {
+        ("SUPABASE_URL",): "supabase_url",
+        ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"): "publishable_key",
+        ("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"): "secret_key",
+        ("SUPABASE_JWT_SECRET",): "jwt_secret",
+        ("SUPABASE_JWKS_URL",): "jwks_url",
+        ("SUPABASE_JWT_ISSUER",): "jwt_issuer",
+        ("SUPABASE_JWT_AUDIENCE",): "jwt_audience",
+        ("PATTERN_ENGINE_WEBHOOK_SECRET",): "webhook_secret",
+        ("PATTERN_ENGINE_ALLOWED_ORIGINS",): "allowed_origins",
+        ("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",): "database_timeout_seconds",
+        ("PATTERN_ENGINE_LOG_LEVEL",): "log_level",
+    },
+    "Limits of fixes": {
+        ("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",): "apply_max_age_seconds",
+        ("PATTERN_ENGINE_BASH_FIXES",): "bash_fixes",
+        ("PATTERN_ENGINE_API_CALL_NETWORKS",): "api_call_networks",
+        ("PATTERN_ENGINE_API_CALL_CA_FILE",): "api_call_ca_file",
+        **_thresholds("two_people", "proposal_seconds"),
+    },
+    "Law 1: harm": _thresholds("most_rows", "most_tables", "most_hosts", "allow_destructive"),
+    "Law 2: order": _thresholds("errors_at_maximum", "storm_share"),
+    "Law 3: proportion": _thresholds(
+        "runs_per_hour",
+        "runs_per_incident",
+        "rows_per_hour",
+        "rows_per_incident",
+        "min_confidence_sql",
+        "min_confidence_typescript",
+        "min_confidence_bash",
+        "min_confidence_api_call",
+        "min_lower_bound",
+        "min_lower_bound_outcomes",
+    ),
+    "Law 4: rhythm": _thresholds(
+        "cooldown_seconds",
+        "flaps_per_day",
+        "storm_patterns",
+        "storm_seconds",
+        "storm_pause_seconds",
+        "quiet_hours",
+    ),
+    "Verification": _thresholds(
+        "demote_after",
+        "disable_after",
+        "least_window_seconds",
+        "most_window_seconds",
+        "settle_seconds",
+        "late_seconds",
+    ),
 }
+VARIABLES = {names: field for section in SECTIONS.values() for names, field in section.items()}
 ONE_OF_TWO = ("jwt_secret", "jwks_url")
 
 _SETTINGS = """# Settings
 
-Generated from `pattern_engine.settings` by `python -m docs.generate settings`.
+Generated from `pattern_engine.settings` and `pattern_engine.thresholds` by
+`python -m docs.generate settings`.
 
 The functions read their settings from the environment, once, when they start. Where a variable is
 missing or has a wrong value they do not start, and one message names all that is wrong. An older
 name in brackets serves where the present one is not set. Variables that are blank count as not set.
+What the thresholds of the laws mean together is told in
+[The Four Laws](../explanation/four-laws.md).
 """
 
 _SETTINGS_END = f"""
+## Notes
+
 `SUPABASE_JWT_SECRET` or `SUPABASE_JWKS_URL` is needed, both may be set. The first verifies
 HS256 tokens and has at least {settings.LEAST_SECRET_BYTES} bytes; the second verifies ES256, RS256
 and EdDSA ones.
-`PATTERN_ENGINE_ALLOWED_ORIGINS` is a comma list; numbers of seconds are above 0 and at most 86400;
-`PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))};
-switches are `on` or `off`.
+`PATTERN_ENGINE_ALLOWED_ORIGINS` is a comma list;
+`PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))}.
+`PATTERN_ENGINE_DEMOTE_AFTER` does not exceed `PATTERN_ENGINE_DISABLE_AFTER`, nor the least window
+the most; `PATTERN_ENGINE_SETTLE_SECONDS` is below the least window.
 
 Two secrets of Vault belong to them, `pattern_engine_functions_url` and
 `pattern_engine_webhook_secret`; see [Deploy to a project](../how-to/deploy.md).
@@ -145,21 +194,38 @@ The command line reads one more: `PATTERN_ENGINE_DB_URL`, the address of the dat
 
 def settings_page() -> str:
     """Return the page of the settings."""
-    fields = {field.name: field for field in dataclasses.fields(settings.Settings)}
-    texts = _attribute_docstrings(settings.Settings)
-    rows = []
-    for names, field in VARIABLES.items():
-        shown = code(names[0]) + "".join(f" (`{name}`)" for name in names[1:])
-        rows.append((shown, texts[field].replace("None", "unset"), _default(fields[field])))
-    return f"{_SETTINGS}\n{table(['variable', '', 'default'], rows)}{_SETTINGS_END}"
+    fields: dict[str, dataclasses.Field[Any]] = {}
+    texts: dict[str, str] = {}
+    for prefix, kind in (("", settings.Settings), ("thresholds.", thresholds.Thresholds)):
+        fields |= {prefix + field.name: field for field in dataclasses.fields(kind)}
+        texts |= {prefix + name: text for name, text in _attribute_docstrings(kind).items()}
+    sections = []
+    for title, variables in SECTIONS.items():
+        rows = []
+        for names, field in variables.items():
+            shown = code(names[0]) + "".join(f" (`{name}`)" for name in names[1:])
+            text = texts[field].replace("None", "unset")
+            rows.append((shown, text, _allowed(fields[field]), _default(fields[field])))
+        head = ["variable", "", "allowed", "default"]
+        sections.append(f"\n## {title}\n\n{table(head, rows)}")
+    return f"{_SETTINGS}{''.join(sections)}{_SETTINGS_END}"
+
+
+def _allowed(field: dataclasses.Field[Any]) -> str:
+    if isinstance(field.default, bool):
+        return "`on`, `off`"
+    return str(field.metadata.get("bounds", ""))
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
+    """Return a default as a person would type it."""
     if field.name in ONE_OF_TWO:
         return "one of the two is required"
     if field.default is dataclasses.MISSING:
         return "required"
-    if field.default in (None, frozenset()):
+    if isinstance(field.default, bool):
+        return code("on" if field.default else "off")
+    if field.default in (None, frozenset(), ()):
         return "none"
     number = isinstance(field.default, float) and field.default.is_integer()
     return code(int(field.default) if number else field.default)

@@ -8,6 +8,7 @@ reason, not an error: `{"applied": false, "reason": …}`.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pattern_engine import constitution, fixes, grouping, logs, running, scrubbing
@@ -15,6 +16,7 @@ from pattern_engine.auth import Caller, Kind
 from pattern_engine.errors import ForeignLogRow, UnknownLogRow
 from pattern_engine.learning import Sighting, by_rules
 from pattern_engine.models import AppliedPattern, ApplyResponse
+from pattern_engine.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from pattern_engine.database import Database
@@ -27,12 +29,9 @@ UNCONSTITUTIONAL = "Constitutional validation failed"
 ENGINE_WRITER = "service_role"
 """Who is taken to have written an error that the engine reports without a log row."""
 
-LIMITS = constitution.Limits(
-    max_retries=10,  # what an approval may ask for
-    # One error in hand is one application: many rows of one pattern may be healed together. Beyond
-    # ten a second the fix does not help, whatever it says of itself.
-    cooldown_seconds=0.1,
-)
+# One error in hand is one application: many rows of one pattern may be healed together. Beyond ten
+# a second the fix does not help, whatever it says of itself.
+THRESHOLDS = Thresholds(cooldown_seconds=0.1)
 
 
 def apply(
@@ -130,7 +129,7 @@ def heal(
     reason = _tampering(fix, analysis)
     if reason is not None:
         return _refuse_changed_fix(database, sighting, pattern, fix, reason)
-    verdict = constitution.validate(_circumstances(candidate, pattern, fix, analysis), LIMITS)
+    verdict = constitution.validate(_circumstances(candidate, pattern, fix, analysis), THRESHOLDS)
     validation = verdict.as_dict()
     if not verdict.compliant:
         return _refuse_unconstitutional(database, pattern, validation)
@@ -183,16 +182,20 @@ def _circumstances(
     recently = candidate["applications_last_minute"]
     return constitution.Circumstances(
         pattern_signature=pattern["pattern_signature"],
+        fix_type=fix["fix_type"],
         findings=tuple(finding.message for finding in analysis.findings),
+        destructive=analysis.destructive,
         writes=analysis.writes,
         tables=analysis.tables,
+        hosts=analysis.hosts,
         max_rows=fix["max_rows"],
         timeout_ms=fix["timeout_ms"],
         max_retries=fix["max_retries"],
         confidence=pattern["confidence_score"],
         recent_errors=candidate["recent_errors"],
         recent_errors_of_pattern=candidate["recent_errors_of_pattern"],
-        seconds_since_last_application=60 / recently if recently else None,
+        seconds_since_last_run=60 / recently if recently else None,
+        now=datetime.now(UTC),
     )
 
 

@@ -1,89 +1,100 @@
-"""The Four Laws: whether a fix may run now, one verdict for each law, with its reason.
+"""The Four Laws: whether a fix may run now, one verdict for each law, with reason and numbers.
 
 Source: specification, "Constitutional Validation". There the action profile is a constant, so that
-three laws can never fail; here risk, entropy, ratio and timing come from the fix's analysis, its
-history and the load, and every law can say no.
-
-The laws read, in the terms of operations:
-
-1. Do no harm: what the script writes is bounded, and nothing in it was found destructive.
-2. Increase order: not while the system is at its maximum of errors, unless this pattern is a good
-   part of them, so that fixing it lowers the entropy.
-3. Sacred geometry: proportion. Retries within a Fibonacci number, the time limit in proportion, and
-   a confidence of at least one half.
-4. Harmonic resonance: rhythm. A pause between two applications of one pattern.
+three laws can never fail; here risk, entropy, ratio and frequency are computed, and every law can
+say no. What each law looks at is in `pattern_engine.laws`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from pattern_engine import laws
+from pattern_engine.laws import Figure, Part, backoff_seconds, is_quiet, system_entropy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from pattern_engine.thresholds import Thresholds
 
 __all__ = [
     "ActionProfile",
     "Circumstances",
     "LawVerdict",
-    "Limits",
     "Outcome",
     "Verdict",
+    "backoff_seconds",
+    "is_quiet",
     "system_entropy",
     "validate",
 ]
 
 Outcome = Literal["pass", "fail", "not_evaluated"]
 
-LAWS: Final[Mapping[int, str]] = {
+NAMES: Final[Mapping[int, str]] = {
     1: "Do No Harm",
     2: "Increase Order",
     3: "Sacred Geometry",
     4: "Harmonic Resonance",
 }
-#: Errors in five minutes at which the entropy is at its maximum.
-ERRORS_AT_MAXIMUM: Final = 100
 _PHI: Final = 1.618
 _SCHUMANN: Final = 7.83
-_ENTROPY_INCREASE: Final = -0.05
-_MAXIMUM_ENTROPY: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the laws allow. The defaults suit a fix that touches few rows and runs for seconds."""
-
-    #: Rows a fix may touch at most.
-    max_rows: int = 100_000
-    #: A fix's own time limit at most, in milliseconds: the ceiling of the login role.
-    max_timeout_ms: int = 8_000
-    #: Retries at most; a Fibonacci number, as the pauses between them are.
-    max_retries: int = 8
-    #: Confidence at least, from 0 to 1.
-    min_confidence: float = 0.50
-    #: Share of the recent errors that the pattern must make up to run at maximum entropy, from 0 to
-    #: 1.
-    storm_share: float = 0.50
-    #: Seconds between two applications of one pattern, at least.
-    cooldown_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """All that the laws look at, as values."""
+    """All that the laws look at, as values. Hours and days are those that end now."""
 
     pattern_signature: str
-    #: What the static analysis found against the script; empty if nothing.
+    fix_type: str = "sql"
     findings: Sequence[str] = ()
-    #: Whether the script writes at all, and the tables it writes or reads.
+    """What the static analysis found against the script."""
+    destructive: Sequence[str] = ()
+    """Operations of it that lose something for good."""
     writes: bool = True
+    """Whether it changes rows."""
     tables: Sequence[str] = ()
-    #: The cap on rows touched, by the approval; None if there is none.
+    """Tables that it reads or writes."""
+    hosts: Sequence[str] = ()
+    """Hosts that it may reach."""
     max_rows: int | None = 1_000
+    """The cap on rows touched, by the approval; None if there is none."""
+    dry_run_rows: int | None = None
+    """Rows that the dry-run at approval touched; None if there was none."""
     timeout_ms: int = 5_000
+    most_timeout_ms: int = 8_000
+    """The most that a fix of this type may have, in milliseconds."""
     max_retries: int = 0
-    confidence: float = 0.50
-    #: Errors of the last five minutes, and how many of them are this pattern's.
+    confidence: float = 0.5
+    lower_bound: float | None = None
+    """See `pattern_engine.confidence.lower_bound`."""
+    decided_outcomes: int = 0
+    """Outcomes behind it, verified or failed, by weight and rounded: where they have faded, the
+    bound says nothing of the fix any more."""
+    verified_outcomes: int = 0
+    failed_outcomes: int = 0
+    """Both of the latest ten decided outcomes of this fix."""
+    consecutive_failures: int = 0
+    flaps_last_day: int = 0
+    """Verified outcomes that a late recurrence overturned."""
     recent_errors: int = 0
+    """Errors of all patterns in the last five minutes."""
     recent_errors_of_pattern: int = 0
-    #: Seconds since this pattern was applied last; None if never.
-    seconds_since_last_application: float | None = None
+    runs_last_hour: int = 0
+    """Runs of this pattern's fix, the one in question not among them."""
+    rows_last_hour: int = 0
+    """Rows that they touched."""
+    incidents_last_hour: int = 0
+    """Errors of this pattern."""
+    seconds_since_last_run: float | None = None
+    """For this pattern and target; None if there was no run."""
+    firing_patterns: int = 0
+    """Different patterns with an enabled fix that fired within the seconds of a storm."""
+    now: datetime = field(kw_only=True)
+    """It knows its time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,12 @@ class ActionProfile:
 
     method_type: str
     risk_to_life: float
+    """0 to 1; below 1 exactly when Law 1 does not fail."""
     entropy_increase: float
     geometric_ratio: float
+    """The golden ratio times the share of Law 3's parts that hold."""
     target_frequency: float
+    """The Schumann resonance times the share of Law 4's parts that hold."""
     description: str
     system_entropy: float
 
@@ -107,6 +121,26 @@ class LawVerdict:
     name: str
     outcome: Outcome
     reason: str
+    numbers: Mapping[str, Figure]
+    """Every figure that was looked at, beside its threshold; None where there was none."""
+
+    @classmethod
+    def of(cls, law: int, parts: Sequence[Part]) -> LawVerdict:
+        """Return what follows from a law's parts.
+
+        One that does not hold fails the law, whatever the others say. Parts without data neither
+        pass nor fail it; if all are without, the law was not evaluated.
+        """
+        failed, held, unknown = (
+            [part.sentence for part in parts if part.holds is holds]
+            for holds in (False, True, None)
+        )
+        outcome: Outcome = "fail" if failed else "pass" if held else "not_evaluated"
+        sentences = failed or held
+        if unknown:
+            sentences = [*sentences, f"not evaluated: {', '.join(unknown)}"]
+        numbers = {name: _json(figure) for part in parts for name, figure in part.numbers.items()}
+        return cls(law, NAMES[law], outcome, "; ".join(sentences), numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +152,13 @@ class Verdict:
 
     @property
     def compliant(self) -> bool:
-        """Whether every law passed; one that was not evaluated has not passed."""
-        return all(law.outcome == "pass" for law in self.laws)
+        """Whether no law fails."""
+        return not self.violations
 
     @property
     def violations(self) -> tuple[LawVerdict, ...]:
-        """The laws that did not pass."""
-        return tuple(law for law in self.laws if law.outcome != "pass")
+        """The laws that fail."""
+        return tuple(law for law in self.laws if law.outcome == "fail")
 
     def as_dict(self) -> dict[str, object]:
         """Return the profile's fields, `laws` and `compliant` as one JSON object."""
@@ -134,95 +168,39 @@ class Verdict:
         }
 
 
-def system_entropy(recent_errors: int) -> float:
-    """Return the entropy, 0 to 1, of so many errors in the last five minutes."""
-    return min(_MAXIMUM_ENTROPY, recent_errors / ERRORS_AT_MAXIMUM)
+def validate(circumstances: Circumstances, thresholds: Thresholds) -> Verdict:
+    """Return the verdict of the Four Laws on a run under these circumstances.
 
-
-def validate(circumstances: Circumstances, limits: Limits | None = None) -> Verdict:
-    """Return the verdict of the Four Laws on applying a fix under these circumstances."""
-    allowed = limits or Limits()
-    harm = _harm(circumstances, allowed)
-    order = _order(circumstances, allowed)
-    proportion = _proportion(circumstances, allowed)
-    rhythm = _rhythm(circumstances, allowed)
-    return Verdict(
-        _profile(circumstances, harm, order, proportion, rhythm), (harm, order, proportion, rhythm)
-    )
-
-
-def _law(number: int, problems: Sequence[str], otherwise: str) -> LawVerdict:
-    outcome: Outcome = "fail" if problems else "pass"
-    return LawVerdict(number, LAWS[number], outcome, "; ".join(problems) or otherwise)
-
-
-def _harm(given: Circumstances, allowed: Limits) -> LawVerdict:
-    problems = [f"the analysis found: {finding}" for finding in given.findings]
-    if given.writes and given.max_rows is None:
-        problems.append("the script writes and has no cap on the rows it may touch")
-    elif given.writes and given.max_rows is not None and given.max_rows > allowed.max_rows:
-        problems.append(f"its cap of {given.max_rows} rows exceeds {allowed.max_rows}")
-    where = ", ".join(given.tables) or "no table"
-    safe = (
-        f"at most {given.max_rows} rows in {where}" if given.writes else f"reads only, from {where}"
-    )
-    return _law(1, problems, safe)
-
-
-def _order(given: Circumstances, allowed: Limits) -> LawVerdict:
-    entropy = system_entropy(given.recent_errors)
-    load = f"{given.recent_errors} errors in five minutes make an entropy of {entropy:.2f}"
-    if entropy < _MAXIMUM_ENTROPY:
-        return _law(2, (), load)
-    share = given.recent_errors_of_pattern / given.recent_errors
-    part = f"{given.recent_errors_of_pattern} of them, {share:.0%}, are of this pattern"
-    needed = f"{allowed.storm_share:.0%} needed at the maximum"
-    problems = () if share >= allowed.storm_share else (f"{load}; only {part}, {needed}",)
-    return _law(2, problems, f"{load}; {part}, {needed}")
-
-
-def _proportion(given: Circumstances, allowed: Limits) -> LawVerdict:
-    problems = []
-    if not 0 < given.timeout_ms <= allowed.max_timeout_ms:
-        problems.append(
-            f"a time limit of {given.timeout_ms} ms is not in 1 to {allowed.max_timeout_ms}"
-        )
-    if not 0 <= given.max_retries <= allowed.max_retries:
-        problems.append(f"{given.max_retries} retries are not in 0 to {allowed.max_retries}")
-    if not given.confidence >= allowed.min_confidence:
-        problems.append(
-            f"a confidence of {given.confidence:.2f} is below {allowed.min_confidence:.2f}"
-        )
-    kept = f"{given.timeout_ms} ms, {given.max_retries} retries, confidence {given.confidence:.2f}"
-    return _law(3, problems, kept)
-
-
-def _rhythm(given: Circumstances, allowed: Limits) -> LawVerdict:
-    since = given.seconds_since_last_application
-    if since is None:
-        return _law(4, (), "never applied before")
-    pause = f"{since:.0f} s since the last application, {allowed.cooldown_seconds:.0f} s needed"
-    return _law(4, () if since >= allowed.cooldown_seconds else (pause,), pause)
-
-
-def _profile(
-    given: Circumstances,
-    harm: LawVerdict,
-    order: LawVerdict,
-    proportion: LawVerdict,
-    rhythm: LawVerdict,
-) -> ActionProfile:
-    """Return the specification's profile; a law that fails takes its constant away.
-
-    The specification's numbers stand for "in order": no risk, entropy falling, the golden ratio,
-    the resonance. Where a law fails they turn into certain risk, rising entropy, and zero.
+    Raises:
+        KeyError: if there is no such type of fix.
+        ValueError: if `now` does not know its time zone and there are quiet hours.
     """
-    return ActionProfile(
+    parts = {
+        1: laws.harm(circumstances, thresholds),
+        2: laws.order(circumstances, thresholds),
+        3: laws.proportion(circumstances, thresholds),
+        4: laws.rhythm(circumstances, thresholds),
+    }
+    profile = ActionProfile(
         method_type="harmonic_resonance",
-        risk_to_life=0.0 if harm.outcome == "pass" else 1.0,
-        entropy_increase=_ENTROPY_INCREASE if order.outcome == "pass" else -_ENTROPY_INCREASE,
-        geometric_ratio=_PHI if proportion.outcome == "pass" else 0.0,
-        target_frequency=_SCHUMANN if rhythm.outcome == "pass" else 0.0,
-        description=f"Auto-fix pattern: {given.pattern_signature}",
-        system_entropy=system_entropy(given.recent_errors),
+        risk_to_life=max(part.risk for part in parts[1]),
+        entropy_increase=laws.entropy_increase(
+            circumstances.verified_outcomes, circumstances.failed_outcomes
+        ),
+        geometric_ratio=_PHI * _share_that_holds(parts[3]),
+        target_frequency=_SCHUMANN * _share_that_holds(parts[4]),
+        description=f"Auto-fix pattern: {circumstances.pattern_signature}",
+        system_entropy=system_entropy(circumstances.recent_errors, thresholds.errors_at_maximum),
     )
+    return Verdict(profile, tuple(LawVerdict.of(law, found) for law, found in parts.items()))
+
+
+def _share_that_holds(parts: Sequence[Part]) -> float:
+    """Of the parts that could be evaluated; all of none."""
+    evaluated = [part.holds for part in parts if part.holds is not None]
+    return sum(evaluated) / len(evaluated) if evaluated else 1.0
+
+
+def _json(figure: Figure) -> Figure:
+    """A figure as JSON knows it, which has no infinity and nothing that is no number."""
+    return str(figure) if isinstance(figure, float) and not math.isfinite(figure) else figure

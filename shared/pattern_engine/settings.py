@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pattern_engine.errors import ConfigurationError
 from pattern_engine.fixes.execution import Facilities
+from pattern_engine.thresholds import Bounds, QuietHours, Thresholds, between, quiet_hours
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -45,9 +46,9 @@ class Settings:
     """Expected `aud`."""
     allowed_origins: frozenset[str] = frozenset()
     """Origins of browsers that may call; `*` for all."""
-    apply_max_age_seconds: int = 900
+    apply_max_age_seconds: int = field(default=900, metadata=between(1, 86_400))
     """Errors older than this are learned and never healed."""
-    database_timeout_seconds: float = 10.0
+    database_timeout_seconds: float = field(default=10.0, metadata=between(0.01, 86_400))
     """Longest wait for one answer of the database."""
     log_level: str = "INFO"
     """Least severity that is logged."""
@@ -57,6 +58,8 @@ class Settings:
     """Networks that an api_call may reach although they are private or loopback, a comma list."""
     api_call_ca_file: str | None = None
     """A PEM file of certificates that an api_call trusts beside those of the system."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """What the Four Laws and verification go by."""
 
     def facilities(self) -> Facilities:
         """What fixes may use here beside what their approval grants."""
@@ -96,7 +99,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     jwt_secret = get("SUPABASE_JWT_SECRET")
     if jwt_secret and len(jwt_secret.encode()) < LEAST_SECRET_BYTES:
         problems.append(f"SUPABASE_JWT_SECRET must have at least {LEAST_SECRET_BYTES} bytes")
-    number = _number_reader(get, problems)
     level = (get("PATTERN_ENGINE_LOG_LEVEL") or "INFO").upper()
     if level not in LOG_LEVELS:
         problems.append(
@@ -112,12 +114,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         jwt_issuer=get("SUPABASE_JWT_ISSUER"),
         jwt_audience=get("SUPABASE_JWT_AUDIENCE") or "authenticated",
         allowed_origins=_origins(get("PATTERN_ENGINE_ALLOWED_ORIGINS") or ""),
-        apply_max_age_seconds=int(number("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS", 900)),
-        database_timeout_seconds=number("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS", 10),
         log_level=level,
-        bash_fixes=_is_on(get, "PATTERN_ENGINE_BASH_FIXES", problems),
         api_call_networks=_networks(get("PATTERN_ENGINE_API_CALL_NETWORKS") or "", problems),
         api_call_ca_file=get("PATTERN_ENGINE_API_CALL_CA_FILE"),
+        thresholds=_thresholds(get, problems),
+        **_numbers_and_switches(Settings, get, problems),
     )
     if problems:
         raise ConfigurationError("The environment is not complete: " + "; ".join(problems) + ".")
@@ -155,31 +156,81 @@ def _missing_names(get: Getter) -> list[str]:
     return [shown for shown, names in required.items() if get(*names) is None]
 
 
-def _number_reader(get: Getter, problems: list[str]) -> Callable[[str, float], float]:
-    """A function that reads one positive number of seconds and notes what is wrong with it."""
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return f"PATTERN_ENGINE_{name.upper()}"
 
-    def number(name: str, default: float) -> float:
-        given = get(name)
-        if given is None:
-            return default
-        try:
-            value = float(given)
-        except ValueError:
-            value = 0.0
-        if not 0 < value <= 86_400:
-            problems.append(f"{name} must be a number of seconds from 1 to 86400, it is {given!r}")
-            return default
+
+def _thresholds(get: Getter, problems: list[str]) -> Thresholds:
+    """The thresholds; `problems` grows by what is wrong with them, one by one and together."""
+    hours: tuple[QuietHours, ...] = ()
+    try:
+        hours = quiet_hours(get(variable("quiet_hours")) or "")
+    except ValueError as problem:
+        problems.append(f"{variable('quiet_hours')}: {problem}")
+    found = Thresholds(quiet_hours=hours, **_numbers_and_switches(Thresholds, get, problems))
+    problems += _contradictions(found)
+    return found
+
+
+def _contradictions(thresholds: Thresholds) -> list[str]:
+    """A sentence for each pair of thresholds that cannot both be meant."""
+    problems = []
+    if thresholds.demote_after > thresholds.disable_after:
+        problems.append(f"{variable('demote_after')} exceeds {variable('disable_after')}")
+    if thresholds.least_window_seconds > thresholds.most_window_seconds:
+        problems.append(
+            f"{variable('least_window_seconds')} exceeds {variable('most_window_seconds')}"
+        )
+    if thresholds.settle_seconds >= thresholds.least_window_seconds:
+        problems.append(
+            f"{variable('settle_seconds')} must be below {variable('least_window_seconds')}, "
+            "else no recurrence counts"
+        )
+    return problems
+
+
+def _numbers_and_switches(kind: type, get: Getter, problems: list[str]) -> dict[str, Any]:
+    """The values of all fields of a dataclass that are a switch, or a number within bounds."""
+    found: dict[str, Any] = {}
+    for each in fields(kind):
+        default: Any = each.default
+        if isinstance(default, bool):
+            found[each.name] = _switch(each.name, default, get, problems)
+        elif "bounds" in each.metadata:
+            bounds: Bounds = each.metadata["bounds"]
+            found[each.name] = _number(each.name, default, bounds, get, problems)
+    return found
+
+
+def _switch(name: str, default: bool, get: Getter, problems: list[str]) -> bool:
+    """On or off."""
+    given = get(variable(name))
+    if given is None:
+        return default
+    if given.lower() not in ("on", "off"):
+        problems.append(f"{variable(name)} must be on or off, it is {given!r}")
+    return given.lower() == "on"
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _number(name: str, default: Number, bounds: Bounds, get: Getter, problems: list[str]) -> Number:
+    """A number within its bounds; a whole one where the default is one."""
+    given = get(variable(name))
+    if given is None:
+        return default
+    kind = type(default)
+    try:
+        value = kind(given)
+    except ValueError:
+        value = None
+    if value is not None and bounds.least <= value <= bounds.most:
         return value
-
-    return number
-
-
-def _is_on(get: Getter, name: str, problems: list[str]) -> bool:
-    """A switch, off by default."""
-    given = (get(name) or "off").lower()
-    if given not in ("on", "off"):
-        problems.append(f"{name} must be on or off, it is {given!r}")
-    return given == "on"
+    what = "a whole number" if kind is int else "a number"
+    problems.append(f"{variable(name)} must be {what} from {bounds}, it is {given!r}")
+    return default
 
 
 def _networks(listed: str, problems: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:

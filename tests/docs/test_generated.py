@@ -28,9 +28,14 @@ PROBES = (
     "https://probe.test",
     "p" * settings.LEAST_SECRET_BYTES,
     "77",
+    "7777",  # seconds, where 77 would contradict another threshold
+    "1",
+    "0.77",
     "ERROR",
     "on",
+    "off",
     "10.1.2.0/24",
+    "22:00-06:00",
 )
 
 
@@ -103,12 +108,17 @@ def _changed(environment: dict[str, str], name: str, probe: str) -> set[str]:
         found = settings.from_environment({**environment, name: probe})
     except errors.ConfigurationError:
         return set()
-    usual = settings.from_environment(VALID)
-    return {
-        each.name
-        for each in dataclasses.fields(settings.Settings)
-        if getattr(found, each.name) != getattr(usual, each.name)
-    }
+    usual = _flat(settings.from_environment(VALID))
+    return {name for name, value in _flat(found).items() if value != usual[name]}
+
+
+def _flat(found: settings.Settings) -> dict[str, Any]:
+    """Return the values of all fields; those of the thresholds by their dotted names."""
+    flat = {each.name: getattr(found, each.name) for each in dataclasses.fields(found)}
+    group = flat.pop("thresholds")
+    for each in dataclasses.fields(group):
+        flat[f"thresholds.{each.name}"] = getattr(group, each.name)
+    return flat
 
 
 def _sections(page: str) -> Iterator[tuple[str, str]]:
