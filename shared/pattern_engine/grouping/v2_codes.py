@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pattern_engine.grouping.v2_marks import CODE, DIGITS, VARIABLE
 from pattern_engine.grouping.v2_vocabulary import COUNTED
 
-__all__ = ["Slot", "decide", "fill"]
+__all__ = ["Slot", "decide", "fill", "parted"]
 
 #: Words before a code, lower case, without punctuation. "error" alone tells a status at most.
 _CODE_CUES: Final = frozenset({"code", "sqlstate", "errno", "errcode", "error_code", "err_code"})
@@ -44,9 +44,9 @@ _PUNCTUATION: Final = " :=(#[\"'<,.;)]}`"
 
 
 class Slot(NamedTuple):
-    """Where a template takes a code: which of the message's candidates, and what it may be."""
+    """Where a template takes a code: which of the message's words, and what it may be."""
 
-    candidate: int
+    place: int
     #: `any`; `status`: only a failure's (4xx, 5xx); `clear`: one that needs no word beside it.
     accepts: str
 
@@ -54,16 +54,14 @@ class Slot(NamedTuple):
 def decide(words: list[str]) -> tuple[Slot, ...]:
     """Mark the candidates that cannot be codes as variables, in place; return the slots left."""
     slots: list[Slot] = []
-    candidate = -1
     for place, word in enumerate(words):
         if DIGITS not in word and CODE not in word:
             continue
-        candidate += 1
         accepts = _accepts(words, place)
         if accepts is None:
             words[place] = word.replace(DIGITS, VARIABLE)
         else:
-            slots.append(Slot(candidate, accepts))
+            slots.append(Slot(place, accepts))
     return tuple(slots)
 
 
@@ -108,18 +106,17 @@ def _bare(word: str) -> str:
     return word.strip(_PUNCTUATION).lower()
 
 
-def fill(template: str, slots: tuple[Slot, ...], words: str, text: str) -> str:
-    """Return the template with the codes of a message; `words` are the marked words of `text`."""
-    candidates = [
-        word
-        for word, marked in zip(text.split(), words.split(" "), strict=True)
-        if DIGITS in marked or CODE in marked
-    ]
-    literals = _MARK.split(template)
-    parts = [literals[0]]
+def parted(template: str) -> list[str]:
+    """Return what stands before, between and after the marks of codes in a template."""
+    return _MARK.split(template)
+
+
+def fill(literals: list[str], slots: tuple[Slot, ...], words: list[str]) -> str:
+    """Return a template in parts with the codes among the words of a message between them."""
+    filled = literals[0]
     for slot, literal in zip(slots, literals[1:], strict=True):
-        parts += _code(candidates[slot.candidate], slot.accepts), literal
-    return "".join(parts)
+        filled += _code(words[slot.place], slot.accepts) + literal
+    return filled
 
 
 def _code(word: str, accepts: str) -> str:
