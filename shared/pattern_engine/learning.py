@@ -102,7 +102,10 @@ def learn(request: LearnRequest, caller: Caller, database: Database) -> LearnRes
         UnknownLogRow: if it names a log row that does not exist.
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
-    (learned,) = learn_many([request], caller, database)
+    (sighting,) = by_rules([Sighting.reported(request, caller)], database)
+    message, group = grouping.clean(sighting.message), sighting.group()
+    keys = _keys(sighting, message, group)
+    learned = database.learn_error(keys, lambda: _complete(keys, sighting, message, group))
     return LearnResponse(pattern=LearnedPattern.model_validate(learned), action=learned["action"])
 
 
@@ -140,7 +143,18 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRec
     """
     message = grouping.clean(sighting.message)
     group = sighting.group()
-    keys: KnownErrorRecord = {
+    keys = _keys(sighting, message, group)
+    if explained is not None and group.signature in explained:
+        return keys
+    complete = _complete(keys, sighting, message, group)
+    if explained is not None:
+        explained.add(group.signature)
+    return complete
+
+
+def _keys(sighting: Sighting, message: str, group: Group) -> KnownErrorRecord:
+    """What counts an error whose signature the database has."""
+    return {
         "signature": group.signature,
         "older": [older.signature for older in grouping.older_signatures(message, group)],
         "system_log_id": sighting.system_log_id,
@@ -148,12 +162,6 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRec
         # Only a person's word is compared with the row; the engine need not send it again.
         "error_message": message if sighting.claimed_by else None,
     }
-    if explained is not None and group.signature in explained:
-        return keys
-    complete = _complete(keys, sighting, message, group)
-    if explained is not None:
-        explained.add(group.signature)
-    return complete
 
 
 def _complete(

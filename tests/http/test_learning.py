@@ -148,6 +148,73 @@ def test_what_makes_a_pattern_is_sent_once_for_each_signature(
     assert again.keys() == {"signature", "older", "system_log_id", "claimed_by", "error_message"}
 
 
+def test_a_signature_that_was_learned_travels_as_a_key(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """What makes a pattern is not sent again to a database that was seen to have it."""
+    wire.replies["learn_errors_v1"] = [learned(action="created")]
+    function = load("learn")
+    for _ in range(2):
+        assert function.post("/", json=BODY, headers=engine).status_code == 200
+    first, second = (json.loads(one.content)["p_errors"] for one in wire.requests)
+    assert "template" in first[0]
+    assert second == [{key: first[0][key] for key in second[0]}]
+    assert second[0].keys() == {
+        *("signature", "older", "system_log_id", "claimed_by", "error_message")
+    }
+
+
+def test_a_row_that_counted_before_proves_no_signature(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """The database makes nothing for such a row, so the next error is sent complete."""
+    wire.replies["learn_errors_v1"] = [learned(action="unchanged")]
+    function = load("learn")
+    for _ in range(2):
+        function.post("/", json=BODY, headers=engine)
+    assert all("template" in json.loads(one.content)["p_errors"][0] for one in wire.requests)
+
+
+@pytest.mark.parametrize("lost", ["refused", "unknown"])
+def test_a_signature_that_the_database_has_lost_is_sent_complete(
+    load: Load,
+    wire: Wire,
+    engine: dict[str, str],
+    refusal: Callable[..., httpx.Response],
+    *,
+    lost: str,
+) -> None:
+    """A restored database knows less than the process remembers: nothing is lost by that."""
+    without = refusal("23502") if lost == "refused" else [{"unknown": True, "system_log_id": 12345}]
+    known = True
+    wire.replies["learn_errors_v1"] = lambda sent: (
+        [learned()] if known or "template" in sent["p_errors"][0] else without
+    )
+    function = load("learn")
+    function.post("/", json=BODY, headers=engine)
+    known = False
+    answer = function.post("/", json=BODY, headers=engine)
+    assert answer.status_code == 200
+    assert answer.get_json()["action"] == "updated"
+    sent = [json.loads(one.content)["p_errors"][0] for one in wire.requests]
+    assert ["template" in error for error in sent] == [True, False, True]
+
+
+def test_other_refusals_of_a_key_are_the_callers(
+    load: Load,
+    wire: Wire,
+    person: dict[str, str],
+    refusal: Callable[..., httpx.Response],
+) -> None:
+    """Only a lost signature is a reason to send the same error twice."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    function = load("learn")
+    function.post("/", json=BODY, headers=person)
+    wire.replies["learn_errors_v1"] = refusal("PL005", "log row 12345 is not yours")
+    assert function.post("/", json=BODY, headers=person).status_code == 403
+    assert wire.names == ["learn_errors_v1", "learn_errors_v1"]
+
+
 def test_an_error_that_joins_two_patterns_takes_a_second_call(
     wire: Wire, database: Database
 ) -> None:
