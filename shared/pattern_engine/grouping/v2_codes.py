@@ -39,7 +39,9 @@ _CLEAR: Final = re.compile(
     r"3[BDF][0-9]{3}|22[0-9]{2}[A-Z]|PGRST[0-9]{3}|ORA-[0-9]{5}|TS[0-9]{4}|(?:UND_)?ERR_\w+"
 )
 _IN_WORD: Final = re.compile(r"-?[0-9A-Z][0-9A-Z_-]*(?=[^0-9A-Za-z]*\Z)")
-_MARK: Final = re.compile(f"[{DIGITS}{CODE}]")
+_MARKS: Final = f"{DIGITS}{CODE}"
+_MARKS_OR_VARIABLE: Final = f"{VARIABLE}{_MARKS}"
+_MARK: Final = re.compile(f"[{_MARKS}]")
 _PUNCTUATION: Final = " :=(#[\"'<,.;)]}`"
 
 
@@ -79,10 +81,7 @@ def _accepts(words: list[str], place: int) -> str | None:
 
 def _cue(words: list[str], place: int) -> str | None:
     """Return what the words before a candidate, or its own beginning, say that it is."""
-    if (
-        words[place][0] in f"{DIGITS}{CODE}"
-        and words[place - 1][-1:] in f"{VARIABLE}{DIGITS}{CODE}"
-    ):
+    if words[place][0] in _MARKS and words[place - 1][-1:] in _MARKS_OR_VARIABLE:
         return None  # one of a list
     before = [_bare(word) for word in words[max(0, place - 5) : place]]
     own = _bare(words[place].partition(DIGITS if DIGITS in words[place] else CODE)[0])

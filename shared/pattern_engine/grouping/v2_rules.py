@@ -313,7 +313,7 @@ _MEMBER: Final = re.compile(
 def apply_rules(words: list[str]) -> str:
     """Return the words as a text, with the variables marked that their neighbours give away."""
     months = mark_names(words)
-    text = " ".join(filter(None, words))
+    text = " ".join(filter(None, words) if "" in words else words)
     if months:
         text = _DATE.sub(V, text)
     if ": " in text and ("[" in text or "{" in text):

@@ -179,7 +179,8 @@ class Words(dict[str, str]):
     def __missing__(self, word: str) -> str:
         if len(self) > self.LIMIT:
             self.clear()
-        marked = self[word] = word if _PLAIN(word) else _classify(word)
+        is_plain = (word.isalpha() and word.isascii()) or _PLAIN(word)
+        marked = self[word] = word if is_plain else _classify(word)
         return marked
 
 
