@@ -43,7 +43,7 @@ def apply(
         UnknownLogRow: if it names a log row that does not exist; a person has to name one.
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
-    (sighting,) = by_rules([Sighting.reported(request, caller)], database)
+    (sighting,) = by_rules([Sighting.reported(request, caller, database)], database)
     (candidate,) = find(database, [sighting])
     _require_own_row(sighting, candidate, caller)
     answer = heal(database, sighting, candidate, most_age_seconds)

@@ -17,6 +17,8 @@ from pattern_engine.errors import DatabaseError
 from pattern_engine.transport import Clients
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pattern_engine.auth import Caller
     from pattern_engine.records import (
         AnyErrorRecord,
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
         Candidate,
         CandidateQuery,
         Claim,
+        ErrorRecord,
         Event,
         Ignoring,
         Json,
+        KnownErrorRecord,
         LearnedRecord,
         LogRecord,
         Outcome,
@@ -39,6 +43,11 @@ if TYPE_CHECKING:
     from pattern_engine.settings import Settings
 
 
+MOST_SIGNATURES = 20_000
+"""Signatures that a process remembers the database to have; beyond it, it starts anew."""
+NOT_NULL_VIOLATION = "23502"
+
+
 class Database:
     """Calls the database's functions. Safe to share between threads, one for each process."""
 
@@ -46,6 +55,7 @@ class Database:
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: Clients | None = None
+        self._signatures: set[str] = set()
 
     def close(self) -> None:
         """Close the connections; a process that lives on opens new ones with its next call."""
@@ -53,6 +63,40 @@ class Database:
             if self._clients is not None:
                 self._clients.close()
                 self._clients = None
+
+    def learn_error(
+        self, keys: KnownErrorRecord, complete: Callable[[], ErrorRecord]
+    ) -> LearnedRecord:
+        """Count one error, by its keys alone where the database was seen to have its signature.
+
+        `complete` is asked for what makes a pattern where it was not, or has lost it since.
+        """
+        signature = keys["signature"]
+        if signature in self._signatures:
+            counted = self._count(keys)
+            if counted is not None:
+                return counted
+            self._signatures.discard(signature)
+            logs.warning("signature_lost", signature=signature)
+        (learned,) = self.learn_errors([complete()])
+        if learned["action"] != "unchanged":  # a row that was counted before proves nothing
+            self._remember(signature)
+        return learned
+
+    def _count(self, keys: KnownErrorRecord) -> LearnedRecord | None:
+        """Count an error by its keys alone; None, and nothing is counted, if they do not do."""
+        try:
+            (answer,) = self._learn("learn_errors_v1", [keys])
+        except DatabaseError as problem:
+            if problem.sqlstate != NOT_NULL_VIOLATION:
+                raise
+            return None  # a pattern was to be made, and of nothing
+        return None if "unknown" in answer else answer
+
+    def _remember(self, signature: str) -> None:
+        if len(self._signatures) >= MOST_SIGNATURES:
+            self._signatures.clear()
+        self._signatures.add(signature)
 
     def learn_errors(self, errors: list[AnyErrorRecord]) -> list[LearnedRecord]:
         """Count errors and answer what became of each, in order.

@@ -58,7 +58,7 @@ class Sighting:
     """The fingerprint of the operators' rule that it matches."""
 
     @classmethod
-    def reported(cls, request: ErrorReport, caller: Caller) -> Sighting:
+    def reported(cls, request: ErrorReport, caller: Caller, database: Database) -> Sighting:
         """The error that a caller reports."""
         return cls(
             message=request.error_message,
@@ -66,6 +66,7 @@ class Sighting:
             severity=request.severity,
             system_log_id=request.system_log_id,
             claimed_by=caller.user_id,
+            evidence=_told(request, caller, database),
         )
 
     @classmethod
@@ -95,6 +96,22 @@ class Sighting:
         )
 
 
+def _told(request: ErrorReport, caller: Caller, database: Database) -> Evidence:
+    """What a caller tells of an error beside its message.
+
+    Who names a log row as a person may say of it what it says itself, and no more: else a row that
+    a fix trusts would lead to the fix of any pattern. The database compares the message; the rest
+    is read from the row, and what cannot be read there counts for nothing.
+    """
+    error_data: object = request.error_data
+    if error_data is None:
+        return evidence.NONE
+    if caller.user_id is not None and request.system_log_id is not None:
+        rows = database.read_logs([request.system_log_id])
+        error_data = rows[0]["error_data"] if rows else None
+    return evidence.read(error_data, request.error_message)
+
+
 def learn(request: LearnRequest, caller: Caller, database: Database) -> LearnResponse:
     """Learn from one error that an application reports.
 
@@ -102,7 +119,10 @@ def learn(request: LearnRequest, caller: Caller, database: Database) -> LearnRes
         UnknownLogRow: if it names a log row that does not exist.
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
-    (learned,) = learn_many([request], caller, database)
+    (sighting,) = by_rules([Sighting.reported(request, caller, database)], database)
+    message, group = grouping.clean(sighting.message), sighting.group()
+    keys = _keys(sighting, message, group)
+    learned = database.learn_error(keys, lambda: _complete(keys, sighting, message, group))
     return LearnResponse(pattern=LearnedPattern.model_validate(learned), action=learned["action"])
 
 
@@ -116,7 +136,7 @@ def learn_many(
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
     explained: set[str] = set()
-    sightings = [Sighting.reported(request, caller) for request in requests]
+    sightings = [Sighting.reported(request, caller, database) for request in requests]
     return database.learn_errors(
         [record(sighting, explained) for sighting in by_rules(sightings, database)]
     )
@@ -140,7 +160,18 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRec
     """
     message = grouping.clean(sighting.message)
     group = sighting.group()
-    keys: KnownErrorRecord = {
+    keys = _keys(sighting, message, group)
+    if explained is not None and group.signature in explained:
+        return keys
+    complete = _complete(keys, sighting, message, group)
+    if explained is not None:
+        explained.add(group.signature)
+    return complete
+
+
+def _keys(sighting: Sighting, message: str, group: Group) -> KnownErrorRecord:
+    """What counts an error whose signature the database has."""
+    return {
         "signature": group.signature,
         "older": [older.signature for older in grouping.older_signatures(message, group)],
         "system_log_id": sighting.system_log_id,
@@ -148,12 +179,6 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> AnyErrorRec
         # Only a person's word is compared with the row; the engine need not send it again.
         "error_message": message if sighting.claimed_by else None,
     }
-    if explained is not None and group.signature in explained:
-        return keys
-    complete = _complete(keys, sighting, message, group)
-    if explained is not None:
-        explained.add(group.signature)
-    return complete
 
 
 def _complete(

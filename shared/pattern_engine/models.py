@@ -10,6 +10,7 @@ what a serverless caller feels.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -19,6 +20,8 @@ from pydantic_core import PydanticCustomError
 
 MOST_MESSAGE_BYTES = 64 * 1024
 MOST_SCRIPT_BYTES = 64 * 1024
+MOST_ERROR_DATA_BYTES = 256 * 1024
+"""As much as is read of a log row's."""
 MOST_SOURCE_LENGTH = 256
 MOST_REASON_LENGTH = 1000
 MOST_IDS = 500
@@ -31,6 +34,26 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def storable(value: object) -> object:
     """Text with everything replaced that Postgres cannot store; anything else as it is."""
     return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def storable_throughout(value: object) -> object:
+    """The same for all text within what JSON can say."""
+    if isinstance(value, dict):
+        return {storable(key): storable_throughout(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [storable_throughout(member) for member in value]
+    return storable(value)
+
+
+def _error_data_size(value: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MOST_ERROR_DATA_BYTES:
+        raise PydanticCustomError(
+            "error_data_too_large",
+            "Input has {size} bytes of JSON, at most {most} are taken",
+            {"size": size, "most": MOST_ERROR_DATA_BYTES},
+        )
+    return value
 
 
 def _not_blank(value: str) -> str:
@@ -64,6 +87,9 @@ def _script_size(value: str) -> str:
 Text = Annotated[str, BeforeValidator(storable), AfterValidator(_not_blank)]
 Message = Annotated[Text, AfterValidator(_message_size)]
 Script = Annotated[Text, AfterValidator(_script_size)]
+ErrorData = Annotated[
+    dict[str, Any], BeforeValidator(storable_throughout), AfterValidator(_error_data_size)
+]
 Source = Annotated[Text, Field(max_length=MOST_SOURCE_LENGTH)]
 # JSON has no UUIDs: a string is what a strict model has to take here.
 Identifier = Annotated[UUID, Field(strict=False)]
@@ -102,6 +128,14 @@ class ErrorReport(Request):
     system_log_id: LogId | None = Field(
         default=None,
         description="Its row in ops.system_logs; a row counts once, however often it is sent.",
+    )
+    error_data: ErrorData | None = Field(
+        default=None,
+        description=(
+            "What tells beside the message which error it is, as in ops.system_logs.error_data: "
+            "fingerprint, stack, exception; at most 256 KiB. Where a person names a log row, the "
+            "error_data of that row counts instead."
+        ),
     )
 
 

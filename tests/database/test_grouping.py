@@ -12,10 +12,12 @@ from tests import corpora
 from tests.conftest import Sql
 from tests.database.grouped import Learner, settings_of
 
-from pattern_engine import grouping
+from pattern_engine import grouping, learning, settings
+from pattern_engine.auth import ENGINE
 from pattern_engine.database import Database
 from pattern_engine.grouping.v2_leaf import alike
 from pattern_engine.learning import Sighting, record
+from pattern_engine.models import LearnRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +54,18 @@ def learner(own_stack: dict[str, Any]) -> Iterator[Learner]:
         learner.clear()
         yield learner
     database.close()
+
+
+@pytest.fixture
+def environment(own_stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment of a function, for what the engine logs."""
+    monkeypatch.setenv("SUPABASE_URL", own_stack["api_url"])
+    monkeypatch.setenv("SUPABASE_PUBLISHABLE_KEY", own_stack["publishable_key"])
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", own_stack["secret_key"])
+    monkeypatch.setenv("SUPABASE_JWT_SECRET", own_stack["jwt_secret"])
+    monkeypatch.setenv("PATTERN_ENGINE_WEBHOOK_SECRET", own_stack["webhook_secret"])
+    yield
+    settings.current.cache_clear()
 
 
 def _same(learner: Learner, messages: list[str]) -> float:
@@ -105,6 +119,41 @@ def test_the_number_of_workers_plays_no_part(learner: Learner, corpus: str, work
         having count(incidents.id) <> patterns.occurrence_count
     """)
     assert rows == []
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("since", [(), ("lisbon",), ("lisbon", "berlin")])
+def test_what_a_database_lost_is_learned_anew(learner: Learner, since: tuple[str, ...]) -> None:
+    """A process that remembers more than a restored database counts each error once, as others do.
+
+    Alone, alike to one pattern, or alike to two, which it then makes one.
+    """
+    request = LearnRequest(error_message=WIDE)
+    assert learning.learn(request, ENGINE, learner.database).action == "created"
+    assert learning.learn(request, ENGINE, learner.database).pattern.occurrence_count == 2
+    learner.clear()
+    messages = [_towards(place) for place in since]
+    for message in messages:
+        learner.learn(message)
+
+    learned = learning.learn(request, ENGINE, learner.database)
+
+    assert learned.pattern.occurrence_count == len(since) + 1
+    assert learner.count("pattern_incidents") == len(since) + 1
+    assert _same(learner, [*messages, WIDE]) == 1.0
+    assert learning.learn(request, ENGINE, learner.database).action == "updated"
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_older_signature_does_not_do_for_a_lost_one(learner: Learner) -> None:
+    """Where only the older algorithm's signature is left, the current one is attached again."""
+    request = LearnRequest(error_message=WIDE)
+    learning.learn(request, ENGINE, learner.database)
+    learner.clear()
+    (by_v1,) = learner.learn_by_v1(WIDE)
+    learned = learning.learn(request, ENGINE, learner.database)
+    assert (learned.action, learned.pattern.pattern_id) == ("updated", by_v1["pattern_id"])
+    assert learner.count("pattern_incidents") == learner.count("pattern_signatures") == 2
 
 
 def test_64_learners_of_alike_templates_make_one_pattern(learner: Learner) -> None:

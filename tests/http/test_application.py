@@ -252,3 +252,23 @@ def test_an_unknown_signature_is_tried_on_expressions(
     twice = [expressions[0], {**expressions[1], "error_message_pattern": "^null value"}]
     wire.replies["find_candidates_v1"] = [candidate(pattern=None, fix=None, expressions=twice)]
     assert post(healer, engine).get_json()["reason"] == "No matching pattern found"
+
+
+def test_what_came_beside_the_message_finds_the_pattern(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """An error is healed by the fix of the pattern under which its log row would be learned."""
+    assert post(healer, engine, error_data={"fingerprint": "shop"}).get_json()["success"] is True
+    (query,) = wire.sent("find_candidates_v1")["p_errors"]
+    assert grouping.group(MESSAGE, fingerprint="shop").signature in query["signatures"]
+
+
+def test_a_person_cannot_choose_the_fix_for_his_row(
+    healer: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """A row that a fix trusts leads to the pattern that the row tells of, whatever is sent."""
+    wire.replies["read_logs_v1"] = [{**log(), "error_data": {"fingerprint": "its own"}}]
+    post(healer, person, error_data={"fingerprint": "another"})
+    (query,) = wire.sent("find_candidates_v1")["p_errors"]
+    assert grouping.group(MESSAGE, fingerprint="its own").signature in query["signatures"]
+    assert grouping.group(MESSAGE, fingerprint="another").signature not in query["signatures"]

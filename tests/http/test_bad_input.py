@@ -79,6 +79,12 @@ FIELDS: dict[str, tuple[dict[str, object], int, str, str]] = {
     "severity in capitals": ({"severity": "ERROR"}, 422, "invalid_field", "severity"),
     "empty source": ({"error_source": ""}, 422, "invalid_field", "error_source"),
     "long source": ({"error_source": "x" * 257}, 422, "invalid_field", "error_source"),
+    "error data a string": ({"error_data": "x"}, 422, "invalid_field", "error_data"),
+    "error data a list": ({"error_data": []}, 422, "invalid_field", "error_data"),
+    "error data over 256 KiB": (
+        {"error_data": {"stack": "é" * 131_072}},
+        *(422, "invalid_field", "error_data"),
+    ),
     "unknown field": ({"pattern_signature": "x"}, 422, "unknown_field", "pattern_signature"),
 }
 

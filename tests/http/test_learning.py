@@ -11,7 +11,7 @@ import pytest
 from pattern_engine import grouping
 from pattern_engine.auth import ENGINE
 from pattern_engine.errors import DatabaseError
-from pattern_engine.learning import learn_many
+from pattern_engine.learning import Sighting, learn_many, record
 from pattern_engine.models import LearnRequest
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.http.conftest import Load, Wire
 
     from pattern_engine.database import Database
+    from pattern_engine.records import LogRecord
 
 MESSAGE = "Database connection failed for user d290f1ee-6c54-4b01-90e6-d701748f0851"
 BODY = {
@@ -148,6 +149,73 @@ def test_what_makes_a_pattern_is_sent_once_for_each_signature(
     assert again.keys() == {"signature", "older", "system_log_id", "claimed_by", "error_message"}
 
 
+def test_a_signature_that_was_learned_travels_as_a_key(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """What makes a pattern is not sent again to a database that was seen to have it."""
+    wire.replies["learn_errors_v1"] = [learned(action="created")]
+    function = load("learn")
+    for _ in range(2):
+        assert function.post("/", json=BODY, headers=engine).status_code == 200
+    first, second = (json.loads(one.content)["p_errors"] for one in wire.requests)
+    assert "template" in first[0]
+    assert second == [{key: first[0][key] for key in second[0]}]
+    assert second[0].keys() == {
+        *("signature", "older", "system_log_id", "claimed_by", "error_message")
+    }
+
+
+def test_a_row_that_counted_before_proves_no_signature(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """The database makes nothing for such a row, so the next error is sent complete."""
+    wire.replies["learn_errors_v1"] = [learned(action="unchanged")]
+    function = load("learn")
+    for _ in range(2):
+        function.post("/", json=BODY, headers=engine)
+    assert all("template" in json.loads(one.content)["p_errors"][0] for one in wire.requests)
+
+
+@pytest.mark.parametrize("lost", ["refused", "unknown"])
+def test_a_signature_that_the_database_has_lost_is_sent_complete(
+    load: Load,
+    wire: Wire,
+    engine: dict[str, str],
+    refusal: Callable[..., httpx.Response],
+    *,
+    lost: str,
+) -> None:
+    """A restored database knows less than the process remembers: nothing is lost by that."""
+    without = refusal("23502") if lost == "refused" else [{"unknown": True, "system_log_id": 12345}]
+    known = True
+    wire.replies["learn_errors_v1"] = lambda sent: (
+        [learned()] if known or "template" in sent["p_errors"][0] else without
+    )
+    function = load("learn")
+    function.post("/", json=BODY, headers=engine)
+    known = False
+    answer = function.post("/", json=BODY, headers=engine)
+    assert answer.status_code == 200
+    assert answer.get_json()["action"] == "updated"
+    sent = [json.loads(one.content)["p_errors"][0] for one in wire.requests]
+    assert ["template" in error for error in sent] == [True, False, True]
+
+
+def test_other_refusals_of_a_key_are_the_callers(
+    load: Load,
+    wire: Wire,
+    person: dict[str, str],
+    refusal: Callable[..., httpx.Response],
+) -> None:
+    """Only a lost signature is a reason to send the same error twice."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    function = load("learn")
+    function.post("/", json=BODY, headers=person)
+    wire.replies["learn_errors_v1"] = refusal("PL005", "log row 12345 is not yours")
+    assert function.post("/", json=BODY, headers=person).status_code == 403
+    assert wire.names == ["learn_errors_v1", "learn_errors_v1"]
+
+
 def test_an_error_that_joins_two_patterns_takes_a_second_call(
     wire: Wire, database: Database
 ) -> None:
@@ -234,3 +302,91 @@ def test_many_errors_are_one_call(wire: Wire, database: Database) -> None:
     outcomes = learn_many(requests, ENGINE, database)
     assert [outcome["system_log_id"] for outcome in outcomes] == list(range(1, 1001))
     assert wire.names == ["learn_errors_v1"]
+
+
+TRACE = "TypeError: x\n    at load (/srv/app/src/page.ts:1:2)"
+BESIDE: list[dict[str, Any]] = [
+    {"exception": "ValueError"},
+    {"exception": "ValueError", "stack": TRACE},
+    {"stack": TRACE, "fingerprint": ["shards"]},
+    {"fingerprint": ["{{ default }}", "shop"]},
+    {"stack": 5, "code": "57P03"},
+]
+
+
+def _row(error_data: dict[str, Any]) -> LogRecord:
+    """A row of ops.system_logs with the message of the tests."""
+    return {
+        "id": 12345,
+        "message": MESSAGE,
+        "source": "auth-service",
+        "log_level": "critical",
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "written_by": "service_role",
+        "error_data": error_data,
+        "environment": None,
+        "release": None,
+        "learned": False,
+    }
+
+
+@pytest.mark.parametrize("error_data", BESIDE)
+def test_an_error_is_one_pattern_whoever_tells_of_it(
+    load: Load, wire: Wire, engine: dict[str, str], error_data: dict[str, Any]
+) -> None:
+    """What an application sends beside the message counts as it does in its log row."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    load("learn").post("/", json={**BODY, "error_data": error_data}, headers=engine)
+    assert wire.names == ["learn_errors_v1"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error == record(Sighting.of_row(_row(error_data)))
+
+
+def test_a_persons_row_tells_by_itself(load: Load, wire: Wire, person: dict[str, str]) -> None:
+    """Whoever may name a row must not lead it to another pattern by what he says of it."""
+    wire.replies["read_logs_v1"] = [dict(_row({"fingerprint": "its own"}))]
+    wire.replies["learn_errors_v1"] = [learned()]
+    body = {**BODY, "error_data": {"fingerprint": "another"}}
+    load("learn").post("/", json=body, headers=person)
+    assert wire.sent("read_logs_v1") == {"p_ids": [12345]}
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error["template"] == "fingerprint its own"
+
+
+def test_of_a_row_that_cannot_be_read_the_message_counts(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """Only errors and criticals are read; of any other row a person's word is the message."""
+    wire.replies["read_logs_v1"] = []
+    wire.replies["learn_errors_v1"] = [learned()]
+    body = {**BODY, "error_data": {"fingerprint": "another"}}
+    load("learn").post("/", json=body, headers=person)
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error["signature"] == grouping.group(MESSAGE).signature
+
+
+def test_a_person_without_a_row_tells_what_he_saw(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """With no row to compare, what was sent counts, as the message does."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    body = {"error_message": MESSAGE, "error_data": {"stack": TRACE}}
+    load("learn").post("/", json=body, headers=person)
+    assert wire.names == ["learn_errors_v1"]
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error["template"] == "TypeError\n  at page.load"
+
+
+def test_what_postgres_cannot_store_is_replaced_beside_the_message_too(
+    load: Load, wire: Wire, engine: dict[str, str]
+) -> None:
+    """NUL and half a surrogate pair would fail the whole call."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    raw = (
+        rb'{"error_message": "x y", "error_data": {"exception": {"type": "E", "values": []},'
+        rb' "fingerprint": ["a\u0000b", "c\ud800d"], "\u0000": 1}}'
+    )
+    headers = {**engine, "Content-Type": "application/json"}
+    assert load("learn").post("/", data=raw, headers=headers).status_code == 200
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error["template"] == "fingerprint a\ufffdb c\ufffdd"

@@ -99,6 +99,18 @@ def test_an_error_is_healed_by_the_fix_of_its_trace(
     assert "before" in reason, reason
 
 
+def test_a_row_and_a_report_of_one_error_are_one_pattern(
+    engine: Rest, functions: Functions, fault: Fault
+) -> None:
+    """Told by the webhook and told to /learn, whatever the messages: the trace makes them one."""
+    beside = {"stack": TRACE.format(function=fault.word)}
+    pattern = pattern_of(engine, log_error(engine, fault, error_data=beside))
+    body = {"error_message": f"other words {fault.word}", "error_data": beside}
+    learned = functions.call("learn", body).json()
+    assert learned["action"] == "updated"
+    assert learned["pattern"]["pattern_id"] == pattern["pattern_id"]
+
+
 def test_many_learners_of_alike_messages_make_one_pattern(
     engine: Rest, functions: Functions, fault: Fault
 ) -> None:

@@ -4,6 +4,8 @@ import hashlib
 from typing import Final
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+#: Two digits at a time: half the steps.
+_PAIRS: Final = [tens + ones for tens in _DIGITS for ones in _DIGITS]
 
 
 def signature_of(template: str, algorithm: str) -> str:
@@ -14,8 +16,8 @@ def signature_of(template: str, algorithm: str) -> str:
     """
     digest = hashlib.sha256(f"{algorithm}\n{template}".encode(errors="surrogatepass")).digest()
     number = int.from_bytes(digest[:8], "big")
-    digits = []
+    digits = ""
     while number:
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return "pattern_" + ("".join(reversed(digits)) or "0")
+        number, pair = divmod(number, len(_PAIRS))
+        digits = _PAIRS[pair] + digits
+    return "pattern_" + (digits.lstrip("0") or "0")

@@ -12,17 +12,24 @@ edited.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pattern_engine.grouping.signatures import signature_of
-from pattern_engine.grouping.v2_codes import Slot, decide, fill
+from pattern_engine.grouping.v2_codes import Slot, decide, fill, parted
 from pattern_engine.grouping.v2_kinds import kind_of
 from pattern_engine.grouping.v2_leaf import joined, leaf_of
-from pattern_engine.grouping.v2_marks import CODE, DIGITS, PLURAL, VARIABLE, WILDCARD, bound
+from pattern_engine.grouping.v2_marks import (
+    CODE,
+    DIGITS,
+    MAX_LENGTH,
+    PLURAL,
+    VARIABLE,
+    WILDCARD,
+    bound,
+)
 from pattern_engine.grouping.v2_rules import apply_rules
 from pattern_engine.grouping.v2_traces import Trace, read_trace
-from pattern_engine.grouping.v2_words import Words, fold, keep_codes, marked_words, quoted, restored
+from pattern_engine.grouping.v2_words import FOLD, Words, keep_codes, marked_words, quoted, restored
 
 __all__ = ["NAME", "Masked", "Masker", "Value", "group_messages", "mask", "signature"]
 
@@ -48,14 +55,20 @@ class Masked(NamedTuple):
     basis: str
 
 
-#: Template, slots for codes, marked words.
-_Known = tuple[str, tuple[Slot, ...], str]
+#: Template, slots for codes, and what of the template stands around them.
+_Known = tuple[str, tuple[Slot, ...], list[str]]
 
 
 class Masker:
-    """Masks messages and remembers words and sequences of words it has seen, within bounds."""
+    """Masks messages and remembers words and sequences of words it has seen, within bounds.
 
-    #: Sequences of marked words whose template is remembered.
+    Each step is taken for all messages of a batch before the next one: the same code over many
+    texts is faster than much code over one text, by a fifth where none was seen before.
+    """
+
+    #: Messages that go through the steps together.
+    BATCH: Final = 1024
+    #: Sequences of marked words whose template is remembered; a batch may go beyond it.
     LIMIT: Final = 20_000
 
     def __init__(self) -> None:
@@ -63,61 +76,97 @@ class Masker:
         self._shapes: dict[bytes, _Known] = {}
         self._templates: dict[str, _Known] = {}
 
-    def template(self, message: str) -> str:
-        """Return the template of a message: of its stack trace, if it has one, else of its text."""
-        text = bound(message)
-        if "\n" in text:
-            trace = read_trace(text)
-            if trace is not None:
-                return self._trace_template(trace)
-        return self.text_template(text)
+    def templates(self, messages: list[str]) -> list[str]:
+        """Return the template of each message: of its stack trace, if it has one, or its text."""
+        found: list[str] = []
+        for start in range(0, len(messages), self.BATCH):
+            batch = messages[start : start + self.BATCH]
+            found += self._templates_of(
+                # Most messages are short and on one line.
+                [
+                    message
+                    if message.isprintable() and len(message) <= MAX_LENGTH
+                    else bound(message)
+                    for message in batch
+                ]
+            )
+        return found
 
-    def text_template(self, text: str) -> str:
-        """Return the template of a bounded text that is not a stack trace."""
-        marked = quoted(text) if '"' in text or "'" in text or "`" in text else text
-        if "_" in marked and ("code" in marked or "rr" in marked or "reason" in marked):
-            marked = keep_codes(marked)
-        shape = fold(marked)
-        known = self._shapes.get(shape)
-        if known is None:
-            known = self._read(shape)
-        template, slots, words = known
-        if slots:
-            return fill(template, slots, words, marked).replace(VARIABLE, WILDCARD)
-        return template if template != WILDCARD else _bare(text)
+    def _templates_of(self, texts: list[str]) -> list[str]:
+        traces = {
+            place: trace
+            for place, text in enumerate(texts)
+            if "\n" in text and (trace := read_trace(text)) is not None
+        }
+        for place, trace in traces.items():
+            texts[place] = trace.message
+        templates = self.text_templates(texts)
+        for place, trace in traces.items():
+            templates[place] = _trace_template(trace, templates[place])
+        return templates
 
-    def _read(self, shape: bytes) -> _Known:
-        """Mask a shape, or find that its words were masked before, and remember it."""
+    def text_templates(self, texts: list[str]) -> list[str]:
+        """Return the templates of a batch of bounded texts that are not stack traces."""
+        marked = [
+            quoted(text) if '"' in text or "'" in text or "`" in text else text for text in texts
+        ]
+        marked = [
+            keep_codes(text)
+            if "_" in text and ("code" in text or "rr" in text or "reason" in text)
+            else text
+            for text in marked
+        ]
+        shapes = [text.encode("utf-8", "surrogatepass").translate(FOLD) for text in marked]
+        self._read(shapes)
+        known = map(self._shapes.__getitem__, shapes)
+        return [
+            template
+            if not slots and template != WILDCARD
+            else fill(literals, slots, words.split()).replace(VARIABLE, WILDCARD)
+            if slots
+            else _bare(text)
+            for (template, slots, literals), text, words in zip(known, texts, marked, strict=True)
+        ]
+
+    def _read(self, shapes: list[bytes]) -> None:
+        """Mask the shapes that are not known, or find that their words were masked before."""
         if len(self._shapes) > self.LIMIT:
             self._shapes.clear()
-        words = marked_words(shape, self._words)
-        known = self._templates.get(words)
-        if known is None:
-            known = self._mask(words)
-        self._shapes[shape] = known
-        return known
-
-    def _mask(self, words: str) -> _Known:
         if len(self._templates) > self.LIMIT:
             self._templates.clear()
-        separate = words.split(" ")
-        slots = decide(separate) if DIGITS in words or CODE in words else ()
-        unruled = " ".join(separate)
-        template = restored(apply_rules(separate))
-        if template.count(DIGITS) + template.count(CODE) != len(slots):
-            # A rule took a code away, for a list or a call: the code matters more.
-            template = restored(unruled)
-        if not slots:
-            template = template.replace(VARIABLE, WILDCARD)
-        known = self._templates[words] = (template, slots, words)
-        return known
+        words = {
+            shape: marked_words(shape, self._words)
+            for shape in dict.fromkeys(shapes)
+            if shape not in self._shapes
+        }
+        for sequence in dict.fromkeys(words.values()):
+            if sequence not in self._templates:
+                self._templates[sequence] = _mask(sequence)
+        for shape, sequence in words.items():
+            self._shapes[shape] = self._templates[sequence]
 
-    def _trace_template(self, trace: Trace) -> str:
-        head = " > ".join(trace.types)
-        message = self.text_template(trace.message) if trace.message else ""
-        told = not head or message.startswith(trace.types[0])
-        lines = [message if message and told else f"{head}: {message}" if message else head]
-        return "\n".join(lines + [f"  at {frame}" for frame in trace.frames])
+
+def _mask(words: str) -> _Known:
+    separate = words.split(" ")
+    if DIGITS not in words and CODE not in words:
+        return restored(apply_rules(separate)).replace(VARIABLE, WILDCARD), (), []
+    slots = decide(separate)
+    unruled = " ".join(separate)
+    template = restored(apply_rules(separate))
+    literals = parted(template)
+    if len(literals) != len(slots) + 1:
+        # A rule took a code away, for a list or a call: the code matters more.
+        template = restored(unruled)
+        literals = parted(template)
+    return template if slots else template.replace(VARIABLE, WILDCARD), slots, literals
+
+
+def _trace_template(trace: Trace, message: str) -> str:
+    """Return the template of a trace, the message in it masked."""
+    head = " > ".join(trace.types)
+    told = not head or message.startswith(trace.types[0])
+    lines = [message if message and told else f"{head}: {message}" if message else head]
+    return "\n".join(lines + [f"  at {frame}" for frame in trace.frames])
 
 
 #: Remembers only what is a function of its words, so every caller of the process may share it.
@@ -149,8 +198,8 @@ def mask(
         return Masked(f"{basis} {rule if rule is not None else fingerprint}", "", (), basis)
     text = bound(message)
     if "\n" in text and read_trace(text) is not None:
-        return Masked(_MASKER.template(message), "", (), "trace")
-    template = _MASKER.text_template(text)
+        return Masked(_MASKER.templates([message])[0], "", (), "trace")
+    (template,) = _MASKER.text_templates([text])
     values = values_of(template, text)
     if exception and not template.startswith(f"{exception}:"):
         template = f"{exception}: {template}"
@@ -160,13 +209,12 @@ def mask(
 def values_of(template: str, text: str) -> tuple[Value, ...]:
     """Return what stands in a text for each wildcard of its template, in order."""
     parts = _HOLE.split(template)
+    variables = template.count(WILDCARD)
     text = " ".join(text.split())
     values: list[Value] = []
     position = len(parts[0])
     for hole, literal in zip(parts[1::2], parts[2::2], strict=True):
-        end = _end_of_hole(
-            text, literal, position, last=len(values) + 1 == template.count(WILDCARD)
-        )
+        end = _end_of_hole(text, literal, position, last=len(values) + 1 == variables)
         if hole == WILDCARD:
             value = text[position:end].strip()
             values.append(Value(kind_of(value), value))
@@ -187,17 +235,9 @@ def signature(template: str) -> str:
 
 def group_messages(messages: list[str]) -> list[str]:
     """Return the signature each message ends up under when they are learned in this order."""
-    template = _MASKER.template
-    templates: dict[str, str] = {}
-    for message in messages:
-        if message not in templates:
-            templates[message] = template(message)
-    signatures = _signatures(templates.values())
+    distinct = list(dict.fromkeys(messages))
+    templates = dict(zip(distinct, _MASKER.templates(distinct), strict=True))
+    patterns = joined(templates.values())
+    keys = {pattern: signature(pattern) for pattern in set(patterns.values())}
+    signatures = {template: keys[pattern] for template, pattern in patterns.items()}
     return [signatures[templates[message]] for message in messages]
-
-
-def _signatures(templates: Iterable[str]) -> dict[str, str]:
-    return {
-        template: signature(pattern)
-        for template, pattern in joined(dict.fromkeys(templates)).items()
-    }

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pattern_engine.grouping.v2_marks import CODE, DIGITS, VARIABLE
 from pattern_engine.grouping.v2_vocabulary import COUNTED
 
-__all__ = ["Slot", "decide", "fill"]
+__all__ = ["Slot", "decide", "fill", "parted"]
 
 #: Words before a code, lower case, without punctuation. "error" alone tells a status at most.
 _CODE_CUES: Final = frozenset({"code", "sqlstate", "errno", "errcode", "error_code", "err_code"})
@@ -39,14 +39,16 @@ _CLEAR: Final = re.compile(
     r"3[BDF][0-9]{3}|22[0-9]{2}[A-Z]|PGRST[0-9]{3}|ORA-[0-9]{5}|TS[0-9]{4}|(?:UND_)?ERR_\w+"
 )
 _IN_WORD: Final = re.compile(r"-?[0-9A-Z][0-9A-Z_-]*(?=[^0-9A-Za-z]*\Z)")
-_MARK: Final = re.compile(f"[{DIGITS}{CODE}]")
+_MARKS: Final = f"{DIGITS}{CODE}"
+_MARKS_OR_VARIABLE: Final = f"{VARIABLE}{_MARKS}"
+_MARK: Final = re.compile(f"[{_MARKS}]")
 _PUNCTUATION: Final = " :=(#[\"'<,.;)]}`"
 
 
 class Slot(NamedTuple):
-    """Where a template takes a code: which of the message's candidates, and what it may be."""
+    """Where a template takes a code: which of the message's words, and what it may be."""
 
-    candidate: int
+    place: int
     #: `any`; `status`: only a failure's (4xx, 5xx); `clear`: one that needs no word beside it.
     accepts: str
 
@@ -54,16 +56,14 @@ class Slot(NamedTuple):
 def decide(words: list[str]) -> tuple[Slot, ...]:
     """Mark the candidates that cannot be codes as variables, in place; return the slots left."""
     slots: list[Slot] = []
-    candidate = -1
     for place, word in enumerate(words):
         if DIGITS not in word and CODE not in word:
             continue
-        candidate += 1
         accepts = _accepts(words, place)
         if accepts is None:
             words[place] = word.replace(DIGITS, VARIABLE)
         else:
-            slots.append(Slot(candidate, accepts))
+            slots.append(Slot(place, accepts))
     return tuple(slots)
 
 
@@ -81,10 +81,7 @@ def _accepts(words: list[str], place: int) -> str | None:
 
 def _cue(words: list[str], place: int) -> str | None:
     """Return what the words before a candidate, or its own beginning, say that it is."""
-    if (
-        words[place][0] in f"{DIGITS}{CODE}"
-        and words[place - 1][-1:] in f"{VARIABLE}{DIGITS}{CODE}"
-    ):
+    if words[place][0] in _MARKS and words[place - 1][-1:] in _MARKS_OR_VARIABLE:
         return None  # one of a list
     before = [_bare(word) for word in words[max(0, place - 5) : place]]
     own = _bare(words[place].partition(DIGITS if DIGITS in words[place] else CODE)[0])
@@ -108,18 +105,17 @@ def _bare(word: str) -> str:
     return word.strip(_PUNCTUATION).lower()
 
 
-def fill(template: str, slots: tuple[Slot, ...], words: str, text: str) -> str:
-    """Return the template with the codes of a message; `words` are the marked words of `text`."""
-    candidates = [
-        word
-        for word, marked in zip(text.split(), words.split(" "), strict=True)
-        if DIGITS in marked or CODE in marked
-    ]
-    literals = _MARK.split(template)
-    parts = [literals[0]]
+def parted(template: str) -> list[str]:
+    """Return what stands before, between and after the marks of codes in a template."""
+    return _MARK.split(template)
+
+
+def fill(literals: list[str], slots: tuple[Slot, ...], words: list[str]) -> str:
+    """Return a template in parts with the codes among the words of a message between them."""
+    filled = literals[0]
     for slot, literal in zip(slots, literals[1:], strict=True):
-        parts += _code(candidates[slot.candidate], slot.accepts), literal
-    return "".join(parts)
+        filled += _code(words[slot.place], slot.accepts) + literal
+    return filled
 
 
 def _code(word: str, accepts: str) -> str:

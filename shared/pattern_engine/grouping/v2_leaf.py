@@ -12,6 +12,7 @@ Only templates of one leaf can be alike, so a database finds the candidates by o
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from pattern_engine.grouping.v2_marks import WILDCARD
@@ -24,7 +25,7 @@ MIN_LITERALS: Final = 3
 #: Finds a word that is nothing but a variable, in its punctuation.
 _VARIABLE_WORD: Final = re.compile(r"(?<![^ ])[^\w$ ]*<\*>[^\w$ ]*(?![^ ])").search
 #: A host's name with a port, or a key with a number: what a bare variable stood for tells.
-_HOST_AND_PORT: Final = re.compile(r"\A[A-Za-z][\w-]*:<\*>\Z")
+_HOST_AND_PORT: Final = re.compile(r"[A-Za-z][\w-]*:<\*>\Z").match
 _WORD: Final = re.compile(r"([^\w$]*)([A-Za-z][\w$-]*)([^\w$]*)\Z")
 _NOT_FREE: Final = re.compile(r"[A-Z0-9_-]+\Z|.*(?:Error|Exception|Failure|Timeout|Violation)\Z")
 
@@ -33,7 +34,9 @@ def leaf_of(template: str) -> str:
     """Return what templates that are alike have in common: their number of words and the first."""
     if "\n" in template:
         return ""
-    first = _HOST_AND_PORT.sub(WILDCARD, template.partition(" ")[0])
+    first = template.partition(" ")[0]
+    if _HOST_AND_PORT(first):
+        first = WILDCARD
     return f"{template.count(' ') + 1} {first[:60]}"
 
 
@@ -95,14 +98,6 @@ def _components(templates: list[str]) -> dict[str, str]:
     root = {template: template for template in templates}
     if len(templates) < 2 or "\n" in templates[0]:
         return root
-    # the wider one has one variable more, or as many where the other's is a port
-    wide = {template.count(WILDCARD) for template in templates if _VARIABLE_WORD(template)}
-    narrower = [
-        template
-        for template in templates
-        if template.count(WILDCARD) + 1 in wide
-        or (":<" in template and template.count(WILDCARD) in wide)
-    ]
 
     def find(template: str) -> str:
         while root[template] != template:
@@ -115,11 +110,26 @@ def _components(templates: list[str]) -> dict[str, str]:
         if one != other:
             root[min(one, other, key=_rank)] = max(one, other, key=_rank)
 
-    for template in narrower:
+    for template in _narrower(templates):
         for wider in wider_templates(template):
             if wider in root:
                 join(template, wider)
     return {template: find(template) for template in templates}
+
+
+def _narrower(templates: list[str]) -> list[str]:
+    """Return those that another one may be wider than: the others need no closer look."""
+    by_variables: defaultdict[int, list[str]] = defaultdict(list)
+    for template in templates:
+        by_variables[template.count(WILDCARD)].append(template)
+    # the wider one has one variable more, or as many where the other's is a port
+    narrower: list[str] = []
+    for variables, those in by_variables.items():
+        if any(map(_VARIABLE_WORD, by_variables.get(variables + 1, ()))):
+            narrower += those
+        elif any(map(_VARIABLE_WORD, those)):
+            narrower += (template for template in those if ":<" in template)
+    return narrower
 
 
 def _rank(template: str) -> tuple[int, str]:
@@ -139,11 +149,12 @@ def wider_templates(template: str) -> Iterable[str]:
 
 def _wide(words: list[str], place: int) -> str | None:
     """Return the variable that a word may be; the first of a template only with a port."""
-    if _HOST_AND_PORT.match(words[place]):
+    if _HOST_AND_PORT(words[place]):
         return WILDCARD
     return _widened(words[place]) if place else None
 
 
+@lru_cache(maxsize=4096)
 def _widened(word: str) -> str | None:
     """Return a free word as the variable it may be, its punctuation kept; None for any other."""
     found = _WORD.match(word)

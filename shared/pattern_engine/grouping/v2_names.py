@@ -40,8 +40,7 @@ _NOT_AN_ENVIRONMENT: Final = frozenset({"mode", "server", "environment", "build"
 def mark_names(words: list[str]) -> bool:
     """Mark the names among the words, in place; tell whether there is the name of a month."""
     months = False
-    for place, word in enumerate(words[:-1]):
-        rule = _RULES.get(word)
+    for place, rule in enumerate(map(_RULES.get, words[:-1])):
         if rule is not None:
             months = rule(words, place) or months
     return months or words[-1] in MONTHS

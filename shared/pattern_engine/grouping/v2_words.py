@@ -11,9 +11,10 @@ from typing import Final
 from pattern_engine.grouping.v2_kinds import TOKENS
 from pattern_engine.grouping.v2_marks import CODE, DIGITS, VARIABLE
 
-__all__ = ["Words", "fold", "keep_codes", "marked_words", "quoted", "restored"]
+__all__ = ["FOLD", "Words", "keep_codes", "marked_words", "quoted", "restored"]
 
-_FOLD: Final = bytes.maketrans(b"123456789", b"000000000")
+#: Makes every digit 0: what is left of a text is its shape.
+FOLD: Final = bytes.maketrans(b"123456789", b"000000000")
 
 # --- quoted strings ---
 # Up to three quotes may stand inside where a letter follows: 'O'Neil'. The bound keeps it linear.
@@ -41,10 +42,11 @@ _TEXT_FIELD: Final = (
     r"[\"']?\b(?:msg|message|err|error|reason|detail|description|title|error_description|exception)"
     r"[\"']?(?:[:=]| : |: | = |, )\"[^\"\\]*(?:\\.[^\"\\]*)*\""
 )
+# Within a word none of them starts, and this look ahead is all that such a place costs.
 _FIELDS: Final = re.compile(
-    f"(?P<code>{_CODE_FIELD})|(?P<text>{_TEXT_FIELD})"
+    f"(?=[\"'`-]|\\b\\w)(?:(?P<code>{_CODE_FIELD})|(?P<text>{_TEXT_FIELD})"
     r'|(?P<key>"[\w-]{1,40}"(?= ?:))'
-    r'|"[^"]*(?:"(?=\w)[^"]*){0,3}"(?!\w)|(?<!\w)\'[^\']*(?:\'(?=\w)[^\']*){0,3}\'(?!\w)|`[^`]*`'
+    r'|"[^"]*(?:"(?=\w)[^"]*){0,3}"(?!\w)|(?<!\w)\'[^\']*(?:\'(?=\w)[^\']*){0,3}\'(?!\w)|`[^`]*`)'
 )
 #: Digits and underscores of a code that is known to be one: they are neither folded nor taken for
 #: a name, and come back in `restored`.
@@ -54,12 +56,10 @@ _RESTORED: Final = {kept: digit for digit, kept in _KEPT.items()}
 _VALUE_OF_SUCCESS: Final = re.compile(
     r"[Ss]tatus(?:_?[Cc]ode)?[\"']? ?[:=] ?[\"']?[123][0-9][0-9]\b"
 ).search
-#: One of these stands before the quoted value of a field.
-_BEFORE_VALUE: Final = ('="', ': "', '":"', "='", ": '", "':'", ', "')
 _HAS_FIELDS: Final = re.compile(
     r"(?:ode|tatus|errno|sqlstate|SQLSTATE|msg|message|err|error|reason|detail|description|title|"
     r"exception)[\"']?(?: ?[:=] ?|, )[\"']"
-)
+).search
 # Quoted within a text that is quoted itself, as JSON does.
 _INNER: Final = re.compile(r"\\\"[^\"\\]*\\\"|(?<!\w)'[^'\"]*'(?!\w)")
 #: code=card_declined, error: invalid_grant
@@ -75,7 +75,7 @@ def keep_codes(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Return the text with one mark for each quoted string; the quotes themselves stay."""
-    if (":" in text or "=" in text or ", " in text) and _may_have_fields(text):
+    if _may_have_fields(text):
         return _FIELDS.sub(_mark_field, text)
     if text[-1] == '"' and text[-2:-1] in "})]":
         text = _mark_document(text)
@@ -99,7 +99,12 @@ def restored(template: str) -> str:
 
 
 def _may_have_fields(text: str) -> bool:
-    return any(map(text.__contains__, _BEFORE_VALUE)) and _HAS_FIELDS.search(text) is not None
+    """Tell whether a quoted value stands after a key: cheap looks first, since most have none."""
+    return (
+        (":" in text and (': "' in text or ": '" in text or '":"' in text or "':'" in text))
+        or ("=" in text and ('="' in text or "='" in text))
+        or ', "' in text
+    ) and _HAS_FIELDS(text) is not None
 
 
 def _in_pairs(parts: list[str]) -> bool:
@@ -136,20 +141,21 @@ def _mark_inner(found: re.Match[str]) -> str:
 
 
 # --- words ---
-_PLAIN: Final = re.compile(r"[A-Za-z]+(?:['\u2019][a-z]{1,2})?[.,:;!?)]*\Z")
+_PLAIN: Final = re.compile(r"[A-Za-z]+(?:['\u2019][a-z]{1,2})?[.,:;!?)]*\Z").match
 _CODE_WORD: Final = re.compile(
     r"(?P<lead>[(\[<#\"']*(?:[A-Za-z_]*(?:[Ss]tatus|[Cc]ode|errno|sqlstate|SQLSTATE)[=:\[])?)"
     r"(?:(?P<digits>-?0{1,5})"
     r"|0[0-9A-Z]{4}|[A-Z]{1,2}0{3,5}|HV00[A-Z]|[A-Z]{2,6}-?0{3,5}|(?:UND_)?ERR_[A-Z_0]+)"
     r"(?P<trail>[.,:;)\]>\"'}]*)\Z"
-)
+).match
 _WHOLE: Final = re.compile(
     rf"(?P<lead>[(\[{{<\"'`]*)(?:{'|'.join(f'(?:{token})' for token in TOKENS.values())})"
     r"(?P<trail>[.,:;!?)\]}>\"'`]*)\Z"
-)
-#: No kind of `TOKENS` does without one of these.
-_INSIDE: Final = frozenset(":/@\\=-")
-_RUN: Final = re.compile(r"[^\s()\[\]{}<>,;=|\"'`!?*&^:\x01]+")
+).match
+#: No kind of `TOKENS` does without one of these, but for a MAC with so many hyphens.
+_INSIDE: Final = frozenset(":/@\\=")
+_HYPHENS_OF_MAC: Final = 5
+_RUN: Final = re.compile(r"[^\s()\[\]{}<>,;=|\"'`!?*&^:\x01]+").sub
 #: pam_authenticate failed: as the first word, such a name is the program's own.
 _SPEAKER: Final = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+\Z").match
 _KEY_ENDS: Final = ("=", ":")
@@ -173,13 +179,9 @@ class Words(dict[str, str]):
     def __missing__(self, word: str) -> str:
         if len(self) > self.LIMIT:
             self.clear()
-        marked = self[word] = word if _PLAIN.match(word) else _classify(word)
+        is_plain = (word.isalpha() and word.isascii()) or _PLAIN(word)
+        marked = self[word] = word if is_plain else _classify(word)
         return marked
-
-
-def fold(text: str) -> bytes:
-    """Return the shape of a text: itself with every digit made 0."""
-    return text.encode("utf-8", "surrogatepass").translate(_FOLD)
 
 
 def marked_words(shape: bytes, words: Words) -> str:
@@ -193,19 +195,25 @@ def marked_words(shape: bytes, words: Words) -> str:
 
 def _classify(word: str) -> str:
     if "0" in word or "ERR_" in word:
-        code = _CODE_WORD.match(word)
+        code = _CODE_WORD(word)
         if code:
             mark = CODE if code["digits"] is None else DIGITS
             return f"{code['lead']}{mark}{code['trail']}"
-    if not _INSIDE.isdisjoint(word):
-        whole = _WHOLE.match(word)
+    if not _INSIDE.isdisjoint(word) or word.count("-") >= _HYPHENS_OF_MAC:
+        whole = _WHOLE(word)
         if whole:
             return f"{whole['lead']}{VARIABLE}{whole['trail']}"
-    return _RUN.sub(_classify_run, word)
+    if word.replace("_", "").replace("-", "").isalnum():
+        return _marked_run(word, "")  # most words: no punctuation at all
+    return _RUN(_mark_run, word)
 
 
-def _classify_run(found: re.Match[str]) -> str:
-    run = found[0]
+def _mark_run(found: re.Match[str]) -> str:
+    return _marked_run(found[0], found.string[found.end() : found.end() + 1])
+
+
+def _marked_run(run: str, following: str) -> str:
+    """Return a run of characters with what varies in it marked; `following` is the next, if any."""
     core = run.rstrip(".")
     if not core:
         return run
@@ -215,9 +223,10 @@ def _classify_run(found: re.Match[str]) -> str:
     if "0" in core:
         if core.startswith("HTTP/"):
             return f"HTTP/{VARIABLE}{tail}"
-        leader = _DOTS.match(core)  # a value set off by dots: enable.................0
+        # a value set off by dots: enable.................0
+        leader = _DOTS.match(core) if ".." in core else None
         return f"{leader[1]}{leader[2]}{VARIABLE}" if leader else VARIABLE + tail
-    if found.string[found.end() : found.end() + 1] in _KEY_ENDS and core.replace("_", "").isalpha():
+    if following in _KEY_ENDS and core.replace("_", "").isalpha():
         return run  # the key of a field, the program or the part of it that speaks
     return (VARIABLE if _varies(core) else core) + tail
 
