@@ -51,6 +51,7 @@ _CREDENTIAL_KEYS: Final = frozenset(
         *("password", "passwd", "pwd", "passphrase", "secret", "clientsecret", "token", "jwt"),
         *("apikey", "accesstoken", "authtoken", "bearertoken", "refreshtoken", "idtoken"),
         *("privatekey", "accesskey", "secretkey", "secretaccesskey", "authorization"),
+        *("sig", "signature", "xamzsignature", "xamzsecuritytoken"),
     }
 )
 _NOT_LETTERS: Final = re.compile(r"[^a-z]")
@@ -69,7 +70,8 @@ def analyse(
     reader = _Reader(parameters or {}, networks)
     request = reader.read(script)
     place, hosts = reader.place, reader.hosts
-    operations = (f"{request['method']} {place.url.partition('?')[0]}",) if place else ()
+    method = request.get("method")
+    operations = (f"{method} {place.url.partition('?')[0]}",) if method and place else ()
     return Analysis(
         prepared_script="" if reader.findings else _written(request),
         findings=tuple(dict.fromkeys(reader.findings)),

@@ -25,7 +25,7 @@ from pattern_engine.fixes.api_call.connection import (
     Wire,
     trusted,
 )
-from pattern_engine.fixes.api_call.request import MissingError, built, plan
+from pattern_engine.fixes.api_call.request import UnsendableError, built, plan
 from pattern_engine.fixes.api_call.urls import AllowedHosts, Place, RefusedUrlError, read_url
 from pattern_engine.fixes.execution import Outcome
 from pattern_engine.fixes.retries import pauses
@@ -69,7 +69,7 @@ class ApiCall:
             return script
         try:
             return Outcome(True, plan(script, job, self._networks), started=False)
-        except MissingError as problem:
+        except UnsendableError as problem:
             return _not_started(str(problem))
 
     def run(self, job: Job) -> Outcome:
@@ -81,7 +81,7 @@ class ApiCall:
         try:
             call = built(script, job, self._networks)
             wire = Wire(bounds, self._resolve, self._networks, trusted(self._ca_file))
-        except MissingError as problem:
+        except UnsendableError as problem:
             return _not_started(str(problem))
         except OSError:
             return _not_started("the file of trusted certificates cannot be read")

@@ -16,11 +16,11 @@ __all__ = ["SECRET_NAME", "header_findings", "header_text", "is_form", "names_cr
 
 SECRET_NAME: Final = re.compile(r"(?!pattern_engine_)[a-z0-9_]{1,64}")
 """Of a secret in the Vault; those of the engine itself are nobody's to send."""
-_PREFIX: Final = re.compile(r"[A-Za-z-]{1,24}(?: [A-Za-z-]{1,24}=)?[ =:]?")
+_PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}(?: [A-Za-z][A-Za-z0-9-]{0,15}=)?[ =:]?")
 """What may stand before a secret, as in `Bearer ` and `Token token=`; not half a key."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _TEXT: Final = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
-_UNSENDABLE: Final = re.compile(r"[^ -~]+")
+_UNSENDABLE: Final = re.compile(r"[^!-~]+")
 MAX_TEXT: Final = 4096
 
 #: Set by us, or by whoever carries the request: a second one smuggles another request.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ERROR_NAME",
-    "MissingError",
     "ReferenceRefusedError",
+    "UnsendableError",
     "is_error",
     "is_secret",
     "references",
@@ -34,8 +34,8 @@ class ReferenceRefusedError(Exception):
     """A reference to what is not there, or may not be there."""
 
 
-class MissingError(Exception):
-    """The error at hand does not have what the request needs of it."""
+class UnsendableError(Exception):
+    """What the request needs of the error or the Vault is not there, or cannot be sent."""
 
 
 def _kind(value: object) -> str | None:
@@ -101,7 +101,7 @@ def with_error(value: object, error: Mapping[str, Any]) -> Any:  # noqa: ANN401 
     """A value with what it takes of the error put in.
 
     Raises:
-        MissingError: with what the error does not have.
+        UnsendableError: with what the error does not have.
     """
     if is_error(value):
         return _of_error(value["error"], error)
@@ -116,5 +116,5 @@ def _of_error(name: str, error: Mapping[str, Any]) -> object:
     else:
         found = error.get(name)
     if found is None:
-        raise MissingError(f"the error has no {name}")
+        raise UnsendableError(f"the error has no {name}")
     return found[:MAX_ERROR_CHARACTERS] if isinstance(found, str) else found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from pattern_engine.fixes.api_call.headers import header_text, is_form
-from pattern_engine.fixes.api_call.references import MissingError, is_secret, with_error
+from pattern_engine.fixes.api_call.references import UnsendableError, is_secret, with_error
 from pattern_engine.fixes.api_call.urls import Place, read_url
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.api_call.addresses import Network
     from pattern_engine.fixes.execution import Job
 
-__all__ = ["MASK", "Call", "MissingError", "built", "plan"]
+__all__ = ["MASK", "Call", "UnsendableError", "built", "plan"]
 
 MASK: Final = "[secret]"
 MAX_QUERY_CHARACTERS: Final = 1024
 """Of one value that the error gives to the query."""
+MAX_BODY_BYTES: Final = 1024 * 1024
 _JSON: Final = "application/json"
 
 
@@ -48,7 +49,7 @@ def built(script: str, job: Job, networks: Collection[Network] = ()) -> Call:
     """Build the request of a prepared script.
 
     Raises:
-        MissingError: with what the error or the Vault does not have.
+        UnsendableError: with what the error or the Vault does not have.
     """
     return _built(script, job, networks, lambda name: _secret(job.secrets, name))
 
@@ -57,7 +58,7 @@ def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str,
     """Say what would be called, for a dry-run; secrets are not even read.
 
     Raises:
-        MissingError: with what the error does not have.
+        UnsendableError: with what the error does not have.
     """
     call = _built(script, job, networks, lambda _: MASK)
     return {
@@ -75,6 +76,10 @@ def _built(
     method, given = request["method"], request.get("headers", {})
     body = with_error(request.get("body"), job.error)
     content, content_type = _encoded(body, given)
+    if content and len(content) > MAX_BODY_BYTES:
+        raise UnsendableError(
+            f"the body has {len(content)} bytes with this error, {MAX_BODY_BYTES} are allowed"
+        )
     headers = {"Accept": "*/*", "User-Agent": "pattern-engine"}
     if content_type:
         headers["Content-Type"] = content_type
@@ -137,7 +142,7 @@ def _secret(secrets: Mapping[str, str], name: str) -> str:
     # A line break at the end comes with every file that a secret was pasted from.
     value = secrets.get(name, "").strip()
     if not value:
-        raise MissingError(f"the Vault holds no secret {name}")
+        raise UnsendableError(f"the Vault holds no secret {name}")
     if not value.isascii() or not value.isprintable():
-        raise MissingError(f"the secret {name} holds what no header can carry")
+        raise UnsendableError(f"the secret {name} holds what no header can carry")
     return value

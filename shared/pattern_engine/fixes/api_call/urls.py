@@ -35,7 +35,8 @@ _URL: Final = re.compile(
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>[0-9]{1,5}))?")
 _PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ENCODED_CONTROL: Final = re.compile(r"(?i)%(?:[01][0-9a-f]|7f)")
-_DOTS: Final = re.compile(r"(?i)/(?:\.|%2e){1,2}(?=/|$)")
+#: A step up or none, whatever a server takes for the end of a part.
+_DOTS: Final = re.compile(r"(?i)(?:/|%2f|%5c)(?:\.|%2e){1,2}(?=/|%2f|%5c|;|$)")
 _NOT_IN_PATH: Final = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@%/-]")
 _NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]")
 
