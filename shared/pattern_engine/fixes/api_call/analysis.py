@@ -135,7 +135,7 @@ class _Reader:
             return False
         if not isinstance(self.parameters.get("idempotent", False), bool):
             self._refuse("parameters", "the parameter idempotent is neither true nor false")
-        self._literals(self.parameters, "the parameters")
+        self._literals(self.parameters, "a parameter")
         return True
 
     def _parsed(self, script: str) -> dict[str, Any] | None:

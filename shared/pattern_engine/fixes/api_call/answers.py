@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["shown_body", "without_secrets"]
 
 
-def shown_body(answer: Answer, secrets: Collection[str]) -> object:
+def shown_body(answer: Answer, secrets: Collection[str], most_bytes: int) -> object:
     """Return the body as JSON if it is said to be that, and is; as text otherwise; None if empty.
 
-    Text is what Postgres can store: without NUL, and whole characters.
+    Text is what Postgres can store: without NUL, and whole characters. It is cut at `most_bytes`:
+    what replaces a broken character has three bytes.
     """
     if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
         # Unpacking it could make a thousand times as much of it.
@@ -35,7 +36,7 @@ def shown_body(answer: Answer, secrets: Collection[str]) -> object:
             return _clean(strict_json.parse(text), secrets)
         except strict_json.StrictJsonError:
             pass
-    return without_secrets(text, secrets)
+    return without_secrets(text, secrets).encode()[:most_bytes].decode(errors="ignore")
 
 
 def _clean(value: object, secrets: Collection[str]) -> object:

@@ -108,7 +108,8 @@ class ApiCall:
         except (NotSentError, LostError, _RedirectError) as problem:
             error = str(problem)
         else:
-            output = {"status": answer.status, "body": shown_body(answer, job.secrets.values())}
+            body = shown_body(answer, job.secrets.values(), bounds.most_bytes)
+            output = {"status": answer.status, "body": body}
             if not call.expects(answer.status):
                 error = f"it answered {answer.status}, expected {_expected(call)}"
         return Outcome(
@@ -211,7 +212,7 @@ def _retry_after(answer: Answer) -> float:
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

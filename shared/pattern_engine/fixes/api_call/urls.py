@@ -161,7 +161,7 @@ def read_host(text: str, networks: Iterable[Network] = ()) -> str:
             "host", f"the host {text!r} is no name of letters, digits, hyphens and dots"
         )
     labels = host.split(".")
-    if host.startswith("[") or _NUMBER.fullmatch(labels[-1] or labels[-2:][0]):
+    if host.startswith("[") or _NUMBER.fullmatch(labels[-1]):
         return _read_ip(host, networks)
     if len(host) > 253 or not all(map(_is_label, labels)):
         raise RefusedUrlError(
