@@ -115,5 +115,11 @@ def test_a_deployment_adds_networks_and_no_more() -> None:
     """A network from the settings opens its own addresses, not those that wrap them."""
     networks = (ip_network("127.0.0.0/8"), ip_network("fd00:1::/32"))
     assert all_reachable(["127.0.0.1", "8.8.8.8", "fd00:1::5"], networks)
-    for address in ("10.0.0.1", "::1", "::ffff:127.0.0.1", "fd00:2::1", "169.254.169.254"):
+    for address in ("10.0.0.1", "::2", "::ffff:127.0.0.1", "fd00:2::1", "169.254.169.254"):
         assert not all_reachable([address], networks)
+
+
+def test_localhost_is_one_machine_under_both_its_addresses() -> None:
+    """Where 127.0.0.1 is opened, a name that has ::1 beside it is not refused for that."""
+    assert all_reachable(["::1", "127.0.0.1"], (ip_network("127.0.0.0/8"),))
+    assert not all_reachable(["::1"], (ip_network("10.0.0.0/8"),))

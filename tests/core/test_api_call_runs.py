@@ -32,8 +32,8 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Certificates for both names."""
-    return make_certificates(tmp_path_factory.mktemp("tls"), API, OTHER)
+    """Certificates for both names, and for localhost."""
+    return make_certificates(tmp_path_factory.mktemp("tls"), API, OTHER, "localhost")
 
 
 @dataclass
@@ -346,7 +346,7 @@ class TestSafety:
         [
             ["10.0.0.1"],
             ["169.254.169.254"],
-            ["::1"],
+            ["::2"],
             ["::ffff:127.0.0.1"],
             ["127.0.0.1", "10.0.0.1"],
             ["10.0.0.1", "127.0.0.1"],
@@ -376,11 +376,14 @@ class TestSafety:
         assert (outcome.success, outcome.started) == (False, False)
         assert calls.server.connections == 0
 
-    def test_the_system_resolves_names_unless_told_otherwise(self, calls: Calls) -> None:
-        """By default the system answers what localhost is; here it is opened, at any port."""
-        job = Job("a", f'{{"method":"GET","url":"https://127.0.0.1:{calls.server.port}/"}}',
-                  {"allowed_hosts": ["127.0.0.1"]}, {})  # fmt: skip
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+    def test_the_system_resolves_names_unless_told_otherwise(self, calls: Calls, host: str) -> None:
+        """Where the deployment opens loopback, its names are asked of the system, at any port."""
+        script = json.dumps({"method": "GET", "url": f"https://{host}:{calls.server.port}/"})
+        job = Job("a", script, {"allowed_hosts": [host]}, {})
         assert ApiCall(calls.facilities).run(job).success
+        refused = ApiCall(Facilities(api_ca_file=calls.facilities.api_ca_file)).run(job)
+        assert (refused.success, refused.started) == (False, False)
 
     @pytest.mark.parametrize("name", ["gone.api.example.test", "broken.api.example.test"])
     def test_a_name_without_address_is_not_started(self, calls: Calls, name: str) -> None:

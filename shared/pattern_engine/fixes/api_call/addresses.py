@@ -61,8 +61,12 @@ _NOT_PUBLIC_6: Final = tuple(
 
 
 def is_reachable(address: Address, networks: Iterable[Network] = ()) -> bool:
-    """Whether an address is public, or in one of the networks that the deployment adds."""
-    if any(address in network for network in networks):
+    """Whether an address is public, or in one of the networks that the deployment adds.
+
+    Networks that open 127.0.0.1 open ::1: the name localhost has both, and they are one machine.
+    """
+    asked = IPv4Address("127.0.0.1") if address == IPv6Address("::1") else address
+    if any(asked in network for network in networks):
         return True
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
