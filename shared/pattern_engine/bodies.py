@@ -1,18 +1,13 @@
-"""Reading requests: size, content type, strict JSON or the address, and then one of the models.
-
-Strict means what RFC 8259 leaves open and clients get wrong: a key given twice, NaN and Infinity,
-numbers that overflow, and nesting beyond all reason are refused instead of being guessed at.
-"""
+"""Reading requests: size, content type, strict JSON or the address, and then one of the models."""
 
 from __future__ import annotations
 
-import json
-import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from pattern_engine import strict_json
 from pattern_engine.errors import (
     BodyTooLarge,
     InvalidField,
@@ -22,6 +17,7 @@ from pattern_engine.errors import (
     UnknownField,
     UnsupportedMediaType,
 )
+from pattern_engine.strict_json import shown
 
 if TYPE_CHECKING:
     from flask import Request as FlaskRequest
@@ -31,9 +27,6 @@ if TYPE_CHECKING:
     from pattern_engine.models import Request
 
 MOST_BODY_BYTES = 1024 * 1024
-MOST_DEPTH = 32
-MOST_SHOWN_LENGTH = 100
-"""A wrong value is shown in the answer up to this length."""
 
 RequestT = TypeVar("RequestT", bound="Request")
 
@@ -97,61 +90,18 @@ def parse(raw: bytes) -> dict[str, object]:
         InvalidJson: with the place, if it is anything else.
     """
     try:
-        value = json.loads(
-            raw.decode(),
-            object_pairs_hook=_once_each,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-        _require_shallow(value)
+        value = strict_json.parse(raw.decode())
     except UnicodeDecodeError as problem:
         raise InvalidJson(f"The body is not UTF-8: {problem.reason} at {problem.start}.") from None
-    except RecursionError:
-        raise InvalidJson(_TOO_DEEP) from None
-    except ValueError as problem:
+    except strict_json.TooDeepError:
+        raise InvalidJson(
+            f"The body is nested more than {strict_json.MOST_DEPTH} levels deep."
+        ) from None
+    except strict_json.StrictJsonError as problem:
         raise InvalidJson(f"The body is not valid JSON: {problem}.") from None
     if not isinstance(value, dict):
         raise InvalidJson("The body is not a JSON object; send one, in braces.")
     return value
-
-
-_TOO_DEEP = f"The body is nested more than {MOST_DEPTH} levels deep."
-
-
-def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object whose keys are all different: parsers disagree about which of two wins."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {shown(twice)} is given more than once")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"the number {shown(text)} is too large")
-    return value
-
-
-def _require_shallow(value: object) -> None:
-    """Refuse deep nesting here, before code that works by recursion meets it."""
-    level = [value]
-    for _ in range(MOST_DEPTH):
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-        if not level:
-            return
-    raise InvalidJson(_TOO_DEEP)
 
 
 def validate(body: dict[str, object], model: type[RequestT]) -> RequestT:
@@ -186,11 +136,3 @@ def _refusal(problems: list[ErrorDetails]) -> InvalidRequest:
         )
     value = f", it is {first['value']}" if "value" in first else ""
     return InvalidField(f"{first['field']}: {first['problem']}{value}.", details=details)
-
-
-def shown(value: object) -> str:
-    """A value as a caller may recognise it, cut short."""
-    if isinstance(value, dict | list):
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
-    text = json.dumps(value, ensure_ascii=True, default=str)
-    return text if len(text) <= MOST_SHOWN_LENGTH else text[: MOST_SHOWN_LENGTH - 1] + "…"

@@ -1,0 +1,219 @@
+"""Running an api_call: one request, its redirects and its tries, within one time limit.
+
+A request is sent again only where that cannot do a thing twice: if nothing of it was sent; after
+that only by methods that are idempotent (RFC 9110, section 9.2.2), or if the approval says that
+the server honours the Idempotency-Key, which is the same for all tries.
+"""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
+
+from pattern_engine.fixes.api_call.analysis import BODILESS, analyse
+from pattern_engine.fixes.api_call.answers import shown_body, without_secrets
+from pattern_engine.fixes.api_call.connection import (
+    Answer,
+    Bounds,
+    LostError,
+    NotSentError,
+    Resolve,
+    StoppedError,
+    Wire,
+    trusted,
+)
+from pattern_engine.fixes.api_call.request import UnsendableError, built, plan
+from pattern_engine.fixes.api_call.urls import AllowedHosts, Place, RefusedUrlError, read_url
+from pattern_engine.fixes.execution import Outcome
+from pattern_engine.fixes.retries import pauses
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pattern_engine.fixes.api_call.addresses import Network
+    from pattern_engine.fixes.api_call.request import Call
+    from pattern_engine.fixes.execution import Facilities, Job
+
+__all__ = ["ApiCall"]
+
+MAX_REDIRECTS: Final = 3
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TEMPORARY: Final = frozenset({429, 502, 503, 504})
+_IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
+
+
+class _RedirectError(Exception):
+    """A redirect that is not followed."""
+
+
+def _system_addresses(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class ApiCall:
+    """Runs fixes of type api_call."""
+
+    def __init__(self, facilities: Facilities, resolve: Resolve = _system_addresses) -> None:
+        self._networks = facilities.api_networks
+        self._ca_file = facilities.api_ca_file
+        self._resolve = resolve
+
+    def plan(self, job: Job) -> Outcome:
+        """Say what would be called, for a dry-run: the output has method, url, headers, body."""
+        script = self._prepared(job)
+        if isinstance(script, Outcome):
+            return script
+        try:
+            return Outcome(True, plan(script, job, self._networks), started=False)
+        except UnsendableError as problem:
+            return _not_started(str(problem))
+
+    def run(self, job: Job) -> Outcome:
+        """Send the request, and answer `{"status": …, "body": …}`."""
+        bounds = Bounds(job.limits.timeout_ms, job.limits.max_output_bytes)
+        script = self._prepared(job)
+        if isinstance(script, Outcome):
+            return script
+        try:
+            call = built(script, job, self._networks)
+            wire = Wire(bounds, self._resolve, self._networks, trusted(self._ca_file))
+        except UnsendableError as problem:
+            return _not_started(str(problem))
+        except OSError:
+            return _not_started("the file of trusted certificates cannot be read")
+        return self._sent(call, job, wire, bounds)
+
+    def _prepared(self, job: Job) -> str | Outcome:
+        """Return the script once more as the analysis prepares it: it is cheap, and settles all."""
+        analysis = analyse(job.script, job.parameters, self._networks)
+        if analysis.findings:
+            return _not_started(f"the request is refused: {analysis.findings[0].message}")
+        return analysis.prepared_script
+
+    def _sent(self, call: Call, job: Job, wire: Wire, bounds: Bounds) -> Outcome:
+        output, error, stopped = None, None, None
+        try:
+            answer = _Tries(call, job, wire, bounds, self._networks).answer()
+        except StoppedError as stop:
+            stopped = stop.limit
+            error = (
+                f"it was not done after {job.limits.timeout_ms} ms"
+                if stopped == "time"
+                else f"the answer has more than {bounds.most_bytes} bytes"
+            )
+        except (NotSentError, LostError, _RedirectError) as problem:
+            error = str(problem)
+        else:
+            body = shown_body(answer, job.secrets.values(), bounds.most_bytes)
+            output = {"status": answer.status, "body": body}
+            if not call.expects(answer.status):
+                error = f"it answered {answer.status}, expected {_expected(call)}"
+        return Outcome(
+            success=error is None,
+            output=output,
+            duration_ms=bounds.spent_ms(),
+            error=error and without_secrets(error, job.secrets.values()),
+            stopped=stopped,
+            started=wire.has_sent,
+        )
+
+
+def _not_started(error: str) -> Outcome:
+    return Outcome(success=False, error=error, started=False)
+
+
+def _expected(call: Call) -> str:
+    return " or ".join(map(str, sorted(call.expected))) or "2xx"
+
+
+class _Tries:
+    """The tries of one request."""
+
+    def __init__(
+        self, call: Call, job: Job, wire: Wire, bounds: Bounds, networks: Collection[Network]
+    ) -> None:
+        self._call = call
+        self._wire = wire
+        self._bounds = bounds
+        self._networks = networks
+        self._allowed = AllowedHosts(job.parameters.get("allowed_hosts"), networks)
+        self._max_retries = job.limits.max_retries
+        self._is_repeatable = call.method in _IDEMPOTENT or job.parameters.get("idempotent") is True
+
+    def answer(self) -> Answer:
+        """Send the request until it is answered, as often as allowed.
+
+        Raises:
+            NotSentError, LostError, StoppedError, _RedirectError: as the last try ended.
+        """
+        for _, pause in zip(range(self._max_retries), pauses(), strict=False):
+            try:
+                answer = self._follow()
+            except NotSentError as problem:
+                if problem.is_final or not self._bounds.pause(pause):
+                    raise
+            except LostError:
+                if not self._is_repeatable or not self._bounds.pause(pause):
+                    raise
+            else:
+                if not self._may_change(answer) or not self._bounds.pause(
+                    max(pause, _retry_after(answer))
+                ):
+                    return answer
+        return self._follow()
+
+    def _may_change(self, answer: Answer) -> bool:
+        """Whether the same request may be sent again, and be answered otherwise."""
+        is_temporary = answer.status in _TEMPORARY and not self._call.expects(answer.status)
+        return self._is_repeatable and is_temporary
+
+    def _follow(self) -> Answer:
+        """Send the request; a GET follows redirects, without secrets once it leaves its host."""
+        call = self._call
+        place, headers = call.place, {**call.headers, **call.secret_headers}
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._wire.send(place, call.method, headers, call.content)
+            if not self._is_redirect(answer):
+                return answer
+            following = self._redirected(place, answer)
+            if following.authority != place.authority:
+                headers = dict(call.headers)
+            place = following
+        raise _RedirectError(f"it was redirected more than {MAX_REDIRECTS} times")
+
+    def _is_redirect(self, answer: Answer) -> bool:
+        return (
+            self._call.method == BODILESS
+            and answer.status in _REDIRECTS
+            and "location" in answer.headers
+            and answer.status not in self._call.expected
+        )
+
+    def _redirected(self, place: Place, answer: Answer) -> Place:
+        try:
+            # The fragment stays with the client (RFC 9110, section 10.2.2).
+            location = urljoin(place.url, answer.headers["location"]).partition("#")[0]
+            following = read_url(location, self._networks)
+        except (RefusedUrlError, ValueError):
+            raise _RedirectError("it was redirected to what is no https URL of a host") from None
+        if following not in self._allowed:
+            raise _RedirectError("it was redirected to a host that is not in allowed_hosts")
+        return following
+
+
+def _retry_after(answer: Answer) -> float:
+    """Return the seconds that a server asks for, a number or a date; 0 if it does not."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
