@@ -62,6 +62,7 @@ def test_what_refers_to_a_secret_or_speaks_of_one_is_none(text: str) -> None:
     [
         ("password", "hunter2", "password or secret"),
         ("DB_PASSWORD", "hunter2", "password or secret"),
+        ("pass", "hunter2", "password or secret"),
         ("apiKey", "abc123def456", "password or secret"),
         ("x-api-key", 'ab"c12', "password or secret"),
         ("authorization", "Bearer 9f8c7d6e5f4a", "Authorization value"),
@@ -71,6 +72,8 @@ def test_what_refers_to_a_secret_or_speaks_of_one_is_none(text: str) -> None:
         ("password", "", None),
         ("credentials", "same-origin", None),
         ("tokenType", "opaque-2", None),
+        ("tokenUrl", "https://auth.example.com/token", None),
+        ("passwordMessage", "it must be longer", None),
         ("Authorization", "Bearer ", None),
         ("status", "active", None),
     ],
