@@ -6,7 +6,8 @@ process leads a group of its own and may start none; at a limit all of it is kil
 directory is deleted whatever happened.
 
 Names resolve when they are used: an approved host that turns out to be a private address is not
-reached, unless the operator of this deployment offers that network.
+reached, unless the operator of this deployment offers that network. (Deno denies networks of IPv4
+alone; of IPv6 only the loopback address is denied.)
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.bounded import Ended, run_bounded
 from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome, Stop
@@ -28,11 +29,9 @@ from pattern_engine.fixes.typescript import deno, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from ipaddress import IPv4Network
 
 __all__ = ["Typescript"]
-
-# Of version 4 or 6; which one decides what may be asked of it, and the types cannot follow that.
-_Network = Any
 
 _LAUNCHER: Final = Path(__file__).with_name("launcher.mjs")
 #: What Deno itself has resident, about 40 MB, and V8's young objects: beside the limit.
@@ -42,15 +41,16 @@ _MB: Final = 1024 * 1024
 _ERROR_KEYS: Final = ("message", "source", "captured", "system_log_id")
 _ERROR_CHARACTERS: Final = 500
 _NEVER_SETTLES: Final = "Top-level await promise never resolved"
+#: What no public name may lead to. Of version 6 Deno can deny addresses, not networks.
 _PRIVATE: Final = tuple(
-    ipaddress.ip_network(network)
+    ipaddress.IPv4Network(network)
     for network in (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
         *("172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4"),
-        *("240.0.0.0/4", "::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "fc00::/7"),
-        *("fe80::/10", "ff00::/8"),
+        "240.0.0.0/4",
     )
 )
+_PRIVATE_6: Final = (ipaddress.IPv6Address("::1"), ipaddress.IPv6Address("::"))
 _STOPPED: Final[dict[Stop, str]] = {
     "time": "the script was stopped after {limits.timeout_ms} ms",
     "output": "the script was stopped at {limits.max_output_bytes} bytes of output",
@@ -108,24 +108,23 @@ class Typescript:
         yield f"--v8-flags=--max-old-space-size={heap},--disallow-code-generation-from-strings"
 
     def _unreachable(self) -> Iterable[str]:
-        """Private networks without those that this deployment offers."""
-        networks = list(_PRIVATE)
-        for offered in self._facilities.api_networks:
-            networks = [part for network in networks for part in _without(network, offered)]
-        return map(_as_text, networks)
+        """Private addresses without those that this deployment offers."""
+        offered = self._facilities.api_networks
+        networks: list[IPv4Network] = list(_PRIVATE)
+        for one in offered:
+            if one.version == 4:
+                networks = [part for network in networks for part in _without(network, one)]
+        yield from map(str, networks)
+        yield from (
+            f"[{address}]" for address in _PRIVATE_6 if not any(address in one for one in offered)
+        )
 
 
-def _without(network: _Network, offered: _Network) -> Iterable[_Network]:
+def _without(network: IPv4Network, offered: IPv4Network) -> Iterable[IPv4Network]:
     """What of a network is left without another one."""
-    if network.version != offered.version or not network.overlaps(offered):
+    if not network.overlaps(offered):
         return [network]
     return [] if network.subnet_of(offered) else network.address_exclude(offered)
-
-
-def _as_text(network: _Network) -> str:
-    return (
-        f"[{network.network_address}]/{network.prefixlen}" if network.version == 6 else str(network)
-    )
 
 
 def _left_ms(job: Job, started: float) -> int:
@@ -170,7 +169,8 @@ def _outcome(ended: Ended, word: bytes, limits: Limits) -> Outcome:
     stopped = ended.stopped or ("memory" if _is_out_of_memory(ended) else None)
     if stopped:
         error = _STOPPED[stopped].format(limits=limits)
-        return Outcome(success=False, output=_text(printed), error=error, stopped=stopped)
+        kept = _text(printed[: limits.max_output_bytes])
+        return Outcome(success=False, output=kept, error=error, stopped=stopped)
     console = _text(printed + ended.stderr)
     if not found:
         return Outcome(success=False, output=console, error=_without_answer(ended))
