@@ -826,6 +826,9 @@ BENIGN: Final[tuple[str, ...]] = (
     "async function main() { console.log(await Promise.resolve(1)); }\nmain().catch((failure) => console.error(failure));",
     "export default (params) => params?.a?.b?.[0]?.c?.toUpperCase?.() ?? 'none'",
     "export default 42",
+    "declare enum E { A }\ntype Foo = string;\nexport type { Foo };\nconsole.log(1)",
+    "class MyError extends Error { constructor(m: string) { super(m); this.name = new.target.name } }\nthrow new MyError('x')",
+    "const fields = ['password', 'token', 'secret'];\nconsole.log(fields, { password: '[redacted]', token: '***' })",
     "function f() {};\nclass A { m() {}; n() {} };\nif (params.a) {} else ;\nf();",
     "class Box<T extends { a: Map<string, T[]> }, U = () => void> { constructor(public value: T) {} }\nconsole.log(new Box<any>(1).value)",
 )

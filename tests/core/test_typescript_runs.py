@@ -139,6 +139,10 @@ def test_the_answer_is_json_or_what_was_printed(script: str, output: object) -> 
         ),
         ("function f() { f() } f()", "RangeError: Maximum call stack size exceeded (line 1)"),
         ("foo(", "Expression expected"),
+        (
+            "let a = []; for (let i = 0; i < 2_000; i++) a = [a]; export default () => a",
+            "the result is nested too deep",
+        ),
         ("undefinedName", "ReferenceError: undefinedName is not defined (line 1)"),
     ],
 )
@@ -285,7 +289,11 @@ def test_a_script_is_stopped_at_its_memory(script: str, home: Path) -> None:
 
 def test_a_fix_has_the_memory_that_it_was_given() -> None:
     """What the runtime itself needs is not taken from the limit."""
-    script = "export default () => new Uint8Array(40 << 20).fill(1).length"
+    script = """
+    const all = new Uint8Array(40 << 20).fill(1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    export default all.length;
+    """
     outcome = run(script, limits=Limits(timeout_ms=10_000, max_memory_bytes=64 * 1024 * 1024))
     assert outcome.output == 40 << 20, outcome.error
 

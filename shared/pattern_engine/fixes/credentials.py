@@ -41,6 +41,10 @@ _ABOUT: Final = re.compile(
     r"(?i)(?:ur[li]|endpoint|path|header|field|column|param(?:eter)?|table|error|message|event"
     r"|status|state|pattern|regexp?|prefix|env|variable|label|reason|kind)s?$"
 )
+#: What stands where a secret was, or will be: [redacted], <your token>, ***, the name of a type.
+_PLACEHOLDER: Final = re.compile(
+    r"(?i)[\[<({*].*[\]>)}*]|redacted|hidden|masked|string|text|varchar"
+)
 #: The values of fetch's option `credentials`.
 _MODES: Final = frozenset({"include", "omit", "same-origin"})
 
@@ -74,7 +78,8 @@ def credential_by_name(name: str, value: str) -> str | None:
         return literal_credential(f"authorization: {value}")
     if name.lower() == "credentials" and value in _MODES:
         return None
-    if _ABOUT.search(name) or len(value.split()) > 2:  # the second: a sentence
+    is_sentence = len(value.split()) > 2
+    if is_sentence or _ABOUT.search(name) or _PLACEHOLDER.fullmatch(value):
         return literal_credential(value)
     bare = value.translate({ord(quote): None for quote in "\"'\\\n"})
     name = "password" if name.lower() == "pass" else name

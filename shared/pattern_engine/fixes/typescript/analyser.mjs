@@ -77,7 +77,11 @@ async function analyse(script, hosts) {
     text = result.text;
     const { refusals, literals, ...rest } = judgeScript(result.tree, hosts);
     if (refusals.length === 0) await compile(script);
-    return { ...rest, refusals: refusals.map((one) => told(one, text)), literals: literals.map((one) => at(one, text)) };
+    return {
+      ...rest,
+      refusals: refusals.map((one) => told(one, text)),
+      literals: literals.map((one) => at(one, text)),
+    };
   } catch (failure) {
     if (failure instanceof Refusal) return refused(told(failure, text));
     if (failure instanceof RangeError) {
@@ -87,7 +91,12 @@ async function analyse(script, hosts) {
   }
 }
 
-const refused = (refusal) => ({ refusals: [refusal], operations: [], destructive: [], literals: [] });
+const refused = (refusal) => ({
+  refusals: [refusal],
+  operations: [],
+  destructive: [],
+  literals: [],
+});
 const told = ({ rule, message, position, place: known }, text) => ({
   rule,
   message: `${known ?? place(text, position)}: ${message}`,

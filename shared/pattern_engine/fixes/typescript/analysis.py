@@ -60,10 +60,19 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
         if reason := hosts.problem_with(host):
             return _refused(Finding("parameters", f"allowed_hosts: {reason}"))
     program = deno.find()
-    return _analysed(program, script, allowed) if program else _refused(_UNAVAILABLE)
+    if program is None:
+        return _refused(Finding("unavailable", deno.MISSING))
+    try:
+        return _analysed(program, script, allowed)
+    except _UnreadableError as failure:
+        return _refused(Finding("depth", str(failure)))
 
 
-_UNAVAILABLE: Final = Finding("unavailable", deno.MISSING)
+class _UnreadableError(Exception):
+    """The script cannot be read within limits: make it shorter and flat."""
+
+    def __str__(self) -> str:
+        return str(type(self).__doc__).rstrip(".")
 
 
 def _refused(finding: Finding) -> Analysis:
@@ -71,12 +80,10 @@ def _refused(finding: Finding) -> Analysis:
 
 
 # Asked for when a fix is written, approved, and before each of its runs. Hosts are all that it
-# depends on beside the script.
+# depends on beside the script. That a busy machine could not read it in time is not kept.
 @lru_cache(maxsize=64)
 def _analysed(program: str, script: str, allowed: tuple[str, ...]) -> Analysis:
     read = _read(program, script, allowed)
-    if isinstance(read, Finding):
-        return _refused(read)
     findings = [Finding(one["rule"], one["message"]) for one in read["refusals"]]
     findings += _credentials(script, read["literals"])
     return Analysis(
@@ -88,8 +95,12 @@ def _analysed(program: str, script: str, allowed: tuple[str, ...]) -> Analysis:
     )
 
 
-def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any] | Finding:
-    """Have the script read; a reader that dies or takes too long refuses it."""
+def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """Have the script read.
+
+    Raises:
+        _UnreadableError: the reader died, or took too long.
+    """
     with deno.private_home() as (home, environment):
         given = home / "script.json"
         given.write_text(json.dumps({"script": script, "hosts": allowed}), encoding="utf-8")
@@ -103,7 +114,7 @@ def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any]
         if ended.exit_code == 0 and line.startswith(_MARK):
             read: dict[str, Any] = json.loads(line.removeprefix(_MARK))
             return read
-    return Finding("depth", "the script cannot be read within limits: make it shorter and flat")
+    raise _UnreadableError
 
 
 def _credentials(script: str, literals: list[dict[str, str]]) -> list[Finding]:

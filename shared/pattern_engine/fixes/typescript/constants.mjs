@@ -151,7 +151,9 @@ export class Constants {
       parts = [node.left, node.right];
     } else if (node.type === "Identifier" && this.binding(node)?.value) {
       parts = [this.binding(node).value];
-    } else if (node.type === "MemberExpression" && ["href", "origin"].includes(node.property.name)) {
+    } else if (
+      node.type === "MemberExpression" && ["href", "origin"].includes(node.property.name)
+    ) {
       parts = [node.object];
     } else if (node.type === "CallExpression" || node.type === "NewExpression") {
       parts = this.#partsOfCall(node);
@@ -282,7 +284,9 @@ export class Constants {
       case "TemplateLiteral": {
         const values = this.#all(node.expressions);
         return values && [
-          node.quasis.map((quasi, i) => quasi.cooked + (i in values ? String(values[i]) : "")).join(""),
+          node.quasis.map((quasi, i) => quasi.cooked + (i in values ? String(values[i]) : "")).join(
+            "",
+          ),
         ];
       }
       case "UnaryExpression": {
@@ -302,7 +306,9 @@ export class Constants {
       }
       case "ConditionalExpression": {
         const truth = this.truth(node.test);
-        return truth === undefined ? undefined : this.value(truth ? node.consequent : node.alternate);
+        return truth === undefined
+          ? undefined
+          : this.value(truth ? node.consequent : node.alternate);
       }
       case "SequenceExpression":
         return this.value(node.expressions.at(-1));
@@ -355,7 +361,9 @@ export class Constants {
     if (binding && isChanged(binding)) return undefined;
     if (source?.type !== "ObjectExpression" || key === undefined) return undefined;
     if (source.properties.some((one) => one.type !== "Property" || one.computed)) return undefined;
-    const found = source.properties.findLast((one) => (one.key.name ?? String(one.key.value)) === key);
+    const found = source.properties.findLast((one) =>
+      (one.key.name ?? String(one.key.value)) === key
+    );
     return found ? this.value(found.value) : undefined;
   }
 

@@ -174,7 +174,10 @@ def _outcome(ended: Ended, word: bytes, limits: Limits) -> Outcome:
     console = _text(printed + ended.stderr)
     if not found:
         return Outcome(success=False, output=console, error=_without_answer(ended))
-    said = json.loads(answer)
+    try:
+        said = json.loads(answer)
+    except RecursionError:
+        return Outcome(success=False, output=console, error="the result is nested too deep")
     if "error" in said:
         return Outcome(success=False, output=console, error=_sentence(said["error"]))
     return Outcome(success=True, output=console if said["result"] is None else said["result"])

@@ -39,7 +39,10 @@ function named(hostname, port, allowed) {
   const host = hostname.replace(/\.$/, "");
   const wanted = port === "443" ? [host, `${host}:443`] : [`${host}:${port}`];
   const shown = port === "443" ? host : `${host}:${port}`;
-  return { host: shown, problem: wanted.some((one) => allowed.includes(one)) ? null : notListed(shown) };
+  return {
+    host: shown,
+    problem: wanted.some((one) => allowed.includes(one)) ? null : notListed(shown),
+  };
 }
 
 const notListed = (host) => `${host} is not allowed: name it in the parameter allowed_hosts`;

@@ -53,7 +53,9 @@ function json(result) {
 /** "TypeError: x is not a function (line 3)"; without the advice to run with more permissions. */
 function told(reason) {
   if (!(reason instanceof Error) && !(reason instanceof DOMException)) {
-    return `the script threw ${typeof reason === "string" ? stringify(reason) : kind(reason)}, not an error`;
+    return `the script threw ${
+      typeof reason === "string" ? stringify(reason) : kind(reason)
+    }, not an error`;
   }
   const line = /blob:[^\s)]*?:(\d+):\d+/.exec(String(reason.stack))?.[1];
   const { name, message, cause } = reason;

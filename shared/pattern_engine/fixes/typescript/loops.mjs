@@ -14,7 +14,12 @@ const LOOPS = new Set([
 ]);
 /** A loop that counts as far as this has no bound. */
 const MOST_ROUNDS = 1e8;
-const BRANCHES = new Set(["IfStatement", "ConditionalExpression", "LogicalExpression", "SwitchStatement"]);
+const BRANCHES = new Set([
+  "IfStatement",
+  "ConditionalExpression",
+  "LogicalExpression",
+  "SwitchStatement",
+]);
 
 /** Returns why a loop is refused, or null. */
 export function endless(loop, constants) {
@@ -74,7 +79,10 @@ class Loop {
       if (jump.type === "ThrowStatement" && parent.type === "TryStatement") {
         if (node.heldAs === "block" && parent.handler) return false;
       }
-      if (parent.type === "TryStatement" && node.heldAs !== "finalizer" && this.#jumpsIn(parent.finalizer)) {
+      if (
+        parent.type === "TryStatement" && node.heldAs !== "finalizer" &&
+        this.#jumpsIn(parent.finalizer)
+      ) {
         return false;
       }
       if (isAfterJump(node, this.#constants)) return false;
@@ -98,7 +106,11 @@ class Loop {
     for (let node = parent; node; node = node.parent) {
       const isLoop = LOOPS.has(node.type);
       const isLabelled = node.type === "LabeledStatement" && node.label.name === label?.name;
-      if (label ? !isLabelled : !(isLoop || (type === "BreakStatement" && node.type === "SwitchStatement"))) {
+      if (
+        label
+          ? !isLabelled
+          : !(isLoop || (type === "BreakStatement" && node.type === "SwitchStatement"))
+      ) {
         continue;
       }
       const target = label ? node.body : node;
@@ -116,7 +128,8 @@ class Loop {
     if (test.type !== "BinaryExpression") return false;
     const bound = this.#constants.value(test.right)?.[0];
     const isUpwards = ["<", "<=", "!=", "!=="].includes(test.operator);
-    return isUpwards && (typeof bound === "number" || typeof bound === "bigint") && bound >= MOST_ROUNDS &&
+    return isUpwards && (typeof bound === "number" || typeof bound === "bigint") &&
+      bound >= MOST_ROUNDS &&
       !this.#isClock(test.left);
   }
 
@@ -142,10 +155,14 @@ class Loop {
   #isChanged(id) {
     const binding = this.#constants.binding(id);
     if (!binding) return false;
-    if (isInside(binding.id, this.#loop) && binding.kind !== "let" && binding.kind !== "var") return true;
+    if (isInside(binding.id, this.#loop) && binding.kind !== "let" && binding.kind !== "var") {
+      return true;
+    }
     if (isInside(binding.id, this.#loop.body)) return true;
     if (binding.writes.some((write) => this.#reachesRound(write) && !isIdle(write))) return true;
-    return binding.reads.some((read) => read !== id && this.#reachesRound(read) && isHandedOn(read));
+    return binding.reads.some((read) =>
+      read !== id && this.#reachesRound(read) && isHandedOn(read)
+    );
   }
 
   /** Whether what a node does may happen in a round: it stands in the loop, or in a function. */
@@ -157,7 +174,9 @@ class Loop {
   #isBackwards(test) {
     test = bare(test);
     if (test.type !== "BinaryExpression" || !/^[<>]=?$/.test(test.operator)) return false;
-    const [low, high] = test.operator.startsWith("<") ? [test.left, test.right] : [test.right, test.left];
+    const [low, high] = test.operator.startsWith("<")
+      ? [test.left, test.right]
+      : [test.right, test.left];
     const steps = [...this.#steps(low).map((step) => -step), ...this.#steps(high)];
     return steps.length > 0 && steps.every((step) => step > 0);
   }
@@ -168,7 +187,9 @@ class Loop {
     if (writes.length === 0) return this.#constants.value(node) === undefined ? [NaN] : [];
     return writes.filter((write) => this.#reachesRound(write)).map(({ parent }) => {
       if (parent.type === "UpdateExpression") return parent.operator === "++" ? 1 : -1;
-      const by = parent.type === "AssignmentExpression" ? this.#constants.value(parent.right)?.[0] : NaN;
+      const by = parent.type === "AssignmentExpression"
+        ? this.#constants.value(parent.right)?.[0]
+        : NaN;
       if (parent.operator === "+=") return Math.sign(by);
       return parent.operator === "-=" ? -Math.sign(by) : NaN;
     });
@@ -224,21 +245,26 @@ export function endlessRecursion(binding, constants) {
   const self = binding.value ?? binding.init;
   const own = bare(self);
   if (!isFunction(own) || !own.body || own.generator) return null;
-  const calls = binding.reads.filter((id) => isInside(id, own.body) && isCallOf(id, own, constants));
+  const calls = binding.reads.filter((id) =>
+    isInside(id, own.body) && isCallOf(id, own, constants)
+  );
   if (calls.length === 0 || hasBranch(own.body)) return null;
   return `${binding.name} calls itself each time it runs: give it an end`;
 }
 
 function hasBranch(body) {
   for (const node of nodes(body)) {
-    if (BRANCHES.has(node.type) || LOOPS.has(node.type) || node.type === "ThrowStatement") return true;
+    if (BRANCHES.has(node.type) || LOOPS.has(node.type) || node.type === "ThrowStatement") {
+      return true;
+    }
   }
   return false;
 }
 
 /** Whether an identifier is called by a function each time that runs, at once or later. */
 function isCallOf(id, own, constants) {
-  const isCalled = id.heldAs === "callee" || (id.heldAs === "arguments" && isLater(id.parent, constants));
+  const isCalled = id.heldAs === "callee" ||
+    (id.heldAs === "arguments" && isLater(id.parent, constants));
   if (!isCalled) return false;
   for (let inner = functionOf(id); inner !== own; inner = functionOf(inner)) {
     if (!inner || inner.heldAs !== "arguments" || !isLater(inner.parent, constants)) return false;
@@ -249,7 +275,9 @@ function isCallOf(id, own, constants) {
 /** Whether a call runs a function that it is given, once. */
 function isLater({ callee }, constants) {
   callee = bare(callee);
-  if (constants.isGlobal(callee)) return ["setTimeout", "queueMicrotask", "Promise"].includes(callee.name);
+  if (constants.isGlobal(callee)) {
+    return ["setTimeout", "queueMicrotask", "Promise"].includes(callee.name);
+  }
   return callee.type === "MemberExpression" && ["then", "finally"].includes(callee.property.name);
 }
 

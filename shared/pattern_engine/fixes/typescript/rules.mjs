@@ -1,16 +1,23 @@
 // The rules that a script is judged by. Each refusal has a stable name and says what to do instead.
 
 import { bare, Constants } from "./constants.mjs";
-import {
-  ALLOWED,
-  BORROWED,
-  FORBIDDEN_MEMBERS,
-  insteadOf,
-  NETWORK,
-  RESERVED,
-} from "./globals.mjs";
+import { ALLOWED, BORROWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
 import { judge } from "./hosts.mjs";
 import { endless, endlessRecursion } from "./loops.mjs";
+import {
+  isBinding,
+  isCalled,
+  isData,
+  isKey,
+  isLookedFor,
+  isNumericWrite,
+  isOnlyTold,
+  isPartOfText,
+  isTypeTest,
+  nameOf,
+  outermost,
+  pieces,
+} from "./places.mjs";
 import { isFunction, isWritten, resolve } from "./scopes.mjs";
 import { HOLE, nodes, Refusal } from "./tree.mjs";
 
@@ -18,10 +25,7 @@ import { HOLE, nodes, Refusal } from "./tree.mjs";
 const TELLING = new Set(["constructor", "__proto__", "globalThis", "Deno.internal"]);
 /** Methods of Object that change what they are given. */
 const CHANGING = new Set(["assign", "freeze", "seal", "preventExtensions"]);
-/** Methods that only look for a text. */
-const SEARCHES = new Set("includes startsWith endsWith indexOf lastIndexOf match search has".split(" "));
 const ADDRESS = /^\s*(https?|wss?|ftp|file|data|blob|javascript):/i;
-const ADDRESS_KEY = /url|uri|href|endpoint|host|target|base|webhook|server|api/i;
 
 /** Judges a tree: returns `refusals`, `operations`, `destructive` and `literals`. */
 export function judgeScript(tree, allowedHosts) {
@@ -93,12 +97,18 @@ class Rules {
     if (property.type === "PrivateIdentifier") return;
     const name = computed ? this.#constants.text(property) : property.name;
     if (name !== undefined) {
-      if (FORBIDDEN_MEMBERS.has(name) && !this.#isHarmless(node, name)) this.#refuseMember(name, node);
+      if (FORBIDDEN_MEMBERS.has(name) && !this.#isHarmless(node, name)) {
+        this.#refuseMember(name, node);
+      }
     } else if (!this.#isNumber(property)) {
       this.#unknownMember(node);
     }
     if (isWritten(node) && this.#isGlobalObject(object)) {
-      this.refuse("builtin", "the language's own objects are not changed: use a name of your own", node);
+      this.refuse(
+        "builtin",
+        "the language's own objects are not changed: use a name of your own",
+        node,
+      );
     }
   }
 
@@ -123,13 +133,19 @@ class Rules {
   #unknownMember(node) {
     const base = this.#constants.source(node.object);
     const isOfTheLanguage = this.#constants.isGlobal(base) && !isData(base);
-    const isValue = isFunction(base) || /^(Class|Template|Literal|Array|This|Super)/.test(base.type);
+    const isValue = isFunction(base) ||
+      /^(Class|Template|Literal|Array|Meta|This|Super)/.test(base.type);
     const isOwnList = base.type === "ArrayExpression" && !this.#isCode(node);
-    const isOwnText = (base.type === "Literal" || base.type === "TemplateLiteral") && !this.#isCode(node);
+    const isOwnText = (base.type === "Literal" || base.type === "TemplateLiteral") &&
+      !this.#isCode(node);
     if (isOfTheLanguage || (isValue && !isOwnList && !isOwnText)) {
       this.refuse("member", "a computed member of this could be anything: name the member", node);
     } else if (this.#isCode(node) && !this.#isTable(base)) {
-      this.refuse("member", "what a computed key finds is not called: use a table of functions", node);
+      this.refuse(
+        "member",
+        "what a computed key finds is not called: use a table of functions",
+        node,
+      );
     }
   }
 
@@ -139,7 +155,9 @@ class Rules {
     const { parent, heldAs } = outer;
     if (isCalled(node)) return true;
     if (parent.type === "MemberExpression" && heldAs === "object") {
-      if (!parent.computed) return isCalled(parent) && ["call", "apply", "bind"].includes(parent.property.name);
+      if (!parent.computed) {
+        return isCalled(parent) && ["call", "apply", "bind"].includes(parent.property.name);
+      }
       // table[a][b](…): the second key is judged by itself, with this as its base.
       return false;
     }
@@ -182,7 +200,8 @@ class Rules {
       case "CallExpression": {
         const callee = bare(node.callee);
         if (this.#constants.isGlobal(callee)) return ["Number", "parseInt"].includes(callee.name);
-        return callee.type === "MemberExpression" && this.#constants.isGlobal(callee.object, "Math");
+        return callee.type === "MemberExpression" &&
+          this.#constants.isGlobal(callee.object, "Math");
       }
       case "Identifier": {
         const binding = this.#constants.binding(node);
@@ -206,23 +225,38 @@ class Rules {
       const id = node.value.left ?? node.value;
       const binding = this.#names.bindings.find((one) => one.id === id);
       if (binding?.reads.some((read) => isCalled(read))) {
-        this.refuse("member", "what a computed key finds is not called: use a table of functions", node);
+        this.refuse(
+          "member",
+          "what a computed key finds is not called: use a table of functions",
+          node,
+        );
       }
     }
   }
 
   thisExpression(node) {
     let holder = node.parent;
-    while (holder && !["FunctionDeclaration", "FunctionExpression", "PropertyDefinition", "StaticBlock"].includes(holder.type)) {
+    while (
+      holder &&
+      !["FunctionDeclaration", "FunctionExpression", "PropertyDefinition", "StaticBlock"].includes(
+        holder.type,
+      )
+    ) {
       holder = holder.parent;
     }
-    const isOwn = holder && (holder.type === "PropertyDefinition" || holder.type === "StaticBlock" ||
-      ["MethodDefinition", "Property"].includes(holder.parent.type));
+    const isOwn = holder &&
+      (holder.type === "PropertyDefinition" || holder.type === "StaticBlock" ||
+        ["MethodDefinition", "Property"].includes(holder.parent.type));
     const { parent, heldAs } = outermost(node);
     const isPlain = (parent.type === "MemberExpression" && heldAs === "object") ||
-      parent.type === "ReturnStatement" || (parent.type === "BinaryExpression" && parent.operator === "in");
+      parent.type === "ReturnStatement" ||
+      (parent.type === "BinaryExpression" && parent.operator === "in");
     if (!isOwn || !isPlain) {
-      this.refuse("this", "this is only for members of your own classes and objects: name the object", node);
+      this.refuse(
+        "this",
+        "this is only for members of your own classes and objects: name the object",
+        node,
+      );
     }
   }
 
@@ -238,7 +272,11 @@ class Rules {
       this.#constants.isGlobal(callee.object, "Object");
     const [target] = node.arguments ?? [];
     if (isChange && target && this.#isGlobalObject(target)) {
-      this.refuse("builtin", "the language's own objects are not changed: use a name of your own", node);
+      this.refuse(
+        "builtin",
+        "the language's own objects are not changed: use a name of your own",
+        node,
+      );
     }
   }
 
@@ -264,7 +302,8 @@ class Rules {
       return this.refuse("host", `${name} needs a URL that can be read`, node);
     }
     const source = this.#constants.source(first);
-    const isRequest = source.type === "NewExpression" && this.#constants.isGlobal(source.callee, "Request");
+    const isRequest = source.type === "NewExpression" &&
+      this.#constants.isGlobal(source.callee, "Request");
     const { host, problem } = isRequest
       ? { host: null, problem: null }
       : judge(this.#constants.prefix(first), this.#hosts);
@@ -312,7 +351,11 @@ class Rules {
     if (!isText || isPartOfText(node) || isKey(node)) return;
     const whole = this.#constants.text(node);
     if (TELLING.has(whole) && !isLookedFor(node)) {
-      this.refuse("prototype", `the text ${whole} is not allowed: it leads to the code of others`, node);
+      this.refuse(
+        "prototype",
+        `the text ${whole} is not allowed: it leads to the code of others`,
+        node,
+      );
     }
     this.literals.push({ text: whole ?? pieces(node), name: nameOf(node), position: node.start });
     const known = this.#constants.prefix(node);
@@ -334,7 +377,11 @@ class Rules {
 
   returned(node) {
     for (let outer = node.parent; outer; outer = outer.parent) if (isFunction(outer)) return;
-    this.refuse("syntax", "return outside of a function: export default a function to answer", node);
+    this.refuse(
+      "syntax",
+      "return outside of a function: export default a function to answer",
+      node,
+    );
   }
 }
 
@@ -355,121 +402,3 @@ const RULES = {
   ExportNamedDeclaration: own.exported,
   ReturnStatement: own.returned,
 };
-
-/** The parameters and the error: data, not objects of the language. */
-function isData({ name }) {
-  return name === "params" || name === "error";
-}
-
-/** A node, with what only stands around it: a cast, await, one side of a ?? or a choice. */
-function outermost(node) {
-  for (;;) {
-    const { parent, heldAs } = node;
-    const isAround = parent?.heldAs !== undefined && (
-      heldAs === "expression" && (parent.type.startsWith("TS") || parent.type === "ChainExpression") ||
-      parent.type === "LogicalExpression" ||
-      parent.type === "AwaitExpression" ||
-      (parent.type === "ConditionalExpression" && heldAs !== "test") ||
-      (parent.type === "SequenceExpression" && parent.expressions.at(-1) === node) ||
-      (parent.type === "AssignmentExpression" && heldAs === "right" && parent.parent.type !== "ExpressionStatement")
-    );
-    if (!isAround) return node;
-    node = parent;
-  }
-}
-
-function isCalled(node) {
-  const { parent, heldAs } = outermost(node);
-  return heldAs === "callee" || (heldAs === "tag" && parent.type === "TaggedTemplateExpression");
-}
-
-function isTypeTest({ parent, heldAs }) {
-  return (parent.type === "UnaryExpression" && parent.operator === "typeof") ||
-    (parent.type === "BinaryExpression" && parent.operator === "instanceof" && heldAs === "right");
-}
-
-/** handler.bind(…) makes a function. */
-function isBinding({ callee }) {
-  callee = bare(callee);
-  return callee.type === "MemberExpression" && callee.property.name === "bind";
-}
-
-function isNumericWrite({ type, operator }) {
-  return type === "UpdateExpression" || (type === "AssignmentExpression" && /^(-|\*|\/|%|\*\*)=$/.test(operator));
-}
-
-function isPartOfText({ parent, heldAs }) {
-  return (parent.type === "BinaryExpression" && parent.operator === "+") ||
-    (parent.type === "TemplateLiteral" && heldAs === "expressions");
-}
-
-function isKey({ parent, heldAs }) {
-  return heldAs === "key" || heldAs === "source" || (parent.type === "TSEnumMember" && heldAs === "id");
-}
-
-/** A text with ${…} for what is not known of it. */
-function pieces(node) {
-  switch (node.type) {
-    case "Literal":
-      return String(node.value);
-    case "TemplateLiteral":
-      return node.quasis.map((quasi, i) =>
-        (quasi.cooked ?? "") + (i < node.expressions.length ? pieces(node.expressions[i]) : "")
-      ).join("");
-    case "BinaryExpression":
-      return pieces(node.left) + pieces(node.right);
-    default:
-      return "${…}";
-  }
-}
-
-/** The name that a text has: of a variable, a member, a key, a header. */
-function nameOf(node) {
-  const { parent, heldAs } = outermost(node);
-  const isNamed = ["init", "value", "right"].includes(heldAs);
-  switch (parent.type) {
-    case "VariableDeclarator":
-    case "TSEnumMember":
-      return parent.id.name ?? "";
-    case "Property":
-    case "PropertyDefinition":
-      return isNamed ? String(parent.key.name ?? parent.key.value ?? "") : "";
-    case "AssignmentExpression":
-    case "AssignmentPattern": {
-      const { left } = parent;
-      return isNamed ? String(left.name ?? left.property?.name ?? left.property?.value ?? "") : "";
-    }
-    case "CallExpression":
-    case "ArrayExpression": {
-      const [first, second] = parent.arguments ?? parent.elements;
-      return second === node && first.type === "Literal" ? String(first.value) : "";
-    }
-    default:
-      return "";
-  }
-}
-
-/** Whether a text is only compared with, or searched for. */
-function isLookedFor(node) {
-  const { parent, heldAs } = node;
-  if (parent.type === "BinaryExpression") return /^([!=]==?|in)$/.test(parent.operator);
-  if (parent.type === "SwitchCase") return heldAs === "test";
-  const callee = heldAs === "arguments" && parent.callee;
-  return callee?.type === "MemberExpression" && SEARCHES.has(callee.property.name);
-}
-
-/** Whether a URL is only said: in a message, in a header, in what is sent. */
-function isOnlyTold(node) {
-  for (let { parent, heldAs } = node; parent; { parent, heldAs } = parent) {
-    if (parent.type === "ThrowStatement") return true;
-    if (parent.type === "Property" && heldAs === "value") {
-      const key = String(parent.key.name ?? parent.key.value);
-      if (key === "headers" || !ADDRESS_KEY.test(key)) return true;
-    }
-    const callee = heldAs === "arguments" && parent.callee;
-    if (callee?.type === "MemberExpression" && ["JSON", "console"].includes(callee.object.name)) return true;
-    if (callee?.type === "Identifier" && /^Headers$|Error$/.test(callee.name)) return true;
-    if (/Statement$|Declaration$|Function/.test(parent.type)) return false;
-  }
-  return false;
-}

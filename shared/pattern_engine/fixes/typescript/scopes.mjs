@@ -216,7 +216,7 @@ function isName(node) {
     case "ContinueStatement":
       return true;
     case "ExportSpecifier":
-      return key === "exported";
+      return key === "exported" || [parent, parent.parent].some((one) => one.exportKind === "type");
     default:
       return false;
   }

@@ -2,120 +2,13 @@
 // that it is the whole script.
 //
 // The proof is needed: that tree is known to lose things (Deno 2.9 drops what follows a hole in an
-// array or an empty statement, and does not say that the name of a getter is computed). So every piece of the source must
-// belong to a node that was read: what is left between the nodes may be spaces, comments,
-// punctuation, and the words that belong to the node around it. Anything else refuses the script.
+// array or an empty statement, and does not say that the name of a getter is computed). So every
+// piece of the source must belong to a node that was read: what is left between the nodes may be
+// spaces, comments, punctuation, and the words that belong to the node around it. Anything else
+// refuses the script.
 
-/** Kinds of nodes: the properties that hold nodes | the words that its own text may have. */
-const KINDS = Object.entries({
-  Program: "body",
-  // Statements
-  BlockStatement: "body",
-  BreakStatement: "label|break",
-  ContinueStatement: "label|continue",
-  DoWhileStatement: "body test|do while",
-  EmptyStatement: "",
-  ExpressionStatement: "expression",
-  ForInStatement: "left right body|for in",
-  ForOfStatement: "left right body|for of await",
-  ForStatement: "init test update body|for",
-  IfStatement: "test consequent alternate|if else",
-  LabeledStatement: "label body",
-  ReturnStatement: "argument|return",
-  SwitchStatement: "discriminant cases|switch",
-  SwitchCase: "test consequent|case default",
-  ThrowStatement: "argument|throw",
-  TryStatement: "block handler finalizer|try finally",
-  CatchClause: "param body|catch",
-  WhileStatement: "test body|while",
-  // Declarations
-  VariableDeclaration: "declarations|var let const using await declare export",
-  VariableDeclarator: "id init",
-  FunctionDeclaration: "id params body|async function export default",
-  ClassDeclaration: "id superClass body decorators|class extends implements abstract export default",
-  ClassBody: "body|class extends implements abstract export default",
-  StaticBlock: "body|static",
-  MethodDefinition: "key value decorators|async static get set public private protected override",
-  PropertyDefinition:
-    "key value decorators|static public private protected override readonly declare",
-  ExportDefaultDeclaration: "declaration|export default",
-  ExportNamedDeclaration: "declaration specifiers source|export type from",
-  ExportSpecifier: "local exported|as type",
-  TSEnumDeclaration: "id body|const enum export",
-  TSEnumBody: "members|const enum export",
-  TSEnumMember: "id initializer",
-  TSParameterProperty: "parameter decorators|public private protected readonly override",
-  // Expressions
-  ArrayExpression: "elements",
-  ArrowFunctionExpression: "params body|async",
-  AssignmentExpression: "left right",
-  AwaitExpression: "argument|await",
-  BinaryExpression: "left right|in instanceof",
-  CallExpression: "callee arguments",
-  ChainExpression: "expression",
-  ClassExpression: "id superClass body decorators|class extends implements abstract",
-  ConditionalExpression: "test consequent alternate",
-  FunctionExpression:
-    "id params body|async function static get set public private protected override",
-  LogicalExpression: "left right",
-  MemberExpression: "object property",
-  NewExpression: "callee arguments|new",
-  ObjectExpression: "properties",
-  Property: "key value|async get set",
-  SequenceExpression: "expressions",
-  SpreadElement: "argument",
-  TaggedTemplateExpression: "tag quasi",
-  TemplateLiteral: "quasis expressions",
-  UnaryExpression: "argument|typeof void delete",
-  UpdateExpression: "argument",
-  YieldExpression: "argument|yield",
-  TSAsExpression: "expression|as const",
-  TSInstantiationExpression: "expression",
-  TSNonNullExpression: "expression",
-  TSSatisfiesExpression: "expression|satisfies",
-  TSTypeAssertion: "expression|const",
-  // Patterns
-  ArrayPattern: "elements decorators",
-  AssignmentPattern: "left right decorators",
-  ObjectPattern: "properties decorators",
-  RestElement: "argument decorators",
-  // Tokens
-  Identifier: "decorators",
-  Literal: "",
-  PrivateIdentifier: "",
-  Super: "",
-  TemplateElement: "",
-  ThisExpression: "",
-}).map(([kind, shape]) => {
-  const [properties, words = ""] = shape.split("|");
-  const split = (text) => text.split(" ").filter(Boolean);
-  return [kind, { properties: split(properties), words: new Set(split(words)) }];
-});
-const KIND = new Map(KINDS);
+import { DECLARED, ERASED, FACTS, KIND, LISTS, TOKENS, TYPES, unknown } from "./kinds.mjs";
 
-/** Nodes whose whole text is theirs. */
-const TOKENS = new Set(
-  "Identifier Literal PrivateIdentifier Super TemplateElement ThisExpression".split(" "),
-);
-/** Properties that hold types: they are erased before the script runs. */
-const TYPES =
-  "typeAnnotation returnType typeParameters typeArguments superTypeArguments implements".split(" ");
-/** Nodes that are erased as a whole. */
-const ERASED = new Set([
-  "TSInterfaceDeclaration",
-  "TSTypeAliasDeclaration",
-  "TSDeclareFunction",
-  "TSIndexSignature",
-  "TSAbstractMethodDefinition",
-  "TSAbstractPropertyDefinition",
-  "TSEmptyBodyFunctionExpression",
-]);
-/** Properties that hold no nodes. */
-const FACTS =
-  "name operator kind computed optional value raw regex bigint static generator async await delegate prefix shorthand method declare exportKind cooked abstract"
-    .split(" ");
-/** Nodes with a list of statements. */
-const LISTS = { Program: "body", BlockStatement: "body", SwitchCase: "consequent" };
 /** Begins the names that stand for holes in patterns while the script is read. */
 export const HOLE = "$hole$";
 const MOST_ROUNDS = 200;
@@ -218,13 +111,13 @@ class Reader {
       const value = from[fact];
       if (value !== undefined && typeof value?.type !== "string") node[fact] = value;
     }
-    if (ERASED.has(type) || (type === "VariableDeclaration" && node.declare)) {
+    if (ERASED.has(type) || (node.declare && DECLARED.has(type))) {
       this.#erase(from, type);
       node.type = "EmptyStatement";
       return node;
     }
     const kind = KIND.get(type);
-    if (kind === undefined || node.declare && type === "ClassDeclaration") {
+    if (kind === undefined || from.meta?.name === "import") {
       throw new Refusal(...unknown(type), start);
     }
     this.#nodes.push(node);
@@ -350,7 +243,11 @@ class Reader {
   }
 
   #check(start, end, owners) {
-    for (const found of this.#text.slice(start, end).matchAll(/[^\s{}()[\];,.:?!=<>+\-*/%&|^~\uFEFF]+/g)) {
+    for (
+      const found of this.#text.slice(start, end).matchAll(
+        /[^\s{}()[\];,.:?!=<>+\-*/%&|^~\uFEFF]+/g,
+      )
+    ) {
       const at = start + found.index;
       const owner = owners.of(at);
       const isMark = owner?.type === "TemplateLiteral" && /^[`$]+$/.test(found[0]);
@@ -378,26 +275,4 @@ class Owners {
     this.#open = this.#open.filter((node) => node.end > position);
     return this.#open.at(-1);
   }
-}
-
-const IMPORT = ["import", "import is not allowed: a fix is one file, without libraries"];
-const UNKNOWN = {
-  ImportDeclaration: IMPORT,
-  ImportExpression: IMPORT,
-  TSImportEqualsDeclaration: IMPORT,
-  TSImportType: IMPORT,
-  TSExternalModuleReference: IMPORT,
-  ExportAllDeclaration: IMPORT,
-  TSExportAssignment: ["import", "export = is not allowed: export default the function"],
-  TSNamespaceExportDeclaration: ["import", "export as namespace is not allowed"],
-  MetaProperty: ["import", "import.meta and new.target are not allowed: use the parameters"],
-  WithStatement: ["with", "with is not allowed: name the object each time"],
-  DebuggerStatement: ["construct", "debugger is not allowed: remove it"],
-  Decorator: ["construct", "decorators are not allowed: call the function"],
-  TSModuleDeclaration: ["construct", "namespaces are not allowed: use functions and objects"],
-  AccessorProperty: ["construct", "accessor is not allowed: write a getter and a setter"],
-};
-
-function unknown(type) {
-  return UNKNOWN[type] ?? ["construct", `${type} is not allowed`];
 }
