@@ -826,6 +826,7 @@ BENIGN: Final[tuple[str, ...]] = (
     "async function main() { console.log(await Promise.resolve(1)); }\nmain().catch((failure) => console.error(failure));",
     "export default (params) => params?.a?.b?.[0]?.c?.toUpperCase?.() ?? 'none'",
     "export default 42",
+    "const f = (...all: any[]) => all;\nconsole.log([...f('a', 'b', 1), 2, ...f(1, 2), ...(params.x as any[]), , 3])",
     "declare enum E { A }\ntype Foo = string;\nexport type { Foo };\nconsole.log(1)",
     "class MyError extends Error { constructor(m: string) { super(m); this.name = new.target.name } }\nthrow new MyError('x')",
     "const fields = ['password', 'token', 'secret'];\nconsole.log(fields, { password: '[redacted]', token: '***' })",

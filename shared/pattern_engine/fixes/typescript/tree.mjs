@@ -168,7 +168,8 @@ class Reader {
         return;
       }
       if (element === null) return;
-      [from, isFirst] = [element.end, false];
+      // Of a spread the parser's tree has the dots alone.
+      [from, isFirst] = [Math.max(element.end, element.argument?.end ?? 0), false];
     }
   }
 
