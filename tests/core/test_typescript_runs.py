@@ -600,6 +600,17 @@ def test_all_tries_share_the_time() -> None:
     assert outcome.duration_ms <= 3_000
 
 
+def test_a_deno_that_does_not_start_is_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that is no program raises nothing: nothing ran."""
+    (tmp_path / "deno").write_text("not a program")
+    monkeypatch.setattr(deno, "find", lambda: str(tmp_path / "deno"))
+    outcome = run("export default () => 1")
+    assert not outcome.success
+    assert not outcome.started
+
+
 def test_without_deno_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Deno is not installed, the outcome says so, and that nothing ran."""
     monkeypatch.setattr(deno, "find", lambda: None)

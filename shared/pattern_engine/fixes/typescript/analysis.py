@@ -53,26 +53,24 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
     if problem := unreadable(script):
         return _refused(problem)
     try:
-        allowed = hosts.allowed_hosts(parameters or {})
+        allowed = hosts.public_hosts(parameters or {})
     except ValueError as failure:
         return _refused(Finding("parameters", str(failure)))
-    for host in allowed:
-        if reason := hosts.problem_with(host):
-            return _refused(Finding("parameters", f"allowed_hosts: {reason}"))
     program = deno.find()
     if program is None:
         return _refused(Finding("unavailable", deno.MISSING))
     try:
         return _analysed(program, script, allowed)
-    except _UnreadableError as failure:
-        return _refused(Finding("depth", str(failure)))
+    except _UnreadError as failure:
+        return _refused(failure.finding)
 
 
-class _UnreadableError(Exception):
-    """The script cannot be read within limits: make it shorter and flat."""
+class _UnreadError(Exception):
+    """The script was not read; why is told by `finding`."""
 
-    def __str__(self) -> str:
-        return str(type(self).__doc__).rstrip(".")
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.finding = Finding(rule, message)
 
 
 def _refused(finding: Finding) -> Analysis:
@@ -99,7 +97,7 @@ def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any]
     """Have the script read.
 
     Raises:
-        _UnreadableError: the reader died, or took too long.
+        _UnreadError: the reader did not start, died, or took too long.
     """
     with deno.private_home() as (home, environment):
         given = home / "script.json"
@@ -109,12 +107,16 @@ def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any]
             f"--v8-flags=--max-old-space-size={_HEAP_MB},--disallow-code-generation-from-strings",
             *(str(_ANALYSER), "--", str(given)),
         ]
-        ended = run_bounded(command, cwd=str(home), environment=environment, limits=_LIMITS)
+        try:
+            ended = run_bounded(command, cwd=str(home), environment=environment, limits=_LIMITS)
+        except OSError as failure:
+            reason = f"Deno cannot be started: {failure.strerror}"
+            raise _UnreadError("unavailable", reason) from failure
     for line in ended.stdout.decode(errors="replace").splitlines():
         if ended.exit_code == 0 and line.startswith(_MARK):
             read: dict[str, Any] = json.loads(line.removeprefix(_MARK))
             return read
-    raise _UnreadableError
+    raise _UnreadError("depth", "the script cannot be read within limits: make it shorter and flat")
 
 
 def _credentials(script: str, literals: list[dict[str, str]]) -> list[Finding]:

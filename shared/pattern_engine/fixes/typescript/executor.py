@@ -143,12 +143,12 @@ def _once(command: list[str], job: Job, left_ms: int) -> Outcome:
     with deno.private_home() as (home, environment):
         given = home / "fix.json"
         given.write_text(_input(job, word), encoding="utf-8")
-        ended = run_bounded(
-            [*command, f"--allow-read={given}", str(_LAUNCHER), str(given)],
-            cwd=str(home),
-            environment=environment,
-            limits=limits,
-        )
+        started = [*command, f"--allow-read={given}", str(_LAUNCHER), str(given)]
+        try:
+            ended = run_bounded(started, cwd=str(home), environment=environment, limits=limits)
+        except OSError as failure:
+            error = f"Deno cannot be started: {failure.strerror}"
+            return Outcome(success=False, error=error, started=False)
     return _outcome(ended, word.encode(), job.limits)
 
 

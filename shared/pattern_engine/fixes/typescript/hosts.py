@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["allowed_hosts", "problem_with"]
+__all__ = ["allowed_hosts", "public_hosts"]
 
 _NAME: Final = re.compile(
     r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}"
@@ -45,8 +45,20 @@ def allowed_hosts(parameters: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(sorted({host.lower() for host in given}))
 
 
-def problem_with(host: str) -> str | None:
-    """Return why a fix may not reach a well-formed host: it is none of the public network."""
+def public_hosts(parameters: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the hosts, which are of the public network as far as their names tell.
+
+    Raises:
+        ValueError: they are no list of such hosts; the message says why.
+    """
+    hosts = allowed_hosts(parameters)
+    for host in hosts:
+        if problem := _private(host):
+            raise ValueError(f"allowed_hosts: {problem}")
+    return hosts
+
+
+def _private(host: str) -> str | None:
     name = host.partition(":")[0]
     try:
         address = ipaddress.ip_address(name)

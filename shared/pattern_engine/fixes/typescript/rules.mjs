@@ -60,6 +60,7 @@ class Rules {
   run() {
     for (const binding of this.#names.bindings) this.#binding(binding);
     for (const id of this.#names.references) this.#reference(id);
+    this.#exports();
     for (const node of nodes(this.#tree)) {
       RULES[node.type]?.call(this, node);
       this.text(node);
@@ -373,6 +374,24 @@ class Rules {
 
   exported(node) {
     if (node.source) this.refuse("import", "export from is not allowed: a fix is one file", node);
+  }
+
+  /** A module that exports, but no function to run, would succeed by doing nothing. */
+  #exports() {
+    const given = this.#tree.body.filter(({ type, exportKind, declaration }) =>
+      type === "ExportDefaultDeclaration" ||
+      (type === "ExportNamedDeclaration" && exportKind !== "type" &&
+        declaration?.type !== "EmptyStatement")
+    );
+    const hasDefault = given.some(({ type, specifiers = [] }) =>
+      type === "ExportDefaultDeclaration" ||
+      specifiers.some(({ exported }) => (exported.name ?? exported.value) === "default")
+    );
+    if (
+      given.some(({ declaration, specifiers }) => declaration || specifiers.length) && !hasDefault
+    ) {
+      this.refuse("export", "nothing of this would run: export default the function", given[0]);
+    }
   }
 
   returned(node) {
