@@ -36,6 +36,15 @@ _HEADERS: Final = frozenset({"authorization", "proxy-authorization", "x-authoriz
 _AUTHORIZATION: Final = re.compile(
     r"(?i)authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[a-z]{1,16}\s{1,4})?(?P<value>[^\s\"',;]{8,})"
 )
+#: Names that tell of a secret and not the secret: tokenUrl, password_field.
+_ABOUT: Final = re.compile(
+    r"(?i)(?:ur[li]|endpoint|path|header|field|column|param(?:eter)?|table|error|message|event"
+    r"|status|state|pattern|regexp?|prefix|env|variable|label|reason|kind)s?$"
+)
+#: What stands where a secret was, or will be: [redacted], <your token>, ***, the name of a type.
+_PLACEHOLDER: Final = re.compile(
+    r"(?i)[\[<({*].*[\]>)}*]|redacted|hidden|masked|string|text|varchar"
+)
 #: The values of fetch's option `credentials`.
 _MODES: Final = frozenset({"include", "omit", "same-origin"})
 
@@ -69,7 +78,11 @@ def credential_by_name(name: str, value: str) -> str | None:
         return literal_credential(f"authorization: {value}")
     if name.lower() == "credentials" and value in _MODES:
         return None
+    is_sentence = len(value.split()) > 2
+    if is_sentence or _ABOUT.search(name) or _PLACEHOLDER.fullmatch(value):
+        return literal_credential(value)
     bare = value.translate({ord(quote): None for quote in "\"'\\\n"})
+    name = "password" if name.lower() == "pass" else name
     return literal_credential(value) or literal_credential(f"{name}: '{bare}'")
 
 

@@ -1,0 +1,1 @@
+"""Fixes of type typescript: Deno reads them and runs them, with no permission but to fetch."""

@@ -1,0 +1,92 @@
+// Runs one fix. Started with no permission but to read its input and to reach the approval's hosts;
+// the first is given back before the fix is looked at.
+//
+// The fix is a module made of a Blob, so that whatever it imported would be asked for at run time,
+// under the permissions of that time; a file beside this one would be loaded without asking. Its
+// parameters and its error come as JSON and are only ever data.
+//
+// The answer is written to stdout after a word that the fix does not know, so that nothing that it
+// prints is taken for one.
+
+/** What the analysis refuses by name is not there either, as far as the runtime can do without. */
+const GONE =
+  "Deno Worker WebAssembly caches localStorage sessionStorage navigator location BroadcastChannel process Buffer global window self alert confirm prompt close"
+    .split(" ");
+
+const { exit, stdout, readTextFileSync, permissions, args } = Deno;
+const { parse, stringify } = JSON;
+const encoder = new TextEncoder();
+const createObjectURL = URL.createObjectURL;
+
+const { script, params, error, word } = parse(readTextFileSync(args[0]));
+permissions.revokeSync({ name: "read" });
+
+// The first answer counts, and nothing of the fix goes on after it.
+let isAnswered = false;
+const answer = (text) => {
+  if (isAnswered) return;
+  isAnswered = true;
+  const bytes = encoder.encode(word + text);
+  for (let sent = 0; sent < bytes.length;) sent += stdout.writeSync(bytes.subarray(sent));
+  exit(0);
+};
+const fail = (reason) => answer(stringify({ error: told(reason) }));
+const succeed = (result) => {
+  try {
+    answer(`{"result":${json(result)}}`);
+  } catch (reason) {
+    answer(stringify({ error: `the result is no JSON: ${told(reason)}` }));
+  }
+};
+
+/** A result as JSON; what JSON leaves out in silence is refused. */
+function json(result) {
+  const check = (_key, value) => {
+    if (typeof value === "function" || typeof value === "symbol") {
+      throw new TypeError(`it holds a ${typeof value}`);
+    }
+    return value;
+  };
+  return stringify(result === undefined ? null : result, check);
+}
+
+/** "TypeError: x is not a function (line 3)"; without the advice to run with more permissions. */
+function told(reason) {
+  if (!(reason instanceof Error) && !(reason instanceof DOMException)) {
+    return `the script threw ${
+      typeof reason === "string" ? stringify(reason) : kind(reason)
+    }, not an error`;
+  }
+  const line = /blob:[^\s)]*?:(\d+):\d+/.exec(String(reason.stack))?.[1];
+  const { name, message, cause } = reason;
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  const text = `${name}: ${message}${why}`.replace(/, run again with.*$/s, "");
+  return text + (line ? ` (line ${line})` : "");
+}
+
+function kind(value) {
+  return value === null ? "null" : `a value of type ${typeof value}`;
+}
+
+addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  fail(event.reason);
+});
+addEventListener("error", (event) => {
+  event.preventDefault();
+  fail(event.error);
+});
+addEventListener("unload", () => succeed(null));
+
+const module = createObjectURL(new Blob([script], { type: "application/typescript" }));
+delete URL.createObjectURL;
+for (const name of GONE) delete globalThis[name];
+Object.assign(globalThis, { params, error });
+
+try {
+  const { default: fix } = await import(module);
+  // A plain script answers when all that it began has ended, see "unload" above.
+  if (fix !== undefined) succeed(await (typeof fix === "function" ? fix(params, error) : fix));
+} catch (reason) {
+  fail(reason);
+}
