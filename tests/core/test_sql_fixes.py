@@ -373,6 +373,15 @@ def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closi
     assert {finding.rule for finding in analysis.findings} <= {"depth", "syntax", "where"}
 
 
+def test_queries_that_name_each_other_twice_are_survived() -> None:
+    """Twenty of them would be a million, were each followed wherever it is named."""
+    queries = ", ".join(f"q{n} as (select a.id from q{n - 1} a, q{n - 1} b)" for n in range(1, 21))
+    script = f"with q0 as (select id from t), {queries} delete from t using q20 q where q.id = t.id"
+    began = time.perf_counter()
+    assert [finding.rule for finding in analyse(script).findings] == ["where"]
+    assert time.perf_counter() - began < 10
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [

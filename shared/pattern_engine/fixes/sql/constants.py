@@ -62,7 +62,7 @@ INFINITY: Final = float("inf")
 #: Columns that Supabase's table editor makes for every table, or that hold the row's key.
 KEYS: Final = frozenset({"id", "uuid", "guid", "pk", "ctid"})
 #: Columns that no row leaves empty.
-NEVER_NULL: Final = KEYS | {"created_at", "inserted_at"}
+NEVER_NULL: Final = KEYS | {"oid"} | {"created_at", "inserted_at"}
 
 _TEXT_CALLS: Final = frozenset({"concat", "strpos", "position", "left", "substr", "substring"})
 _CLOCKS: Final = frozenset(
@@ -92,7 +92,7 @@ _SPAN_PART: Final = re.compile(
 )
 _CLOCK_PART: Final = re.compile(r"(\d+):(\d+)(?::(\d+)(?:\.\d+)?)?")
 _DATE: Final = re.compile(r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?![\d-])")
-_NUMBER: Final = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{0,40})?\s*")
+_NUMBER: Final = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{0,40})?(?:[eE][+-]?\d{1,3})?\s*")
 BOOLEANS: Final = {"t": True, "true": True, "f": False, "false": False}
 _WRAPPING: Final = (ast.TypeCast, ast.CollateClause)
 

@@ -4,7 +4,16 @@ from typing import Any, Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.constants import KEYS, bare, column_of, is_a, named, text_of
+from pattern_engine.fixes.sql.constants import (
+    KEYS,
+    NULL,
+    bare,
+    column_of,
+    constant,
+    is_a,
+    named,
+    text_of,
+)
 from pattern_engine.fixes.sql.terms import operator, text_or_empty
 
 __all__ = ["contains_everything", "matches_everything", "pattern_of"]
@@ -66,4 +75,13 @@ def contains_everything(node: Node) -> bool:
     if name or operator(node) not in ("@>", "<@"):
         return False
     sides = (node.lexpr, node.rexpr) if operator(node) == "@>" else (node.rexpr, node.lexpr)
-    return text_or_empty(sides[1]) in _NOTHING or text_of(sides[0]) in _UNBOUNDED
+    return text_or_empty(sides[1]) in _NOTHING or _is_unbounded(sides[0])
+
+
+def _is_unbounded(node: Node) -> bool:
+    """Tell whether a range is `(,)` or made without bounds, as `tstzrange(null, 'infinity')`."""
+    inner = bare(node)
+    if not named(inner).endswith("range"):
+        return text_of(inner) in _UNBOUNDED
+    bounds = [constant(argument) for argument in inner.args or ()][:2]
+    return all(bound is NULL or bound in _EVER for bound in bounds)

@@ -14,6 +14,7 @@ __all__ = [
     "only_value",
     "scalar_subquery",
     "selecting",
+    "without_limit",
 ]
 
 # pglast declares each attribute of each node as optional; which ones are set, the grammar says.
@@ -72,6 +73,12 @@ def extreme(node: Node) -> tuple[str | None, Node, Node]:
     query = scalar_subquery(node)
     call = None if query is None or query.groupClause else _only_call(query, "min", "max")
     return (named(call), call.args[0], query) if call else (None, None, None)
+
+
+def without_limit(query: Node) -> Node:
+    """Return a query without its LIMIT: whether it finds anything does not hang on that."""
+    slots = {slot: getattr(query, slot) for slot in query}
+    return ast.SelectStmt(**{**slots, "limitCount": None})
 
 
 def selecting(value: Node, query: Node) -> Node:

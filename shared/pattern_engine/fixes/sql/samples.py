@@ -44,7 +44,7 @@ _LAST: Final = Moment(date(9000, 1, 1).toordinal())
 _RECORDED: Final = frozenset({"created_at", "inserted_at", "updated_at"})
 _NOT_NEGATIVE: Final = frozenset(
     """abs length char_length character_length octet_length bit_length cardinality strpos position
-    jsonb_array_length json_array_length num_nulls num_nonnulls count random
+    jsonb_array_length json_array_length num_nulls num_nonnulls array_length count random
     row_number rank dense_rank""".split()  # noqa: SIM905  words in rows are read more easily
 )
 _SMALLEST_PART: Final = {"year": Fraction(1970), "epoch": Fraction(1)}
@@ -136,6 +136,10 @@ def _limited_numbers(term: Node) -> list[Fraction] | None:
 def _smallest(term: Node) -> Fraction:
     """Return the smallest number that a term can be: keys count from 1, lengths from 0."""
     column = column_of(term)
+    if is_a(term, ast.CoalesceExpr):
+        return min(_smallest_value(argument) for argument in term.args)
+    if _is_square(term):
+        return Fraction(0)
     if column in KEYS or (column or "").endswith("_id"):
         return Fraction(1)
     argument = term.args[0] if named(term) and term.args else None
@@ -144,6 +148,22 @@ def _smallest(term: Node) -> Fraction:
     if named(term) in ("extract", "date_part"):
         return _SMALLEST_PART.get(text_of(argument) or "", Fraction(0))
     return Fraction(0) if named(term) in _NOT_NEGATIVE else -_LARGEST - 1
+
+
+def _smallest_value(node: Node) -> Fraction:
+    value = constant(node)
+    return value if isinstance(value, Fraction) else _smallest(node)
+
+
+def _is_square(term: Node) -> bool:
+    """Tell whether a term is `x * x`, `x ^ 2` or `@ x`."""
+    if not is_a(term, ast.A_Expr):
+        return False
+    name = term.name[-1].sval
+    if name == "^":
+        power = constant(term.rexpr)
+        return isinstance(power, Fraction) and power % 2 == 0
+    return bool(name == "@" if term.lexpr is None else name == "*" and term.lexpr == term.rexpr)
 
 
 def _days(term: Node, values: set[float]) -> list[float]:
@@ -165,7 +185,7 @@ def _texts(term: Node, values: set[str]) -> list[str]:
     candidates = ["\U0010ffff", *(f"{value}\0" for value in sorted(values)), *values, ""]
     if any(_UUID.fullmatch(value) for value in values):
         candidates = [value for value in candidates if _NO_UUID <= value.lower() <= _LAST_UUID]
-    if column_of(term) in KEYS:
+    if column_of(term) in KEYS | _RECORDED:
         candidates = [value for value in candidates if value not in ("", _NO_UUID)]
     return candidates or ["\U0010ffff"]
 

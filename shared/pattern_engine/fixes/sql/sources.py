@@ -43,6 +43,8 @@ class Row:
     """WITH queries in reach."""
     depth: int = 0
     """How many subqueries stand around it."""
+    whole: dict[int, bool] = field(default_factory=dict)
+    """Whether a query gives all rows, by its node's id: asked once, however often it is named."""
     joined: Names = frozenset()
     """Names of tables that are joined to the row, so that the row decides what they hold."""
 
@@ -178,12 +180,13 @@ def _item_names(item: Node) -> Iterator[str]:
 
 def _is_whole(row: Row, query: Node, holds: Holds) -> bool:
     """Tell whether a query gives every row of the row's table."""
-    return any(
-        branch.fromClause and (condition is None or holds(condition, beside))
-        for branch, condition, beside in _branches(
-            query, replace(row, names=frozenset(), depth=row.depth + 1), holds
+    if id(query) not in row.whole:
+        inner = replace(row, names=frozenset(), depth=row.depth + 1)
+        row.whole[id(query)] = any(
+            branch.fromClause and (condition is None or holds(condition, beside))
+            for branch, condition, beside in _branches(query, inner, holds)
         )
-    )
+    return row.whole[id(query)]
 
 
 def witnesses(query: Node, row: Row, holds: Holds) -> Iterator[tuple[Node, Node, Row]]:

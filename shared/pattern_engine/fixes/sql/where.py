@@ -13,6 +13,7 @@ that while the fix runs.
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final
 
 from pglast import ast, enums
@@ -53,7 +54,6 @@ _TEST = enums.BoolTestType
 _LINK = enums.SubLinkType
 _MIRRORED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _EXTREMES: Final = frozenset({("min", ">="), ("max", "<=")})
-_BOUNDS: Final = {"<=": enums.MinMaxOp.IS_GREATEST, ">=": enums.MinMaxOp.IS_LEAST}
 _MATCHING: Final = frozenset({"~", "~*", "~~", "~~*", "^@"})
 _HOLD_FOR_EQUALS: Final = frozenset({"~=", "@>", "<@", "&&", "^@"})
 
@@ -106,11 +106,15 @@ class _Condition:
         return every(parts) if node.boolop == enums.BoolExprType.AND_EXPR else some(parts)
 
     def case(self, node: Node) -> Formula:
-        otherwise = self.formula(node.defresult) if node.defresult else always(False)
+        return self.first_branch(node, self.formula)
+
+    def first_branch(self, node: Node, judge: Callable[[Node], Formula]) -> Formula:
+        """Judge the result of the first branch of a CASE whose condition holds."""
+        otherwise = judge(node.defresult) if node.defresult else always(None)
         whens = [
             (
                 self.compared("=", node.arg, when.expr) if node.arg else self.formula(when.expr),
-                self.formula(when.result),
+                judge(when.result),
             )
             for when in node.args
         ]
@@ -134,6 +138,9 @@ class _Condition:
                 ast.NullTest(arg=part, nulltesttype=node.nulltesttype) for part in inner.args or ()
             )
             return every([self.null_test(test) for test in tests])
+        if is_a(inner, ast.A_Expr) and inner.kind == _KIND.AEXPR_NULLIF:
+            equal = self.compared("=", inner.lexpr, inner.rexpr)
+            return equal if wanted else negated(equal)
         if constant(inner) is NULL:
             return always(wanted)
         if terms.never_null(inner, self.row):
@@ -232,8 +239,9 @@ class _Condition:
             _LINK.ALL_SUBLINK,
         ) and subquery_is_empty(node.subselect):
             return always(kind == _LINK.ALL_SUBLINK)
-        if kind == _LINK.EXISTS_SUBLINK and self.has_witness(None, "=", node.subselect):
-            return always(True)
+        if kind == _LINK.EXISTS_SUBLINK:
+            found = self.has_witness(None, "=", queries.without_limit(node.subselect))
+            return always(True) if found else self.variables.unknown(node)
         alone = queries.only_value(node.subselect)
         if alone is not None and kind in (_LINK.ANY_SUBLINK, _LINK.ALL_SUBLINK):
             return self.compared(operator, node.testexpr, alone)
@@ -265,6 +273,8 @@ class _Condition:
             return every(parts) if operator == "=" else negated(every(parts))
         if constant(left) is not None and constant(right) is None:
             left, right, operator = right, left, _MIRRORED.get(operator, operator)
+        if split := self.by_parts(operator, left, right):
+            return split
         value = constant(right)
         if value is NULL:
             return always(None)
@@ -274,6 +284,21 @@ class _Condition:
         if value is not None:
             return self.with_constant(operator, left, right, value)
         return self.with_other(operator, left, right)
+
+    def by_parts(self, operator: str, left: Node, right: Node) -> Formula | None:
+        """Compare what a CASE, a GREATEST or a LEAST is made of; None where neither side is one."""
+        mirrored = _MIRRORED.get(operator, operator)
+        for one, other, name in ((left, right, operator), (right, left, mirrored)):
+            if is_a(one, ast.CaseExpr):
+                return self.first_branch(one, partial(self.compared_turned, name, other))
+            if is_a(one, ast.MinMaxExpr) and name in _MIRRORED:
+                parts = [self.compared(name, each, other) for each in one.args]
+                greatest = one.op == enums.MinMaxOp.IS_GREATEST
+                return some(parts) if greatest is name.startswith(">") else every(parts)
+        return None
+
+    def compared_turned(self, operator: str, right: Node, left: Node) -> Formula:
+        return self.compared(operator, left, right)
 
     def with_constant(self, operator: str, left: Node, right: Node, value: Constant) -> Formula:
         known = constant(left)
@@ -313,14 +338,9 @@ class _Condition:
         return self.variables.signed(operator, left, right)
 
     def holds_by_form(self, operator: str, left: Node, right: Node) -> bool:
-        """Judge `id <= greatest(id, 0)`, and subqueries over the row's own table.
-
-        As in `id >= (select min(id) from users)`.
-        """
+        """Judge subqueries over the row's own table: `id >= (select min(id) from users)`."""
         mirrored = _MIRRORED.get(operator, operator)
         for one, other, name in ((left, right, operator), (right, left, mirrored)):
-            if is_a(other, ast.MinMaxExpr) and other.op == _BOUNDS.get(name):
-                return any(self.are_equal(one, each) for each in other.args)
             extreme, argument, query = queries.extreme(other)
             if (extreme, name) in _EXTREMES:
                 return self.has_witness(one, "=", queries.selecting(argument, query))
