@@ -1,9 +1,4 @@
-"""What the constants in a condition amount to, and which values a row could have beside them.
-
-`where` asks whether a condition holds for every row. Between two neighbouring constants no
-comparison changes its answer, so a handful of samples stands for all values of a column: the
-constants, one value between each two, one below, one above.
-"""
+"""What the constants in a condition amount to: numbers, texts, booleans, moments and intervals."""
 
 import re
 from datetime import date
