@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from pattern_engine.fixes.analysis import MAX_BYTES
+from pattern_engine.fixes.analysis import MAX_BYTES, Sample
+from pattern_engine.fixes.sql import allowed
 from pattern_engine.fixes.sql.analysis import analyse
 
 if TYPE_CHECKING:
@@ -81,6 +82,19 @@ PREPARED = [
         'update "My Schema"."Weird ""Name" set "a b" = \'it\'\'s\' where "a b" is null',
         'UPDATE "My Schema"."Weird ""Name" SET "a b" = \'it\'\'s\' WHERE "a b" IS NULL',
     ),
+    # PostgreSQL 15 does not know BY TARGET.
+    (
+        (
+            "merge into users u using jobs j on u.id = j.id when matched and j.done then update set"
+            " name = 'x' when matched then delete when not matched then insert (id) values (j.id)"
+        ),
+        (
+            "MERGE INTO public.users AS u USING public.jobs AS j ON u.id = j.id"
+            " WHEN MATCHED AND j.done THEN UPDATE SET name = 'x' WHEN MATCHED THEN DELETE"
+            " WHEN NOT MATCHED THEN INSERT (id) VALUES (j.id)"
+        ),
+    ),
+    ("select 'a\\b'", "SELECT E'a\\\\b'"),
     ("select 1; select 2", "SELECT 1;\nSELECT 2"),
     ("/* drop table users; */ select 1 -- ; drop table users", "SELECT 1"),
 ]
@@ -123,6 +137,12 @@ ACCEPTED = [
     "update users set name = $q$dollar; drop table users$q$ where id = 1",
     "update users set name = E'tab\\t' || U&'\\0041' where id = 1",
     "select ctid, xmin from users where id = 1",
+    'select name collate "C" from users where id = 1',
+    "select make_interval(hours => 2), lpad(name, 8, '0'), format('%s-%L', name, 1) from users",
+    "select g from generate_series(1, 100) g",
+    "select d from generate_series(now() - interval '7 days', now(), '1 day') d",
+    "select (u).id, u.* from users u",
+    "select * from jsonb_populate_record(null::users, $1)",
 ]
 
 
@@ -209,7 +229,6 @@ REFUSED = [
     ("reindex table users", "statement"),
     ("comment on table users is 'x'", "statement"),
     ("security label on table users is 'x'", "statement"),
-    ("merge into users u using jobs j on u.id = j.id when matched then delete", "statement"),
     ("savepoint a", "statement"),
     ("rollback", "statement"),
     ("begin; delete from users where id = 1", "transaction"),
@@ -256,6 +275,19 @@ REFUSED = [
     ("select * from generate_series(1, 1000000000)", "function"),
     ("select * from pg_ls_dir('/')", "function"),
     ("select repeat('x', 1000000000)", "function"),
+    ("select repeat('x', id) from users", "function"),
+    ("select format('%1000000000s', 'x')", "function"),
+    ("select * from generate_series(now(), now() + '1 year', '1 millisecond')", "function"),
+    ("select f.pg_read_file from unnest(array['x']) f", "function"),
+    ("select (1.5::float8).pg_sleep", "function"),
+    ("with recursive r as (select 1 union all select 1 from r) select * from r", "recursion"),
+    ("select 1 collate public.mine", "construct"),
+    ("select * from pg_authid", "schema"),
+    ("select 1 from users u for update of public.u", "schema"),
+    ("merge into users u using jobs j on u.id = 1 when matched then delete", "where"),
+    ("merge into auth.users u using jobs j on u.id = j.id when matched then delete", "schema"),
+    ("select 'sk_" + "live_4eC39HqLyjWDarjtT1zdp7dc'", "credential"),
+    ("select 1 -- sk_" + "live_4eC39HqLyjWDarjtT1zdp7dc", "credential"),
     ("select regclass('users')", "function"),
     ("select int4('1')", "function"),
     ("update users set name = pg_read_file('x') where id = 1", "function"),
@@ -314,6 +346,11 @@ BOMBS = [
     ("select 1", "::int", "", ""),
     ("select 1", " union select 1", "", ""),
     ("select ", "case when true then ", "1", " end"),
+    ("delete from a where ", "exists (select 1 from a where ", "id = 1", ")"),
+    ("delete from a where ", "id = (select id from a where ", "id = 1", ")"),
+    ("delete from a where id = 1", "-id", " = 1", ""),
+    ("delete from a where id = ", "coalesce($1, ", "id", ")"),
+    ("delete from a where id = 1", " or id <> b", "", ""),
     ("select * from ", "(select * from ", "a", ") x"),
     ("select * from a", " join b on true", "", ""),
     ("select ", "array[", "1", "]"),
@@ -330,8 +367,19 @@ def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closi
     times = (MAX_BYTES - 200) // (len(opening) + len(closing))
     began = time.perf_counter()
     analysis = analyse(start + opening * times + middle + closing * times)
+    for shallow in (5, 10, 20):
+        analyse(start + opening * shallow + middle + closing * shallow)
     assert time.perf_counter() - began < 10
-    assert {finding.rule for finding in analysis.findings} <= {"depth", "syntax"}
+    assert {finding.rule for finding in analysis.findings} <= {"depth", "syntax", "where"}
+
+
+def test_queries_that_name_each_other_twice_are_survived() -> None:
+    """Twenty of them would be a million, were each followed wherever it is named."""
+    queries = ", ".join(f"q{n} as (select a.id from q{n - 1} a, q{n - 1} b)" for n in range(1, 21))
+    script = f"with q0 as (select id from t), {queries} delete from t using q20 q where q.id = t.id"
+    began = time.perf_counter()
+    assert [finding.rule for finding in analyse(script).findings] == ["where"]
+    assert time.perf_counter() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -344,7 +392,7 @@ def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closi
         ),
         (
             "drop table users",
-            "DROP is not allowed: a fix is made of SELECT, INSERT, UPDATE, DELETE",
+            "DROP is not allowed: a fix is made of SELECT, INSERT, UPDATE, DELETE, MERGE",
         ),
         ("select pg_sleep(1)", "pg_sleep() is never allowed in a fix"),
     ],
@@ -397,6 +445,9 @@ GRANTED = [
     ("select public.dblink('x')", {"functions": ["public.dblink"]}, False),
     ("select net.http_post('x')", {"functions": ["net.http_post"]}, False),
     ("select fix.execute('x')", {"functions": ["fix.execute"]}, False),
+    ("select extensions.unaccent('x')", {"functions": ["extensions.unaccent"]}, True),
+    ("select extensions.dblink('x')", {"functions": ["extensions.dblink"]}, False),
+    ("select id from auth.users for share", {"reads": ["auth.users"]}, False),
     ("select 1", {"functions": [1]}, False),
     ("select 1", {"other": object()}, True),
 ]
@@ -408,6 +459,160 @@ def test_an_approval_widens_the_lists_but_not_all(
 ) -> None:
     """Tables to read and functions to call may be named; secrets, catalogue and dangers never."""
     assert analyse(script, parameters).accepted is accepted
+
+
+def test_what_is_lost_is_told() -> None:
+    """Every delete, wherever it stands; a MERGE counts if one of its branches deletes."""
+    deleting = analyse(
+        "with gone as (delete from sessions where id = 1 returning id)"
+        " update users set name = 'x' from gone where users.id = gone.id"
+    )
+    assert deleting.destructive == ("delete public.sessions",)
+    merge = "merge into users u using jobs j on u.id = j.id when matched then "
+    assert analyse(merge + "delete").destructive == ("delete public.users",)
+    assert analyse(merge + "update set name = 'x'").destructive == ()
+    assert analyse(merge + "delete").operations == ("merge public.users",)
+
+
+SAMPLED = [
+    (
+        "update users u set name = 'x' from jobs j where j.id = u.id and u.name is null",
+        (
+            "SELECT to_jsonb(u.*) AS row FROM public.users AS u, public.jobs AS j"
+            " WHERE j.id = u.id AND u.name IS NULL LIMIT 5"
+        ),
+    ),
+    (
+        "with old as (select id from jobs) delete from users where id in (select id from old)",
+        (
+            "WITH old AS (SELECT id FROM public.jobs) SELECT to_jsonb(users.*) AS row"
+            " FROM public.users WHERE id IN (SELECT id FROM old) LIMIT 5"
+        ),
+    ),
+    (
+        "delete from only users where id = ($1->>'id')::int returning id",
+        (
+            "SELECT to_jsonb(users.*) AS row FROM ONLY public.users"
+            " WHERE id = CAST($1 ->> 'id' AS integer) LIMIT 5"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "before"), SAMPLED)
+def test_the_rows_before_are_asked_for_as_the_script_finds_them(script: str, before: str) -> None:
+    """With its table, alias, FROM, WITH and WHERE."""
+    assert analyse(script).sample == Sample("public.users", before)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "select id from users",
+        "insert into users (id) values (1)",
+        "merge into users u using jobs j on u.id = j.id when matched then delete",
+        "delete from users where id = 1; delete from users where id = 2",
+        "with j as (delete from jobs where id = 1 returning id) delete from users using j where users.id = j.id",
+        "delete from users",
+    ],
+)
+def test_there_is_no_sample_where_it_is_not_one_tables_affair(script: str) -> None:
+    """Of other statements, of several, of WITH queries that write, of what is refused."""
+    assert analyse(script).sample is None
+
+
+CONDITIONS = st.recursive(
+    st.sampled_from(
+        ["{}.id = 1", "{}.name is null", "{}.id = ($1->>'id')::int", "{}.id in (select id from jobs)",
+         "{}.data @> $2", "not {}.id > 3", "{}.name like 'a%'"]
+    ),
+    lambda inner: st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(
+        lambda parts: f"({' '.join(parts)})"
+    ),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@given(CONDITIONS, st.booleans(), st.booleans(), st.sampled_from(["update", "delete"]))
+def test_a_sample_reads_what_the_script_writes(
+    condition: str, aliased: bool, joined: bool, kind: str
+) -> None:
+    """It is a script that would be accepted itself, writes nothing, and reads the same tables."""
+    name = "u" if aliased else "users"
+    table = "users u" if aliased else "users"
+    start = (
+        f"update {table} set name = 'x' from" if kind == "update" else f"delete from {table} using"
+    )
+    if not joined:
+        start = start.removesuffix(" from").removesuffix(" using")
+    others = " jobs j where j.id = {}.id and" if joined else " where"
+    analysis = analyse((start + others + " " + condition).replace("{}", name))
+    assert analysis.sample is not None
+    reading = analyse(analysis.sample.before)
+    assert reading.findings == ()
+    assert not reading.writes
+    assert analysis.sample.table in reading.tables
+    assert set(reading.tables) == set(analysis.tables)
+
+
+def test_a_sample_shows_five_rows_at_most(tables: "psycopg.Connection[Any]") -> None:
+    """Rows that the script is about to change, as JSON."""
+    sample = analyse("update users set name = 'y' where id > 3 and name = 'x'").sample
+    assert sample is not None
+    with tables.transaction(force_rollback=True):
+        tables.execute("insert into users (id, name) select n, 'x' from generate_series(1, 20) n")
+        rows = [row for (row,) in tables.execute(sample.before)]
+    assert len(rows) == 5
+    assert all(row["id"] > 3 and row["name"] == "x" for row in rows)
+
+
+def test_every_listed_function_exists(postgres: "psycopg.Connection[Any]") -> None:
+    """In the catalogue of a real server, by this name."""
+    there = {name for (name,) in postgres.execute(IN_CATALOGUE + "true")}
+    assert set(allowed.SIZED_FUNCTIONS) | allowed.FUNCTIONS <= there
+
+
+IN_CATALOGUE = """
+select proname::text from pg_catalog.pg_proc
+where pronamespace = 'pg_catalog'::regnamespace and """
+#: Volatile functions that change nothing outside of their own result.
+HARMLESS = {"random_normal", "array_sample", "array_shuffle", "timeofday"}
+NOT_CALLABLE = "prorettype::regtype::text !~ 'trigger|handler' and not proargtypes::oid[] && array['internal', 'cstring']::regtype[]::oid[] and prorettype::regtype::text !~ 'internal'"
+
+
+def test_a_function_that_does_something_is_forbidden(postgres: "psycopg.Connection[Any]") -> None:
+    """Whatever of the server's own functions is volatile is listed, harmless, or never allowed."""
+    volatile = postgres.execute(f"{IN_CATALOGUE} provolatile = 'v' and {NOT_CALLABLE}")
+    left = {
+        name
+        for (name,) in volatile
+        if name not in allowed.FUNCTIONS | HARMLESS
+        and not allowed.FORBIDDEN_FUNCTION.fullmatch(name)
+    }
+    assert left == set()
+
+
+def test_a_function_cannot_be_called_as_a_column(postgres: "psycopg.Connection[Any]") -> None:
+    """`x.name` is `name(x)`: of those with one argument, none that does something can be named."""
+    called = postgres.execute("select f.upper from unnest(array['a']) f").fetchone()
+    assert called == ("A",)
+    volatile = postgres.execute(
+        f"{IN_CATALOGUE} provolatile = 'v' and pronargs >= 1 and pronargs - pronargdefaults <= 1"
+        f" and {NOT_CALLABLE}"
+    )
+    for (name,) in volatile:
+        if name not in allowed.FUNCTIONS | HARMLESS:
+            assert analyse(f'select f."{name}" from unnest($1) f').findings != (), name
+
+
+@pytest.mark.parametrize("arguments", ["", "name", "name, id", "name, 1, id"])
+def test_no_function_confuses_the_analysis(arguments: str) -> None:
+    """A call with too few or too many arguments is the server's to refuse."""
+    for name in sorted(allowed.FUNCTIONS | set(allowed.SIZED_FUNCTIONS)):
+        for start in ("", "1 < ", "'x' like ", "not "):
+            quoted = f'pg_catalog."{name}"({arguments})'
+            analyse(f"delete from users where {start}{quoted} and id = 1")
+            analyse(f"delete from users where {quoted} >= 1")
 
 
 def _quoted(text: str) -> str:
@@ -422,14 +627,22 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 def test_literals_survive(
     postgres: "psycopg.Connection[Any]", text: str, number: int, decimal: float
 ) -> None:
-    """Whatever a literal holds, the prepared script holds the same value."""
+    """Whatever a literal holds, the prepared script holds the same value, whatever the settings."""
     script = f"select {_quoted(text)}, {number}::numeric, {decimal!r}::float8"
     analysis = analyse(script)
     assert analysis.findings == ()
-    assert postgres.execute(analysis.prepared_script).fetchone() == (text, number, decimal)
+    for conforming in ("on", "off"):
+        with postgres.transaction(force_rollback=True):
+            postgres.execute(f"set local standard_conforming_strings = {conforming}")
+            row = postgres.execute(analysis.prepared_script).fetchone()
+        assert row == (text, number, decimal)
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=15)
+SYSTEM = {"tableoid", "xmin", "xmax", "cmin", "cmax"}
+#: The server's own names are refused, or choose no row.
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=15
+).filter(lambda name: not name.startswith("pg_") and name not in SYSTEM)
 
 
 @given(NAMES, NAMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["MAX_BYTES", "Analysis", "Finding", "unreadable"]
+__all__ = ["MAX_BYTES", "Analysis", "Finding", "Sample", "unreadable"]
 
 #: Size of a script in bytes of UTF-8.
 MAX_BYTES = 64 * 1024
@@ -16,6 +16,15 @@ class Finding(NamedTuple):
 
     rule: str
     message: str
+
+
+class Sample(NamedTuple):
+    """How to look at rows that a script is about to change."""
+
+    table: str
+    """The one table whose rows it changes, with its schema."""
+    before: str
+    """SQL with the script's own `$1` and `$2`: at most five of them, as jsonb, in column `row`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,8 @@ class Analysis:
     tables: tuple[str, ...] = ()
     """Tables read or written, with schema, sorted."""
     written_tables: tuple[str, ...] = ()
+    sample: Sample | None = None
+    """How to look at rows before and after; None where that is not one table's affair."""
     hosts: tuple[str, ...] = ()
     """Hosts that it may reach, sorted."""
     secrets: tuple[str, ...] = ()

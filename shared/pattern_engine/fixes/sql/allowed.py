@@ -14,11 +14,11 @@ STATEMENTS: Final[dict[type[ast.Node], str]] = {
     ast.InsertStmt: "insert",
     ast.UpdateStmt: "update",
     ast.DeleteStmt: "delete",
+    ast.MergeStmt: "merge",
 }
-WRITING: Final = frozenset({"insert", "update", "delete"})
 
 #: Parts of statements. Not listed, so refused: SELECT INTO, WHERE CURRENT OF, TABLESAMPLE, XML and
-#: SQL/JSON constructors, COLLATE, and every utility statement.
+#: SQL/JSON constructors, and every utility statement.
 NODES: Final = frozenset(
     {
         *STATEMENTS,
@@ -30,51 +30,91 @@ NODES: Final = frozenset(
         ast.BooleanTest, ast.CaseExpr, ast.CaseWhen, ast.CoalesceExpr, ast.MinMaxExpr, ast.SubLink,
         ast.A_ArrayExpr, ast.A_Indirection, ast.A_Indices, ast.RowExpr, ast.FuncCall, ast.TypeCast,
         ast.TypeName, ast.SQLValueFunction, ast.SortBy, ast.WindowDef, ast.GroupingSet,
-        ast.GroupingFunc, ast.LockingClause,
+        ast.GroupingFunc, ast.LockingClause, ast.MergeWhenClause, ast.MergeSupportFunc,
+        ast.NamedArgExpr, ast.CollateClause,
     }
 )  # fmt: skip
 
 #: Functions of pg_catalog without side effects and with results no larger than what goes in.
 FUNCTIONS: Final = frozenset(
     """
-    now clock_timestamp statement_timestamp transaction_timestamp age date_part date_trunc extract
-    justify_days justify_hours justify_interval make_date make_interval make_timestamptz timezone
-    to_char to_date to_number to_timestamp isfinite overlaps
-    abs ceil ceiling div floor mod power round sign sqrt trunc greatest least width_bucket
-    nullif coalesce num_nonnulls num_nulls
+    now clock_timestamp statement_timestamp transaction_timestamp age date_part date_trunc date_bin
+    extract justify_days justify_hours justify_interval make_date make_interval make_time
+    make_timestamp make_timestamptz timezone to_char to_date to_number to_timestamp isfinite
+    overlaps
+    abs ceil ceiling div floor mod power round sign sqrt cbrt trunc exp ln log log10 pi degrees
+    radians gcd lcm scale trim_scale width_bucket random
+    num_nonnulls num_nulls
     lower upper initcap length char_length character_length octet_length bit_length
-    btrim ltrim rtrim trim left right substr substring overlay position strpos replace translate
-    reverse split_part
-    starts_with concat concat_ws quote_literal quote_nullable regexp_replace regexp_match
-    regexp_matches regexp_substr regexp_count regexp_like regexp_split_to_array string_to_array
-    array_to_string like_escape ascii chr md5 sha224 sha256 sha384 sha512 encode decode to_hex
-    count sum min max avg bool_and bool_or every string_agg array_agg jsonb_agg json_agg
-    jsonb_object_agg json_object_agg stddev variance percentile_cont percentile_disc mode
-    row_number rank dense_rank percent_rank ntile lag lead first_value last_value nth_value
+    btrim ltrim rtrim left right substr substring overlay position strpos replace translate
+    reverse split_part starts_with concat concat_ws quote_ident quote_literal quote_nullable
+    regexp_replace regexp_match regexp_matches regexp_substr regexp_count regexp_instr regexp_like
+    regexp_split_to_array regexp_split_to_table string_to_array string_to_table array_to_string
+    like_escape similar_to_escape ascii chr normalize unistr parse_ident
+    md5 sha224 sha256 sha384 sha512 encode decode to_hex convert_from convert_to
+    host masklen network family
+    count sum min max avg bool_and bool_or every bit_and bit_or string_agg array_agg jsonb_agg
+    json_agg jsonb_object_agg json_object_agg stddev stddev_pop stddev_samp variance var_pop
+    var_samp corr percentile_cont percentile_disc mode range_agg
+    row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value
+    nth_value
     jsonb_build_object jsonb_build_array json_build_object json_build_array to_jsonb to_json
-    jsonb_set jsonb_insert jsonb_strip_nulls jsonb_typeof json_typeof jsonb_array_length
-    json_array_length jsonb_array_elements jsonb_array_elements_text json_array_elements
-    json_array_elements_text jsonb_each jsonb_each_text json_each json_each_text jsonb_object_keys
-    json_object_keys jsonb_extract_path jsonb_extract_path_text json_extract_path
+    row_to_json array_to_json jsonb_object json_object jsonb_pretty
+    jsonb_set jsonb_set_lax jsonb_insert jsonb_strip_nulls jsonb_typeof json_typeof
+    jsonb_array_length json_array_length jsonb_array_elements jsonb_array_elements_text
+    json_array_elements json_array_elements_text jsonb_each jsonb_each_text json_each json_each_text
+    jsonb_object_keys json_object_keys jsonb_extract_path jsonb_extract_path_text json_extract_path
     json_extract_path_text jsonb_to_record jsonb_to_recordset json_to_record json_to_recordset
+    jsonb_populate_record jsonb_populate_recordset json_populate_record json_populate_recordset
     jsonb_path_exists jsonb_path_query jsonb_path_query_array jsonb_path_query_first
     jsonb_path_match
     array_length array_upper array_lower array_ndims cardinality unnest array_append array_prepend
     array_cat array_remove array_replace array_position array_positions trim_array
-    lower_inc upper_inc lower_inf upper_inf isempty gen_random_uuid uuidv4 uuidv7
-    to_tsvector to_tsquery plainto_tsquery websearch_to_tsquery ts_rank
+    generate_subscripts lower_inc upper_inc lower_inf upper_inf isempty range_merge
+    int4range int8range numrange daterange tsrange tstzrange tstzmultirange
+    enum_first enum_last enum_range gen_random_uuid uuidv4 uuidv7
+    to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery ts_rank ts_rank_cd
+    setweight strip
     """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
 )
 
+#: Functions of pg_catalog whose result is as large as an argument says: which one (from 0) must be
+#: a literal, and no larger than `MAX_LENGTH`.
+SIZED_FUNCTIONS: Final = {"repeat": 1, "lpad": 1, "rpad": 1, "generate_series": 1, "format": 0}
+MAX_LENGTH: Final = 10_000
+
+#: Functions that Supabase installs into `extensions`; others of that schema an approval may name.
+EXTENSION_FUNCTIONS: Final = frozenset(
+    {
+        "extensions.uuid_generate_v4",
+        "extensions.gen_random_uuid",
+        "extensions.digest",
+        "extensions.hmac",
+    }
+)
+OPEN_SCHEMA: Final = "extensions"
+
 #: Never, not even by the approval's `functions`: they read files, settings or the catalogue, run
-#: text as SQL, sleep, signal, reach other servers, or change what a rollback does not bring back.
+#: text as SQL, sleep, signal, reach other servers, or change what a rollback does not bring back. A
+#: sequence is of those: where a key is needed, the column's default takes it.
 FORBIDDEN_FUNCTION: Final = re.compile(
     r"pg_.*|lo_.*|loread|lowrite|be_lo_.*|dblink.*|postgres_fdw.*|file_fdw.*|http|http_.*"
-    r"|set_config|current_setting|.*_to_xml.*|xpath_table|ts_stat|ts_rewrite|crosstab.*|connectby"
+    r"|set_config|current_setting|setseed|.*_to_xml.*|xml.*|xpath.*|ts_stat|ts_rewrite|ts_debug"
+    r"|ts_parse|ts_token_type|ts_lexize|crosstab.*|normal_rand|connectby"
     r"|nextval|setval|currval|lastval|txid_.*|xid|xid8|to_reg[a-z]+"
     r"|reg(?:class|collation|config|database|dictionary|namespace|oper|operator|proc|procedure|role|type)"
-    r"|format_type|has_.*_privilege|row_security_.*|inet_(?:client|server)_.*|binary_upgrade_.*|brin_.*"
+    r"|format_type|(?:obj|col|shobj)_description|acl.*|makeaclitem|mxid_age|getdatabaseencoding"
+    r"|get_current_ts_config|currtid2|gin_clean_pending_list|array_fill|amvalidate|plpgsql_.*"
+    r"|has_.*_privilege|row_security_.*|inet_(?:client|server)_.*|binary_upgrade_.*|brin_.*"
     r"|version|getpgusername|session_user|user|current_(?:query|user|role|schemas?|database|catalog)"
+    r"|system_user"
+)
+#: `x.name` calls the function `name(x)` where x, of whatever type, has no such column:
+#: `select f.pg_read_file from unnest($1) f`. Of the forbidden functions, those of one argument.
+FORBIDDEN_ATTRIBUTE: Final = re.compile(
+    r"pg_.*|(?:be_)?lo_.*|current_setting|setseed|ts_stat|nextval|currval|txid_.*|to_reg[a-z]+"
+    r"|reg(?:class|collation|config|database|dictionary|namespace|oper|operator|proc|procedure|role|type)"
+    r"|gin_clean_pending_list|brin_.*|binary_upgrade_.*|currtid2|aclexplode|amvalidate|plpgsql_.*"
 )
 
 #: Values that SQL gives without parentheses; the others tell who is asking.
@@ -115,5 +155,8 @@ PROTECTED_SCHEMA: Final = re.compile(
     r"auth|vault|storage|ops|cron|net|fix|extensions|realtime|graphql|graphql_public|pgbouncer|pgmq|pgsodium"
     r"|pgsodium_masks|pgtle|information_schema|dbdev|archive|supabase.*|_.*|pg_.*"
 )
-#: Schemas that no approval opens: secrets and the catalogue.
+#: Relations of the catalogue, which are found without their schema too.
+CATALOGUE: Final = re.compile(r"pg_.*")
+#: Schemas that no approval opens: secrets, which a fix could copy to where others read them, and
+#: the catalogue. Of the other protected schemas an approver may name tables one by one.
 UNREADABLE_SCHEMA: Final = re.compile(r"vault|pgsodium|pgsodium_masks|information_schema|fix|pg_.*")

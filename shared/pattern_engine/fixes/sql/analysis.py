@@ -11,22 +11,27 @@ The check is one of several brakes: the fix runs as a role that has only what an
 in a subtransaction, under a time limit and a cap on touched rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pglast import ast, enums, parse_sql
 from pglast.parser import ParseError
-from pglast.stream import RawStream
 
 from pattern_engine.fixes.analysis import Analysis, Finding, unreadable
+from pattern_engine.fixes.credentials import known_credential, literal_credential
 from pattern_engine.fixes.sql import allowed
+from pattern_engine.fixes.sql.bounds import is_endless, is_small
+from pattern_engine.fixes.sql.constants import is_a, text_of
 from pattern_engine.fixes.sql.nesting import MAX_DEPTH, children, deeper_than, too_many_words
-from pattern_engine.fixes.sql.where import chooses_rows
+from pattern_engine.fixes.sql.sample import sample_of
+from pattern_engine.fixes.sql.touched import touching
+from pattern_engine.fixes.sql.writing import written
 
 __all__ = ["analyse"]
 
-Scope = frozenset[str]
+Scope = Mapping[str, Any]
+"""The common table expressions in reach, by name: these are no tables."""
 # pglast declares each attribute of each node as optional; which ones are set, the grammar says.
 Node = Any
 
@@ -47,12 +52,14 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
     if not findings:
         for statement in statements:
             reader.statement(statement)
-    prepared = "" if findings else _written(statements, findings)
+    prepared = "" if findings else written(statements, findings)
     return Analysis(
         prepared_script=prepared,
+        sample=None if findings else sample_of(statements),
         tables=tuple(sorted(reader.read | reader.written)),
         written_tables=tuple(sorted(reader.written)),
         operations=tuple(reader.operations),
+        destructive=tuple(reader.destructive),
         findings=tuple(dict.fromkeys(findings)),
     )
 
@@ -81,6 +88,11 @@ def _statements(script: str, findings: list[Finding]) -> list[Node]:
     if problem := unreadable(script):
         findings.append(problem)
         return []
+    if kind := known_credential(script):
+        # Comments count: they are stored with the script.
+        findings.append(
+            Finding("credential", f"the script holds a {kind}: scripts are stored and shown")
+        )
     try:
         if too_many_words(script):
             findings.append(_TOO_DEEP)
@@ -127,39 +139,23 @@ def _is_plain_transaction(
     )
 
 
-def _written(statements: list[Node], findings: list[Finding]) -> str:
-    """Write a script from its tree, and make sure that it reads back as the same tree."""
-    try:
-        prepared = ";\n".join(RawStream()(statement) for statement in statements)
-        again = [raw.stmt for raw in parse_sql(prepared)]
-    except (ParseError, RecursionError, NotImplementedError) as failure:
-        findings.append(Finding("rewrite", f"cannot be written anew: {failure}"))
-        return ""
-    if again != statements:
-        findings.append(Finding("rewrite", "cannot be written anew without changing its meaning"))
-        return ""
-    return prepared
-
-
 @dataclass
 class _Reader:
-    """Walks a tree: notes tables and operations, refuses what is not listed, qualifies names.
-
-    `scope` holds the names of the common table expressions in reach, which are no tables.
-    """
+    """Walks a tree: notes tables and operations, refuses what is not listed, qualifies names."""
 
     granted: _Granted
     findings: list[Finding]
     read: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     operations: list[str] = field(default_factory=list)
+    destructive: list[str] = field(default_factory=list)
 
     def refuse(self, rule: str, message: str) -> None:
         self.findings.append(Finding(rule, message))
 
     def statement(self, node: Node) -> None:
         if type(node) in allowed.STATEMENTS:
-            self.visit(node, frozenset())
+            self.visit(node, {})
         else:
             kinds = ", ".join(kind.upper() for kind in allowed.STATEMENTS.values())
             name = _statement_name(node)
@@ -195,43 +191,46 @@ class _Reader:
             if not node.valuesLists and node.op == enums.SetOperation.SETOP_NONE:
                 self.operations.append(kind)
             self.visitchildren(node, scope, "withClause", "intoClause")
+            if node.lockingClause:
+                self.locked(node.fromClause or ())
             return
-        self.target(node, kind)
+        self.target(node, kind, scope)
         self.visitchildren(node, scope, "withClause", "relation")
 
     def visit_with(self, clause: Node, scope: Scope) -> Scope:
         """Visit WITH queries; return the scope of the statement that they belong to."""
         if clause is None:
             return scope
-        names = frozenset(query.ctename for query in clause.ctes)
+        queries = {query.ctename: query.ctequery for query in clause.ctes}
         for query in clause.ctes:
-            self.visitchildren(query, scope | names if clause.recursive else scope)
-            scope |= {query.ctename}
+            if clause.recursive and is_endless(query):
+                self.refuse(
+                    "recursion", f"{query.ctename} calls itself without a condition to stop at"
+                )
+            self.visitchildren(query, {**scope, **queries} if clause.recursive else scope)
+            scope = {**scope, query.ctename: query.ctequery}
         return scope
 
-    def target(self, node: Node, kind: str) -> None:
+    def target(self, node: Node, kind: str, scope: Scope) -> None:
         """Note and qualify the table that a statement writes; it is never a WITH query's name."""
-        relation = node.relation
-        table = self.qualified(relation)
+        table = self.qualified(node.relation)
         schema = table.partition(".")[0]
         if allowed.PROTECTED_SCHEMA.fullmatch(schema):
             self.refuse("schema", f"{kind} on {table}: no fix writes to schema {schema}")
         self.written.add(table)
         self.operations.append(f"{kind} {table}")
-        if kind == "insert":
-            return
-        name = relation.alias.aliasname if relation.alias else relation.relname
-        if node.whereClause is None:
-            self.refuse("where", f"{kind} on {table} has no WHERE: it would touch every row")
-        elif not chooses_rows(node.whereClause, frozenset({name})):
-            self.refuse(
-                "where", f"{kind} on {table}: its WHERE does not depend on a column of {name}"
-            )
+        touched = touching(node, table, scope)
+        if touched.deletes:
+            self.destructive.append(f"delete {table}")
+        for problem in touched.problems:
+            self.refuse("where", f"{kind} on {table}{problem}")
 
     def qualified(self, relation: Node) -> str:
         if relation.catalogname:
             self.refuse("schema", f"{relation.catalogname}.… names a database: leave it out")
         relation.schemaname = relation.schemaname or "public"
+        if allowed.CATALOGUE.fullmatch(relation.relname):
+            self.refuse("schema", f"{relation.relname}: names with pg_ are the catalogue's")
         return f"{relation.schemaname}.{relation.relname}"
 
     def table(self, node: Node, scope: Scope) -> None:
@@ -245,14 +244,47 @@ class _Reader:
         elif allowed.PROTECTED_SCHEMA.fullmatch(schema) and table not in self.granted.reads:
             self.refuse("schema", f"{table}: name it in the parameter reads to read it")
 
+    def locked(self, items: Sequence[Node]) -> None:
+        """Refuse to lock rows of tables that a fix may read but not write."""
+        for item in items:
+            if is_a(item, ast.JoinExpr):
+                self.locked((item.larg, item.rarg))
+            elif is_a(item, ast.RangeVar):
+                schema = item.schemaname or ""
+                if allowed.PROTECTED_SCHEMA.fullmatch(schema):
+                    self.refuse("schema", f"FOR UPDATE locks {schema}.{item.relname}")
+
+    def column(self, node: Node, scope: Scope) -> None:
+        """Refuse `x.name` that calls a function: see `allowed.FORBIDDEN_ATTRIBUTE`."""
+        names = node.fields[1:] if is_a(node, ast.ColumnRef) else node.indirection
+        for name in names or ():
+            if is_a(name, ast.String) and allowed.FORBIDDEN_ATTRIBUTE.fullmatch(name.sval):
+                self.refuse("function", f".{name.sval} calls {name.sval}(), never allowed in a fix")
+        self.visitchildren(node, scope)
+
+    def literal(self, node: Node, _scope: Scope) -> None:
+        if kind := literal_credential(text_of(node) or ""):
+            self.refuse("credential", f"the script holds a {kind}: scripts are stored and shown")
+
+    def collation(self, node: Node, scope: Scope) -> None:
+        schema = node.collname[0].sval
+        if len(node.collname) > 1 and schema != "pg_catalog":
+            self.refuse("construct", f"collation of schema {schema} is not allowed")
+        self.visitchildren(node, scope, "collname")
+
     def function(self, node: Node, scope: Scope) -> None:
         names = [name.sval for name in node.funcname]
         name, schema = names[-1], ".".join(names[:-1])
         called = ".".join(names)
+        closed = schema not in ("pg_catalog", allowed.OPEN_SCHEMA)
         if allowed.FORBIDDEN_FUNCTION.fullmatch(name) or (
-            schema != "pg_catalog" and allowed.PROTECTED_SCHEMA.fullmatch(schema)
+            closed and allowed.PROTECTED_SCHEMA.fullmatch(schema)
         ):
             self.refuse("function", f"{called}() is never allowed in a fix")
+        elif schema in ("", "pg_catalog") and name in allowed.SIZED_FUNCTIONS:
+            if not is_small(node, allowed.SIZED_FUNCTIONS[name]):
+                limit = f"these must be literals, and small: up to {allowed.MAX_LENGTH}"
+                self.refuse("function", f"{called}() makes as much as its arguments say: {limit}")
         elif not self.is_allowed_function(schema, name, called):
             advice = "name it, with its schema, in the parameter functions"
             self.refuse("function", f"{called}() is not among the allowed functions: {advice}")
@@ -261,7 +293,8 @@ class _Reader:
     def is_allowed_function(self, schema: str, name: str, called: str) -> bool:
         """Tell whether a function is listed, or granted by the approval."""
         built_in = schema in ("", "pg_catalog") and name in allowed.FUNCTIONS
-        return built_in or called in self.granted.functions
+        listed = built_in or called in allowed.EXTENSION_FUNCTIONS
+        return listed or called in self.granted.functions
 
     def type_name(self, node: Node, scope: Scope) -> None:
         names = [name.sval for name in node.names]
@@ -298,7 +331,9 @@ class _Reader:
         self.visitchildren(node, scope, "useOp")
 
     def locking(self, node: Node, scope: Scope) -> None:
-        """Leave the names after OF: they are aliases, and Postgres refuses them with a schema."""
+        """Leave the names after OF: they are aliases, which have no schema."""
+        if any(relation.schemaname for relation in node.lockedRels or ()):
+            self.refuse("schema", "FOR UPDATE OF takes an alias, without a schema")
         self.visitchildren(node, scope, "lockedRels")
 
 
@@ -311,6 +346,10 @@ _CHECKS: Final[dict[type, Callable[[_Reader, Node, Scope], None]]] = {
     ast.A_Expr: _Reader.expression,
     ast.SortBy: _Reader.sort,
     ast.LockingClause: _Reader.locking,
+    ast.ColumnRef: _Reader.column,
+    ast.A_Indirection: _Reader.column,
+    ast.A_Const: _Reader.literal,
+    ast.CollateClause: _Reader.collation,
 }
 
 
