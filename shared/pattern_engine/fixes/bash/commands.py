@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Checker", "is_known"]
 
 _CREDENTIALS: Final = re.compile(
-    r"(?:^|/)(?:\.env(?:\..*)?|\.ssh|\.aws|\.gnupg|\.pgpass|\.netrc|\.npmrc|\.docker|\.kube|\.git-credentials"
+    r"(?:^|/)(?:[^/]*\.env(?:\..*)?|\.ssh|\.aws|\.gnupg|\.pgpass|\.netrc|\.npmrc|\.docker|\.kube|\.git-credentials"
     r"|\.config|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|.*\.pem)(?:/|$)"
 )
 #: What may go to /dev/null; to rename a file to that would be another thing.

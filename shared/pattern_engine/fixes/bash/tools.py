@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pattern_engine.fixes.bash.commands import Checker
+    from pattern_engine.fixes.bash.options import Given
     from pattern_engine.fixes.bash.words import Value
 
 __all__ = ["TOOLS"]
+
+_MODE_OPTION: Final = re.compile(r"-[cfRv]+|--(?:recursive|verbose|changes)")
+#: Modes without the bits that lend a program its owner's rights.
+_MODE: Final = re.compile(r"0?[0-7]{3}|[ugoa]*[-+=][rwxX]*(?:,[ugoa]*[-+=][rwxX]*)*")
 
 
 def _is_option(value: Value) -> bool:
@@ -67,6 +72,9 @@ def _truncate(check: Checker, name: str, values: list[Value]) -> None:
 
 def _copy(check: Checker, name: str, values: list[Value]) -> None:
     given = check.options(name, values)
+    _suffix(check, given)
+    for mode in given.words_of("m", "mode"):
+        _right(check, name, shown(mode))
     targets = given.words_of("t", "target-directory")
     sources = list(given.operands)
     if not targets and sources and not (name == "install" and given.has("d", "directory")):
@@ -85,21 +93,27 @@ def _link(check: Checker, name: str, values: list[Value]) -> None:
         check.writes(value, name)
 
 
+def _right(check: Checker, name: str, mode: str) -> None:
+    if not _MODE.fullmatch(mode):
+        check.refuse("privilege", f"{name} {mode}: only rights to read, write and run may change")
+
+
+def _suffix(check: Checker, given: Given) -> None:
+    for suffix in given.words_of("S", "suffix", "additional-suffix"):
+        if "/" in shown(suffix) or Kind.OPAQUE in suffix:
+            check.refuse("path", f"the suffix {shown(suffix)} makes another path")
+
+
 def _mode(check: Checker, name: str, values: list[Value]) -> None:
-    operands = [
-        v
-        for v in values
-        if not re.fullmatch(r"-[cfRv]+|--(?:recursive|verbose|changes)", shown(v)) or not v
-    ]
-    mode, paths = (shown(operands[0]) if operands else ""), operands[1:]
-    if not re.fullmatch(r"0?[0-7]{3}|[ugoa]*[-+=][rwxX]*(?:,[ugoa]*[-+=][rwxX]*)*", mode):
-        check.refuse("privilege", f"chmod {mode}: only rights to read, write and run may change")
-    for value in paths:
+    operands = [value for value in values if not _MODE_OPTION.fullmatch(shown(value))]
+    _right(check, name, shown(operands[0]) if operands else "")
+    for value in operands[1:]:
         check.writes(value, name)
 
 
 def _split(check: Checker, name: str, values: list[Value]) -> None:
     given = check.options(name, values)
+    _suffix(check, given)
     for value in given.operands[:1]:
         check.reads(value)
     for value in (*given.operands[1:], *given.words_of("f", "prefix")):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pattern_engine.fixes.bash import outputs
 from pattern_engine.fixes.bash.expansions import expanded
 from pattern_engine.fixes.bash.order import Assignments
+from pattern_engine.fixes.bash.paths import Where, where
 from pattern_engine.fixes.bash.syntax import arguments, command_name, descendants, text
 from pattern_engine.fixes.bash.words import (
     ANYTHING,
@@ -27,6 +28,7 @@ from pattern_engine.fixes.bash.words import (
     fields,
     joined,
     literal,
+    merged,
     read_word,
 )
 
@@ -92,7 +94,7 @@ class Variables:
             if not changed:
                 break
             if round_ >= _ROUNDS // 2:
-                self._values |= dict.fromkeys(changed, ANYTHING)
+                self._values |= {name: _widened(self._values[name]) for name in changed}
         self._settled = True
 
     def of(self, name: str) -> Values:
@@ -162,7 +164,7 @@ class Variables:
     def _add(self, name: str, values: Values) -> None:
         self.assigned.add(name)
         known = self._values.get(name, frozenset()) | values
-        self._values[name] = known if len(known) <= MAX_VALUES else ANYTHING
+        self._values[name] = known if len(known) <= MAX_VALUES else _widened(known)
 
     def _gather(self, node: Node) -> None:
         match node.type:
@@ -187,7 +189,8 @@ class Variables:
         if value is None:
             values = _EMPTY
         elif value.type == "array":
-            values = frozenset(self.fields([part for part in value.children if part.is_named]))
+            parts = self.fields([part for part in value.children if part.is_named])
+            values = frozenset(map(_element, parts))
             self.assigned.add(name)
         else:
             values = self.joined(value)
@@ -310,7 +313,20 @@ def _certain(variables: Variables, node: Node) -> str | None:
 
 def _appended(head: Value, tail: Value) -> Value:
     value = (*head, *tail)
-    return value if len(value) <= 4 else (Kind.DATA,)
+    return merged(value)
+
+
+def _widened(values: Values) -> Values:
+    """Return what stands for values without end: hidden, if one of them leads outside."""
+    led_out = any(where(value) in (Where.OUTSIDE, Where.HIDDEN) for value in values)
+    return _OPAQUE if led_out else ANYTHING
+
+
+def _element(value: Value) -> Value:
+    """Return a value of an array without the index before it: `([key]=value)`."""
+    if value and isinstance(value[0], str):
+        return merged([re.sub(r"^\[[^]]*\]=", "", value[0]), *value[1:]])
+    return value
 
 
 def _declares_number(declaration: Node) -> bool:
