@@ -224,6 +224,15 @@ def test_nothing_outside_can_be_written(write: str) -> None:
 
 
 @needs_box
+@pytest.mark.parametrize("namespace", ["user", "pid", "net", "ipc", "uts", "cgroup", "mnt"])
+def test_no_namespace_is_shared_with_the_host(namespace: str) -> None:
+    """Each of them by itself: one brake must not hide that another is off."""
+    inside = str(run(f"readlink /proc/self/ns/{namespace}").output).strip()
+    assert inside.startswith(f"{namespace}:[")
+    assert inside != str(Path(f"/proc/self/ns/{namespace}").readlink())
+
+
+@needs_box
 def test_there_is_no_network() -> None:
     """Not even the host's own loopback, nor the family that speaks to a virtual machine's host."""
     with socket.socket() as listener:
