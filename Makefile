@@ -45,7 +45,7 @@ up: setup
 	@$(BIN)/pattern-engine up
 
 test: setup
-	@scripts/debian-postgres
+	@scripts/debian-packages
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup $(ARGS)
 
 check: setup

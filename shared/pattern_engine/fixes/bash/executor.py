@@ -1,0 +1,112 @@
+"""Runs fixes of type bash: each in a box of its own, never without one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from pattern_engine.fixes.bash.box import BoxError, prove_box, run_boxed
+from pattern_engine.fixes.execution import Outcome
+from pattern_engine.fixes.retries import pauses
+
+if TYPE_CHECKING:
+    from pattern_engine.fixes.bounded import Ended
+    from pattern_engine.fixes.execution import Facilities, Job, Limits
+
+__all__ = ["Bash"]
+
+_ERROR_CHARACTERS: Final = 500
+_SWITCHED_OFF: Final = (
+    "fixes of type bash are switched off: the operator of this deployment has to allow them"
+)
+
+
+class Bash:
+    """The executor of fixes of type bash.
+
+    A script finds `params.json` and `error.json` in its working directory. What it prints is its
+    output, and an exit code other than 0 is a failure. With the parameter `retry_safe` set to true
+    a failure that is no limit is tried again, in a fresh box, up to `max_retries` times.
+    """
+
+    def __init__(self, facilities: Facilities) -> None:
+        self._facilities = facilities
+
+    def run(self, job: Job) -> Outcome:
+        """Run a script to its end or to its limits."""
+        began = time.monotonic()
+        if not self._facilities.bash:
+            return Outcome(success=False, error=_SWITCHED_OFF, started=False)
+        try:
+            prove_box()
+            outcome = _tried(job, began)
+        except (BoxError, OSError, ValueError) as failure:
+            # Not readable as text (half a surrogate pair), or not to be started: nothing ran.
+            outcome = Outcome(success=False, error=str(failure), started=False)
+        return dataclasses.replace(outcome, duration_ms=round((time.monotonic() - began) * 1000))
+
+
+def _tried(job: Job, began: float) -> Outcome:
+    """Run a script, and again after a failure where the job allows it."""
+    files = {
+        "params.json": json.dumps(dict(job.parameters), ensure_ascii=False),
+        "error.json": json.dumps(dict(job.error), ensure_ascii=False),
+    }
+    deadline = began + job.limits.timeout_ms / 1000
+    again = job.limits.max_retries if job.parameters.get("retry_safe") is True else 0
+    outcome = _outcome(job, files, deadline)
+    for pause in pauses():
+        if outcome.success or outcome.stopped or again == 0:
+            break
+        if time.monotonic() + pause >= deadline:
+            break
+        time.sleep(pause)
+        again -= 1
+        outcome = _outcome(job, files, deadline)
+    return outcome
+
+
+def _outcome(job: Job, files: dict[str, str], deadline: float) -> Outcome:
+    """Run a script once, within what is left of its time."""
+    left = max(1, round((deadline - time.monotonic()) * 1000))
+    ended = run_boxed(job.script, files, dataclasses.replace(job.limits, timeout_ms=left))
+    error = _error(ended, job.limits)
+    return Outcome(
+        success=error is None,
+        output=_output(ended.stdout, job.limits.max_output_bytes),
+        error=error,
+        stopped=ended.stopped,
+    )
+
+
+def _error(ended: Ended, limits: Limits) -> str | None:
+    if ended.stopped == "time":
+        return f"stopped after {limits.timeout_ms} ms"
+    if ended.stopped == "output":
+        return f"stopped when it had printed more than {limits.max_output_bytes} bytes"
+    if ended.stopped is not None:
+        return f"stopped when it held more than {limits.max_memory_bytes} bytes of memory"
+    if ended.exit_code == 0:
+        return None
+    lines = _text(ended.stderr).strip().splitlines()
+    said = f": {lines[-1][:_ERROR_CHARACTERS]}" if lines else ""
+    return f"exit code {ended.exit_code}{said}"
+
+
+def _output(printed: bytes, limit: int) -> Any:  # noqa: ANN401  any JSON value
+    """Return what a script printed: as the JSON value that it is, else as text."""
+    text = _text(printed)
+    try:
+        value = json.loads(text)
+        # What Python reads beyond the standard, or the database cannot store, stays text.
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return text.encode()[:limit].decode(errors="ignore")
+    return text if b"\\u0000" in written else value
+
+
+def _text(printed: bytes) -> str:
+    """Return printed bytes as text that a database can store."""
+    return printed.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
