@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from benchmarks.result import Result, side_by_side
-from benchmarks.stack import fresh_stack, settings_of
+from benchmarks.stack import Counted, fresh_stack, settings_of
 
 from pattern_engine import application, learning
-from pattern_engine.database import Database
 from pattern_engine.learning import Sighting
 
 if TYPE_CHECKING:
@@ -38,16 +37,6 @@ WORDS = (
 )
 
 
-class _Counted(Database):
-    """Counts its calls."""
-
-    calls = 0
-
-    def _call(self, *arguments: Any, **named: Any) -> object:  # noqa: ANN401  as it is called
-        self.calls += 1
-        return super()._call(*arguments, **named)
-
-
 def run() -> Iterator[Result]:
     """Measure on two stacks of their own."""
     with ExitStack() as stacks:
@@ -62,7 +51,7 @@ def run() -> Iterator[Result]:
 
 
 def _compared(
-    what: str, small: _Counted, large: _Counted, action: Callable[[_Counted], object]
+    what: str, small: Counted, large: Counted, action: Callable[[Counted], object]
 ) -> Iterator[Result]:
     median = side_by_side(
         {"small": lambda: action(small), "large": lambda: action(large)}, rounds=ROUNDS
@@ -71,23 +60,23 @@ def _compared(
     yield Result(f"{what} among {MANY:,} enabled", median["large"], "ms", *peer, "< 1.5")
 
 
-def _match_known(database: _Counted) -> None:
-    (found,) = application.find(database, [Sighting(KNOWN)])
+def _match_known(database: Counted) -> None:
+    (found,) = application.find(database, [Sighting(KNOWN)], database.settings)
     if found["fix"] is None:
         raise RuntimeError("the fix of a known error was not found")
 
 
-def _match_unknown(database: _Counted) -> None:
-    (found,) = application.find(database, [Sighting(next(_NEW))])
+def _match_unknown(database: Counted) -> None:
+    (found,) = application.find(database, [Sighting(next(_NEW))], database.settings)
     if found["pattern"] is not None:
         raise RuntimeError("an unknown error was found")
 
 
-def _learn_known(database: _Counted) -> None:
+def _learn_known(database: Counted) -> None:
     database.learn_errors([learning.record(Sighting(KNOWN))])
 
 
-def _learn_new(database: _Counted) -> None:
+def _learn_new(database: Counted) -> None:
     (learned,) = database.learn_errors([learning.record(Sighting(next(_NEW)))])
     if learned["action"] != "created":
         raise RuntimeError("a new error was not new")
@@ -99,15 +88,15 @@ _NEW = (
 )
 
 
-def _calls(database: _Counted, action: Callable[[_Counted], object]) -> float:
+def _calls(database: Counted, action: Callable[[Counted], object]) -> float:
     before = database.calls
     action(database)
     return database.calls - before
 
 
-def _filled(status: dict[str, Any], count: int) -> _Counted:
+def _filled(status: dict[str, Any], count: int) -> Counted:
     """Return who asks a stack that has so many patterns, one of them that of the known error."""
-    database = _Counted(settings_of(status))
+    database = Counted(settings_of(status))
     (learned,) = database.learn_errors([learning.record(Sighting(KNOWN))])
     started = time.perf_counter()
     with psycopg.connect(status["admin_db_url"], autocommit=True) as connection:
@@ -138,11 +127,12 @@ from ops.error_patterns where pattern_id <> %s
 _FIXES = """
 insert into ops.pattern_fixes (
   pattern_id, version, fix_type, script, prepared_script, parameters,
-  timeout_ms, max_retries, max_rows, trusted_writers, tables, sha256, approved_by
+  timeout_ms, max_retries, max_rows, trusted_writers, target, tables, hosts, secrets, sha256,
+  approved_by
 )
 select
   pattern_id, 1, 'sql', 'select 1', 'select 1', '{}',
-  5000, 0, 1000, '{service_role}', '{}', 'x', gen_random_uuid()
+  5000, 0, 1000, '{service_role}', '{}', '{}', '{}', '{}', 'x', gen_random_uuid()
 from ops.error_patterns
 """
 _ENABLE = """

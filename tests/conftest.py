@@ -23,13 +23,14 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from tests.tls import Certificates, make_certificates
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # has no types
 
 from pattern_engine.local.servers import find_debian
 from pattern_engine.local.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from pytest import FixtureRequest  # noqa: PT013  a type, which pytest names so
@@ -81,7 +82,10 @@ class StartStack(Protocol):
     """Starts one more stack in a directory of its own, on free ports."""
 
     def __call__(
-        self, server: ServerName, project: Path | None = None
+        self,
+        server: ServerName,
+        project: Path | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[Stack]:
         """Give the running stack; at the end stop it and remove its data."""
 
@@ -91,12 +95,18 @@ def start_stack() -> StartStack:
     """How a test starts a stack for itself; most share `stack` instead."""
 
     @contextmanager
-    def start(server: ServerName, project: Path | None = None) -> Iterator[Stack]:
+    def start(
+        server: ServerName,
+        project: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[Stack]:
         # Beneath the system's own temporary directory, which the server's user may enter.
         home = Path(tempfile.mkdtemp(prefix="pattern-engine-test-"))
         home.chmod(0o755)
         try:
-            with Stack(home / "stack", port=0, server=server, project=project) as stack:
+            with Stack(
+                home / "stack", port=0, server=server, project=project, settings=settings
+            ) as stack:
                 yield stack
         finally:
             shutil.rmtree(home, ignore_errors=True)
@@ -104,10 +114,33 @@ def start_stack() -> StartStack:
     return start
 
 
+#: Settings with which outcomes are known in seconds, and tests that share a stack are no storm.
+QUICK = {
+    "PATTERN_ENGINE_COOLDOWN_SECONDS": "0",
+    "PATTERN_ENGINE_LEAST_WINDOW_SECONDS": "2",
+    "PATTERN_ENGINE_MOST_WINDOW_SECONDS": "2",
+    "PATTERN_ENGINE_SETTLE_SECONDS": "0",
+    "PATTERN_ENGINE_LATE_SECONDS": "60",
+    "PATTERN_ENGINE_STORM_PATTERNS": "30",
+    "PATTERN_ENGINE_STORM_PAUSE_SECONDS": "600",
+    "PATTERN_ENGINE_BASH_FIXES": "on",
+    "PATTERN_ENGINE_API_CALL_NETWORKS": "127.0.0.0/8",
+}
+
+
 @pytest.fixture(scope="session")
-def stack(server: ServerName, start_stack: StartStack) -> Iterator[Stack]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority that fixes of type api_call trust, and a certificate of a server here."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"), "localhost")
+
+
+@pytest.fixture(scope="session")
+def stack(
+    server: ServerName, start_stack: StartStack, certificates: Certificates
+) -> Iterator[Stack]:
     """The local Supabase of this session, with the engine's functions."""
-    with start_stack(server) as stack:
+    settings = QUICK | {"PATTERN_ENGINE_API_CALL_CA_FILE": str(certificates.authority)}
+    with start_stack(server, settings=settings) as stack:
         yield stack
 
 

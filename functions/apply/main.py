@@ -11,6 +11,4 @@ from pattern_engine.models import ApplyRequest, ApplyResponse
 @serve(endpoints.APPLY)
 def main(call: Call[ApplyRequest]) -> ApplyResponse:
     """Heal the error if it may be healed, and answer what happened."""
-    return application.apply(
-        call.body, call.caller, call.database, call.settings.apply_max_age_seconds
-    )
+    return application.apply(call.body, call.caller, call.database, call.settings)

@@ -11,4 +11,4 @@ from pattern_engine.models import ApproveRequest, PatternResponse
 @serve(endpoints.APPROVE)
 def main(call: Call[ApproveRequest]) -> PatternResponse:
     """Check the fix, approve it in the caller's name, answer the pattern."""
-    return approval.approve(call.body, call.caller, call.database)
+    return approval.approve(call.body, call.caller, call.database, call.settings)

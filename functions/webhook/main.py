@@ -11,4 +11,4 @@ from pattern_engine.models import WebhookRequest, WebhookResponse
 @serve(endpoints.WEBHOOK)
 def main(call: Call[WebhookRequest]) -> WebhookResponse:
     """Work on the rows and answer how many were learned and healed."""
-    return webhook.receive(call.body, call.database, call.settings.apply_max_age_seconds)
+    return webhook.receive(call.body, call.database, call.settings)

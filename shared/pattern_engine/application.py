@@ -7,35 +7,48 @@ reason, not an error: `{"applied": false, "reason": …}`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pattern_engine import constitution, fixes, grouping, logs, running, scrubbing
 from pattern_engine.auth import Caller, Kind
-from pattern_engine.errors import ForeignLogRow, UnknownLogRow
+from pattern_engine.errors import (
+    FixesPaused,
+    FixNotPinned,
+    ForeignLogRow,
+    MissingSecret,
+    NoEnabledFix,
+    UnknownLogRow,
+)
 from pattern_engine.learning import Sighting, by_rules
 from pattern_engine.models import AppliedPattern, ApplyResponse
-from pattern_engine.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from pattern_engine.database import Database
     from pattern_engine.fixes.analysis import Analysis
     from pattern_engine.models import ApplyRequest
-    from pattern_engine.records import Candidate, CandidateFix, CandidatePattern, CandidateQuery
+    from pattern_engine.records import (
+        Candidate,
+        CandidateFix,
+        CandidatePattern,
+        CandidateQuery,
+        Refusal,
+    )
+    from pattern_engine.settings import Settings
 
 NO_MATCH = "No matching pattern found"
 UNCONSTITUTIONAL = "Constitutional validation failed"
+IN_HAND = "This error is in hand already"
+"""What the database says to all who claim an error but one."""
 ENGINE_WRITER = "service_role"
 """Who is taken to have written an error that the engine reports without a log row."""
 
-# One error in hand is one application: many rows of one pattern may be healed together. Beyond ten
-# a second the fix does not help, whatever it says of itself.
-THRESHOLDS = Thresholds(cooldown_seconds=0.1)
-
 
 def apply(
-    request: ApplyRequest, caller: Caller, database: Database, most_age_seconds: int
+    request: ApplyRequest, caller: Caller, database: Database, settings: Settings
 ) -> ApplyResponse:
     """Heal one error that an application reports.
 
@@ -44,22 +57,26 @@ def apply(
         ForeignLogRow: if a person names one that is not his, or has another message.
     """
     (sighting,) = by_rules([Sighting.reported(request, caller, database)], database)
-    (candidate,) = find(database, [sighting])
+    (candidate,) = find(database, [sighting], settings)
     _require_own_row(sighting, candidate, caller)
-    answer = heal(database, sighting, candidate, most_age_seconds)
+    answer = heal(database, sighting, candidate, settings)
+    refusal = refusal_of(sighting, candidate, answer)
+    if refusal is not None:
+        database.record_refusals([refusal])
     if answer.success is False and caller.kind is Kind.PERSON:
         # What the database says of a failure may quote rows that the person may not see.
         return answer.model_copy(update={"reason": "The fix failed; operators can see why."})
     return answer
 
 
-def find(database: Database, sightings: list[Sighting]) -> list[Candidate]:
+def find(database: Database, sightings: list[Sighting], settings: Settings) -> list[Candidate]:
     """What is known about each error and its fix, in order.
 
     An error whose signature is unknown is tried on the expressions of the enabled patterns.
     """
     queries = [_query(sighting, *signatures(sighting)) for sighting in sightings]
-    found = database.find_candidates(queries)
+    storm_seconds = settings.thresholds.storm_seconds
+    found = database.find_candidates(queries, storm_seconds)
     matched = {
         place: signature
         for place, (sighting, candidate) in enumerate(zip(sightings, found, strict=True))
@@ -68,7 +85,9 @@ def find(database: Database, sightings: list[Sighting]) -> list[Candidate]:
     }
     if matched:
         again = [_query(sightings[place], signature) for place, signature in matched.items()]
-        for place, candidate in zip(matched, database.find_candidates(again), strict=True):
+        for place, candidate in zip(
+            matched, database.find_candidates(again, storm_seconds), strict=True
+        ):
             found[place] = candidate
     return found
 
@@ -114,53 +133,123 @@ def _require_own_row(sighting: Sighting, candidate: Candidate, caller: Caller) -
 
 
 def heal(
-    database: Database, sighting: Sighting, candidate: Candidate, most_age_seconds: int
+    database: Database, sighting: Sighting, candidate: Candidate, settings: Settings
 ) -> ApplyResponse:
     """Run the fix of one error if nothing speaks against it, and answer what happened."""
     pattern, fix = candidate["pattern"], candidate["fix"]
     if pattern is None:
         return _refused(NO_MATCH)
     if fix is None:
-        return _refused("The matching pattern has no enabled fix")
-    reason = _reason_against(candidate, fix, most_age_seconds)
+        return _refuse_without_fix(database, sighting, candidate)
+    reason = _reason_against(candidate, fix, settings)
     if reason is not None:
         return _refused(reason)
-    analysis = _analysed(fix)
+    analysis = fixes.analyse(
+        fix["fix_type"], fix["script"], fix["parameters"], settings.facilities()
+    )
     reason = _tampering(fix, analysis)
     if reason is not None:
-        return _refuse_changed_fix(database, sighting, pattern, fix, reason)
-    verdict = constitution.validate(_circumstances(candidate, pattern, fix, analysis), THRESHOLDS)
-    validation = verdict.as_dict()
+        return _refuse_changed_fix(database, sighting, candidate, reason)
+    captured = _captured(sighting)
+    circumstances = _circumstances(
+        candidate, pattern, fix, analysis, target(fix["target"], captured)
+    )
+    verdict = constitution.validate(circumstances, settings.thresholds)
     if not verdict.compliant:
-        return _refuse_unconstitutional(database, pattern, validation)
-    return _run(database, sighting, candidate, validation)
+        if candidate["firing_patterns"] >= settings.thresholds.storm_patterns:
+            policy = settings.thresholds.policy()
+            database.stop_for_storm(candidate["firing_patterns"], policy)
+        database.record_violation(pattern["pattern_id"], verdict.as_dict())
+        return ApplyResponse(
+            applied=False,
+            reason=UNCONSTITUTIONAL,
+            constitutional_validation=verdict.as_dict(),
+        )
+    return _run(database, sighting, candidate, verdict.as_dict(), settings)
+
+
+def _refuse_without_fix(
+    database: Database, sighting: Sighting, candidate: Candidate
+) -> ApplyResponse:
+    """There is no fix for this error: at all, or for how it looks."""
+    signature = candidate["untrusted_signature"]
+    if signature is None:
+        return _refused("The matching pattern has no enabled fix")
+    database.refuse_signature(signature, sighting.system_log_id)
+    return _refused(
+        f"The error's signature {signature} came after the fix was approved; POST /confirm it"
+    )
+
+
+def refusal_of(sighting: Sighting, candidate: Candidate, answer: ApplyResponse) -> Refusal | None:
+    """What is to be noted of an error whose fix was not run; None where there is nothing.
+
+    Without it nobody could tell an error that was refused from one whose worker died.
+    """
+    fix = candidate["fix"]
+    if fix is None and candidate["untrusted_signature"] is None:
+        return None
+    if answer.applied or sighting.system_log_id is None:
+        return None
+    if candidate["already_applied"] or answer.reason in (None, IN_HAND):
+        return None
+    return {
+        "system_log_id": sighting.system_log_id,
+        "reason": _told(answer),
+        "target": (target(fix["target"], _captured(sighting)) or None) if fix else None,
+    }
+
+
+def _told(answer: ApplyResponse) -> str:
+    """The reason in one sentence, with what the laws said against it."""
+    laws = (answer.constitutional_validation or {}).get("laws", ())
+    against = "; ".join(law["reason"] for law in laws if law["outcome"] == "fail")
+    return f"{answer.reason}: {against}" if against else str(answer.reason)
 
 
 def _refused(reason: str) -> ApplyResponse:
     return ApplyResponse(applied=False, reason=reason)
 
 
-def _reason_against(candidate: Candidate, fix: CandidateFix, most_age_seconds: int) -> str | None:
-    """Why this fix is not for this error; None if it is."""
-    log = candidate["log"]
-    writer = log["written_by"] if log else ENGINE_WRITER
-    if fix["fix_type"] != "sql":
-        return f"Fixes of type {fix['fix_type']} cannot run yet"
+def _reason_against(candidate: Candidate, fix: CandidateFix, settings: Settings) -> str | None:
+    """Why this fix is not for this error, or not for now; None if it is."""
     if candidate["already_applied"]:
         return "This version of the fix was applied to this log row before"
-    if candidate["before_approval"]:
-        return "The error occurred before the fix was approved"
-    if log and log["age_seconds"] > most_age_seconds:
-        return f"The error is older than {most_age_seconds} seconds: it is history"
-    if writer not in fix["trusted_writers"]:
-        trusted = ", ".join(fix["trusted_writers"])
-        return f"The log row was written by {writer}; the fix trusts rows of: {trusted}"
+    return _why_not_now(candidate, fix, settings) or _why_not_for(candidate, fix, settings)
+
+
+def _why_not_now(candidate: Candidate, fix: CandidateFix, settings: Settings) -> str | None:
+    """Why the fix runs for no error at all now; None if it does."""
+    if candidate["pause"]:
+        return candidate["pause"]
+    if fix["mode"] == "demoted":
+        return f"The fix waits for a person: {fix['mode_reason']}"
+    if settings.thresholds.two_people and _is_one_persons(fix):
+        return "Two people are asked for here, and one alone proposed and approved this fix"
     return None
 
 
-def _analysed(fix: CandidateFix) -> Analysis:
-    """The analysis of the pinned script, done anew."""
-    return fixes.analyse(fix["fix_type"], fix["script"], fix["parameters"])
+def _why_not_for(candidate: Candidate, fix: CandidateFix, settings: Settings) -> str | None:
+    """Why the fix does not run for this error; None if it does."""
+    log = candidate["log"]
+    writer = log["written_by"] if log else ENGINE_WRITER
+    if candidate["before_approval"]:
+        return "The error occurred before the fix was approved"
+    if log and log["age_seconds"] > settings.apply_max_age_seconds:
+        return f"The error is older than {settings.apply_max_age_seconds} seconds: it is history"
+    if writer not in fix["trusted_writers"]:
+        return distrust(writer, fix["trusted_writers"])
+    return None
+
+
+def distrust(writer: str, trusted: list[str]) -> str:
+    """Why a fix is not run for a log row of this writer."""
+    return f"The log row was written by {writer}; the fix trusts rows of: {', '.join(trusted)}"
+
+
+def _is_one_persons(fix: CandidateFix) -> bool:
+    """Whether who proposed a fix also approved it, or made it live."""
+    return fix["proposed_by"] in (None, fix["approved_by"], fix["mode_changed_by"])
 
 
 def _tampering(fix: CandidateFix, analysis: Analysis) -> str | None:
@@ -170,16 +259,22 @@ def _tampering(fix: CandidateFix, analysis: Analysis) -> str | None:
     if analysis.findings:
         found = "; ".join(finding.message for finding in analysis.findings)
         return f"The fix does not pass its analysis any more: {found}"
-    if analysis.prepared_script != fix["prepared_script"]:
+    sample = analysis.sample.before if analysis.sample else None
+    if (analysis.prepared_script, sample) != (fix["prepared_script"], fix["sample_script"]):
         return "What would run is not what the approved script says"
     return None
 
 
 def _circumstances(
-    candidate: Candidate, pattern: CandidatePattern, fix: CandidateFix, analysis: Analysis
+    candidate: Candidate,
+    pattern: CandidatePattern,
+    fix: CandidateFix,
+    analysis: Analysis,
+    of_target: str,
 ) -> constitution.Circumstances:
     """What the Four Laws look at."""
-    recently = candidate["applications_last_minute"]
+    standing = candidate["standing"]
+    assert standing is not None  # noqa: S101  there is one wherever there is a fix
     return constitution.Circumstances(
         pattern_signature=pattern["pattern_signature"],
         fix_type=fix["fix_type"],
@@ -189,24 +284,35 @@ def _circumstances(
         tables=analysis.tables,
         hosts=analysis.hosts,
         max_rows=fix["max_rows"],
+        dry_run_rows=fix["dry_run_rows"],
         timeout_ms=fix["timeout_ms"],
+        most_timeout_ms=fixes.MOST_TIMEOUT_MS[fix["fix_type"]],
         max_retries=fix["max_retries"],
         confidence=pattern["confidence_score"],
+        lower_bound=pattern["confidence_lower_bound"],
+        decided_outcomes=round(pattern["confidence_outcomes"]),
+        verified_outcomes=standing["verified"],
+        failed_outcomes=standing["failed"],
+        consecutive_failures=pattern["consecutive_failures"],
+        flaps_last_day=standing["flaps_last_day"],
         recent_errors=candidate["recent_errors"],
         recent_errors_of_pattern=candidate["recent_errors_of_pattern"],
-        seconds_since_last_run=60 / recently if recently else None,
+        runs_last_hour=standing["runs_last_hour"],
+        rows_last_hour=standing["rows_last_hour"],
+        incidents_last_hour=standing["incidents_last_hour"],
+        seconds_since_last_run=standing["seconds_since_run"].get(of_target),
+        firing_patterns=candidate["firing_patterns"],
         now=datetime.now(UTC),
     )
 
 
 def _refuse_changed_fix(
-    database: Database,
-    sighting: Sighting,
-    pattern: CandidatePattern,
-    fix: CandidateFix,
-    reason: str,
+    database: Database, sighting: Sighting, candidate: Candidate, reason: str
 ) -> ApplyResponse:
     """Someone changed what a person had approved: nothing runs, and it is on record."""
+    pattern, fix = candidate["pattern"], candidate["fix"]
+    assert pattern is not None  # noqa: S101  heal has looked
+    assert fix is not None  # noqa: S101
     metadata = {
         "pattern_id": pattern["pattern_id"],
         "fix_version": fix["version"],
@@ -227,16 +333,6 @@ def _refuse_changed_fix(
     return _refused(f"{reason}; disable it and approve it again")
 
 
-def _refuse_unconstitutional(
-    database: Database, pattern: CandidatePattern, validation: dict[str, Any]
-) -> ApplyResponse:
-    """The Four Laws forbid it: the specification's event, and its answer."""
-    database.record_violation(pattern["pattern_id"], validation)
-    return ApplyResponse(
-        applied=False, reason=UNCONSTITUTIONAL, constitutional_validation=validation
-    )
-
-
 def _captured(sighting: Sighting) -> dict[str, str]:
     """What stood where the template has a variable: kind → text; the second of a kind is kind_2."""
     captured: dict[str, str] = {}
@@ -247,24 +343,63 @@ def _captured(sighting: Sighting) -> dict[str, str]:
     return captured
 
 
-def _run(
-    database: Database, sighting: Sighting, candidate: Candidate, validation: dict[str, Any]
-) -> ApplyResponse:
-    """Take the error in hand, run the fix, answer how it ended."""
-    pattern, fix = candidate["pattern"], candidate["fix"]
-    assert pattern is not None  # noqa: S101  heal has looked
-    assert fix is not None  # noqa: S101
-    error: dict[str, Any] = {
+def target(names: list[str], captured: dict[str, str]) -> str:
+    """A digest of the captured values of these names; empty for the whole pattern, without names.
+
+    Values are not stored: they may be personal.
+    """
+    if not names:
+        return ""
+    named = [captured.get(name) for name in names]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32]
+
+
+def error_context(sighting: Sighting) -> dict[str, Any]:
+    """What a script learns of the error, and what stays of that once it has run."""
+    return {
         "message": sighting.message,
         "source": sighting.source,
         "captured": _captured(sighting),
+        "system_log_id": sighting.system_log_id,
         # For the record: what the script sees goes when it has run.
         "scrubbed": scrubbing.scrub(sighting.message),
     }
-    claim = database.claim_application(candidate, error, validation)
+
+
+def _run(
+    database: Database,
+    sighting: Sighting,
+    candidate: Candidate,
+    validation: dict[str, Any],
+    settings: Settings,
+) -> ApplyResponse:
+    """Take the error in hand, run the fix, answer how it ended."""
+    pattern, fix, log = candidate["pattern"], candidate["fix"], candidate["log"]
+    assert pattern is not None  # noqa: S101  heal has looked
+    assert fix is not None  # noqa: S101
+    error = error_context(sighting)
+    try:
+        claim = database.claim_application(
+            {
+                "pattern_id": pattern["pattern_id"],
+                "system_log_id": log["id"] if log else None,
+                "fix_version": fix["version"],
+                "sha256": fix["sha256"],
+                "validation": validation,
+                "error": error,
+                "target": target(fix["target"], error["captured"]),
+                "policy": settings.thresholds.policy(),
+            }
+        )
+    except FixNotPinned as problem:
+        return _refuse_changed_fix(database, sighting, candidate, problem.message)
+    except (NoEnabledFix, FixesPaused, MissingSecret) as problem:
+        return _refused(problem.message)
     if not claim["claimed"] or claim["application_id"] is None:
-        return _refused(claim["reason"] or "This error is in hand already")
-    outcome = running.run(database, claim["application_id"], fix["timeout_ms"])
+        return _refused(claim["reason"] or IN_HAND)
+    outcome = running.run(
+        database, claim["application_id"], claim["job"], fix["timeout_ms"], settings.facilities()
+    )
     return ApplyResponse(
         applied=True,
         success=outcome["success"],

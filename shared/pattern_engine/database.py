@@ -26,18 +26,27 @@ if TYPE_CHECKING:
         Candidate,
         CandidateQuery,
         Claim,
+        ClaimRequest,
+        ComposedFix,
+        Decision,
+        Enabling,
         ErrorRecord,
         Event,
         Ignoring,
+        JobRecord,
         Json,
         KnownErrorRecord,
         LearnedRecord,
         LogRecord,
         Outcome,
+        Refusal,
+        Rehearsal,
+        ReplayedRecord,
         RuleRecord,
         SignatureRecord,
         Split,
         StoredErrorRecord,
+        Undo,
         UnknownRecord,
     )
     from pattern_engine.settings import Settings
@@ -45,7 +54,6 @@ if TYPE_CHECKING:
 
 MOST_SIGNATURES = 20_000
 """Signatures that a process remembers the database to have; beyond it, it starts anew."""
-NOT_NULL_VIOLATION = "23502"
 
 
 class Database:
@@ -85,12 +93,7 @@ class Database:
 
     def _count(self, keys: KnownErrorRecord) -> LearnedRecord | None:
         """Count an error by its keys alone; None, and nothing is counted, if they do not do."""
-        try:
-            (answer,) = self._learn("learn_errors_v1", [keys])
-        except DatabaseError as problem:
-            if problem.sqlstate != NOT_NULL_VIOLATION:
-                raise
-            return None  # a pattern was to be made, and of nothing
+        (answer,) = self._learn("learn_errors_v1", [keys])
         return None if "unknown" in answer else answer
 
     def _remember(self, signature: str) -> None:
@@ -122,32 +125,25 @@ class Database:
         """Read the errors and criticals among some log rows, without the engine's own."""
         return self._rows("read_logs_v1", {"p_ids": ids})
 
-    def find_candidates(self, queries: list[CandidateQuery]) -> list[Candidate]:
+    def find_candidates(
+        self, queries: list[CandidateQuery], storm_seconds: float
+    ) -> list[Candidate]:
         """Find pattern, fix and circumstances of errors, in order."""
-        return self._rows("find_candidates_v1", {"p_errors": queries}, expected=len(queries))
+        arguments = {"p_errors": queries, "p_storm_seconds": storm_seconds}
+        return self._rows("find_candidates_v1", arguments, expected=len(queries))
 
-    def claim_application(
-        self,
-        candidate: Candidate,
-        error: Json,
-        validation: Json,
-    ) -> Claim:
+    def claim_application(self, request: ClaimRequest) -> Claim:
         """Take an error in hand: a version of a fix runs once for a log row."""
-        pattern, fix, log = candidate["pattern"], candidate["fix"], candidate["log"]
-        if pattern is None or fix is None:
-            raise ValueError("only a candidate with a fix can be claimed")
-        arguments = {
-            "p_pattern_id": pattern["pattern_id"],
-            "p_system_log_id": log["id"] if log else None,
-            "p_fix_version": fix["version"],
-            "p_sha256": fix["sha256"],
-            "p_validation": validation,
-            "p_error": error,
-        }
+        arguments = {f"p_{name}": value for name, value in request.items()}
         return cast("Claim", self._object("claim_application_v1", arguments))
 
+    def application_job(self, application_id: str) -> JobRecord:
+        """Read all that it takes to run a claimed fix outside the database, secrets included."""
+        arguments = {"p_application_id": application_id}
+        return cast("JobRecord", self._object("application_job_v1", arguments))
+
     def run_application(self, application_id: str) -> Outcome:
-        """Run the fix of a claimed application and record how it ended, in one transaction."""
+        """Run the SQL of a claimed application and record how it ended, in one transaction."""
         arguments = {"p_application_id": application_id}
         return cast("Outcome", self._object("run_application_v1", arguments))
 
@@ -155,21 +151,114 @@ class Database:
         """Stop the backend that runs an application; False if none does."""
         return self._call("cancel_application_v1", {"p_application_id": application_id}) is True
 
-    def finish_application(self, application_id: str, error: str, milliseconds: int) -> Outcome:
-        """Record an application that was cut off; one that was recorded before stays as it is."""
-        outcome = {"success": False, "error": error, "execution_time_ms": milliseconds}
+    def finish_application(self, application_id: str, outcome: Json) -> Outcome:
+        """Record an application; one that was recorded before stays as it is."""
         arguments = {"p_application_id": application_id, "p_outcome": outcome}
         return cast("Outcome", self._object("finish_application_v1", arguments))
+
+    def note_rows(self, application_id: str, before: list[Json], after: list[Json] | None) -> None:
+        """Store a sample of the rows before and after a run, scrubbed."""
+        arguments = {"p_application_id": application_id, "p_before": before, "p_after": after}
+        self._call("note_rows_v1", arguments)
+
+    def record_refusals(self, refusals: list[Refusal]) -> None:
+        """Note why fixes were not run for errors."""
+        self._call("record_refusals_v1", {"p_refusals": refusals})
+
+    def refuse_signature(self, signature: str, system_log_id: int | None) -> None:
+        """Tell, once an hour, that a fix was not run for a signature that came after it."""
+        arguments = {"p_signature": signature, "p_system_log_id": system_log_id}
+        self._call("refuse_signature_v1", arguments)
+
+    def stop_for_storm(self, patterns: int, policy: Json) -> str:
+        """Pause all fixes because so many patterns fire together; answers why nothing runs."""
+        answer = self._call("stop_for_storm_v1", {"p_patterns": patterns, "p_policy": policy})
+        return str(answer)
+
+    def verify_applications(self) -> int:
+        """Decide every run that can be decided now, as the schedule does each minute."""
+        return cast("int", self._call("verify_applications_v1", {}))
 
     def approve_pattern(self, approval: Approval, caller: Caller) -> Json:
         """Approve a fix for a pattern, in the caller's name; answers the pattern."""
         arguments = {f"p_{name}": value for name, value in approval.items()}
         return self._object("approve_pattern_v1", arguments, caller)
 
+    def enable_fix(self, enabling: Enabling, caller: Caller) -> Json:
+        """Put a shadow or a demoted fix in use, in the caller's name; answers the pattern."""
+        arguments = {f"p_{name}": value for name, value in enabling.items()}
+        return self._object("enable_fix_v1", arguments, caller)
+
     def disable_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
         """Switch a pattern's fix off, in the caller's name; answers the pattern."""
         arguments = {"p_pattern_id": pattern_id, "p_reason": reason}
         return self._object("disable_pattern_v1", arguments, caller)
+
+    def start_rollback(self, application_id: str, reason: str | None, caller: Caller) -> Undo:
+        """Take a run in hand that is to be undone, in the caller's name; answers its undoing."""
+        arguments = {"p_application_id": application_id, "p_reason": reason}
+        return cast("Undo", self._object("start_rollback_v1", arguments, caller))
+
+    def recall_error(self, application_id: str, error: Json) -> bool:
+        """Give a roll-back the error as the run saw it; False if none is under way."""
+        arguments = {"p_application_id": application_id, "p_error": error}
+        return self._call("recall_error_v1", arguments) is True
+
+    def pause_fixes(self, reason: str, seconds: int, caller: Caller) -> Json:
+        """Pause all fixes, in the caller's name; answers the pause."""
+        return self._object("pause_fixes_v1", {"p_reason": reason, "p_seconds": seconds}, caller)
+
+    def resume_fixes(self, reason: str | None, caller: Caller) -> Json:
+        """End every pause, in the caller's name; answers the ids of those that it ended."""
+        return self._object("resume_fixes_v1", {"p_reason": reason}, caller)
+
+    def propose_fix(
+        self, pattern_id: str, fix: ComposedFix, analysis: Json, seconds: float, caller: Caller
+    ) -> Json:
+        """Propose a fix, in the caller's name; answers the proposal."""
+        arguments = {
+            "p_pattern_id": pattern_id,
+            "p_fix": fix,
+            "p_analysis": analysis,
+            "p_seconds": seconds,
+        }
+        return self._object("propose_fix_v1", arguments, caller)
+
+    def open_proposal(self, proposal_id: str, caller: Caller) -> Json:
+        """Read a proposal that is still open, in the caller's name."""
+        return self._object("open_proposal_v1", {"p_proposal_id": proposal_id}, caller)
+
+    def rehearse_proposal(self, proposal_id: str, errors: list[Json]) -> list[Rehearsal]:
+        """Run a proposed SQL fix for real once for each error, and undo each run."""
+        arguments = {"p_proposal_id": proposal_id, "p_errors": errors}
+        return self._rows("rehearse_proposal_v1", arguments, expected=len(errors))
+
+    def note_preview(self, proposal_id: str, dry_run: Json, replay: Json) -> Json:
+        """Store dry-run and replay of a proposal; answers the proposal."""
+        arguments = {"p_proposal_id": proposal_id, "p_dry_run": dry_run, "p_replay": replay}
+        return self._object("note_preview_v1", arguments)
+
+    def incidents_for_replay(self, pattern_id: str, limit: int) -> list[ReplayedRecord]:
+        """Read the latest errors of a pattern that are still in the log, newest first."""
+        arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
+        return self._rows("incidents_for_replay_v1", arguments)
+
+    def decide_fix(self, decision: Decision, caller: Caller) -> Json:
+        """Approve or reject a proposal, in the caller's name; answers proposal and pattern."""
+        arguments = {f"p_{name}": value for name, value in decision.items()}
+        return self._object("decide_fix_v1", arguments, caller)
+
+    def fix_proposals(
+        self, pattern_id: str | None, limit: int, caller: Caller, *, open_only: bool
+    ) -> list[Json]:
+        """Read proposals, newest first."""
+        arguments = {"p_pattern_id": pattern_id, "p_open_only": open_only, "p_limit": limit}
+        return self._rows("fix_proposals_v1", arguments, caller=caller)
+
+    def suggested_fixes(self, pattern_id: str, limit: int, caller: Caller) -> list[Json]:
+        """Read the fixes of patterns that resemble one, those that helped most first."""
+        arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
+        return self._rows("suggested_fixes_v1", arguments, caller=caller)
 
     def merge_patterns(self, pattern_ids: list[str], reason: str | None, caller: Caller) -> Json:
         """Merge patterns, in the caller's name; answers the one that was kept, and the merges."""

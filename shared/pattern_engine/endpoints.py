@@ -1,8 +1,8 @@
 """The endpoints of the engine: what each takes, answers and whom it admits, in one table.
 
 `functions/<name>/main.py` serves an endpoint, `openapi` describes it; both read this table. Those
-by which people steer are in `steering_endpoints`, so that learning does not wait for their models;
-`catalogue` has them all.
+by which people decide on fixes and steer the grouping are in `fixing_endpoints` and
+`steering_endpoints`, so that learning does not wait for their models; `all_endpoints` has them all.
 """
 
 from __future__ import annotations

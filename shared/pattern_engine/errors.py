@@ -27,6 +27,7 @@
     │   ├── CallerNotAllowed               403 caller_not_allowed
     │   ├── PersonRequired                 403 person_required        (PL011)
     │   ├── ForeignApprover                403 foreign_approver       (PL012)
+    │   ├── OwnFix                         403 own_fix                (PL029)
     │   └── ForeignLogRow                  403 foreign_log_row        (PL005)
     ├── NotFound                           404 not_found
     │   ├── UnknownPattern                 404 unknown_pattern        (PL002)
@@ -34,11 +35,15 @@
     │   ├── UnknownApplication             404 unknown_application    (PL010)
     │   ├── UnknownSession                 404 unknown_session        (PL015)
     │   ├── UnknownMerge                   404 unknown_merge          (PL018)
+    │   ├── UnknownProposal                404 unknown_proposal       (PL027)
     │   └── UnknownRule                    404 unknown_rule           (PL023)
     ├── Conflict                           409 conflict
     │   ├── AnotherFixApproved             409 another_fix_approved   (PL003)
     │   ├── FixNotPinned                   409 fix_not_pinned         (PL006)
     │   ├── NoEnabledFix                   409 no_enabled_fix         (PL014)
+    │   ├── FixesPaused                    409 fixes_paused           (PL024)
+    │   ├── MissingSecret                  409 missing_secret         (PL026)
+    │   ├── ProposalClosed                 409 proposal_closed        (PL028)
     │   ├── TwoLiveFixes                   409 two_live_fixes         (PL016)
     │   ├── ToldApart                      409 told_apart             (PL017)
     │   ├── PatternMerged                  409 pattern_merged         (PL020)
@@ -248,6 +253,12 @@ class ForeignApprover(Forbidden):
     code = "foreign_approver"
 
 
+class OwnFix(Forbidden):
+    """Nobody approves his own fix here; ask another administrator to decide on the proposal."""
+
+    code = "own_fix"
+
+
 class ForeignLogRow(Forbidden):
     """The log row is not yours or carries another message; send your row with its exact message."""
 
@@ -291,6 +302,12 @@ class UnknownMerge(NotFound):
     code = "unknown_merge"
 
 
+class UnknownProposal(NotFound):
+    """There is no such proposal; GET /proposals lists them."""
+
+    code = "unknown_proposal"
+
+
 class UnknownRule(NotFound):
     """There is no grouping rule with this id."""
 
@@ -320,6 +337,24 @@ class NoEnabledFix(Conflict):
     """The pattern has no enabled fix."""
 
     code = "no_enabled_fix"
+
+
+class FixesPaused(Conflict):
+    """All fixes are paused; POST /resume ends the pause."""
+
+    code = "fixes_paused"
+
+
+class MissingSecret(Conflict):
+    """Vault has no secret of the name that the fix uses; create it there."""
+
+    code = "missing_secret"
+
+
+class ProposalClosed(Conflict):
+    """The proposal was decided, expired, or is stale; POST /propose makes a new one."""
+
+    code = "proposal_closed"
 
 
 class TwoLiveFixes(Conflict):
@@ -422,6 +457,11 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL021": NotUndoable,
     "PL022": InvalidChoice,
     "PL023": UnknownRule,
+    "PL024": FixesPaused,
+    "PL026": MissingSecret,
+    "PL027": UnknownProposal,
+    "PL028": ProposalClosed,
+    "PL029": OwnFix,
     "57014": StatementCancelled,
     "40001": TransactionConflict,
     "40P01": TransactionConflict,

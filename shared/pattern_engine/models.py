@@ -15,8 +15,18 @@ import re
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from pattern_engine.fixes import MOST_TIMEOUT_MS
 
 MOST_MESSAGE_BYTES = 64 * 1024
 MOST_SCRIPT_BYTES = 64 * 1024
@@ -91,11 +101,13 @@ ErrorData = Annotated[
     dict[str, Any], BeforeValidator(storable_throughout), AfterValidator(_error_data_size)
 ]
 Source = Annotated[Text, Field(max_length=MOST_SOURCE_LENGTH)]
+Reason = Annotated[Text, Field(max_length=MOST_REASON_LENGTH)]
 # JSON has no UUIDs: a string is what a strict model has to take here.
 Identifier = Annotated[UUID, Field(strict=False)]
 LogId = Annotated[int, Field(ge=1, le=MOST_BIGINT)]
 Severity = Literal["debug", "info", "warning", "error", "critical"]
 PatternType = Literal["database", "api", "rls", "stripe", "deployment"]
+FixMode = Literal["live", "shadow"]
 FixType = Literal["sql", "typescript", "bash", "api_call"]
 Writer = Literal["service_role", "authenticated", "postgres"]
 
@@ -257,11 +269,15 @@ class FixParameters(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
 
-    timeout_ms: Annotated[int, Field(ge=1, le=8000)] | None = Field(
-        default=None, description="A run is cut off after this long; 5000 by default."
+    timeout_ms: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
+        default=None,
+        description="A run, all tries together, is cut off after this long; 5000 by default, "
+        "at most 8000 for sql.",
     )
-    max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(
-        default=None, description="Tries after a deadlock or a serialisation failure; 0 by default."
+    max_retries: Annotated[int, Field(ge=0, le=8)] | None = Field(
+        default=None,
+        description="Further tries where one is safe: for sql after a deadlock or a serialisation "
+        "failure; 0 by default. The pauses between them follow the Fibonacci sequence.",
     )
     max_rows: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="Rows that a run may touch, cascades included; 1000 by default."
@@ -270,29 +286,62 @@ class FixParameters(BaseModel):
         default=None,
         description='Database roles whose log rows fire the fix; ["service_role"] by default.',
     )
+    target: Annotated[list[str], Field(max_length=16)] | None = Field(
+        default=None,
+        description="Names of captured values that tell one target from another, as in "
+        '["uuid"]: cooldown and recurrence are looked at target by target. Without it they are '
+        "those of the whole pattern.",
+    )
 
     def given(self) -> dict[str, object]:
         """The parameters as they were sent, defaults left to the database."""
         return self.model_dump(exclude_unset=True)
 
 
-class ApproveRequest(Request):
+class FixRequest(Request):
     """A fix, written by a person, for a pattern."""
 
     pattern_id: Identifier
     auto_fix_script: Script = Field(description="At most 64 KiB.")
     auto_fix_type: FixType
     auto_fix_parameters: FixParameters | None = None
+    undo_script: Script | None = Field(
+        default=None, description="Of the same type; takes a run back, for POST /rollback."
+    )
+
+    @field_validator("auto_fix_parameters")
+    @classmethod
+    def _time_limit_of_its_type(
+        cls, given: FixParameters | None, others: ValidationInfo
+    ) -> FixParameters | None:
+        most = MOST_TIMEOUT_MS.get(others.data.get("auto_fix_type", ""), 0)
+        if given and given.timeout_ms and most and given.timeout_ms > most:
+            raise PydanticCustomError(
+                "timeout_too_long",
+                "timeout_ms should be at most {most} for this type",
+                {"most": most},
+            )
+        return given
+
+    def parameters(self) -> dict[str, object]:
+        """The parameters as they were sent."""
+        return self.auto_fix_parameters.given() if self.auto_fix_parameters else {}
+
+
+class ApproveRequest(FixRequest):
+    """A fix that a person approves as he writes it."""
+
     approved_by: Identifier = Field(description="Your own user id.")
+    mode: FixMode = Field(
+        default="live", description="shadow: everything happens but the run, and is recorded."
+    )
 
 
 class DisableRequest(Request):
     """A pattern whose fix is to be switched off."""
 
     pattern_id: Identifier
-    reason: Annotated[Text, Field(max_length=MOST_REASON_LENGTH)] | None = Field(
-        default=None, description="For those who look at it later."
-    )
+    reason: Reason | None = Field(default=None, description="For those who look at it later.")
 
 
 class ApprovedPattern(Response):

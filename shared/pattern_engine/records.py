@@ -5,7 +5,7 @@ Each class mirrors the comment of a function in `supabase/migrations`; times are
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Json = dict[str, Any]
 
@@ -112,6 +112,9 @@ class CandidatePattern(TypedDict):
     severity: str
     success_rate: float
     confidence_score: float
+    confidence_lower_bound: float | None
+    confidence_outcomes: float
+    consecutive_failures: int
     occurrence_count: int
     auto_fix_enabled: bool
     auto_fix_script: str | None
@@ -126,14 +129,41 @@ class CandidateFix(TypedDict):
     fix_type: str
     script: str
     prepared_script: str
+    undo_script: str | None
+    prepared_undo_script: str | None
+    sample_table: str | None
+    sample_script: str | None
     parameters: Json
     timeout_ms: int
     max_retries: int
     max_rows: int
     sha256: str
     trusted_writers: list[str]
+    target: list[str]
+    """Names of the captured values that tell one target from another."""
+    mode: Literal["live", "shadow", "demoted"]
+    mode_reason: str | None
+    mode_changed_by: str | None
+    """Who approved it as it is now, or enabled it since; None for the engine."""
+    dry_run_rows: int | None
+    proposed_by: str | None
+    approved_by: str
     stored_matches: bool
     """Whether the stored fix still has the digest that was approved."""
+
+
+class Standing(TypedDict):
+    """How a fix did of late."""
+
+    verified: int
+    """Of its latest ten decided outcomes; `failed` too."""
+    failed: int
+    flaps_last_day: int
+    runs_last_hour: int
+    rows_last_hour: int
+    incidents_last_hour: int
+    seconds_since_run: dict[str, float]
+    """By target, within a day."""
 
 
 class Expression(TypedDict):
@@ -150,13 +180,45 @@ class Candidate(TypedDict):
     log: CandidateLog | None
     pattern: CandidatePattern | None
     fix: CandidateFix | None
+    untrusted_signature: str | None
+    """The signature that led here, where a fix is enabled and its approver could not see it."""
     expressions: list[Expression]
     recent_errors: int
     """Errors of the last five minutes, and how many of them are this pattern's."""
     recent_errors_of_pattern: int
-    applications_last_minute: int
+    standing: Standing | None
+    firing_patterns: int
+    """Different patterns with an enabled fix among the errors of the last seconds."""
+    pause: str | None
+    """Why nothing runs now; None without a pause."""
     before_approval: bool
     already_applied: bool
+
+
+class ClaimRequest(TypedDict):
+    """An error that is to be taken in hand."""
+
+    pattern_id: str
+    system_log_id: int | None
+    fix_version: int
+    sha256: str
+    validation: Json
+    error: Json
+    target: str
+    policy: Json
+
+
+class JobRecord(TypedDict):
+    """All that it takes to run a claimed fix outside the database."""
+
+    fix_type: str
+    script: str
+    parameters: Json
+    error: Json
+    timeout_ms: int
+    max_retries: int
+    max_rows: int
+    secrets: dict[str, str]
 
 
 class Claim(TypedDict):
@@ -165,6 +227,17 @@ class Claim(TypedDict):
     claimed: bool
     application_id: str | None
     reason: str | None
+    job: JobRecord | None
+    """None for SQL, which runs where it is stored."""
+    is_shadow: bool
+
+
+class Refusal(TypedDict):
+    """Why a fix was not run for an error."""
+
+    system_log_id: int
+    reason: str
+    target: str | None
 
 
 class RatedPattern(TypedDict):
@@ -183,18 +256,87 @@ class Outcome(TypedDict):
     tables: Json
     execution_time_ms: int
     pattern: RatedPattern
+    rows_before: NotRequired[list[Json] | None]
+    """A sample of what the run changed, not scrubbed; `rows_after` the same rows afterwards."""
+    rows_after: NotRequired[list[Json] | None]
+
+
+class ComposedFix(TypedDict):
+    """A fix with what its analysis found, as it is pinned."""
+
+    type: str
+    script: str
+    prepared_script: str
+    undo_script: str | None
+    prepared_undo_script: str | None
+    sample_table: str | None
+    sample_script: str | None
+    parameters: Json
+    tables: list[str]
+    hosts: list[str]
+    secrets: list[str]
 
 
 class Approval(TypedDict):
     """A fix that a person approves."""
 
     pattern_id: str
-    script: str
-    prepared_script: str
-    type: str
-    parameters: Json
-    tables: list[str]
+    fix: ComposedFix
     approved_by: str
+    mode: Literal["live", "shadow"]
+
+
+class Decision(TypedDict):
+    """What a person decides on a proposal."""
+
+    proposal_id: str
+    sha256: str
+    decision: Literal["approve", "reject"]
+    reason: str | None
+    mode: Literal["live", "shadow"]
+    two_people: bool
+
+
+class Enabling(TypedDict):
+    """A fix that a person puts in use."""
+
+    pattern_id: str
+    sha256: str
+    reason: str | None
+    two_people: bool
+
+
+class Undo(TypedDict):
+    """A run that is being taken back."""
+
+    application_id: str
+    """Of the undo script's own run."""
+    pattern_id: str
+    system_log_id: int | None
+    fix_type: str
+    undo_script: str
+    prepared_undo_script: str
+    parameters: Json
+    timeout_ms: int
+
+
+class Rehearsal(TypedDict):
+    """What a run did before it was undone."""
+
+    success: bool
+    error: str | None
+    rows_touched: int
+    tables: Json
+    rows_before: list[Json] | None
+    rows_after: list[Json] | None
+
+
+class ReplayedRecord(LogRecord):
+    """A stored error of a pattern, to simulate its fix on."""
+
+    recent_errors: int
+    """Errors of the five minutes before it, and how many of them were this pattern's."""
+    recent_errors_of_pattern: int
 
 
 class Event(TypedDict):

@@ -1,9 +1,10 @@
-"""Running a claimed application within its time limit, and recording it whatever happens.
+"""Running a claimed application within its limits, and recording it whatever happens.
 
-A time limit set inside a Postgres function does not bound the statement that called it, and a
-client that hangs up stops nothing. So a second thread keeps the time and has the backend cancelled
-through the database; what was cut off, or lost its connection, is recorded afterwards. Recording
-is idempotent: where the run had ended before it was noticed, its own outcome stands.
+SQL runs inside Postgres, in one transaction with its record. A time limit set inside a Postgres
+function does not bound the statement that called it, and a client that hangs up stops nothing: so a
+second thread keeps the time and has the backend cancelled through the database. Everything else is
+run here, by the executor of its type, and recorded afterwards. Recording is idempotent: where a run
+had been recorded before it was noticed, its own outcome stands.
 """
 
 from __future__ import annotations
@@ -13,34 +14,94 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pattern_engine import logs
+from pattern_engine import fixes, logs, scrubbing
 from pattern_engine.errors import PatternEngineError
+from pattern_engine.fixes.execution import Job, Limits, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pattern_engine import records
     from pattern_engine.database import Database
-    from pattern_engine.records import Outcome
+    from pattern_engine.fixes.execution import Facilities
 
 CANCEL_INTERVAL_SECONDS = 0.2
 """Cancelling is tried again after this long: the run may only be about to start."""
 
 
-def run(database: Database, application_id: str, timeout_ms: int) -> Outcome:
-    """Run an application and answer its outcome, a failure included.
-
-    Deadlocks and serialisation failures the database tries again by itself, as often as the fix
-    allows and within the same time limit.
+def run(
+    database: Database,
+    application_id: str,
+    job: records.JobRecord | None,
+    timeout_ms: int,
+    facilities: Facilities,
+) -> records.Outcome:
+    """Run an application and answer its outcome, a failure included; without a job it is SQL.
 
     Raises:
         PatternEngineError: only when the outcome cannot be recorded either.
     """
+    if job is None:
+        return _run_sql(database, application_id, timeout_ms)
+    outcome = _run_here(application_id, job, facilities)
+    if not outcome.success:
+        logs.warning(
+            "fix_failed",
+            application_id=application_id,
+            reason=outcome.error,
+            stopped=outcome.stopped,
+        )
+    return database.finish_application(
+        application_id,
+        {
+            "success": outcome.success,
+            "error": outcome.error and scrubbing.scrub(outcome.error),
+            "output": scrubbing.scrub_json(outcome.output),
+            "rows_touched": outcome.rows,
+            "tables": dict(outcome.tables),
+            "execution_time_ms": outcome.duration_ms,
+            "stopped": outcome.stopped,
+            "started": outcome.started,
+        },
+    )
+
+
+def _run_here(application_id: str, job: records.JobRecord, facilities: Facilities) -> Outcome:
+    """Run a script outside the database; whatever its executor does, there is an outcome."""
+    error = {name: value for name, value in job["error"].items() if name != "scrubbed"}
+    limits = Limits(job["timeout_ms"], job["max_retries"], job["max_rows"])
+    try:
+        executor = fixes.executor(job["fix_type"], facilities)
+        return executor.run(
+            Job(
+                application_id=application_id,
+                script=job["script"],
+                parameters=job["parameters"],
+                error=error,
+                limits=limits,
+                secrets=job["secrets"],
+            )
+        )
+    except Exception as problem:  # noqa: BLE001  a claim that is taken has to end
+        logs.error("executor_failed", problem, application_id=application_id)
+        return Outcome(success=False, error="The executor failed; the log says why", started=False)
+
+
+def _run_sql(database: Database, application_id: str, timeout_ms: int) -> records.Outcome:
+    """Run SQL where it is stored.
+
+    Deadlocks and serialisation failures the database tries again by itself, as often as the fix
+    allows and within the same time limit.
+    """
     started = time.monotonic()
     with _time_limit(database, application_id, timeout_ms / 1000) as is_over:
         try:
-            return database.run_application(application_id)
+            outcome = database.run_application(application_id)
         except PatternEngineError as problem:
             failure = problem
+        else:
+            _note_rows(database, application_id, outcome)
+            return outcome
     milliseconds = round((time.monotonic() - started) * 1000)
     if is_over.is_set():
         reason = f"cut off after {timeout_ms} ms"
@@ -49,7 +110,30 @@ def run(database: Database, application_id: str, timeout_ms: int) -> Outcome:
         _cancel(database, application_id)
         reason = failure.message
     logs.warning("application_cut_off", application_id=application_id, reason=reason)
-    return database.finish_application(application_id, reason, milliseconds)
+    return database.finish_application(
+        application_id,
+        {
+            "success": False,
+            "error": reason,
+            "execution_time_ms": milliseconds,
+            "stopped": "time" if is_over.is_set() else None,
+        },
+    )
+
+
+def _note_rows(database: Database, application_id: str, outcome: records.Outcome) -> None:
+    """Store what became of some rows; that this fails is no reason to call a run failed."""
+    before = outcome.get("rows_before")
+    if not before:
+        return
+    try:
+        database.note_rows(
+            application_id,
+            scrubbing.scrub_json(before),
+            scrubbing.scrub_json(outcome.get("rows_after")),
+        )
+    except PatternEngineError as problem:
+        logs.warning("rows_not_noted", application_id=application_id, reason=problem.message)
 
 
 @contextmanager

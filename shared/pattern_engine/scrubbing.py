@@ -20,11 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pattern_engine import scrubbing_numbers, scrubbing_values
 
-__all__ = ["RULES", "Scrubber", "scrub", "scrubber"]
+__all__ = ["RULES", "Scrubber", "scrub", "scrub_json", "scrubber"]
 
 Replace = Callable[[str], str]
 
@@ -153,6 +153,25 @@ def scrub(text: str, scrubbers: Sequence[Scrubber] = ()) -> str:
             break
         text = scrubbed
     return text
+
+
+def scrub_json(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """A JSON value with its texts scrubbed; what stands under a key such as password goes whole."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, list):
+        return [scrub_json(element) for element in value]
+    if isinstance(value, dict):
+        return {key: _beside(key, element) for key, element in value.items()}
+    return value
+
+
+def _beside(key: str, value: Any) -> Any:  # noqa: ANN401  any JSON
+    """A value under its key."""
+    if not isinstance(value, str) or not value:
+        return scrub_json(value)
+    scrubbed, pair = scrub(value), f"{key}={value}"
+    return "[scrubbed]" if scrubbed == value and scrub(pair) != pair else scrubbed
 
 
 def _once(text: str, rules: Sequence[Scrubber]) -> str:

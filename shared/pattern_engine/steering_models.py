@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.models import (
-    MOST_REASON_LENGTH,
     Identifier,
+    Reason,
     Request,
     Response,
     Severity,
@@ -29,7 +29,6 @@ def _text_only(value: object) -> object:
 
 # A number would be read as seconds since 1970, which nobody means.
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text_only)]
-Reason = Annotated[Text, Field(max_length=MOST_REASON_LENGTH)]
 Signature = Annotated[Text, Field(max_length=100)]
 Signatures = Annotated[list[Signature], Field(min_length=1, max_length=MOST_SIGNATURES)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]

@@ -170,7 +170,7 @@ class Thresholds:
     """Different patterns with an enabled fix that make a storm when they fire together."""
     storm_seconds: float = field(default=60.0, metadata=between(0.1, 3_600))
     """Seconds within which they count as together."""
-    storm_pause_seconds: float = field(default=900.0, metadata=between(0, DAY))
+    storm_pause_seconds: float = field(default=900.0, metadata=between(1, DAY))
     """Seconds for which a storm pauses all fixes."""
     quiet_hours: tuple[QuietHours, ...] = ()
     """Hours in which no fix runs by itself, as in `22:00-06:00 Europe/Berlin`, a comma list; UTC

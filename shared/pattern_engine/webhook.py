@@ -24,7 +24,8 @@ from pattern_engine.models import WebhookResponse
 if TYPE_CHECKING:
     from pattern_engine.database import Database
     from pattern_engine.models import WebhookRequest
-    from pattern_engine.records import AnyErrorRecord, Candidate, LearnedRecord
+    from pattern_engine.records import AnyErrorRecord, Candidate, LearnedRecord, Refusal
+    from pattern_engine.settings import Settings
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Tally:
     failed: int = 0
 
 
-def receive(request: WebhookRequest, database: Database, most_age_seconds: int) -> WebhookResponse:
+def receive(request: WebhookRequest, database: Database, settings: Settings) -> WebhookResponse:
     """Work on the rows that a webhook names.
 
     Raises:
@@ -50,8 +51,13 @@ def receive(request: WebhookRequest, database: Database, most_age_seconds: int) 
     sightings = [Sighting.of_row(row) for row in rows]
     known = _learn(database, by_rules(sightings, database) if sightings else [], tally)
     enabled = [sighting for sighting, learned in known if learned["auto_fix_enabled"]]
-    for sighting, candidate in _candidates(database, enabled, tally) if enabled else []:
-        _heal(database, sighting, candidate, most_age_seconds, tally)
+    refusals: list[Refusal] = []
+    for sighting, candidate in _candidates(database, enabled, settings, tally) if enabled else []:
+        refusal = _heal(database, sighting, candidate, settings, tally)
+        if refusal is not None:
+            refusals.append(refusal)
+    if refusals:
+        database.record_refusals(refusals)
     return WebhookResponse(
         received=len(ids),
         learned=tally.learned,
@@ -115,13 +121,13 @@ def _is_for_all(problem: PatternEngineError) -> bool:
 
 
 def _candidates(
-    database: Database, sightings: list[Sighting], tally: Tally
+    database: Database, sightings: list[Sighting], settings: Settings, tally: Tally
 ) -> list[tuple[Sighting, Candidate]]:
     """What is known about each error; one by one where they cannot be looked up together."""
     from pattern_engine import application  # noqa: PLC0415  most calls only learn
 
     try:
-        return list(zip(sightings, application.find(database, sightings), strict=True))
+        return list(zip(sightings, application.find(database, sightings, settings), strict=True))
     except PatternEngineError as problem:
         if _is_for_all(problem):
             raise
@@ -129,7 +135,9 @@ def _candidates(
             _note_failure("finding_failed", problem, sightings[0], tally)
             return []
         return [
-            found for sighting in sightings for found in _candidates(database, [sighting], tally)
+            found
+            for sighting in sightings
+            for found in _candidates(database, [sighting], settings, tally)
         ]
 
 
@@ -137,21 +145,22 @@ def _heal(
     database: Database,
     sighting: Sighting,
     candidate: Candidate,
-    most_age_seconds: int,
+    settings: Settings,
     tally: Tally,
-) -> None:
-    """Heal one error, if it may be healed."""
+) -> Refusal | None:
+    """Heal one error, if it may be healed; else answer what to note of it."""
     from pattern_engine import application  # noqa: PLC0415  most calls only learn
 
     try:
-        answer = application.heal(database, sighting, candidate, most_age_seconds)
+        answer = application.heal(database, sighting, candidate, settings)
     except Exception as problem:  # noqa: BLE001  whatever is wrong with this row, the others go on
         _note_failure("healing_failed", problem, sighting, tally)
-        return
+        return None
     tally.applied += answer.applied
     tally.healed += answer.success is True
     if not answer.applied:
         logs.debug("not_applied", system_log_id=sighting.system_log_id, reason=answer.reason)
+    return application.refusal_of(sighting, candidate, answer)
 
 
 def _note_failure(event: str, problem: Exception, sighting: Sighting, tally: Tally) -> None:

@@ -33,6 +33,8 @@ comment on column ops.system_logs.written_by is 'The database role that wrote th
 create index idx_system_logs_created_at on ops.system_logs using brin (created_at);
 create index idx_system_logs_recent on ops.system_logs (created_at desc, log_level)
   where log_level in ('error', 'critical');
+-- Whether a source was heard of while an error had to stay away.
+create index idx_system_logs_source on ops.system_logs (source, created_at);
 create index idx_system_logs_user on ops.system_logs (user_id);
 
 create function ops_internal.stamp_log_row() returns trigger

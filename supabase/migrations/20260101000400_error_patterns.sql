@@ -33,6 +33,9 @@ create table ops.error_patterns (
   learned_from_incidents bigint [],
   confidence_score numeric(3, 2) not null default 0.50
   constraint error_patterns_confidence_is_share check (confidence_score between 0 and 1),
+  confidence_lower_bound numeric(5, 4),
+  confidence_outcomes numeric(8, 2) not null default 0,
+  consecutive_failures integer not null default 0,
 
   human_approved boolean not null default false,
   approved_by uuid references auth.users (id) on delete set null,
@@ -62,7 +65,7 @@ comment on column ops.error_patterns.status is 'open, or archived when unseen fo
 comment on column ops.error_patterns.occurrence_count is 'How many errors were counted; a log row counts once.';
 comment on column ops.error_patterns.first_seen is 'Time of the earliest error.';
 comment on column ops.error_patterns.last_seen is 'Time of the latest error.';
-comment on column ops.error_patterns.success_rate is 'Successful applications of its fix, percent of all, 0.00 to 100.00.';
+comment on column ops.error_patterns.success_rate is 'Runs of its fix after which the error stayed away, percent of those decided, 0.00 to 100.00.';
 comment on column ops.error_patterns.auto_fix_enabled is 'Whether the fix applies itself. The executor also asks ops.pattern_fixes, which only a person can write.';
 comment on column ops.error_patterns.auto_fix_script is 'The fix, as approved. What runs is the pinned version in ops.pattern_fixes.';
 comment on column ops.error_patterns.auto_fix_type is 'sql, typescript, bash or api_call.';
@@ -70,7 +73,11 @@ comment on column ops.error_patterns.auto_fix_parameters is 'The fix''s paramete
 comment on column ops.error_patterns.constitutional_compliant is 'Whether the approved fix was found harmless at approval, by the analysis of its script.';
 comment on column ops.error_patterns.constitutional_violations is 'The last verdict that forbade its fix; null since the last approval.';
 comment on column ops.error_patterns.learned_from_incidents is 'Ids of the latest 20 log rows; all of them are in ops.pattern_incidents.';
-comment on column ops.error_patterns.confidence_score is '0.50 at first; then by the last ten applications of the fix.';
+comment on column ops.error_patterns.confidence_score is '0.50 at first; then by the last ten decided outcomes of the fix.';
+comment on column ops.error_patterns.confidence_lower_bound is
+  'With 95 % certainty the live fix helps at least so often: the 5 % quantile of a Beta distribution over its outcomes, older ones counting less. Null before the first.';
+comment on column ops.error_patterns.confidence_outcomes is 'How many outcomes that rests on, an outcome of 30 days ago counting a half.';
+comment on column ops.error_patterns.consecutive_failures is 'Failed outcomes of the live fix in a row, since it was last put in use.';
 comment on column ops.error_patterns.human_approved is 'Whether a person approved a fix.';
 comment on column ops.error_patterns.approved_by is 'Who approved it.';
 comment on column ops.error_patterns.approved_at is 'When.';
@@ -114,7 +121,8 @@ create table ops.pattern_signatures (
   pattern_id uuid not null references ops.error_patterns (pattern_id) on delete cascade,
   algorithm text not null,
   template text not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  refused_at timestamptz
 );
 
 comment on table ops.pattern_signatures is
@@ -124,6 +132,7 @@ comment on column ops.pattern_signatures.pattern_id is 'The pattern that it lead
 comment on column ops.pattern_signatures.algorithm is 'The grouping algorithm that made it, as grouping/v1.';
 comment on column ops.pattern_signatures.template is 'The normalised message that it is the digest of.';
 comment on column ops.pattern_signatures.created_at is 'When it came to this pattern. A fix applies only to signatures that its approver could see.';
+comment on column ops.pattern_signatures.refused_at is 'When it was last told that a fix was not run for it.';
 
 create index idx_pattern_signatures_pattern on ops.pattern_signatures (pattern_id);
 -- Operators search the templates for parts of a word, and for what is near to it.
@@ -146,7 +155,9 @@ create table ops.pattern_incidents (
   signature text not null,
   system_log_id bigint unique references ops.system_logs (id) on delete set null,
   occurred_at timestamptz not null default now(),
-  learned_at timestamptz not null default now()
+  learned_at timestamptz not null default now(),
+  refusal text,
+  target text
 );
 
 comment on table ops.pattern_incidents is 'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
@@ -156,6 +167,8 @@ comment on column ops.pattern_incidents.signature is 'The signature that led the
 comment on column ops.pattern_incidents.system_log_id is 'The log row; null when the error was reported without one, or the row is gone.';
 comment on column ops.pattern_incidents.occurred_at is 'When the error happened.';
 comment on column ops.pattern_incidents.learned_at is 'When it was counted.';
+comment on column ops.pattern_incidents.refusal is 'Why the fix was not run for it, where there was one.';
+comment on column ops.pattern_incidents.target is 'Digest of the captured values that name the target of the fix, where it has one.';
 
 create index idx_pattern_incidents_pattern on ops.pattern_incidents (pattern_id, occurred_at desc);
 

@@ -1,4 +1,4 @@
--- Approval and disabling: a person's alone, in one transaction, every version kept.
+-- Approval, changing a fix's mode, and disabling: a person's alone, in one transaction, every version kept.
 
 create function ops_internal.require_person(p_allowed text []) returns uuid
 language plpgsql
@@ -126,29 +126,211 @@ $$;
 comment on function ops_internal.trusted_writers(jsonb) is 'The roles whose log rows fire a fix, out of its parameters; service_role alone by default.';
 revoke all on function ops_internal.trusted_writers(jsonb) from public, anon, authenticated, service_role;
 
-create function ops_internal.approve_pattern(
-  p_pattern_id uuid,
-  p_script text,
-  p_prepared_script text,
-  p_type text,
-  p_parameters jsonb,
-  p_tables text [],
-  p_approved_by uuid
-) returns jsonb
+create function ops_internal.text_list(p_parameters jsonb, p_name text) returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  given constant jsonb := coalesce(p_parameters -> p_name, '[]');
+begin
+  if jsonb_typeof(given) <> 'array' or exists (
+    select from jsonb_array_elements(given) as elements (element) where jsonb_typeof(elements.element) <> 'string'
+  ) then
+    raise exception using errcode = 'PL013', message = format('%s is %s', p_name, given), hint = 'Give a list of names.';
+  end if;
+  return array(select jsonb_array_elements_text(given));
+end
+$$;
+
+comment on function ops_internal.text_list(jsonb, text) is 'A list of names out of the parameters, empty by default. Raises PL013 for anything else.';
+revoke all on function ops_internal.text_list(jsonb, text) from public, anon, authenticated, service_role;
+
+create function ops_internal.require_whole_fix(p_fix jsonb) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  texts constant text [] := array[
+    'type', 'script', 'prepared_script', 'undo_script', 'prepared_undo_script', 'sample_table', 'sample_script'
+  ];
+  others constant text [] := array['parameters', 'tables', 'hosts', 'secrets'];
+  problem text;
+begin
+  if jsonb_typeof(p_fix) is distinct from 'object' then
+    problem := format('it is %s', coalesce(jsonb_typeof(p_fix), 'missing'));
+  else
+    select format('%s is %s', parts.key, coalesce(jsonb_typeof(parts.value), 'missing')) into problem
+    from (
+      select given.key, given.value from jsonb_each(p_fix) as given
+      union all
+      select needed.key, null from unnest(array['type', 'script', 'prepared_script']) as needed (key) where not p_fix ? needed.key
+    ) as parts (key, value)
+    where not (
+      (parts.key = any(texts[:3]) and jsonb_typeof(parts.value) is not distinct from 'string')
+      or (parts.key = any(texts[4:]) and jsonb_typeof(parts.value) in ('string', 'null'))
+      or (parts.key = any(others) and parts.value is not null)
+    )
+    order by parts.key
+    limit 1;
+    problem := coalesce(problem, case
+      when p_fix ->> 'type' not in ('sql', 'typescript', 'bash', 'api_call') then format('its type is %s', p_fix -> 'type')
+      when trim(p_fix ->> 'script') = '' or trim(p_fix ->> 'prepared_script') = '' then 'its script is empty'
+      when ((p_fix ->> 'undo_script') is null) <> ((p_fix ->> 'prepared_undo_script') is null)
+        then 'it has one of undo_script and prepared_undo_script'
+      when ((p_fix ->> 'sample_table') is null) <> ((p_fix ->> 'sample_script') is null)
+        then 'it has one of sample_table and sample_script'
+    end);
+  end if;
+  if problem is not null then
+    raise exception using
+      errcode = 'PL013',
+      message = 'that is no fix: ' || problem,
+      hint = 'Give type, script and prepared_script; beside them only what ops_internal.composed_fix names.';
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_whole_fix(jsonb) is
+  'Raises PL013 unless this has what makes a fix, in its form, and nothing that its digest would not cover.';
+revoke all on function ops_internal.require_whole_fix(jsonb) from public, anon, authenticated, service_role;
+
+create function ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) returns ops.pattern_fixes
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  parameters constant jsonb := ops_internal.require_parameters(p_fix -> 'parameters');
+  fix ops.pattern_fixes;
+begin
+  perform ops_internal.require_whole_fix(p_fix);
+  fix.pattern_id := p_pattern_id;
+  fix.fix_type := p_fix ->> 'type';
+  fix.script := p_fix ->> 'script';
+  fix.prepared_script := p_fix ->> 'prepared_script';
+  fix.undo_script := p_fix ->> 'undo_script';
+  fix.prepared_undo_script := p_fix ->> 'prepared_undo_script';
+  fix.sample_table := p_fix ->> 'sample_table';
+  fix.sample_script := p_fix ->> 'sample_script';
+  fix.parameters := parameters;
+  -- Inside Postgres the login role's time-out is the ceiling.
+  fix.timeout_ms := ops_internal.limit_parameter(
+    parameters, 'timeout_ms', 5000, 1, case when fix.fix_type = 'sql' then 8000 else 60000 end
+  );
+  fix.max_retries := ops_internal.limit_parameter(parameters, 'max_retries', 0, 0, 8);
+  fix.max_rows := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, 100000);
+  fix.trusted_writers := ops_internal.trusted_writers(parameters);
+  fix.target := ops_internal.text_list(parameters, 'target');
+  fix.tables := ops_internal.text_list(p_fix, 'tables');
+  fix.hosts := ops_internal.text_list(p_fix, 'hosts');
+  fix.secrets := ops_internal.text_list(p_fix, 'secrets');
+  fix.sha256 := ops_internal.fix_digest(fix);
+  return fix;
+end
+$$;
+
+comment on function ops_internal.composed_fix(uuid, jsonb) is
+  'A fix as it would be pinned, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
+revoke all on function ops_internal.composed_fix(uuid, jsonb) from public, anon, authenticated, service_role;
+
+create function ops_internal.require_no_live_fix(p_latest ops.pattern_fixes) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if p_latest.version is not null and p_latest.disabled_at is null then
+    raise exception using
+      errcode = 'PL003',
+      message = 'another fix is approved for this pattern',
+      detail = format('Version %s, approved by %s at %s.', p_latest.version, p_latest.approved_by, p_latest.approved_at),
+      hint = 'POST /disable first, then approve the new version.';
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_no_live_fix(ops.pattern_fixes) is 'Raises PL003 where the latest version is not disabled.';
+revoke all on function ops_internal.require_no_live_fix(ops.pattern_fixes) from public, anon, authenticated, service_role;
+
+create function ops_internal.latest_fix(p_pattern_id uuid) returns ops.pattern_fixes
+language sql
+stable
+set search_path = ''
+as $$
+  select fixes.*
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = p_pattern_id
+  order by fixes.version desc
+  limit 1
+$$;
+
+comment on function ops_internal.latest_fix(uuid) is 'The latest version of a pattern''s fix, disabled or not; null without one.';
+revoke all on function ops_internal.latest_fix(uuid) from public, anon, authenticated, service_role;
+
+create function ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) returns ops.error_patterns
+language plpgsql
+set search_path = ''
+as $$
+declare
+  fix ops.pattern_fixes := p_fix;
+  pattern ops.error_patterns;
+begin
+  if fix.mode is null or fix.mode not in ('live', 'shadow') then
+    raise exception using
+      errcode = 'PL022', message = format('%s is no mode', coalesce(fix.mode, 'null')), hint = 'Approve a fix as live or as shadow.';
+  end if;
+  fix.id := nextval('ops.pattern_fixes_id_seq');
+  fix.version := coalesce((ops_internal.latest_fix(fix.pattern_id)).version, 0) + 1;
+  fix.approved_by := p_person;
+  fix.approved_at := clock_timestamp();
+  fix.trusts_until := coalesce(fix.trusts_until, fix.approved_at);
+  fix.mode_changed_at := fix.approved_at;
+  fix.mode_changed_by := p_person;
+  fix.is_on_probation := false;
+  insert into ops.pattern_fixes select fix.*;
+
+  update ops.error_patterns set
+    auto_fix_enabled = true,
+    auto_fix_script = fix.script,
+    auto_fix_type = fix.fix_type,
+    auto_fix_parameters = fix.parameters,
+    human_approved = true,
+    approved_by = p_person,
+    approved_at = fix.approved_at,
+    constitutional_compliant = true,
+    constitutional_violations = null,
+    confidence_lower_bound = null,
+    confidence_outcomes = 0,
+    consecutive_failures = 0
+  where error_patterns.pattern_id = fix.pattern_id
+  returning * into pattern;
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'pattern_approved', 'info', 'Pattern approved for auto-fix: ' || pattern.pattern_signature, p_person,
+    jsonb_build_object(
+      'pattern_id', fix.pattern_id, 'approved_by', p_person, 'auto_fix_type', fix.fix_type, 'version', fix.version,
+      'sha256', fix.sha256, 'mode', fix.mode, 'proposal_id', fix.proposal_id, 'proposed_by', fix.proposed_by
+    )
+  );
+  return pattern;
+end
+$$;
+
+comment on function ops_internal.pin_fix(ops.pattern_fixes, uuid) is
+  'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow. Its caller has locked the pattern.';
+revoke all on function ops_internal.pin_fix(ops.pattern_fixes, uuid) from public, anon, authenticated, service_role;
+
+create function ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
 as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_admin']);
-  parameters constant jsonb := ops_internal.require_parameters(p_parameters);
-  timeout_ms constant integer := ops_internal.limit_parameter(parameters, 'timeout_ms', 5000, 1, 8000);
-  max_retries constant integer := ops_internal.limit_parameter(parameters, 'max_retries', 0, 0, 10);
-  max_rows constant integer := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, 100000);
-  writers constant text [] := ops_internal.trusted_writers(parameters);
-  digest constant text := ops_internal.fix_digest(
-    p_script, p_prepared_script, p_type, parameters, timeout_ms, max_retries, max_rows, writers
-  );
+  fix ops.pattern_fixes;
   pattern ops.error_patterns;
   latest ops.pattern_fixes;
 begin
@@ -159,85 +341,138 @@ begin
       detail = format('You are %s; approved_by is %s.', person, p_approved_by),
       hint = 'Send your own user id as approved_by.';
   end if;
+  fix := ops_internal.composed_fix(p_pattern_id, p_fix);
+  fix.mode := p_mode;
+  fix.proposed_by := person;
 
   pattern := ops_internal.lock_pattern(p_pattern_id);
-  select * into latest
-  from ops.pattern_fixes
-  where pattern_fixes.pattern_id = p_pattern_id
-  order by pattern_fixes.version desc
-  limit 1;
+  latest := ops_internal.latest_fix(p_pattern_id);
+  if latest.version is not null and latest.disabled_at is null and latest.sha256 = fix.sha256 and latest.mode = p_mode then
+    return to_jsonb(pattern);
+  end if;
+  perform ops_internal.require_no_live_fix(latest);
+  return to_jsonb(ops_internal.pin_fix(fix, person));
+end
+$$;
 
-  if latest.version is not null and latest.disabled_at is null then
-    if latest.sha256 = digest then
-      return to_jsonb(pattern);
-    end if;
+comment on function ops_internal.approve_pattern(uuid, jsonb, uuid, text) is
+  'The work of ops.approve_pattern_v1, with the rights that only it has.';
+revoke all on function ops_internal.approve_pattern(uuid, jsonb, uuid, text) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.approve_pattern(uuid, jsonb, uuid, text) to authenticated, service_role;
+
+create function ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text default 'live') returns jsonb
+language sql
+set search_path = ''
+as $$ select ops_internal.approve_pattern(p_pattern_id, p_fix, p_approved_by, p_mode) $$;
+
+comment on function ops.approve_pattern_v1(uuid, jsonb, uuid, text) is
+  'Approves a fix for a pattern as its next version, live or as a shadow. For an ops_admin in person; the same fix twice changes nothing, another one raises PL003. What a fix is made of: see ops_internal.composed_fix.';
+revoke all on function ops.approve_pattern_v1(uuid, jsonb, uuid, text) from public, anon, authenticated, service_role;
+grant execute on function ops.approve_pattern_v1(uuid, jsonb, uuid, text) to authenticated, service_role;
+
+create function ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  person constant uuid := ops_internal.require_person(array['ops_admin']);
+  pattern ops.error_patterns := ops_internal.lock_pattern(p_pattern_id);
+  fix ops.pattern_fixes := ops_internal.latest_fix(p_pattern_id);
+begin
+  if fix.version is null or fix.disabled_at is not null then
     raise exception using
-      errcode = 'PL003',
-      message = 'another fix is approved for this pattern',
-      detail = format('Version %s, approved by %s at %s.', latest.version, latest.approved_by, latest.approved_at),
-      hint = 'POST /disable first, then approve the new version.';
+      errcode = 'PL014',
+      message = 'this pattern has no fix to enable',
+      hint = 'Approve one. A disabled one needs a new approval.';
+  end if;
+  if fix.sha256 is distinct from p_sha256 then
+    raise exception using
+      errcode = 'PL006',
+      message = 'that is not the fix that is approved',
+      detail = format('Version %s has digest %s.', fix.version, fix.sha256),
+      hint = 'Read it again, and send the digest of what you have read.';
+  end if;
+  if fix.mode = 'live' then
+    return to_jsonb(pattern);
+  end if;
+  -- A shadow that another approved does not run yet: whoever has it run decides, too.
+  if p_two_people and fix.proposed_by = person then
+    raise exception using
+      errcode = 'PL029',
+      message = 'nobody puts his own fix in use here',
+      hint = 'Ask another administrator to enable it.';
   end if;
 
-  insert into ops.pattern_fixes (
-    pattern_id, version, fix_type, script, prepared_script, parameters,
-    timeout_ms, max_retries, max_rows, trusted_writers, tables, sha256, approved_by
-  )
-  values (
-    p_pattern_id, coalesce(latest.version, 0) + 1, p_type, p_script, p_prepared_script, parameters,
-    timeout_ms, max_retries, max_rows, writers, coalesce(p_tables, '{}'), digest, person
-  )
-  returning * into latest;
+  update ops.pattern_fixes set
+    mode = 'live',
+    mode_changed_at = clock_timestamp(),
+    mode_changed_by = person,
+    mode_reason = p_reason,
+    is_on_probation = fix.mode = 'demoted'
+  where pattern_fixes.id = fix.id;
 
-  update ops.error_patterns set
-    auto_fix_enabled = true,
-    auto_fix_script = p_script,
-    auto_fix_type = p_type,
-    auto_fix_parameters = p_parameters,
-    human_approved = true,
-    approved_by = person,
-    approved_at = latest.approved_at,
-    constitutional_compliant = true,
-    constitutional_violations = null
+  update ops.error_patterns set auto_fix_enabled = true, consecutive_failures = 0
   where error_patterns.pattern_id = p_pattern_id
   returning * into pattern;
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
-    'pattern_approved', 'info', 'Pattern approved for auto-fix: ' || pattern.pattern_signature, person,
+    'fix_enabled', 'info', 'A fix runs by itself: ' || pattern.pattern_signature, person,
     jsonb_build_object(
-      'pattern_id', p_pattern_id, 'approved_by', person, 'auto_fix_type', p_type, 'version', latest.version, 'sha256', digest
+      'pattern_id', p_pattern_id, 'version', fix.version, 'sha256', fix.sha256, 'former_mode', fix.mode, 'reason', p_reason
     )
   );
   return to_jsonb(pattern);
 end
 $$;
 
-comment on function ops_internal.approve_pattern(uuid, text, text, text, jsonb, text [], uuid) is
-  'The work of ops.approve_pattern_v1, with the rights that only it has.';
-revoke all on function ops_internal.approve_pattern(uuid, text, text, text, jsonb, text [], uuid) from public, anon, authenticated, service_role;
-grant execute on function ops_internal.approve_pattern(uuid, text, text, text, jsonb, text [], uuid) to authenticated, service_role;
+comment on function ops_internal.enable_fix(uuid, text, text, boolean) is 'The work of ops.enable_fix_v1, with the rights that only it has.';
+revoke all on function ops_internal.enable_fix(uuid, text, text, boolean) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.enable_fix(uuid, text, text, boolean) to authenticated, service_role;
 
-create function ops.approve_pattern_v1(
-  p_pattern_id uuid,
-  p_script text,
-  p_prepared_script text,
-  p_type text,
-  p_parameters jsonb,
-  p_tables text [],
-  p_approved_by uuid
+create function ops.enable_fix_v1(
+  p_pattern_id uuid, p_sha256 text, p_reason text default null, p_two_people boolean default false
 ) returns jsonb
 language sql
 set search_path = ''
+as $$ select ops_internal.enable_fix(p_pattern_id, p_sha256, p_reason, p_two_people) $$;
+
+comment on function ops.enable_fix_v1(uuid, text, text, boolean) is
+  'Makes a shadow live, or puts a demoted fix back in use, on probation: the bytes with this digest and no others. For an ops_admin in person.';
+revoke all on function ops.enable_fix_v1(uuid, text, text, boolean) from public, anon, authenticated, service_role;
+grant execute on function ops.enable_fix_v1(uuid, text, text, boolean) to authenticated, service_role;
+
+create function ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns ops.error_patterns
+language plpgsql
+set search_path = ''
 as $$
-  select ops_internal.approve_pattern(
-    p_pattern_id, p_script, p_prepared_script, p_type, p_parameters, p_tables, p_approved_by
-  )
+declare
+  pattern ops.error_patterns;
+begin
+  update ops.pattern_fixes set
+    disabled_by = p_person,
+    disabled_at = clock_timestamp(),
+    disabled_reason = p_reason
+  where pattern_fixes.id = p_fix.id;
+
+  update ops.error_patterns set auto_fix_enabled = false
+  where error_patterns.pattern_id = p_fix.pattern_id
+  returning * into pattern;
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'pattern_disabled', case when p_person is null then 'warning' else 'info' end,
+    'Auto-fix disabled: ' || pattern.pattern_signature, p_person,
+    jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
+  );
+  return pattern;
+end
 $$;
 
-comment on function ops.approve_pattern_v1(uuid, text, text, text, jsonb, text [], uuid) is
-  'Approves a fix for a pattern as its next version. For an ops_admin in person; the same fix twice changes nothing, another one raises PL003.';
-revoke all on function ops.approve_pattern_v1(uuid, text, text, text, jsonb, text [], uuid) from public, anon, authenticated, service_role;
-grant execute on function ops.approve_pattern_v1(uuid, text, text, text, jsonb, text [], uuid) to authenticated, service_role;
+comment on function ops_internal.switch_off(ops.pattern_fixes, uuid, text) is
+  'Disables a fix, by a person or, with null, by the engine; answers the pattern. Its caller has locked the pattern.';
+revoke all on function ops_internal.switch_off(ops.pattern_fixes, uuid, text) from public, anon, authenticated, service_role;
 
 create function ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) returns jsonb
 language plpgsql
@@ -246,33 +481,17 @@ set search_path = ''
 as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
-  pattern ops.error_patterns := ops_internal.lock_pattern(p_pattern_id);
-  switched_off ops.pattern_fixes;
+  fix ops.pattern_fixes;
 begin
-  update ops.pattern_fixes set
-    disabled_by = person,
-    disabled_at = clock_timestamp(),
-    disabled_reason = p_reason
-  where pattern_fixes.pattern_id = p_pattern_id and pattern_fixes.disabled_at is null
-  returning * into switched_off;
-
-  if switched_off.version is null then
+  perform ops_internal.lock_pattern(p_pattern_id);
+  fix := ops_internal.latest_fix(p_pattern_id);
+  if fix.version is null or fix.disabled_at is not null then
     raise exception using
       errcode = 'PL014',
       message = 'this pattern has no enabled fix',
       hint = 'There is nothing to disable.';
   end if;
-
-  update ops.error_patterns set auto_fix_enabled = false
-  where error_patterns.pattern_id = p_pattern_id
-  returning * into pattern;
-
-  insert into ops.roman_events (event_type, severity, description, actor, metadata)
-  values (
-    'pattern_disabled', 'info', 'Auto-fix disabled: ' || pattern.pattern_signature, person,
-    jsonb_build_object('pattern_id', p_pattern_id, 'version', switched_off.version, 'reason', p_reason)
-  );
-  return to_jsonb(pattern);
+  return to_jsonb(ops_internal.switch_off(fix, person, p_reason));
 end
 $$;
 

@@ -21,7 +21,7 @@ comment on column ops.pattern_stats.pattern_id is 'The pattern.';
 comment on column ops.pattern_stats.pattern_signature is 'Its first signature.';
 comment on column ops.pattern_stats.pattern_type is 'database, api, rls, stripe or deployment.';
 comment on column ops.pattern_stats.occurrence_count is 'Errors counted.';
-comment on column ops.pattern_stats.success_rate is 'Percent of successful applications.';
+comment on column ops.pattern_stats.success_rate is 'Percent of the decided runs after which the error stayed away.';
 comment on column ops.pattern_stats.confidence_score is '0 to 1.';
 comment on column ops.pattern_stats.total_applications is 'How often its fix was applied.';
 comment on column ops.pattern_stats.avg_execution_time is 'Mean run time of its fix, in milliseconds.';

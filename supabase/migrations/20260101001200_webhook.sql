@@ -163,10 +163,54 @@ $$;
 comment on function ops_internal.send_unlearned(interval) is
   'Sends the errors that were never learned, oldest first, at most 5,000 at a time; answers how many calls were made.';
 
+create function ops_internal.unhandled_ids(p_grace interval, p_most_age interval) returns setof bigint
+language plpgsql
+stable
+set search_path = ''
+-- Planned with each call: only with its values does the planner see how few rows are so young.
+set plan_cache_mode = 'force_custom_plan'
+as $$
+begin
+  return query
+  select logs.id
+  from ops.system_logs as logs
+  inner join ops.pattern_incidents as incidents on incidents.system_log_id = logs.id
+  inner join ops.error_patterns as patterns on patterns.pattern_id = incidents.pattern_id
+  where logs.log_level in ('error', 'critical')
+    and logs.created_at > now() - p_most_age
+    and incidents.learned_at < now() - p_grace
+    and incidents.refusal is null
+    and patterns.auto_fix_enabled
+    and not exists (
+      select from ops.pattern_claims as claims
+      where claims.system_log_id = logs.id
+        and (claims.finished_at is not null or claims.lease_until > clock_timestamp())
+    )
+  order by logs.id
+  limit 5000;
+end
+$$;
+
+comment on function ops_internal.unhandled_ids(interval, interval) is
+  'Recent errors with an enabled fix of which nobody knows whether it should run: their worker ended between learning and healing.';
+
+create function ops_internal.send_unhandled(
+  p_grace interval default '30 seconds', p_most_age interval default '15 minutes'
+) returns integer
+language sql
+security definer
+set search_path = ''
+as $$ select ops_internal.post_log_ids(array(select ops_internal.unhandled_ids(p_grace, p_most_age))) $$;
+
+comment on function ops_internal.send_unhandled(interval, interval) is
+  'Sends the errors again whose worker ended between learning and healing; answers how many calls were made. What was refused, or ran, is not among them.';
+
 revoke all on function
   ops_internal.call_function(text, jsonb),
   ops_internal.post_log_ids(bigint []),
   ops_internal.announce_log_rows(),
   ops_internal.unlearned_ids(bigint, bigint, integer),
-  ops_internal.send_unlearned(interval)
+  ops_internal.send_unlearned(interval),
+  ops_internal.unhandled_ids(interval, interval),
+  ops_internal.send_unhandled(interval, interval)
 from public, anon, authenticated, service_role;

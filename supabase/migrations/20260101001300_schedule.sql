@@ -83,3 +83,6 @@ select cron.schedule('pattern-engine-cluster', '30 0 * * *', 'select ops_interna
 select cron.schedule('pattern-engine-archive', '0 1 * * *', 'select ops_internal.archive_patterns()');
 select cron.schedule('pattern-engine-prune-events', '15 1 * * *', 'select ops_internal.prune_events()');
 select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_internal.send_unlearned()');
+select cron.schedule('pattern-engine-send-unhandled', '* * * * *', 'select ops_internal.send_unhandled()');
+select cron.schedule('pattern-engine-recover', '* * * * *', 'select ops.recover_applications_v1()');
+select cron.schedule('pattern-engine-verify', '* * * * *', 'select ops.verify_applications_v1()');

@@ -24,7 +24,7 @@ create index idx_pattern_signatures_confirmed_by on ops.pattern_signatures (conf
 -- Confirming is a person's: the secret key writes every column but those two.
 revoke insert, update on table ops.pattern_signatures from service_role;
 grant insert (signature, pattern_id, algorithm, template, leaf, wider, created_at) on table ops.pattern_signatures to service_role;
-grant update (signature, pattern_id, algorithm, template, leaf, wider, created_at) on table ops.pattern_signatures to service_role;
+grant update (signature, pattern_id, algorithm, template, leaf, wider, created_at, refused_at) on table ops.pattern_signatures to service_role;
 
 create function ops_internal.stamp_signature() returns trigger
 language plpgsql

@@ -233,7 +233,9 @@ begin
     from jsonb_array_elements(p_errors) with ordinality as errors (error, ordinality)
     where not exists (select from ops.pattern_signatures as known where known.signature = errors.error ->> 'signature')
     order by errors.error ->> 'signature', errors.error ->> 'template' is null, errors.ordinality
-  ) as firsts;
+  ) as firsts
+  -- Nothing can be made of keys alone: who sent no more is told that they are unknown.
+  where firsts.error ->> 'template' is not null;
 
   if not p_alone then
     perform ops_internal.lock_leaves(unknown);
@@ -320,11 +322,17 @@ begin
     select
       array_agg(errors.system_log_id order by errors.ordinality),
       array_agg(coalesce(older.signature, current.signature) order by errors.ordinality),
-      array_agg(coalesce(older.pattern_id, current.pattern_id) order by errors.ordinality),
+      -- By an older signature alone only together with what the current one is attached by.
+      array_agg(
+        case
+          when current.signature is not null or errors.template is not null then coalesce(older.pattern_id, current.pattern_id)
+        end
+        order by errors.ordinality
+      ),
       bool_and(current.signature is not null)
     into given_logs, given_keys, given_patterns, all_attached
     from rows from (
-      jsonb_to_recordset(p_errors) as (signature text, older text [], system_log_id bigint)
+      jsonb_to_recordset(p_errors) as (signature text, older text [], system_log_id bigint, template text)
     ) with ordinality as errors
     left join ops.pattern_signatures as current on current.signature = errors.signature
     left join lateral (

@@ -173,7 +173,7 @@ as $$
   select to_jsonb(p_pattern) - array[
     'id', 'pattern_id', 'pattern_type', 'error_source', 'severity', 'success_rate', 'auto_fix_enabled', 'auto_fix_script',
     'auto_fix_type', 'auto_fix_parameters', 'constitutional_compliant', 'constitutional_violations', 'confidence_score',
-    'human_approved', 'approved_by', 'approved_at', 'created_at', 'updated_at'
+    'confidence_lower_bound', 'confidence_outcomes', 'consecutive_failures', 'human_approved', 'approved_by', 'approved_at', 'created_at', 'updated_at'
   ]
 $$;
 

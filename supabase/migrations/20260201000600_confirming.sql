@@ -18,7 +18,7 @@ begin
           'created_at', signatures.created_at,
           'confirmed_at', signatures.confirmed_at,
           'is_trusted', fixes.version is not null
-          and (signatures.created_at <= fixes.approved_at or signatures.confirmed_at is not null),
+          and (signatures.created_at <= fixes.trusts_until or signatures.confirmed_at is not null),
           -- The message of the latest error that is still in the log.
           'example', (
             select left(logs.message, 8192)
@@ -72,7 +72,7 @@ begin
     update ops.pattern_signatures set confirmed_at = clock_timestamp(), confirmed_by = person
     where pattern_signatures.signature = any(p_signatures)
       and pattern_signatures.pattern_id = p_pattern_id
-      and pattern_signatures.created_at > fix.approved_at
+      and pattern_signatures.created_at > fix.trusts_until
       and pattern_signatures.confirmed_at is null
     returning signature
   )

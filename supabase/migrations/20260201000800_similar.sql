@@ -75,6 +75,3 @@ revoke all on function ops_internal.similar_patterns(uuid, integer), ops.similar
 from public, anon, authenticated, service_role;
 grant execute on function ops_internal.similar_patterns(uuid, integer), ops.similar_patterns_v1(uuid, integer)
 to authenticated, service_role;
-
--- PostgREST reads the schema anew.
-notify pgrst, 'reload schema';

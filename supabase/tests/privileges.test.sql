@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(186);
+select plan(267);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_incidents'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+  ('pattern_applications'), ('pattern_verifications'), ('fix_pauses'), ('fix_proposals'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  15, 'there are no other tables in ops'
+  18, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -34,6 +34,9 @@ from (
   ('pattern_fixes', array['Operators read approved fixes']),
   ('pattern_claims', array['Operators read claims']),
   ('pattern_applications', array['Operators read applications']),
+  ('pattern_verifications', array['Operators read verifications']),
+  ('fix_pauses', array['Operators read pauses']),
+  ('fix_proposals', array['Operators read proposals']),
   ('pattern_merges', array['Operators read merges']),
   ('pattern_splits', array['Operators read splits']),
   ('pattern_cannot_links', array['Operators read which patterns are kept apart']),
@@ -75,7 +78,10 @@ from (
   ('pattern_signatures', array['SELECT', 'DELETE']),
   ('pattern_incidents', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('pattern_fixes', array['SELECT']),
-  ('pattern_claims', array['SELECT', 'INSERT', 'UPDATE']),
+  ('pattern_claims', array['SELECT']),
+  ('pattern_verifications', array['SELECT']),
+  ('fix_pauses', array['SELECT']),
+  ('fix_proposals', array['SELECT']),
   ('pattern_applications', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('pattern_clusters', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('learning_sessions', array['SELECT', 'INSERT', 'UPDATE']),
@@ -99,6 +105,13 @@ from (
   values
   ('pattern_id', array['SELECT', 'INSERT', 'UPDATE']), ('wider', array['SELECT', 'INSERT', 'UPDATE']),
   ('confirmed_at', array['SELECT']), ('confirmed_by', array['SELECT'])
+) as columns (name, allowed);
+
+select column_privs_are('ops', 'pattern_claims', columns.name, 'service_role', columns.allowed::name [])
+from (
+  values
+  ('purpose', array['SELECT', 'INSERT']), ('policy', array['SELECT', 'INSERT', 'UPDATE']),
+  ('finished_at', array['SELECT', 'UPDATE']), ('undoes', array['SELECT']), ('claimed_by', array['SELECT'])
 ) as columns (name, allowed);
 
 select column_privs_are('ops', 'roman_events', columns.name, 'service_role', columns.allowed::name [])
@@ -135,12 +148,29 @@ from (
   ('learn_errors_v1', array['jsonb'], false),
   ('join_errors_v1', array['jsonb'], false),
   ('read_logs_v1', array['bigint[]'], false),
-  ('find_candidates_v1', array['jsonb'], false),
-  ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb'], false),
+  ('find_candidates_v1', array['jsonb', 'double precision'], false),
+  ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb', 'text', 'jsonb'], false),
+  ('application_job_v1', array['uuid'], false),
+  ('note_rows_v1', array['uuid', 'jsonb', 'jsonb'], false),
+  ('record_refusals_v1', array['jsonb'], false),
+  ('stop_for_storm_v1', array['bigint', 'jsonb'], false),
+  ('verify_applications_v1', array[]::text [], false),
+  ('recover_applications_v1', array[]::text [], false),
+  ('rehearse_proposal_v1', array['uuid', 'jsonb'], false),
+  ('note_preview_v1', array['uuid', 'jsonb', 'jsonb'], false),
+  ('incidents_for_replay_v1', array['uuid', 'integer'], false),
   ('run_application_v1', array['uuid'], false),
   ('cancel_application_v1', array['uuid'], false),
   ('finish_application_v1', array['uuid', 'jsonb'], false),
-  ('approve_pattern_v1', array['uuid', 'text', 'text', 'text', 'jsonb', 'text[]', 'uuid'], true),
+  ('approve_pattern_v1', array['uuid', 'jsonb', 'uuid', 'text'], true),
+  ('enable_fix_v1', array['uuid', 'text', 'text', 'boolean'], true),
+  ('pause_fixes_v1', array['text', 'integer'], true),
+  ('resume_fixes_v1', array['text'], true),
+  ('propose_fix_v1', array['uuid', 'jsonb', 'jsonb', 'double precision'], true),
+  ('decide_fix_v1', array['uuid', 'text', 'text', 'text', 'text', 'boolean'], true),
+  ('fix_proposals_v1', array['uuid', 'boolean', 'integer'], true),
+  ('start_rollback_v1', array['uuid', 'text'], true),
+  ('suggested_fixes_v1', array['uuid', 'integer'], true),
   ('disable_pattern_v1', array['uuid', 'text'], true),
   ('statistics_v1', array[]::text [], true),
   ('merge_patterns_v1', array['uuid[]', 'text'], true),
@@ -165,8 +195,16 @@ cross join lateral (
 
 -- Where fixes run -------------------------------------------------------------------------------
 
-select function_owner_is('fix', 'execute', array['uuid'], 'ops_fixer');
+select function_owner_is('fix', functions.name, functions.arguments, 'ops_fixer')
+from (
+  values
+  ('run', array['text', 'jsonb', 'jsonb', 'integer', 'text', 'text']), ('execute', array['uuid']), ('rehearse', array['uuid', 'jsonb'])
+) as functions (name, arguments);
+select is_definer('fix', 'run', array['text', 'jsonb', 'jsonb', 'integer', 'text', 'text']);
 select is_definer('fix', 'execute', array['uuid']);
+select is_definer('fix', 'rehearse', array['uuid', 'jsonb']);
+select function_privs_are('fix', 'run', array['text', 'jsonb', 'jsonb', 'integer', 'text', 'text'], callers.role, array[]::name [])
+from unnest(array['anon', 'authenticated', 'service_role']) as callers (role);
 select schema_privs_are('fix', 'ops_fixer', array['USAGE']);
 select schema_privs_are('ops', 'ops_fixer', array[]::name []);
 

@@ -26,8 +26,11 @@ from tests.conftest import (  # noqa: F401  taken as fixtures, by name
     user,
     viewer,
 )
+from tests.database.outcomes import Outcomes
+from tests.database.proposing import Desk
 
 from pattern_engine.local.project import Project
+from pattern_engine.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +59,18 @@ def stack(server: ServerName, start_stack: StartStack, bare_project: Path) -> It
         with psycopg.connect(stack.status()["db_url"], autocommit=True) as connection:
             connection.execute("select cron.alter_job(jobid, active := false) from cron.job")
         yield stack
+
+
+# Brakes that hold nothing back, for tests of something else.
+POLICY = Thresholds(
+    cooldown_seconds=0,
+    runs_per_hour=100_000,
+    rows_per_hour=100_000_000,
+    storm_patterns=100_000,
+    demote_after=1_000,
+    disable_after=1_001,
+    settle_seconds=0,
+).policy()
 
 
 class Patterns:
@@ -110,7 +125,9 @@ class Patterns:
     def find(self, signature: str, log_id: int | None = None) -> dict[str, Any]:
         """Return what find_candidates_v1 answers for one error."""
         query = {"signatures": [signature], "system_log_id": log_id}
-        found: list[dict[str, Any]] = self._engine.call("find_candidates_v1", p_errors=[query])
+        found: list[dict[str, Any]] = self._engine.call(
+            "find_candidates_v1", p_errors=[query], p_storm_seconds=60
+        )
         return found[0]
 
     def approve(
@@ -122,18 +139,26 @@ class Patterns:
         person: Person | None = None,
         **changes: object,
     ) -> dict[str, Any]:
-        """Approve a SQL fix as an administrator; return the pattern."""
+        """Approve a SQL fix as an administrator; return the pattern.
+
+        Changes whose names begin with p_ are the call's, others the fix's.
+        """
         person = person or self._administrator
+        fix = {
+            "type": "sql",
+            "script": script,
+            "prepared_script": script,
+            "parameters": {},
+            "tables": tables,
+        }
+        of_fix = {key: value for key, value in changes.items() if not key.startswith("p_")}
         arguments = {
             "p_pattern_id": pattern_id,
-            "p_script": script,
-            "p_prepared_script": script,
-            "p_type": "sql",
-            "p_parameters": {},
-            "p_tables": tables,
+            "p_fix": fix | of_fix,
             "p_approved_by": person.id,
-        }
-        pattern: dict[str, Any] = person.rest.call("approve_pattern_v1", **(arguments | changes))
+            "p_mode": "live",
+        } | {key: value for key, value in changes.items() if key.startswith("p_")}
+        pattern: dict[str, Any] = person.rest.call("approve_pattern_v1", **arguments)
         return pattern
 
     def disable(self, pattern_id: str, reason: str | None = "test") -> dict[str, Any]:
@@ -166,6 +191,8 @@ class Patterns:
             "p_sha256": fix["sha256"],
             "p_validation": {"system_entropy": 0.1},
             "p_error": error or {"message": "something broke", "source": "tests", "captured": {}},
+            "p_target": "",
+            "p_policy": POLICY,
         }
         claim: dict[str, Any] = self._engine.call("claim_application_v1", **(arguments | changes))
         return claim
@@ -191,7 +218,7 @@ class Patterns:
     ) -> dict[str, Any]:
         """Approve a script for a new pattern and run it once; return the outcome."""
         pattern_id = self.new()
-        self.approve(pattern_id, script, tables=tables, p_parameters=parameters)
+        self.approve(pattern_id, script, tables=tables, parameters=parameters)
         return self.apply(pattern_id, error)
 
 
@@ -199,6 +226,12 @@ class Patterns:
 def patterns(engine: Rest, administrator: Person) -> Patterns:
     """Makes what the tests are about."""
     return Patterns(engine, administrator)
+
+
+@pytest.fixture
+def outcomes(engine: Rest, database: Sql, patterns: Patterns) -> Outcomes:
+    """Makes time pass, and decides what became of a run."""
+    return Outcomes(engine, database, patterns)
 
 
 @dataclass(frozen=True)
@@ -238,3 +271,11 @@ def orders(database: Sql) -> Iterator[Orders]:
     orders.run("grant select, update, delete on {} to ops_fixer")
     yield orders
     orders.run("drop table {} cascade")
+
+
+@pytest.fixture
+def desk(addresses: dict[str, Any], patterns: Patterns) -> Iterator[Desk]:
+    """The engine's own services beside the stack."""
+    desk = Desk.beside(addresses, patterns)
+    yield desk
+    desk.database.close()

@@ -36,6 +36,7 @@ class Learner:
 
     database: Database
     sql: Sql
+    settings: Settings
 
     def clear(self) -> None:
         """Forget everything that was learned."""

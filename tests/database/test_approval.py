@@ -27,7 +27,7 @@ def _events(engine: Rest, pattern_id: str) -> list[dict[str, Any]]:
 def test_an_administrator_approves_a_fix(patterns: Patterns, administrator: Person) -> None:
     """Approval answers the pattern, enabled, with the script, who approved it and when."""
     pattern_id = patterns.new()
-    pattern = patterns.approve(pattern_id, "select 7", p_parameters={"status": "open"})
+    pattern = patterns.approve(pattern_id, "select 7", parameters={"status": "open"})
     approved_at = datetime.fromisoformat(pattern["approved_at"])
     assert timedelta(0) <= datetime.now(UTC) - approved_at < timedelta(minutes=1)
     expected = {
@@ -127,11 +127,7 @@ def test_the_secret_key_is_no_person(
     pattern_id = patterns.new()
     arguments = {
         "p_pattern_id": pattern_id,
-        "p_script": "select 1",
-        "p_prepared_script": "select 1",
-        "p_type": "sql",
-        "p_parameters": {},
-        "p_tables": [],
+        "p_fix": {"type": "sql", "script": "select 1", "prepared_script": "select 1"},
         "p_approved_by": administrator.id,
     }
     with pytest.raises(RefusedError) as refused:
@@ -163,8 +159,8 @@ def test_an_unknown_pattern_is_not_approved(patterns: Patterns) -> None:
 def test_the_same_fix_twice_is_one_approval(engine: Rest, patterns: Patterns) -> None:
     """Approving again what is approved changes nothing and is no error."""
     pattern_id = patterns.new()
-    first = patterns.approve(pattern_id, "select 7", p_parameters={"a": 1, "b": 2})
-    again = patterns.approve(pattern_id, "select 7", p_parameters={"b": 2, "a": 1})
+    first = patterns.approve(pattern_id, "select 7", parameters={"a": 1, "b": 2})
+    again = patterns.approve(pattern_id, "select 7", parameters={"b": 2, "a": 1})
     assert again == first
     assert patterns.fix(pattern_id)["version"] == 1
     assert len(_events(engine, pattern_id)) == 1
@@ -173,17 +169,24 @@ def test_the_same_fix_twice_is_one_approval(engine: Rest, patterns: Patterns) ->
 @pytest.mark.parametrize(
     "change",
     [
-        {"p_script": "select 8"},
-        {"p_prepared_script": "select 8"},
-        {"p_type": "bash"},
-        {"p_parameters": {"max_rows": 2}},
-        {"p_parameters": {"status": "open"}},
+        {"script": "select 8"},
+        {"prepared_script": "select 8"},
+        {"type": "bash"},
+        {"parameters": {"max_rows": 2}},
+        {"parameters": {"status": "open"}},
+        {"parameters": {"target": ["number"]}},
+        {"undo_script": "select 8", "prepared_undo_script": "select 8"},
+        {"sample_table": "public.orders", "sample_script": "select 8"},
+        {"secrets": ["token"]},
+        {"hosts": ["example.com"]},
+        {"tables": ["public.orders"]},
+        {"p_mode": "shadow"},
     ],
 )
 def test_another_fix_is_refused_while_one_is_live(
     patterns: Patterns, change: dict[str, Any]
 ) -> None:
-    """PL003: script, prepared script, type, parameters and limits each make another fix."""
+    """PL003: whatever decides what a fix does makes another fix of it; so does its mode."""
     pattern_id = patterns.new()
     first = patterns.approve(pattern_id)
     with pytest.raises(RefusedError) as refused:
@@ -240,7 +243,7 @@ def test_there_is_nothing_to_disable_twice(patterns: Patterns) -> None:
         {"timeout_ms": "5000"},
         {"timeout_ms": None},
         {"max_retries": -1},
-        {"max_retries": 11},
+        {"max_retries": 9},
         {"max_rows": 0},
         {"max_rows": 100_001},
         {"max_rows": 10**30},
@@ -248,6 +251,9 @@ def test_there_is_nothing_to_disable_twice(patterns: Patterns) -> None:
         {"trusted_writers": ["anon"]},
         {"trusted_writers": [None]},
         {"trusted_writers": ["service_role", 7]},
+        {"target": "number"},
+        {"target": [7]},
+        {"target": {}},
         [],
         "text",
         7,
@@ -257,8 +263,65 @@ def test_limits_out_of_bounds_are_refused(patterns: Patterns, parameters: object
     """PL013: parameters are an object, and each limit has its type and bounds."""
     pattern_id = patterns.new()
     with pytest.raises(RefusedError) as refused:
-        patterns.approve(pattern_id, p_parameters=parameters)
+        patterns.approve(pattern_id, parameters=parameters)
     assert refused.value.code == "PL013"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": None},
+        {"type": "python"},
+        {"type": 7},
+        {"script": None},
+        {"script": " "},
+        {"script": ["select 1"]},
+        {"prepared_script": None},
+        {"prepared_script": ""},
+        {"undo_script": "select 1"},
+        {"prepared_undo_script": "select 1"},
+        {"sample_table": "public.orders"},
+        {"sample_script": "select 1"},
+        {"tables": "public.orders"},
+        {"tables": [None]},
+        {"hosts": {}},
+        {"secrets": [7]},
+        # What the digest would not cover is nothing that anybody approves.
+        {"mode": "live"},
+        {"note": "harmless"},
+    ],
+)
+def test_what_is_no_fix_is_refused(patterns: Patterns, change: dict[str, Any]) -> None:
+    """PL013: a fix has its parts, each of its type, in pairs where they go together, and no more."""
+    with pytest.raises(RefusedError) as refused:
+        patterns.approve(patterns.new(), **change)
+    assert refused.value.code == "PL013"
+
+
+@pytest.mark.parametrize("fix", [None, {}, [], "select 1", 7, {"script": "select 1"}])
+def test_what_is_nothing_like_a_fix_is_refused(
+    patterns: Patterns, administrator: Person, fix: object
+) -> None:
+    """PL013, and not an error of the database, whatever somebody sends."""
+    with pytest.raises(RefusedError) as refused:
+        administrator.rest.call(
+            "approve_pattern_v1",
+            p_pattern_id=patterns.new(),
+            p_fix=fix,
+            p_approved_by=administrator.id,
+        )
+    assert refused.value.code == "PL013"
+
+
+@pytest.mark.parametrize("mode", ["demoted", "Live", "", None])
+def test_a_fix_begins_live_or_as_a_shadow(patterns: Patterns, mode: str | None) -> None:
+    """PL022: there is no other mode to approve in."""
+    pattern_id = patterns.new()
+    with pytest.raises(RefusedError) as refused:
+        patterns.approve(pattern_id, p_mode=mode)
+    assert refused.value.code == "PL022"
+    patterns.approve(pattern_id, p_mode="shadow")
+    assert patterns.fix(pattern_id)["mode"] == "shadow"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +329,8 @@ def test_limits_out_of_bounds_are_refused(patterns: Patterns, parameters: object
     [
         ({"timeout_ms": 1}, "timeout_ms", 1),
         ({"timeout_ms": 8000}, "timeout_ms", 8000),
-        ({"max_retries": 10}, "max_retries", 10),
+        ({"max_retries": 8}, "max_retries", 8),
+        ({"target": ["number"]}, "target", ["number"]),
         ({"max_rows": 100_000}, "max_rows", 100_000),
         ({"trusted_writers": []}, "trusted_writers", []),
         (
@@ -281,7 +345,7 @@ def test_limits_within_bounds_are_kept(
 ) -> None:
     """Each limit may take its least and its greatest value."""
     pattern_id = patterns.new()
-    patterns.approve(pattern_id, p_parameters=parameters)
+    patterns.approve(pattern_id, parameters=parameters)
     assert patterns.fix(pattern_id)[column] == value
 
 

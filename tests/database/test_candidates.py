@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conftest import RefusedError
 
 if TYPE_CHECKING:
-    from tests.conftest import Rest
+    from tests.conftest import Rest, Sql
     from tests.database.conftest import Patterns
+    from tests.database.outcomes import Outcomes
 
 
 @pytest.fixture
@@ -39,7 +39,16 @@ def test_an_error_finds_its_log_row_pattern_and_fix(
     assert found["before_approval"] is True, "its log row came first"
     assert found["recent_errors"] >= 1
     assert found["recent_errors_of_pattern"] == 1
-    assert found["applications_last_minute"] == 0
+    assert found["pause"] is None
+    assert found["standing"] == {
+        "verified": 0,
+        "failed": 0,
+        "flaps_last_day": 0,
+        "runs_last_hour": 0,
+        "rows_last_hour": 0,
+        "incidents_last_hour": 1,
+        "seconds_since_run": {},
+    }
 
 
 def test_candidates_come_in_the_order_of_the_errors(
@@ -51,10 +60,10 @@ def test_candidates_come_in_the_order_of_the_errors(
         {"signatures": [approved["signature"]], "system_log_id": 2**50},
         {"signatures": [], "system_log_id": patterns.log_row()},
     ]
-    found = engine.call("find_candidates_v1", p_errors=queries)
+    found = engine.call("find_candidates_v1", p_errors=queries, p_storm_seconds=60)
     assert [bool(row["pattern"]) for row in found] == [False, True, False]
     assert [bool(row["log"]) for row in found] == [False, False, True]
-    assert engine.call("find_candidates_v1", p_errors=[]) == []
+    assert engine.call("find_candidates_v1", p_errors=[], p_storm_seconds=60) == []
 
 
 def test_a_counted_log_row_leads_to_its_pattern(
@@ -83,7 +92,7 @@ def test_any_trusted_signature_of_the_pattern_fires_its_fix(
     alias = _add_alias(engine, patterns, approved["pattern_id"])
     for trusted, fires in ((approved["signature"], True), (other["signature"], False)):
         query = {"signatures": [alias, trusted], "system_log_id": None}
-        found = engine.call("find_candidates_v1", p_errors=[query])[0]
+        found = engine.call("find_candidates_v1", p_errors=[query], p_storm_seconds=60)[0]
         assert found["pattern"]["pattern_id"] == approved["pattern_id"]
         assert (found["fix"] is not None) == fires
 
@@ -118,7 +127,7 @@ def test_the_first_known_signature_decides(
     signatures = [patterns.word(), other["signature"], approved["signature"]]
     for expected in (other["signature"], approved["signature"]):
         query = {"signatures": signatures, "system_log_id": None}
-        found = engine.call("find_candidates_v1", p_errors=[query])[0]
+        found = engine.call("find_candidates_v1", p_errors=[query], p_storm_seconds=60)[0]
         assert found["pattern"]["pattern_signature"] == expected
         signatures.reverse()
 
@@ -188,6 +197,46 @@ def test_a_signature_moved_after_approval_does_not_fire_the_fix(
     assert found["fix"] is None
 
 
+def test_a_candidate_tells_how_its_fix_did_of_late(
+    patterns: Patterns, outcomes: Outcomes, approved: dict[str, Any]
+) -> None:
+    """Standing has the latest ten decided outcomes and the flaps of a day; pending ones are none."""
+    pattern_id = approved["pattern_id"]
+    outcomes.passes(pattern_id, 60)
+    for letter in "--?" + "+" * 9:
+        last = outcomes.settle(pattern_id, letter)
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (9, 1, 0)
+    outcomes.occurs(pattern_id)
+    assert outcomes.judge(pattern_id) == 1
+    assert outcomes.of(last)["outcome"] == "failed"
+    outcomes.finish(pattern_id)
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (8, 2, 1)
+
+
+def test_candidates_count_the_patterns_that_fire_together(
+    patterns: Patterns, database: Sql
+) -> None:
+    """Different patterns with an enabled fix among the errors of the last seconds, each once."""
+    with database.undone():
+        database.run("update ops.error_patterns set auto_fix_enabled = false")
+        count = "select ops_internal.firing_patterns(60)"
+        assert database.value(count) == 0
+    seen = "select ops_internal.firing_patterns(3600)"
+    before = database.value(seen)
+    errors = [patterns.error() for _ in range(3)]
+    for error in errors:
+        for _ in range(2):
+            patterns.learn(error | {"system_log_id": patterns.log_row()})
+    assert database.value(seen) == before
+    for error in errors[:2]:
+        patterns.approve(patterns.find(error["signature"])["pattern"]["pattern_id"])
+    assert database.value(seen) == before + 2
+    found = patterns.find(errors[0]["signature"])
+    assert found["firing_patterns"] >= 2
+
+
 def test_a_disabled_fix_is_no_candidate(
     engine: Rest, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
@@ -197,9 +246,8 @@ def test_a_disabled_fix_is_no_candidate(
         "error_patterns", {"auto_fix_enabled": True}, pattern_id=f"eq.{approved['pattern_id']}"
     )
     assert patterns.find(approved["signature"])["fix"] is None
-    with pytest.raises(RefusedError) as refused:
-        patterns.claim(approved["pattern_id"])
-    assert refused.value.code == "PL014"
+    claim = patterns.claim(approved["pattern_id"])
+    assert (claim["claimed"], claim["reason"]) == (False, "This fix is not the live one")
 
 
 def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
@@ -229,13 +277,21 @@ def test_a_changed_fix_is_told(
 
 
 def test_an_error_in_hand_is_told(patterns: Patterns, approved: dict[str, Any]) -> None:
-    """Once claimed, an error is already applied for that version; the run counts this minute."""
+    """Once claimed, an error is already applied for that version; the run counts this hour."""
     log_id = approved["system_log_id"]
     claim = patterns.claim(approved["pattern_id"], log_id)
-    assert claim == {"claimed": True, "application_id": claim["application_id"], "reason": None}
+    assert claim == {
+        "claimed": True,
+        "application_id": claim["application_id"],
+        "reason": None,
+        "job": None,
+        "is_shadow": False,
+    }
     assert patterns.find(approved["signature"], log_id)["already_applied"] is True
     patterns.run(claim["application_id"])
-    assert patterns.find(approved["signature"], log_id)["applications_last_minute"] == 1
+    standing = patterns.find(approved["signature"], log_id)["standing"]
+    assert standing["runs_last_hour"] == 1
+    assert 0 <= standing["seconds_since_run"][""] < 60
     patterns.disable(approved["pattern_id"])
     patterns.approve(approved["pattern_id"], "select 9")
     assert patterns.find(approved["signature"], log_id)["already_applied"] is False

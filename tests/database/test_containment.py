@@ -22,7 +22,9 @@ def test_a_fix_changes_what_it_was_granted(patterns: Patterns, orders: Orders) -
         "error": None,
         "rows_touched": 4,
         "tables": {orders.name: 4},
-        "pattern": {"success_rate": 100, "confidence_score": 0.95},
+        "pattern": {"success_rate": 0, "confidence_score": 0.5},
+        "rows_before": None,
+        "rows_after": None,
     }
     assert orders.count("fixed") == 4
 
@@ -145,7 +147,7 @@ ESCAPES = {
     "update ops.error_patterns set auto_fix_script = 'x' where true": "permission denied",
     "select * from ops_internal.sweep": "permission denied for table sweep",
     "select ops_internal.caller_role()": "permission denied for function caller_role",
-    "select ops_internal.approve_pattern(null, '', '', 'sql', '{}', '{}', null)": (
+    "select ops_internal.approve_pattern(null, '{}', null, 'live')": (
         "permission denied for function approve_pattern"
     ),
     "select * from auth.users": "permission denied for schema auth",

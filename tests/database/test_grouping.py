@@ -48,9 +48,10 @@ def own_stack(
 @pytest.fixture
 def learner(own_stack: dict[str, Any]) -> Iterator[Learner]:
     """Empty tables and who learns into them."""
-    database = Database(settings_of(own_stack))
+    settings = settings_of(own_stack)
+    database = Database(settings)
     with Sql(own_stack["db_url"]) as sql:
-        learner = Learner(database, sql)
+        learner = Learner(database, sql, settings)
         learner.clear()
         yield learner
     database.close()

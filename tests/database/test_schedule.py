@@ -13,23 +13,25 @@ if TYPE_CHECKING:
     from tests.database.conftest import Patterns
 
 JOBS = {
-    "pattern-engine-refresh-stats": ("0 0 * * *", "refresh_pattern_stats"),
-    "pattern-engine-cluster": ("30 0 * * *", "request_clustering"),
-    "pattern-engine-archive": ("0 1 * * *", "archive_patterns"),
-    "pattern-engine-prune-events": ("15 1 * * *", "prune_events"),
-    "pattern-engine-send-unlearned": ("* * * * *", "send_unlearned"),
+    "pattern-engine-refresh-stats": ("0 0 * * *", "ops_internal.refresh_pattern_stats"),
+    "pattern-engine-cluster": ("30 0 * * *", "ops_internal.request_clustering"),
+    "pattern-engine-archive": ("0 1 * * *", "ops_internal.archive_patterns"),
+    "pattern-engine-prune-events": ("15 1 * * *", "ops_internal.prune_events"),
+    "pattern-engine-send-unlearned": ("* * * * *", "ops_internal.send_unlearned"),
+    "pattern-engine-send-unhandled": ("* * * * *", "ops_internal.send_unhandled"),
+    "pattern-engine-recover": ("* * * * *", "ops.recover_applications_v1"),
+    "pattern-engine-verify": ("* * * * *", "ops.verify_applications_v1"),
 }
 
 
 def test_each_job_calls_one_function_at_its_time(database: Sql) -> None:
-    """The five jobs have their names and times, and run as the owner of what they call."""
+    """The eight jobs have their names and times, and run as the owner of what they call."""
     rows = database.rows("""
         select jobname, schedule, command, username, database from cron.job
         where jobname like 'pattern-engine-%'
     """)
     assert {row["jobname"]: (row["schedule"], row["command"]) for row in rows} == {
-        name: (schedule, f"select ops_internal.{function}()")
-        for name, (schedule, function) in JOBS.items()
+        name: (schedule, f"select {function}()") for name, (schedule, function) in JOBS.items()
     }
     assert {(row["username"], row["database"]) for row in rows} == {("postgres", "postgres")}
 
@@ -38,7 +40,7 @@ def test_each_job_calls_one_function_at_its_time(database: Sql) -> None:
 def test_each_jobs_command_works(database: Sql, job: str) -> None:
     """What a job runs succeeds as it is written."""
     command = database.value("select command from cron.job where jobname = %s", job)
-    assert re.fullmatch(r"select ops_internal\.\w+\(\)", command)
+    assert re.fullmatch(r"select (ops|ops_internal)\.\w+\(\)", command)
     with database.undone():
         database.connection.execute(command.encode())
 

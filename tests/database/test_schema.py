@@ -60,6 +60,9 @@ COLUMNS = {
         constitutional_violations jsonb
         learned_from_incidents bigint[]
         confidence_score numeric(3,2) not null = 0.50
+        confidence_lower_bound numeric(5,4)
+        confidence_outcomes numeric(8,2) not null = 0
+        consecutive_failures integer not null = 0
         human_approved boolean not null = false
         approved_by uuid
         approved_at timestamp with time zone
@@ -133,6 +136,7 @@ COLUMNS = {
         algorithm text not null
         template text not null
         created_at timestamp with time zone not null = now()
+        refused_at timestamp with time zone
         leaf text
         wider text[]
         confirmed_at timestamp with time zone
@@ -145,6 +149,8 @@ COLUMNS = {
         system_log_id bigint
         occurred_at timestamp with time zone not null = now()
         learned_at timestamp with time zone not null = now()
+        refusal text
+        target text
     """,
     "pattern_merges": """
         id bigint not null = nextval('ops.pattern_merges_id_seq'::regclass)
@@ -201,6 +207,109 @@ COLUMNS = {
         changed_by uuid not null
         changed_at timestamp with time zone not null = clock_timestamp()
     """,
+    "pattern_fixes": """
+        id bigint not null = nextval('ops.pattern_fixes_id_seq'::regclass)
+        pattern_id uuid not null
+        version integer not null
+        fix_type text not null
+        script text not null
+        prepared_script text not null
+        undo_script text
+        prepared_undo_script text
+        sample_table text
+        sample_script text
+        parameters jsonb not null
+        timeout_ms integer not null
+        max_retries integer not null
+        max_rows integer not null
+        trusted_writers text[] not null
+        target text[] not null
+        tables text[] not null
+        hosts text[] not null
+        secrets text[] not null
+        sha256 text not null
+        mode text not null = 'live'::text
+        mode_changed_at timestamp with time zone not null = clock_timestamp()
+        mode_changed_by uuid
+        mode_reason text
+        is_on_probation boolean not null = false
+        proposal_id uuid
+        proposed_by uuid
+        dry_run_rows integer
+        approved_by uuid not null
+        approved_at timestamp with time zone not null = clock_timestamp()
+        trusts_until timestamp with time zone not null = clock_timestamp()
+        disabled_by uuid
+        disabled_at timestamp with time zone
+        disabled_reason text
+    """,
+    "pattern_claims": """
+        application_id uuid not null = gen_random_uuid()
+        lock_key integer not null
+        pattern_id uuid not null
+        system_log_id bigint
+        fix_version integer not null
+        sha256 text not null
+        purpose text not null = 'heal'::text
+        undoes uuid
+        target text not null = ''::text
+        source text
+        error jsonb not null
+        constitutional_validation jsonb
+        policy jsonb not null
+        claimed_at timestamp with time zone not null = clock_timestamp()
+        claimed_by uuid
+        lease_until timestamp with time zone not null = (clock_timestamp() + '00:01:00'::interval)
+        finished_at timestamp with time zone
+    """,
+    "pattern_verifications": """
+        application_id uuid not null
+        pattern_id uuid not null
+        fix_version integer not null
+        mode text not null
+        target text not null = ''::text
+        source text
+        started_at timestamp with time zone not null
+        due_at timestamp with time zone not null
+        late_until timestamp with time zone not null
+        outcome text not null = 'pending'::text
+        reason text
+        decided_at timestamp with time zone
+        overturned_at timestamp with time zone
+        recurrence bigint
+        policy jsonb not null
+    """,
+    "fix_pauses": """
+        id bigint not null = nextval('ops.fix_pauses_id_seq'::regclass)
+        pause_id uuid not null = gen_random_uuid()
+        cause text not null
+        reason text not null
+        started_at timestamp with time zone not null = clock_timestamp()
+        started_by uuid
+        expires_at timestamp with time zone not null
+        ended_at timestamp with time zone
+        ended_by uuid
+        ended_reason text
+    """,
+    "fix_proposals": """
+        id bigint not null = nextval('ops.fix_proposals_id_seq'::regclass)
+        proposal_id uuid not null = gen_random_uuid()
+        pattern_id uuid not null
+        fix jsonb not null
+        sha256 text not null
+        based_on_version integer
+        analysis jsonb not null
+        dry_run jsonb
+        replay jsonb
+        previewed_at timestamp with time zone
+        proposed_by uuid not null
+        proposed_at timestamp with time zone not null = clock_timestamp()
+        expires_at timestamp with time zone not null
+        decision text
+        decided_by uuid
+        decided_at timestamp with time zone
+        decision_reason text
+    """,
     "operators": """
         user_id uuid not null
         role text not null
@@ -231,6 +340,12 @@ CHECKED_VALUES = {
     "pattern_merges_by_known": "evidence person",
     "error_patterns_fix_type_known": "sql typescript bash api_call",
     "pattern_fixes_type_known": "sql typescript bash api_call",
+    "pattern_fixes_mode_known": "live shadow demoted",
+    "pattern_claims_purpose_known": "heal shadow undo",
+    "pattern_verifications_mode_known": "live shadow",
+    "pattern_verifications_outcome_known": "pending verified failed inconclusive",
+    "fix_pauses_cause_known": "person storm",
+    "fix_proposals_decision_known": "approved rejected",
     "learning_sessions_status_known": "running completed failed aborted",
     "operators_role_known": "ops_viewer ops_operator ops_admin",
 }
@@ -238,6 +353,7 @@ CHECKED_VALUES = {
 FOREIGN_KEYS = {
     "error_patterns (approved_by) auth.users SET NULL",
     "error_patterns (merged_into) ops.error_patterns SET NULL",
+    "fix_proposals (pattern_id) ops.error_patterns CASCADE",
     "operators (user_id) auth.users CASCADE",
     "pattern_applications (pattern_id) ops.error_patterns CASCADE",
     "pattern_applications (system_log_id) ops.system_logs SET NULL",
@@ -247,6 +363,7 @@ FOREIGN_KEYS = {
     "pattern_claims (pattern_id) ops.error_patterns CASCADE",
     "pattern_claims (pattern_id, fix_version) ops.pattern_fixes NO ACTION",
     "pattern_claims (system_log_id) ops.system_logs SET NULL",
+    "pattern_claims (undoes) ops.pattern_claims CASCADE",
     "pattern_fixes (pattern_id) ops.error_patterns CASCADE",
     "pattern_incidents (pattern_id) ops.error_patterns CASCADE",
     "pattern_incidents (system_log_id) ops.system_logs SET NULL",
@@ -256,6 +373,8 @@ FOREIGN_KEYS = {
     "pattern_signatures (pattern_id) ops.error_patterns CASCADE",
     "pattern_splits (made) ops.error_patterns CASCADE",
     "pattern_splits (source) ops.error_patterns CASCADE",
+    "pattern_verifications (application_id) ops.pattern_claims CASCADE",
+    "pattern_verifications (pattern_id) ops.error_patterns CASCADE",
     "system_logs (user_id) auth.users SET NULL",
 }
 
@@ -285,6 +404,24 @@ INDEXES = {
     "idx_pattern_signatures_rule": (
         "pattern_signatures USING btree (template) WHERE (algorithm ~~ '%/rule'::text)"
     ),
+    "idx_pattern_claims_once": (
+        "UNIQUE pattern_claims USING btree (pattern_id, fix_version, system_log_id)"
+        " WHERE (purpose <> 'undo'::text)"
+    ),
+    "idx_pattern_claims_unfinished": (
+        "pattern_claims USING btree (lease_until) WHERE (finished_at IS NULL)"
+    ),
+    "idx_pattern_claims_latest": "pattern_claims USING btree (pattern_id, claimed_at DESC)",
+    "idx_pattern_claims_claimed": "pattern_claims USING btree (claimed_at DESC)",
+    "idx_pattern_verifications_pending": (
+        "pattern_verifications USING btree (due_at) WHERE (outcome = 'pending'::text)"
+    ),
+    "idx_pattern_verifications_verified": (
+        "pattern_verifications USING btree (late_until) WHERE (outcome = 'verified'::text)"
+    ),
+    "idx_pattern_verifications_latest": (
+        "pattern_verifications USING btree (pattern_id, started_at DESC)"
+    ),
     "idx_pattern_stats_pattern": "UNIQUE pattern_stats USING btree (pattern_id)",
     "pattern_incidents_system_log_id_key": "UNIQUE pattern_incidents USING btree (system_log_id)",
     "system_logs_event_id_key": "UNIQUE system_logs USING btree (event_id)",
@@ -294,7 +431,7 @@ INDEXES = {
 def test_the_tables_are_those_of_the_design(database: Sql) -> None:
     """Schema ops has the specification's tables and those that identity and fixes need."""
     rows = database.rows("select tablename from pg_tables where schemaname = 'ops'")
-    assert {row["tablename"] for row in rows} == {*COLUMNS, "pattern_fixes", "pattern_claims"}
+    assert {row["tablename"] for row in rows} == set(COLUMNS)
 
 
 @pytest.mark.parametrize("table", COLUMNS)

@@ -11,6 +11,7 @@ from tests.database.steering import events, family, pattern, refused, state
 if TYPE_CHECKING:
     from tests.conftest import Person, Rest, Sql
     from tests.database.conftest import Patterns
+    from tests.database.outcomes import Outcomes
 
 
 def split(person: Person, pattern_id: str, *errors: dict[str, Any], **more: object) -> Any:
@@ -218,12 +219,12 @@ def test_a_split_is_in_the_journal(engine: Rest, patterns: Patterns, operator: P
 
 
 def test_the_fix_stays_and_no_longer_fires_for_what_was_split_off(
-    engine: Rest, patterns: Patterns, operator: Person
+    engine: Rest, patterns: Patterns, outcomes: Outcomes, operator: Person
 ) -> None:
     """The old pattern keeps its fix and its history; the new one has none."""
     pattern_id, errors = family(patterns)
     patterns.approve(pattern_id)
-    patterns.apply(pattern_id)
+    outcomes.settle(pattern_id, "+")
     made_id = split(operator, pattern_id, errors[1])["other_pattern"]["pattern_id"]
     assert patterns.find(errors[0]["signature"])["fix"]
     assert patterns.find(errors[1]["signature"])["fix"] is None

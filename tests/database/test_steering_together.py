@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from tests.conftest import Sql
+from tests.database.outcomes import WINDOW
 from tests.database.steering import family, pattern, refused
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Person, Rest
     from tests.database.conftest import Patterns
+    from tests.database.outcomes import Outcomes
 
 
 @pytest.fixture
@@ -167,9 +169,8 @@ def test_a_merge_waits_for_an_approval_under_way(
     plain, (fixed, _) = family(patterns)[0], family(patterns)
     approver, person = connect(administrator), connect(operator)
     approver.run("begin")
-    approver.call(
-        "approve_pattern_v1", fixed, "select 1", "select 1", "sql", {}, [""], administrator.id
-    )
+    fix = {"type": "sql", "script": "select 1", "prepared_script": "select 1"}
+    approver.call("approve_pattern_v1", fixed, fix, administrator.id)
     merge = lambda: person.call("merge_patterns_v1", [plain, fixed])  # noqa: E731
     with waiting(database, person, merge) as answer:
         approver.run("commit")
@@ -178,7 +179,7 @@ def test_a_merge_waits_for_an_approval_under_way(
 
 
 def test_a_split_while_a_claim_is_unfinished(
-    engine: Rest, patterns: Patterns, operator: Person
+    engine: Rest, patterns: Patterns, outcomes: Outcomes, operator: Person
 ) -> None:
     """What was taken in hand before is finished and recorded where it was; nothing more is taken."""
     pattern_id, errors = family(patterns)
@@ -191,6 +192,9 @@ def test_a_split_while_a_claim_is_unfinished(
         "split_pattern_v1", p_pattern_id=pattern_id, p_signatures=[errors[1]["signature"]]
     )
     assert patterns.run(claim["application_id"])["success"]
+    outcomes.passes(pattern_id, WINDOW + 1)
+    outcomes.traffic()
+    outcomes.judge(pattern_id)
     made_id = answer["other_pattern"]["pattern_id"]
     (row,) = engine.select("pattern_applications", application_id=f"eq.{claim['application_id']}")
     assert row["pattern_id"] == pattern_id
@@ -202,7 +206,11 @@ def test_a_split_while_a_claim_is_unfinished(
 
 
 def test_a_merge_while_a_run_is_under_way(
-    engine: Rest, connect: Callable[..., Sql], patterns: Patterns, operator: Person
+    engine: Rest,
+    connect: Callable[..., Sql],
+    patterns: Patterns,
+    outcomes: Outcomes,
+    operator: Person,
 ) -> None:
     """A run of the kept pattern's fix goes on beside the merge, and is recorded once it is done."""
     fixed, other = patterns.new(), patterns.new()
@@ -215,6 +223,9 @@ def test_a_merge_while_a_run_is_under_way(
         person.run("set lock_timeout = '5s'")
         person.call("merge_patterns_v1", [fixed, other])
         assert run.result(10)["success"]
+    outcomes.passes(fixed, WINDOW + 1)
+    outcomes.traffic()
+    outcomes.judge(fixed)
     row = pattern(engine, fixed)
     assert (row["occurrence_count"], row["success_rate"]) == (2, 100)
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def learner(addresses: dict[str, Any]) -> Iterator[Learner]:
     """Learns into the stack that all tests share."""
-    database = Database(settings_of(addresses))
+    settings = settings_of(addresses)
+    database = Database(settings)
     with Sql(addresses["db_url"]) as sql:
-        yield Learner(database, sql)
+        yield Learner(database, sql, settings)
     database.close()
 
 
@@ -37,7 +38,7 @@ def word() -> str:
 
 
 def _fix(learner: Learner, message: str) -> dict[str, Any] | None:
-    (found,) = application.find(learner.database, [Sighting(message)])
+    (found,) = application.find(learner.database, [Sighting(message)], learner.settings)
     return dict(found["fix"]) if found["fix"] else None
 
 

@@ -15,7 +15,9 @@ PATTERN_ID = "22222222-2222-4222-8222-222222222222"
 APPLICATION_ID = "44444444-4444-4444-8444-444444444444"
 MESSAGE = "null value in column status of user 7"
 SCRIPT = "update users set status = 'active' where status is null"
-PREPARED = analyse(SCRIPT).prepared_script
+ANALYSIS = analyse(SCRIPT)
+PREPARED = ANALYSIS.prepared_script
+SAMPLE = ANALYSIS.sample.before if ANALYSIS.sample else None
 
 
 def log(**changes: object) -> dict[str, Any]:
@@ -42,6 +44,9 @@ def pattern(**changes: object) -> dict[str, Any]:
         "severity": "error",
         "success_rate": 80.0,
         "confidence_score": 0.85,
+        "confidence_lower_bound": 0.4,
+        "confidence_outcomes": 6,
+        "consecutive_failures": 0,
         "occurrence_count": 12,
         "auto_fix_enabled": True,
         "auto_fix_script": SCRIPT,
@@ -58,13 +63,38 @@ def fix(**changes: object) -> dict[str, Any]:
         "fix_type": "sql",
         "script": SCRIPT,
         "prepared_script": PREPARED,
+        "undo_script": None,
+        "prepared_undo_script": None,
+        "sample_table": None,
+        "sample_script": SAMPLE,
         "parameters": {},
         "timeout_ms": 5000,
         "max_retries": 0,
         "max_rows": 1000,
         "sha256": "abc",
         "trusted_writers": ["service_role"],
+        "target": [],
+        "mode": "live",
+        "mode_reason": None,
+        "mode_changed_by": USER_ID,
+        "dry_run_rows": 2,
+        "proposed_by": USER_ID,
+        "approved_by": USER_ID,
         "stored_matches": True,
+        **changes,
+    }
+
+
+def standing(**changes: object) -> dict[str, Any]:
+    """How the fix did of late: well, and not this hour."""
+    return {
+        "verified": 5,
+        "failed": 1,
+        "flaps_last_day": 0,
+        "runs_last_hour": 0,
+        "rows_last_hour": 0,
+        "incidents_last_hour": 3,
+        "seconds_since_run": {},
         **changes,
     }
 
@@ -75,10 +105,13 @@ def candidate(**changes: object) -> dict[str, Any]:
         "log": log(),
         "pattern": pattern(),
         "fix": fix(),
+        "untrusted_signature": None,
         "expressions": [],
         "recent_errors": 3,
         "recent_errors_of_pattern": 3,
-        "applications_last_minute": 0,
+        "standing": standing(),
+        "firing_patterns": 1,
+        "pause": None,
         "before_approval": False,
         "already_applied": False,
         **changes,

@@ -18,6 +18,7 @@ from tests.http.candidates import APPLICATION_ID, candidate, outcome
 
 from pattern_engine import http, settings
 from pattern_engine.database import Database
+from pattern_engine.thresholds import Thresholds
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 URL = "http://supabase.test"
@@ -44,6 +45,10 @@ OPTIONAL = (
     "PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",
     "PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",
     "PATTERN_ENGINE_LOG_LEVEL",
+    "PATTERN_ENGINE_BASH_FIXES",
+    "PATTERN_ENGINE_API_CALL_NETWORKS",
+    "PATTERN_ENGINE_API_CALL_CA_FILE",
+    *(f"PATTERN_ENGINE_{name.upper()}" for name in Thresholds.__dataclass_fields__),
 )
 
 Json = dict[str, Any]
@@ -185,7 +190,11 @@ def healer(load: Load, wire: Wire) -> FlaskClient:
         "claimed": True,
         "application_id": APPLICATION_ID,
         "reason": None,
+        "job": None,
+        "is_shadow": False,
     }
+    wire.replies["record_refusals_v1"] = 1
+    wire.replies["stop_for_storm_v1"] = "All fixes are paused until then: storm"
     wire.replies["run_application_v1"] = outcome()
     wire.replies["record_event_v1"] = "88888888-8888-4888-8888-888888888888"
     wire.replies["record_violation_v1"] = "88888888-8888-4888-8888-888888888888"

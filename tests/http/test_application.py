@@ -19,6 +19,7 @@ from tests.http.candidates import (
 )
 
 from pattern_engine import grouping
+from pattern_engine.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -57,8 +58,10 @@ def test_a_claim_names_the_pinned_version_and_the_verdict(
         "message": MESSAGE,
         "source": "shop",
         "captured": {"number": "7"},
+        "system_log_id": 12,
         "scrubbed": MESSAGE,
     }
+    assert (sent["p_target"], sent["p_policy"]) == ("", Thresholds().policy())
     assert sent["p_validation"]["compliant"] is True
     assert [law["law"] for law in sent["p_validation"]["laws"]] == [1, 2, 3, 4]
     assert wire.sent("run_application_v1") == {"p_application_id": APPLICATION_ID}
@@ -77,7 +80,11 @@ def test_a_person_heals_his_own_error(
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no pattern": ({"pattern": None, "fix": None}, "No matching pattern found"),
     "no fix": ({"fix": None}, "The matching pattern has no enabled fix"),
-    "another type": ({"fix": fix(fix_type="bash")}, "Fixes of type bash cannot run yet"),
+    "a pause": ({"pause": "All fixes are paused until noon: deploy"}, "All fixes are paused"),
+    "demoted": (
+        {"fix": fix(mode="demoted", mode_reason="2 failed outcomes in a row")},
+        "The fix waits for a person: 2 failed outcomes in a row",
+    ),
     "before the approval": (
         {"before_approval": True},
         "The error occurred before the fix was approved",
@@ -108,7 +115,24 @@ def test_what_speaks_against_a_fix_is_answered(
     assert list(answer) == ["applied", "reason"]
     assert answer["applied"] is False
     assert answer["reason"].startswith(reason)
-    assert wire.names == ["find_candidates_v1"]
+    noted = known.get("fix", fix()) is not None and not known.get("already_applied")
+    assert wire.names == ["find_candidates_v1", *["record_refusals_v1"] * noted]
+    if noted:
+        refusal = {"system_log_id": 12, "reason": answer["reason"], "target": None}
+        assert wire.sent("record_refusals_v1") == {"p_refusals": [refusal]}
+
+
+def test_a_signature_that_came_later_is_refused_and_told(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """Its approver could not see it: the fix does not run, and people learn why."""
+    wire.replies["find_candidates_v1"] = [candidate(fix=None, untrusted_signature="pattern_x")]
+    wire.replies["refuse_signature_v1"] = True
+    answer = post(healer, engine).get_json()
+    assert answer["applied"] is False
+    assert "pattern_x came after the fix was approved" in answer["reason"]
+    assert wire.sent("refuse_signature_v1") == {"p_signature": "pattern_x", "p_system_log_id": 12}
+    assert wire.names[-1] == "record_refusals_v1"
 
 
 def test_the_age_limit_can_be_another(
@@ -117,6 +141,7 @@ def test_the_age_limit_can_be_another(
     """How long an error can be healed is for the project to say."""
     environment.setenv("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS", "1")
     wire.replies["find_candidates_v1"] = [candidate()]
+    wire.replies["record_refusals_v1"] = 1
     answer = post(load("apply"), engine).get_json()
     assert answer["reason"] == "The error is older than 1 seconds: it is history"
 
@@ -184,6 +209,8 @@ def test_an_error_in_hand_is_left_to_others(
         "claimed": False,
         "application_id": None,
         "reason": "This error is in hand already",
+        "job": None,
+        "is_shadow": False,
     }
     answer = post(healer, engine).get_json()
     assert answer == {"applied": False, "reason": "This error is in hand already"}

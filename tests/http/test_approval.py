@@ -53,11 +53,14 @@ def test_an_approval_is_passed_on_and_answered(
     answer = load("approve").post("/", json=BODY, headers=person)
     assert answer.get_json() == {"success": True, "pattern": SHOWN}
     sent = wire.sent("approve_pattern_v1")
-    assert sent["p_script"] == SCRIPT
-    assert "public.users" in sent["p_prepared_script"]
-    assert sent["p_tables"] == ["public.users"]
-    assert sent["p_parameters"] == BODY["auto_fix_parameters"]
+    pinned = sent["p_fix"]
+    assert (pinned["type"], pinned["script"]) == ("sql", SCRIPT)
+    assert "public.users" in pinned["prepared_script"]
+    assert pinned["tables"] == ["public.users"]
+    assert pinned["parameters"] == BODY["auto_fix_parameters"]
+    assert (pinned["undo_script"], pinned["prepared_undo_script"]) == (None, None)
     assert (sent["p_pattern_id"], sent["p_approved_by"]) == (PATTERN_ID, USER_ID)
+    assert sent["p_mode"] == "live"
     assert wire.requests[0].headers["authorization"] == person["Authorization"]
 
 
@@ -66,7 +69,7 @@ def test_parameters_may_be_left_out(load: Load, wire: Wire, person: dict[str, st
     wire.replies["approve_pattern_v1"] = ROW
     body = {name: value for name, value in BODY.items() if name != "auto_fix_parameters"}
     assert load("approve").post("/", json=body, headers=person).status_code == 200
-    assert wire.sent("approve_pattern_v1")["p_parameters"] == {}
+    assert wire.sent("approve_pattern_v1")["p_fix"]["parameters"] == {}
 
 
 REFUSED = {
@@ -91,15 +94,49 @@ def test_a_script_that_may_do_harm_is_refused(
     assert wire.names == []
 
 
-@pytest.mark.parametrize("kind", ["typescript", "bash", "api_call"])
-def test_other_types_are_not_there_yet(
-    load: Load, wire: Wire, person: dict[str, str], kind: str
-) -> None:
-    """A type that cannot run yet is not approved either."""
-    answer = load("approve").post("/", json={**BODY, "auto_fix_type": kind}, headers=person)
+def test_bash_has_to_be_switched_on(load: Load, wire: Wire, person: dict[str, str]) -> None:
+    """Where the operator has not, a fix of that type is not approved either."""
+    body = {**BODY, "auto_fix_type": "bash", "auto_fix_script": "echo hello"}
+    answer = load("approve").post("/", json=body, headers=person)
     error = answer.get_json()["error"]
     assert (answer.status_code, error["code"]) == (501, "fix_type_not_supported")
-    assert kind in error["message"]
+    assert "PATTERN_ENGINE_BASH_FIXES=on" in error["message"]
+    assert wire.names == []
+
+
+def test_an_undo_script_is_pinned_too(load: Load, wire: Wire, person: dict[str, str]) -> None:
+    """It is prepared like the fix, and what it touches counts."""
+    wire.replies["approve_pattern_v1"] = ROW
+    undo = "update accounts set status = null where status = 'active'"
+    body = {**BODY, "undo_script": undo, "mode": "shadow"}
+    assert load("approve").post("/", json=body, headers=person).status_code == 200
+    sent = wire.sent("approve_pattern_v1")
+    assert sent["p_fix"]["undo_script"] == undo
+    assert "public.accounts" in sent["p_fix"]["prepared_undo_script"]
+    assert sent["p_fix"]["tables"] == ["public.accounts", "public.users"]
+    assert sent["p_mode"] == "shadow"
+
+
+def test_an_undo_script_that_may_do_harm_is_refused(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """The reasons say that it is the undo script."""
+    body = {**BODY, "undo_script": "drop table users"}
+    error = load("approve").post("/", json=body, headers=person).get_json()["error"]
+    assert error["code"] == "fix_refused"
+    assert error["details"]["reasons"][0]["message"].startswith("undo script: ")
+    assert wire.names == []
+
+
+def test_one_person_alone_approves_nothing_where_two_are_asked_for(
+    load: Load, wire: Wire, environment: pytest.MonkeyPatch, person: dict[str, str]
+) -> None:
+    """A fix is proposed then, and another decides."""
+    environment.setenv("PATTERN_ENGINE_TWO_PEOPLE", "on")
+    answer = load("approve").post("/", json=BODY, headers=person)
+    error = answer.get_json()["error"]
+    assert (answer.status_code, error["code"]) == (403, "own_fix")
+    assert "/propose" in error["message"]
     assert wire.names == []
 
 

@@ -135,7 +135,16 @@ APPROVALS: dict[str, tuple[dict[str, object], str, str]] = {
     "script too long": ({"auto_fix_script": "x" * 65537}, "invalid_field", "auto_fix_script"),
     "unknown type": ({"auto_fix_type": "python"}, "invalid_field", "auto_fix_type"),
     "time limit 0": ({"auto_fix_parameters": {"timeout_ms": 0}}, "invalid_field", "timeout_ms"),
-    "time limit 8001": ({"auto_fix_parameters": {"timeout_ms": 8001}}, "invalid_field", "timeout"),
+    "time limit 8001 for sql": (
+        {"auto_fix_parameters": {"timeout_ms": 8001}},
+        "invalid_field",
+        "auto_fix_parameters",
+    ),
+    "time limit 60001": (
+        {"auto_fix_type": "api_call", "auto_fix_parameters": {"timeout_ms": 60001}},
+        "invalid_field",
+        "timeout",
+    ),
     "time limit text": ({"auto_fix_parameters": {"timeout_ms": "9"}}, "invalid_field", "timeout"),
     "11 retries": ({"auto_fix_parameters": {"max_retries": 11}}, "invalid_field", "max_retries"),
     "no rows": ({"auto_fix_parameters": {"max_rows": 0}}, "invalid_field", "max_rows"),

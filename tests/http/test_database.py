@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.http.conftest import Answer, Wire
 
+    from pattern_engine.records import ComposedFix
+
 PERSON = Caller(Kind.PERSON, "11111111-1111-4111-8111-111111111111", "their.access.token")
 
 
@@ -45,23 +47,70 @@ def test_jobs_are_the_engine(wire: Wire, database: Database, caller: Caller) -> 
     assert wire.requests[0].headers["authorization"] == "Bearer sb_secret_test"
 
 
+def composed_fix() -> ComposedFix:
+    """A fix of SQL as it is pinned."""
+    return {
+        "type": "sql",
+        "script": "s",
+        "prepared_script": "r",
+        "undo_script": None,
+        "prepared_undo_script": None,
+        "sample_table": None,
+        "sample_script": None,
+        "parameters": {},
+        "tables": [],
+        "hosts": [],
+        "secrets": [],
+    }
+
+
 PERSONAL: dict[str, tuple[Callable[[Database], object], object]] = {
     "approve_pattern_v1": (
         lambda database: database.approve_pattern(
             {
                 "pattern_id": "p",
-                "script": "s",
-                "prepared_script": "r",
-                "type": "sql",
-                "parameters": {},
-                "tables": [],
+                "fix": composed_fix(),
                 "approved_by": "u",
+                "mode": "live",
             },
             PERSON,
         ),
         {},
     ),
     "disable_pattern_v1": (lambda database: database.disable_pattern("p", None, PERSON), {}),
+    "enable_fix_v1": (
+        lambda database: database.enable_fix(
+            {"pattern_id": "p", "sha256": "d", "reason": None, "two_people": False}, PERSON
+        ),
+        {},
+    ),
+    "open_proposal_v1": (lambda database: database.open_proposal("p", PERSON), {}),
+    "start_rollback_v1": (lambda database: database.start_rollback("a", None, PERSON), {}),
+    "pause_fixes_v1": (lambda database: database.pause_fixes("why", 60, PERSON), {}),
+    "resume_fixes_v1": (lambda database: database.resume_fixes(None, PERSON), {}),
+    "propose_fix_v1": (
+        lambda database: database.propose_fix("p", composed_fix(), {}, 60, PERSON),
+        {},
+    ),
+    "decide_fix_v1": (
+        lambda database: database.decide_fix(
+            {
+                "proposal_id": "p",
+                "sha256": "d",
+                "decision": "approve",
+                "reason": None,
+                "mode": "live",
+                "two_people": False,
+            },
+            PERSON,
+        ),
+        {},
+    ),
+    "fix_proposals_v1": (
+        lambda database: database.fix_proposals(None, 5, PERSON, open_only=True),
+        [],
+    ),
+    "suggested_fixes_v1": (lambda database: database.suggested_fixes("p", 5, PERSON), []),
     "start_clustering_v1": (lambda database: database.start_clustering(PERSON), {}),
     "replace_clusters_v1": (lambda database: database.replace_clusters("s", [], {}, PERSON), []),
     "fail_session_v1": (lambda database: database.fail_session("s", "e", {}, PERSON), None),
@@ -85,12 +134,9 @@ def test_an_approval_sends_every_argument(wire: Wire, database: Database) -> Non
     call(database)
     assert wire.sent("approve_pattern_v1") == {
         "p_pattern_id": "p",
-        "p_script": "s",
-        "p_prepared_script": "r",
-        "p_type": "sql",
-        "p_parameters": {},
-        "p_tables": [],
+        "p_fix": composed_fix(),
         "p_approved_by": "u",
+        "p_mode": "live",
     }
 
 
@@ -107,6 +153,11 @@ CODES = {
     "PL013": (422, "invalid_parameters"),
     "PL014": (409, "no_enabled_fix"),
     "PL015": (404, "unknown_session"),
+    "PL024": (409, "fixes_paused"),
+    "PL026": (409, "missing_secret"),
+    "PL027": (404, "unknown_proposal"),
+    "PL028": (409, "proposal_closed"),
+    "PL029": (403, "own_fix"),
     "57014": (503, "statement_cancelled"),
     "40001": (503, "transaction_conflict"),
     "40P01": (503, "transaction_conflict"),
@@ -236,7 +287,7 @@ def test_an_answer_that_is_not_understood_is_an_error(
     """One outcome for each error, or none at all: nothing is guessed."""
     wire.replies["find_candidates_v1"] = answer
     with pytest.raises(DatabaseError, match="find_candidates_v1"):
-        database.find_candidates([{"signatures": ["x"], "system_log_id": None}])
+        database.find_candidates([{"signatures": ["x"], "system_log_id": None}], 60)
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(500, text="oops"), httpx.Response(404)])

@@ -176,17 +176,11 @@ def test_a_row_that_counted_before_proves_no_signature(
     assert all("template" in json.loads(one.content)["p_errors"][0] for one in wire.requests)
 
 
-@pytest.mark.parametrize("lost", ["refused", "unknown"])
 def test_a_signature_that_the_database_has_lost_is_sent_complete(
-    load: Load,
-    wire: Wire,
-    engine: dict[str, str],
-    refusal: Callable[..., httpx.Response],
-    *,
-    lost: str,
+    load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
     """A restored database knows less than the process remembers: nothing is lost by that."""
-    without = refusal("23502") if lost == "refused" else [{"unknown": True, "system_log_id": 12345}]
+    without = [{"unknown": True, "system_log_id": 12345}]
     known = True
     wire.replies["learn_errors_v1"] = lambda sent: (
         [learned()] if known or "template" in sent["p_errors"][0] else without

@@ -11,6 +11,7 @@ import pytest
 
 from pattern_engine import running
 from pattern_engine.errors import DatabaseUnreachable
+from pattern_engine.fixes.execution import Facilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def finished(sent: dict[str, Any]) -> dict[str, Any]:
 def test_a_run_in_time_is_one_call(wire: Wire, database: Database) -> None:
     """Nothing is cancelled or recorded twice where nothing went wrong."""
     wire.replies["run_application_v1"] = outcome()
-    assert running.run(database, ID, 5000)["success"] is True
+    assert running.run(database, ID, None, 5000, Facilities())["success"] is True
     assert wire.names == ["run_application_v1"]
 
 
@@ -77,7 +78,7 @@ def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) ->
     """At its time limit the backend is cancelled, and the application recorded as failed."""
     Statement(wire)
     started = time.monotonic()
-    found = running.run(database, ID, 100)
+    found = running.run(database, ID, None, 100, Facilities())
     assert 0.1 <= time.monotonic() - started < 1
     assert (found["success"], found["error"]) == (False, "cut off after 100 ms")
     assert found["execution_time_ms"] >= 100
@@ -87,7 +88,7 @@ def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) ->
 def test_cancelling_is_tried_until_it_works(wire: Wire, database: Database) -> None:
     """A run that had not begun at its time limit is stopped when it has."""
     statement = Statement(wire, deaf_to=2)
-    assert running.run(database, ID, 20)["error"] == "cut off after 20 ms"
+    assert running.run(database, ID, None, 20, Facilities())["error"] == "cut off after 20 ms"
     assert statement.tries == 3
 
 
@@ -101,7 +102,7 @@ def test_a_cancel_that_fails_does_not_end_the_timekeeping(
     wire.replies["cancel_application_v1"] = lambda sent: (
         next(answers, None) or statement.cancel(sent)
     )
-    assert running.run(database, ID, 20)["error"] == "cut off after 20 ms"
+    assert running.run(database, ID, None, 20, Facilities())["error"] == "cut off after 20 ms"
 
 
 LOST = {
@@ -122,7 +123,7 @@ def test_a_run_whose_answer_is_lost_is_stopped_and_recorded(
     wire.replies["run_application_v1"] = failure
     wire.replies["cancel_application_v1"] = False
     wire.replies["finish_application_v1"] = finished
-    found = running.run(database, ID, 5000)
+    found = running.run(database, ID, None, 5000, Facilities())
     assert found["success"] is False
     assert found["error"]
     assert wire.names == ["run_application_v1", "cancel_application_v1", "finish_application_v1"]
@@ -133,7 +134,7 @@ def test_a_run_that_had_ended_well_stays_so(wire: Wire, database: Database) -> N
     wire.replies["run_application_v1"] = httpx.ReadError("reset")
     wire.replies["cancel_application_v1"] = False
     wire.replies["finish_application_v1"] = outcome()
-    assert running.run(database, ID, 5000)["success"] is True
+    assert running.run(database, ID, None, 5000, Facilities())["success"] is True
 
 
 def test_an_outcome_that_cannot_be_recorded_is_an_error(wire: Wire, database: Database) -> None:
@@ -141,7 +142,7 @@ def test_an_outcome_that_cannot_be_recorded_is_an_error(wire: Wire, database: Da
     for name in ("run_application_v1", "cancel_application_v1", "finish_application_v1"):
         wire.replies[name] = httpx.ConnectError("refused")
     with pytest.raises(DatabaseUnreachable):
-        running.run(database, ID, 5000)
+        running.run(database, ID, None, 5000, Facilities())
 
 
 def test_no_thread_is_left(
@@ -151,6 +152,6 @@ def test_no_thread_is_left(
     wire.replies["run_application_v1"] = refusal("PL010")
     wire.replies["cancel_application_v1"] = False
     wire.replies["finish_application_v1"] = finished
-    running.run(database, ID, 8000)
+    running.run(database, ID, None, 8000, Facilities())
     time.sleep(0.05)
     assert not [one for one in threading.enumerate() if one.name.startswith("time-limit")]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.http.candidates import candidate, log
 
 from pattern_engine import learning, webhook
-from pattern_engine.fixes.sql.analysis import analyse
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
 
-NOTHING: dict[str, Any] = {
-    "log": None,
-    "pattern": None,
-    "fix": None,
-    "expressions": [],
-    "recent_errors": 0,
-}
+NOTHING = candidate(log=None, pattern=None, fix=None, standing=None)
 
 
 def row(number: int, **changes: object) -> dict[str, Any]:
@@ -308,39 +302,9 @@ def test_one_lookup_that_fails_keeps_no_other_waiting(
     assert wire.names.count("find_candidates_v1") == 4
 
 
-SCRIPT = "update public.users set status = 'active' where status is null"
-
-
 def healable(number: int) -> dict[str, Any]:
     """What the database knows of a row whose pattern has an approved fix."""
-    return {
-        "log": {**row(number), "user_id": None, "age_seconds": 1000 if number == 1 else 1},
-        "pattern": {
-            "pattern_id": "33333333-3333-4333-8333-333333333333",
-            "pattern_signature": "pattern_1",
-            "confidence_score": 0.5,
-            "auto_fix_script": SCRIPT,
-        },
-        "fix": {
-            "version": 1,
-            "fix_type": "sql",
-            "script": SCRIPT,
-            "prepared_script": analyse(SCRIPT).prepared_script,
-            "parameters": {},
-            "timeout_ms": 5000,
-            "max_retries": 0,
-            "max_rows": 10,
-            "sha256": "abc",
-            "trusted_writers": ["service_role"],
-            "stored_matches": True,
-        },
-        "expressions": [],
-        "recent_errors": 1,
-        "recent_errors_of_pattern": 1,
-        "applications_last_minute": 0,
-        "before_approval": False,
-        "already_applied": False,
-    }
+    return candidate(log=log(**row(number, user_id=None), age_seconds=1000 if number == 1 else 1))
 
 
 def test_each_row_is_healed_for_itself(
@@ -357,7 +321,13 @@ def test_each_row_is_healed_for_itself(
         number = sent["p_system_log_id"]
         if number == 3:
             return httpx.Response(500, json={"code": "XX000", "message": "no"})
-        return {"claimed": True, "application_id": f"application-{number}", "reason": None}
+        return {
+            "claimed": True,
+            "application_id": f"application-{number}",
+            "reason": None,
+            "job": None,
+            "is_shadow": False,
+        }
 
     def run(sent: dict[str, Any]) -> dict[str, Any]:
         bad = sent["p_application_id"] == "application-4"
@@ -372,8 +342,12 @@ def test_each_row_is_healed_for_itself(
 
     wire.replies["claim_application_v1"] = claim
     wire.replies["run_application_v1"] = run
+    wire.replies["record_refusals_v1"] = 1
     answer = post(function, job, *range(1, 6)).get_json()
     assert (answer["learned"], answer["applied"], answer["healed"]) == (5, 3, 2)
     assert answer["failed"] == 1
     assert wire.names.count("claim_application_v1") == 4
     assert wire.names.count("run_application_v1") == 3
+    (refusal,) = wire.sent("record_refusals_v1")["p_refusals"]
+    assert refusal["system_log_id"] == 1
+    assert "it is history" in refusal["reason"]

@@ -80,6 +80,7 @@ def fault(database: Sql) -> Iterator[Fault]:
     # The tests before this one are history: together their errors would be a storm, which the Laws
     # forbid to heal in.
     database.run("update ops.system_logs set created_at = created_at - interval '10 minutes'")
+    database.run("update ops.pattern_claims set claimed_at = claimed_at - interval '10 minutes'")
     word = "".join(chr(97 + int(digit, 16)) for digit in uuid.uuid4().hex)
     table = sql.Identifier("public", f"orders_{word}")
     run = database.connection.execute

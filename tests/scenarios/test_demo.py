@@ -38,11 +38,14 @@ def run_demo(
 
 
 def test_the_demo_heals_its_last_error(server: ServerName, open_directory: Path) -> None:
-    """It learns the whole sample, ends with a healed table and with exit code 0."""
+    """The whole life: propose, decide, heal, verify; and a fix that does not help is demoted."""
     ran = run_demo(["-m", "pattern_engine.cli"], server, open_directory)
     assert ran.returncode == 0, ran.stderr
     assert f"{len(sample.log_rows())} errors" in ran.stdout
-    assert "The last error healed itself." in ran.stdout
+    assert "The error healed itself and stayed away." in ran.stdout
+    assert "verified: The error stayed away" in ran.stdout
+    assert ran.stdout.count("the script ended well; failed: The error came back") == 2
+    assert "The fix waits for a person" in ran.stdout
     healed = [line for line in ran.stdout.splitlines() if "missing" in line and "EUR" in line]
     assert len(healed) == 6
 

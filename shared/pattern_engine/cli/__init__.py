@@ -17,6 +17,7 @@ _SUBJECTS = {
     "demo": "demo",
     "operators": "operators",
     "fixer": "fixer",
+    "check-fix": "check_fix",
 }
 
 

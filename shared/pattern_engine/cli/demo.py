@@ -16,8 +16,14 @@ from rich.console import Console
 from pattern_engine.cli import main
 from pattern_engine.cli.places import fail
 from pattern_engine.demo import report
-from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, FIXED_TABLE, open_shop
-from pattern_engine.demo.story import OPERATOR_EMAIL, DemoFailedError, Story
+from pattern_engine.demo.shop import (
+    FIX,
+    FIX_PARAMETERS,
+    FIXED_TABLE,
+    USELESS_FIX,
+    open_shop,
+)
+from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, DemoFailedError, Story
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.project import Project
 from pattern_engine.local.stack import Stack
@@ -36,14 +42,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demo; the exit code is 0 only if the last error healed."""
+    """Run the demo; the exit code is 0 only if the error healed and stayed away."""
     console = Console()
     data_dir = options.data_dir or Project.find().data_directory / "demo"
     shutil.rmtree(data_dir, ignore_errors=True)
     try:
         console.print("[bold]The error tracker that heals[/bold]")
         started = time.monotonic()
-        with Stack(data_dir, port=options.port, server=options.server) as stack:
+        with Stack(data_dir, port=options.port, server=options.server, settings=SETTINGS) as stack:
             report.say(console, f"a local Supabase is up after {time.monotonic() - started:.1f} s")
             _tell(console, stack)
             if options.keep:
@@ -64,33 +70,45 @@ def _stay(console: Console, stack: Stack) -> None:
 
 
 def _tell(console: Console, stack: Stack) -> None:
-    """Tell the story to its end, which is a healed error or an exception."""
+    """Tell the story to its end, or to an exception: an error healed, and a fix that did not."""
     status = stack.status()
     story = Story(status)
     open_shop(status["db_url"])
     errors = _learn_history(console, story)
     operator_id, clusters = _cluster(console, stack, story)
     pattern = _break_the_shop(console, story)
-    _approve(console, stack, story, pattern, operator_id)
+    proposal = _propose(console, stack, story, pattern)
+    _decide(console, story, proposal)
     application, seconds = _heal(console, story)
     _require_healed(story, application)
+    _verify(console, story, application)
+    useless = _demote(console, story, operator_id)
     fixed, statistics = story.pattern(pattern["pattern_id"]), story.statistics()
-    report.step(console, 7, "What happened")
+    report.step(console, 10, "What happened")
     console.print(
         report.summary(
             [
-                ("errors in", f"{errors + fixed['occurrence_count']}"),
+                ("errors in", f"{errors + fixed['occurrence_count'] + useless}"),
                 ("patterns out", f"{statistics['total_patterns']}"),
                 ("clusters", f"{len(clusters)}"),
                 ("rows fixed", f"{application['system_state_after']['rows_touched']}"),
                 ("error to healed", f"{seconds * 1000:.0f} ms"),
-                ("applications of the fix", f"{statistics['total_applications']}"),
-                ("its success rate", f"{pattern['success_rate']} → {fixed['success_rate']} %"),
-                ("its confidence", f"{pattern['confidence_score']} → {fixed['confidence_score']}"),
+                ("success rate", f"{pattern['success_rate']} → {fixed['success_rate']} %"),
+                ("confidence", f"{pattern['confidence_score']} → {fixed['confidence_score']}"),
+                (
+                    "helps at least",
+                    (
+                        f"{fixed['confidence_lower_bound']:.0%} of the time, with 95 % certainty "
+                        f"after {fixed['confidence_outcomes']:.0f} outcome"
+                    ),
+                ),
             ]
         )
     )
-    console.print("\n[bold green]The last error healed itself.[/bold green]")
+    console.print(
+        "\n[bold green]The error healed itself and stayed away.[/bold green] "
+        "[bold]The fix that did not help waits for a person.[/bold]"
+    )
 
 
 def _learn_history(console: Console, story: Story) -> int:
@@ -132,20 +150,40 @@ def _break_the_shop(console: Console, story: Story) -> dict[str, Any]:
     return story.pattern(waiting["pattern_id"])
 
 
-def _approve(
-    console: Console, stack: Stack, story: Story, pattern: dict[str, Any], operator_id: str
-) -> None:
-    report.step(console, 5, "The operator approves a fix, once")
+def _propose(
+    console: Console, stack: Stack, story: Story, pattern: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the proposal."""
+    report.step(console, 5, "The operator proposes a fix; it is tried, and nothing of it stays")
     report.script(console, FIX)
     report.say(console, f"$1 is {json.dumps(FIX_PARAMETERS)}")
     _command(console, stack, "fixer", "grant", FIXED_TABLE)
-    story.approve(pattern["pattern_id"], operator_id)
+    proposal = story.propose(pattern["pattern_id"])
+    dry_run, replay = proposal["dry_run"], proposal["replay"]
+    console.print(
+        report.summary(
+            [
+                ("it does", ", ".join(proposal["analysis"]["operations"])),
+                ("dry-run", report.rows_by_table(dry_run["tables"]) + ", rolled back"),
+                ("replay", report.replayed(replay)),
+                ("digest", f"{proposal['sha256'][:16]}…"),
+            ]
+        )
+    )
+    still_missing = sum(order["currency"] is None for order in story.shop.orders())
+    report.say(console, f"{still_missing} orders have no currency, as before")
+    return proposal
+
+
+def _decide(console: Console, story: Story, proposal: dict[str, Any]) -> None:
+    report.step(console, 6, "He approves what he has read: this digest and no other")
+    story.decide(proposal)
     report.say(console, "approved; from now on it applies itself")
 
 
 def _heal(console: Console, story: Story) -> tuple[dict[str, Any], float]:
     """Return the application of the fix, and the seconds from the error to its end."""
-    report.step(console, 6, "The same error occurs again")
+    report.step(console, 7, "The same error occurs again")
     before = story.shop.orders()
     log_id = story.break_again()
     broke_at = time.monotonic()
@@ -167,6 +205,46 @@ def _require_healed(story: Story, application: dict[str, Any]) -> None:
     missing = [order["id"] for order in story.shop.orders() if not order["invoices"]]
     if missing:
         raise DemoFailedError(f"orders {missing} still cannot be invoiced")
+
+
+def _verify(console: Console, story: Story, application: dict[str, Any]) -> None:
+    """Wait until it is known whether the error stayed away; raise unless it did."""
+    report.step(console, 8, "Did it help? That the script ended well proves nothing")
+    verification = story.verification(application, breathe=True)
+    report.say(console, f"{verification['outcome']}: {verification['reason']}")
+    report.say(
+        console, "while the shop was heard of; on a real project that takes 5 minutes or more"
+    )
+    if verification["outcome"] != "verified":
+        raise DemoFailedError(f"the fix was not verified: {verification['reason']}")
+
+
+def _demote(console: Console, story: Story, operator_id: str) -> int:
+    """Approve a fix that does not help, until it is demoted; return how many errors that took."""
+    report.step(console, 9, "A second fix runs without an error, and does not help")
+    failed = story.ship_everything()
+    waiting = story.awaiting_pattern("shipping")
+    report.say(
+        console, f"{failed} orders could not be shipped: [italic]{waiting['template']}[/italic]"
+    )
+    report.script(console, USELESS_FIX)
+    story.approve_useless_fix(waiting["pattern_id"], operator_id)
+    runs = []
+    for order_id in (1, 2):
+        runs.append(story.wait_until_healed(story.fail_to_ship(order_id)))
+        time.sleep(1)
+    reason = story.refusal(story.fail_to_ship(3))
+    for run in runs:
+        verification = story.verification(run, breathe=False)
+        ended = "ended well" if run["success"] else "failed"
+        report.say(
+            console, f"the script {ended}; {verification['outcome']}: {verification['reason']}"
+        )
+    report.say(console, f"[bold]{reason}[/bold]")
+    mode = story.fix(waiting["pattern_id"])["mode"]
+    if mode != "demoted":
+        raise DemoFailedError(f"a fix that does not help is {mode}")
+    return failed + len(runs) + 1
 
 
 def _command(console: Console, stack: Stack, *words: str) -> None:

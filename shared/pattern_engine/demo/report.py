@@ -36,6 +36,20 @@ def script(console: Console, text: str) -> None:
     console.print(Padding(Syntax(text, "sql", background_color="default", word_wrap=True), (0, 3)))
 
 
+def rows_by_table(tables: dict[str, int]) -> str:
+    """Return how many rows of which tables were touched, in words."""
+    return ", ".join(f"{count} rows of {name}" for name, count in tables.items()) or "no row"
+
+
+def replayed(replay: dict[str, Any]) -> str:
+    """Return what a simulation over stored errors came to, in words."""
+    totals = replay["totals"]
+    return (
+        f"of {totals['incidents']} stored errors {totals['would_match']} would have fired it, "
+        f"{totals['would_be_refused']} would have been refused"
+    )
+
+
 def patterns(rows: Iterable[dict[str, Any]]) -> Table:
     """Return the largest patterns as a table."""
     table = _table("errors", "type", "pattern")

@@ -15,14 +15,24 @@ from postgrest.types import CountMethod
 from supabase import Client, ClientOptions
 
 from pattern_engine.demo import sample
-from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, Shop
+from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, UNDO, USELESS_FIX, Shop
 
 OPERATOR_EMAIL = "operator@shop.example"
 _OPERATOR_PASSWORD = "only for the demo 1"  # noqa: S105 - a throw-away account of a local stack
 _ROWS_PER_INSERT = 500
 _LEARNING_PATIENCE_SECONDS = 180.0
 _HEALING_PATIENCE_SECONDS = 30.0
+_VERIFYING_PATIENCE_SECONDS = 60.0
 _NEW_ORDER = 7
+
+
+#: Verification within seconds instead of minutes, so that the demo ends while one looks at it.
+SETTINGS = {
+    "PATTERN_ENGINE_LEAST_WINDOW_SECONDS": "3",
+    "PATTERN_ENGINE_MOST_WINDOW_SECONDS": "3",
+    "PATTERN_ENGINE_SETTLE_SECONDS": "0.1",
+    "PATTERN_ENGINE_COOLDOWN_SECONDS": "0.2",
+}
 
 
 class DemoFailedError(Exception):
@@ -101,27 +111,97 @@ class Story:
         )
         return len(self.shop.orders()) - failures, failures
 
-    def awaiting_pattern(self, patience: float = _HEALING_PATIENCE_SECONDS) -> dict[str, Any]:
-        """Return the shop's pattern once it awaits approval: after five occurrences."""
+    def ship_everything(self) -> int:
+        """Let the shop ship its orders; return how many failed."""
+        return sum(self.shop.ship(order["id"]) is not None for order in self.shop.orders())
+
+    def awaiting_pattern(
+        self, work: str = "invoicing", patience: float = _HEALING_PATIENCE_SECONDS
+    ) -> dict[str, Any]:
+        """Return the pattern of the shop's error once it awaits approval: seen five times."""
         ends = time.monotonic() + patience
         while time.monotonic() < ends:
             for pattern in self.statistics()["awaiting_approval"]:
-                if pattern["error_source"] == "shop/invoicing":
+                if pattern["error_source"] == f"shop/{work}":
                     return dict(pattern)
             time.sleep(0.1)
         raise DemoFailedError("the shop's error never came up for approval")
 
-    def approve(self, pattern_id: str, operator_id: str) -> dict[str, Any]:
-        """Approve the fix, as the operator; return the pattern."""
+    def propose(self, pattern_id: str) -> dict[str, Any]:
+        """Propose the fix, as the operator; return the proposal with what would happen."""
         request = {
             "pattern_id": pattern_id,
             "auto_fix_script": FIX,
             "auto_fix_type": "sql",
             "auto_fix_parameters": FIX_PARAMETERS,
+            "undo_script": UNDO,
+        }
+        proposal: dict[str, Any] = self._call("POST", "propose", request)["proposal"]
+        return proposal
+
+    def decide(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        """Approve a proposal, the one that was read; return the pattern."""
+        request = {
+            "proposal_id": proposal["proposal_id"],
+            "sha256": proposal["sha256"],
+            "decision": "approve",
+            "reason": "tried on the shop's own data",
+        }
+        pattern: dict[str, Any] = self._call("POST", "decide", request)["pattern"]
+        return pattern
+
+    def approve_useless_fix(self, pattern_id: str, operator_id: str) -> None:
+        """Approve a fix that does not help, without a proposal."""
+        request = {
+            "pattern_id": pattern_id,
+            "auto_fix_script": USELESS_FIX,
+            "auto_fix_type": "sql",
+            "auto_fix_parameters": {"timeout_ms": 2000, "max_rows": 100},
             "approved_by": operator_id,
         }
-        pattern: dict[str, Any] = self._call("POST", "approve", request)["pattern"]
-        return pattern
+        self._call("POST", "approve", request)
+
+    def fail_to_ship(self, order_id: int) -> int:
+        """Let an order fail to be shipped; return the log row that the shop wrote."""
+        log_id = self.shop.ship(order_id)
+        if log_id is None:
+            raise DemoFailedError("the order was shipped")
+        return log_id
+
+    def verification(self, application: dict[str, Any], *, breathe: bool) -> dict[str, Any]:
+        """Return what was found out about a run, as soon as it is known.
+
+        The schedule asks each minute; here it is asked at once. Meanwhile the shop goes on working
+        if it is to `breathe`.
+        """
+        ends = time.monotonic() + _VERIFYING_PATIENCE_SECONDS
+        query = self._ops("pattern_verifications").select("*")
+        query = query.eq("application_id", application["application_id"])
+        while time.monotonic() < ends:
+            if breathe:
+                self.shop.breathe()
+            self.service.schema("ops").rpc("verify_applications_v1", {}).execute()
+            (found,) = query.execute().data
+            if found["outcome"] != "pending":
+                return dict(found)
+            time.sleep(0.3)
+        raise DemoFailedError("nobody knows whether the fix helped")
+
+    def fix(self, pattern_id: str) -> dict[str, Any]:
+        """Return the latest version of a pattern's fix."""
+        query = self._ops("pattern_fixes").select("*").eq("pattern_id", pattern_id)
+        (found,) = query.order("version", desc=True).limit(1).execute().data
+        return dict(found)
+
+    def refusal(self, log_id: int) -> str:
+        """Return why nothing was run for a log row, once that is known."""
+        ends = time.monotonic() + _HEALING_PATIENCE_SECONDS
+        query = self._ops("pattern_incidents").select("refusal").eq("system_log_id", log_id)
+        while time.monotonic() < ends:
+            if (found := query.execute().data) and found[0]["refusal"]:
+                return str(found[0]["refusal"])
+            time.sleep(0.05)
+        raise DemoFailedError(f"nothing is known about log row {log_id}")
 
     def break_again(self) -> int:
         """Let the same error occur again; return the log row that the shop wrote."""

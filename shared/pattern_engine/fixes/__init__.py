@@ -8,24 +8,34 @@ them hold what all types share. Parsers are loaded when a script of their type i
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pattern_engine.fixes.analysis import Analysis
+    from pattern_engine.fixes.execution import Executor, Facilities
 
-__all__ = ["TYPES", "FixType", "analyse"]
+__all__ = ["MOST_TIMEOUT_MS", "TYPES", "FixType", "analyse", "executor"]
 
 FixType = Literal["sql", "typescript", "bash", "api_call"]
 TYPES: Final[tuple[FixType, ...]] = ("sql", "typescript", "bash", "api_call")
+#: The longest time limit by type: SQL ends with the time-out of PostgREST's login role.
+MOST_TIMEOUT_MS: Final = {
+    "sql": 8_000,
+    "typescript": 60_000,
+    "bash": 60_000,
+    "api_call": 60_000,
+}
+_EXECUTORS: Final = {"typescript": "Typescript", "bash": "Bash", "api_call": "ApiCall"}
 
 
-class _Analyser(Protocol):
-    def analyse(self, script: str, parameters: Mapping[str, object] | None = None) -> Analysis: ...
-
-
-def analyse(fix_type: str, script: str, parameters: Mapping[str, object]) -> Analysis:
+def analyse(
+    fix_type: str,
+    script: str,
+    parameters: Mapping[str, object],
+    facilities: Facilities | None = None,
+) -> Analysis:
     """Analyse a script of one type under an approval's parameters.
 
     Raises:
@@ -33,5 +43,19 @@ def analyse(fix_type: str, script: str, parameters: Mapping[str, object]) -> Ana
     """
     if fix_type not in TYPES:
         raise ValueError(f"there is no fix of type {fix_type}; there are {', '.join(TYPES)}")
-    module = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
-    return cast("_Analyser", module).analyse(script, parameters)
+    module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
+    if fix_type == "api_call" and facilities is not None:
+        return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))
+    return cast("Analysis", module.analyse(script, parameters))
+
+
+def executor(fix_type: str, facilities: Facilities) -> Executor:
+    """What runs scripts of one type outside the database; SQL runs inside it.
+
+    Raises:
+        ValueError: for sql, or a type that does not exist.
+    """
+    if fix_type not in _EXECUTORS:
+        raise ValueError(f"nothing here runs fixes of type {fix_type}")
+    module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.executor")
+    return cast("Executor", getattr(module, _EXECUTORS[fix_type])(facilities))

@@ -44,12 +44,12 @@ class Analysis:
     tables: tuple[str, ...] = ()
     """Tables read or written, with schema, sorted."""
     written_tables: tuple[str, ...] = ()
-    sample: Sample | None = None
-    """How to look at rows before and after; None where that is not one table's affair."""
     hosts: tuple[str, ...] = ()
     """Hosts that it may reach, sorted."""
     secrets: tuple[str, ...] = ()
     """Names of the Vault secrets that it uses, sorted."""
+    sample: Sample | None = None
+    """How to look at rows before and after; None where that is not one table's affair."""
 
     @property
     def accepted(self) -> bool:
@@ -60,6 +60,17 @@ class Analysis:
     def writes(self) -> bool:
         """Whether the script changes rows."""
         return bool(self.written_tables)
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """What the script does, as JSON."""
+        return {
+            "operations": list(self.operations),
+            "destructive": list(self.destructive),
+            "tables": list(self.tables),
+            "written_tables": list(self.written_tables),
+            "hosts": list(self.hosts),
+            "secrets": list(self.secrets),
+        }
 
 
 def unreadable(script: str) -> Finding | None:

@@ -5,8 +5,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ class PartMaker:
 
     Attributes:
         log: Returns the file for what a part of this name prints.
+        settings: Environment variables for the functions.
     """
 
     project: Project
     cluster: Cluster
     keys: Keys
     log: Callable[[str], Path]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def gateway(self, listener: socket.socket, functions_url: str) -> Part:
         """Return the gateway, which inherits its listening socket."""
@@ -84,7 +86,7 @@ class PartMaker:
             name="functions",
             command=[*command, f"pattern_engine.local.functions:{application}"],
             log=log,
-            environment=kept | _python_environment() | settings,
+            environment=kept | _python_environment() | dict(self.settings) | settings,
             pass_fds=[listener.fileno()],
             working_directory=self.project.root,
         )

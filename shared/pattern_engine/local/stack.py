@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +54,7 @@ class Stack:
         port: int = DEFAULT_PORT,
         server: ServerChoice = "auto",
         project: Path | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """Describe a stack.
 
@@ -62,11 +63,13 @@ class Stack:
             port: Port of the gateway; 0 takes a free one.
             server: Which PostgreSQL to use. Each kind has a cluster of its own in the directory.
             project: Directory of supabase/ and functions/; default the one around us.
+            settings: Environment variables for the functions, beside our own environment.
         """
         self.data_dir = Path(data_dir).resolve()
         self.port = port
         self.project = Project(project.resolve()) if project else Project.find()
         self._choice = server
+        self._settings = dict(settings or {})
         self._parts: list[Part] = []
         self._state = State()
         self._lock = Lock(self.data_dir)
@@ -180,7 +183,7 @@ class Stack:
     def _start_the_others(self, public: socket.socket, inner: socket.socket) -> None:
         """Start gateway, functions and worker, which come up side by side."""
         inner_port = inner.getsockname()[1]
-        make = PartMaker(self.project, self._cluster, self._keys, self.log)
+        make = PartMaker(self.project, self._cluster, self._keys, self.log, self._settings)
         gateway = make.gateway(public, f"http://127.0.0.1:{inner_port}")
         functions = make.functions(inner, self._api_url)
         self._start_part(gateway)

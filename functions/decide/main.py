@@ -1,0 +1,14 @@
+"""POST /decide: approve a proposed fix, live or as a shadow, or reject it.
+
+Callers: an administrator in person; the database decides who that is.
+"""
+
+from pattern_engine import fixing_endpoints, proposals
+from pattern_engine.fixing_models import DecideRequest, DecideResponse
+from pattern_engine.http import Call, serve
+
+
+@serve(fixing_endpoints.DECIDE)
+def main(call: Call[DecideRequest]) -> DecideResponse:
+    """Decide in the caller's name, answer proposal and pattern."""
+    return proposals.decide(call.body, call.caller, call.database, call.settings)

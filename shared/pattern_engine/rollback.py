@@ -1,0 +1,67 @@
+"""Taking a run back, by the undo script that was approved with its fix: a person's decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pattern_engine import application, fixes, logs, running
+from pattern_engine.fixing_models import RollbackResponse
+from pattern_engine.learning import Sighting, by_rules
+
+if TYPE_CHECKING:
+    from pattern_engine.auth import Caller
+    from pattern_engine.database import Database
+    from pattern_engine.fixes.execution import Facilities
+    from pattern_engine.fixing_models import RollbackRequest
+    from pattern_engine.records import Outcome, Undo
+    from pattern_engine.settings import Settings
+
+REFUSED = "The undo script does not pass its analysis any more, and did not run: repair by hand"
+
+
+def roll_back(
+    request: RollbackRequest, caller: Caller, database: Database, settings: Settings
+) -> RollbackResponse:
+    """Take a run back and answer how that ended; from then on its fix waits for a person.
+
+    Raises:
+        UnknownApplication: if there was no such run.
+        NotUndoable: if there is no undo script, nothing to undo, or it was undone before.
+        FixNotPinned: if the stored undo script is not the approved one.
+        MissingSecret: if Vault has not what it needs.
+    """
+    undo = database.start_rollback(str(request.application_id), request.reason, caller)
+    outcome = _run(undo, database, settings.facilities())
+    return RollbackResponse(
+        success=outcome["success"],
+        application_id=undo["application_id"],
+        undoes=str(request.application_id),
+        pattern_id=undo["pattern_id"],
+        reason=outcome["error"],
+        rows_touched=outcome["rows_touched"],
+        tables=outcome["tables"],
+        execution_time_ms=outcome["execution_time_ms"],
+    )
+
+
+def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:
+    """Run the undo script, if it still is what its analysis lets pass."""
+    undo_id, fix_type = undo["application_id"], undo["fix_type"]
+    analysis = fixes.analyse(fix_type, undo["undo_script"], undo["parameters"], facilities)
+    if analysis.findings or analysis.prepared_script != undo["prepared_undo_script"]:
+        logs.error("undo_refused", application_id=undo_id, pattern_id=undo["pattern_id"])
+        refused = {"success": False, "started": False, "error": REFUSED, "execution_time_ms": 0}
+        return database.finish_application(undo_id, refused)
+    _recall_error(undo_id, undo["system_log_id"], database)
+    job = None if fix_type == "sql" else database.application_job(undo_id)
+    return running.run(database, undo_id, job, undo["timeout_ms"], facilities)
+
+
+def _recall_error(undo_id: str, log_id: int | None, database: Database) -> None:
+    """Let the undo script see what the fix saw, which is forgotten once a run has ended.
+
+    Where the log row is gone, it sees what is left: the scrubbed message.
+    """
+    rows = database.read_logs([log_id]) if log_id is not None else []
+    for sighting in by_rules([Sighting.of_row(row) for row in rows], database):
+        database.recall_error(undo_id, application.error_context(sighting))

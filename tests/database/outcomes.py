@@ -1,0 +1,113 @@
+"""Makes time pass for a pattern, and runs of its fix end as a test wants them to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.conftest import Rest, Sql
+    from tests.database.conftest import Patterns
+
+WINDOW = 300
+"""Seconds that an error of one occurrence has to stay away under the policy of these tests."""
+
+_PAST = """
+with passed as (select make_interval(secs => %(seconds)s) as time),
+
+incidents as (
+  update ops.pattern_incidents
+  set occurred_at = occurred_at - passed.time, learned_at = learned_at - passed.time
+  from passed where pattern_id = %(pattern)s
+),
+
+claims as (
+  update ops.pattern_claims
+  set claimed_at = claimed_at - passed.time, lease_until = lease_until - passed.time,
+    finished_at = finished_at - passed.time
+  from passed where pattern_id = %(pattern)s
+),
+
+-- Approval itself stays when it was; failures are counted from the last change of the mode.
+fixes as (
+  update ops.pattern_fixes set mode_changed_at = mode_changed_at - passed.time
+  from passed where pattern_id = %(pattern)s and disabled_at is null
+)
+
+update ops.pattern_verifications
+set started_at = started_at - passed.time, due_at = due_at - passed.time,
+  late_until = late_until - passed.time
+from passed where pattern_id = %(pattern)s
+"""
+
+
+class Outcomes:
+    """What becomes of the runs of patterns, without waiting for it."""
+
+    def __init__(self, engine: Rest, database: Sql, patterns: Patterns) -> None:
+        self._engine = engine
+        self._database = database
+        self._patterns = patterns
+
+    def passes(self, pattern_id: str, seconds: float) -> None:
+        """Move all that happened to a pattern so far into the past."""
+        values = {"seconds": seconds, "pattern": pattern_id}
+        self._database.connection.execute(_PAST, values)
+
+    def traffic(self, source: str = "tests", seconds_ago: float = 1) -> None:
+        """Have a source write a log row that is no error."""
+        self._database.run(
+            """insert into ops.system_logs (log_level, message, source, created_at)
+               values ('info', 'all is well', %s, now() - make_interval(secs => %s))""",
+            source,
+            seconds_ago,
+        )
+
+    def occurs(self, pattern_id: str, seconds_ago: float = 0, target: str | None = None) -> None:
+        """Have the error of a pattern occur once more."""
+        self._database.run(
+            """insert into ops.pattern_incidents (pattern_id, signature, occurred_at, target)
+               select pattern_id, pattern_signature,
+                 clock_timestamp() - make_interval(secs => %s), %s
+               from ops.error_patterns where pattern_id = %s""",
+            seconds_ago,
+            target,
+            pattern_id,
+        )
+
+    def judge(self, pattern_id: str) -> int:
+        """Decide what can be decided of a pattern; return how many were."""
+        judged: int = self._database.value("select ops_internal.judge_pattern(%s)", pattern_id)
+        return judged
+
+    def finish(
+        self, pattern_id: str, success: bool = True, source: str = "tests", **claim: Any
+    ) -> str:
+        """Claim a run and record its end without running anything; return its id."""
+        error = {"message": "something broke", "source": source, "captured": {}}
+        claimed = self._patterns.claim(pattern_id, error=error, **claim)
+        assert claimed["claimed"], claimed["reason"]
+        application_id = str(claimed["application_id"])
+        self._engine.call(
+            "finish_application_v1",
+            p_application_id=application_id,
+            p_outcome={"success": success, "error": None, "execution_time_ms": 1},
+        )
+        return application_id
+
+    def settle(self, pattern_id: str, outcome: str, **claim: Any) -> str:
+        """Have a run end verified (+), failed (-) or inconclusive (?); return its id."""
+        source = self._patterns.word("source")
+        application_id = self.finish(pattern_id, outcome != "-", source, **claim)
+        self.passes(pattern_id, WINDOW + 1)
+        if outcome == "+":
+            self.traffic(source, WINDOW / 2)
+        self.judge(pattern_id)
+        names = {"+": "verified", "-": "failed", "?": "inconclusive"}
+        assert self.of(application_id)["outcome"] == names[outcome]
+        return application_id
+
+    def of(self, application_id: str) -> dict[str, Any]:
+        """Return the verification of a run."""
+        return self._database.row(
+            "select * from ops.pattern_verifications where application_id = %s", application_id
+        )
