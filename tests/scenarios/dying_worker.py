@@ -2,7 +2,7 @@
 
 Usage: python dying_worker.py SETTINGS LOG_ID CALL before|after
 
-SETTINGS is a JSON object with the stack's addresses. The worker kills itself, without a chance to
+SETTINGS is a JSON object with the stack's addresses, and `ca_file` for fixes of type api_call. The worker kills itself, without a chance to
 tidy up, right before or right after the call of that number; it exits 0 if it makes fewer calls.
 """
 
@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from ipaddress import ip_network
 from typing import Any
 
 from pattern_engine import transport, webhook
@@ -32,6 +33,8 @@ def main() -> None:
         webhook_secret=addresses["webhook_secret"],
         jwt_secret=addresses["jwt_secret"],
         thresholds=Thresholds(cooldown_seconds=0, storm_patterns=1000),
+        api_call_networks=(ip_network("127.0.0.0/8"),),
+        api_call_ca_file=addresses["ca_file"],
     )
     calls, call = 0, transport.call
 

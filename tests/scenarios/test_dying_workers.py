@@ -14,11 +14,13 @@ import pytest
 from psycopg import sql
 from tests.scenarios.test_fixes import Life, life
 from tests.scenarios.test_loop import applications, faulty_rows, log_error
+from tests.tls import https_server
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.conftest import Rest, Sql
     from tests.scenarios.conftest import Functions
+    from tests.tls import Certificates
 
 __all__ = ["life"]
 
@@ -60,15 +62,12 @@ def _recover(database: Sql, log_id: int) -> None:
     database.run("select ops.recover_applications_v1()")
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("call", range(1, MOST_CALLS + 1))
-def test_a_worker_killed_at_any_call_leaves_one_outcome(
-    life: Life, database: Sql, addresses: dict[str, Any], *, call: int, moment: str
-) -> None:
-    """Nothing is lost and nothing is done twice: the row is healed once, and recorded once."""
-    life.approve("update {table} set status = coalesce(status, '') || 'x' where id <= 5")
+def _outcomes_after_death(
+    life: Life, database: Sql, settings: dict[str, Any], call: int, moment: str
+) -> list[dict[str, Any]]:
+    """Let a worker die at one of its calls, recover, and recover again; return what is recorded."""
     log_id = _unannounced(database, life)
-    command = [sys.executable, str(WORKER), json.dumps(addresses), str(log_id), str(call), moment]
+    command = [sys.executable, str(WORKER), json.dumps(settings), str(log_id), str(call), moment]
     worker = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert worker.returncode in (-signal.SIGKILL, 0), worker.stderr.decode()
     assert call == MOST_CALLS or worker.returncode == -signal.SIGKILL, "it made fewer calls"
@@ -79,14 +78,53 @@ def test_a_worker_killed_at_any_call_leaves_one_outcome(
             _recover(database, log_id)
         return found
 
-    (application,) = eventually(recovered)
+    eventually(recovered)
     _recover(database, log_id)
-    again = applications(life.engine, log_id)
-    assert [row["application_id"] for row in again] == [application["application_id"]]
-    assert application["success"] is True
-    assert _statuses(database, life) == {"x"}
     claims = life.engine.select("pattern_claims", system_log_id=f"eq.{log_id}")
     assert [claim["finished_at"] is not None for claim in claims] == [True]
+    return applications(life.engine, log_id)
+
+
+@pytest.fixture
+def settings(addresses: dict[str, Any], certificates: Certificates) -> dict[str, Any]:
+    """What a worker needs to know of the stack."""
+    return addresses | {"ca_file": str(certificates.authority)}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, MOST_CALLS + 1))
+def test_a_worker_killed_at_any_call_leaves_one_outcome(
+    life: Life, database: Sql, settings: dict[str, Any], *, call: int, moment: str
+) -> None:
+    """Nothing is lost and nothing is done twice: the row is healed once, and recorded once."""
+    life.approve("update {table} set status = coalesce(status, '') || 'x' where id <= 5")
+    (application,) = _outcomes_after_death(life, database, settings, call, moment)
+    assert application["success"] is True
+    assert _statuses(database, life) == {"x"}
+
+
+#: read_logs, grouping_rules, learn_errors, find_candidates, claim, finish.
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, MOST_CALLS))
+def test_what_a_dead_worker_may_have_sent_is_not_sent_again(
+    life: Life,
+    database: Sql,
+    settings: dict[str, Any],
+    certificates: Certificates,
+    *,
+    call: int,
+    moment: str,
+) -> None:
+    """Outside the database nobody knows whether it ran: one outcome, and one request at most."""
+    with https_server(certificates) as service:
+        request = {"method": "POST", "url": f"https://localhost:{service.port}/restart"}
+        life.approve_as("api_call", json.dumps(request), {"allowed_hosts": ["localhost"]})
+        (application,) = _outcomes_after_death(life, database, settings, call, moment)
+        assert len(service.seen) <= 1
+        if application["success"]:
+            assert len(service.seen) == 1
+        else:
+            assert life.outcome(application)["outcome"] == "inconclusive"
 
 
 def test_of_thirty_two_workers_one_heals(
