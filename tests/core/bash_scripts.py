@@ -5,6 +5,9 @@ from typing import Final
 #: Rule → scripts that it, possibly among others, refuses.
 REFUSED: Final[dict[str, list[str]]] = {
     "syntax": [
+        "cat <<EOF\n`ls`\nEOF",
+        "cat <<EOF\na $x `ls` b\nEOF",
+        "cat <<-EOF\n\t\\$x `ls`\nEOF",
         "if true; then echo x",
         "echo 'no end",
         "echo $(",
@@ -66,6 +69,14 @@ REFUSED: Final[dict[str, list[str]]] = {
         "true && { ( eval ls ); }",
     ],
     "command": [
+        'run() { "$@"; }\nx=$(jq -r .x params.json)\nrun "$x"',
+        'run() { if true; then shift; fi; "$@"; }\nrun echo ls',
+        'run() { set -- ls; "$@"; }\nrun echo',
+        'run() { "$@"; }\nrun ls\nrun() { echo; }',
+        'a() { b "$@"; }\nb() { "$@"; }\na ls',
+        '"$@"',
+        "flag=true\nunset flag\n$flag ls",
+        "flag=true\nread -r flag < params.json\nif $flag; then echo x; fi",
         "$cmd",
         '"$(cat params.json)"',
         "c=rm; $c -rf x",
@@ -310,6 +321,11 @@ REFUSED: Final[dict[str, list[str]]] = {
         "ps aux",
     ],
     "privilege": [
+        "mkdir -m 4777 x",
+        "hostname other",
+        'run() { "$@"; }\nrun sudo id',
+        'run() { shift; "$@"; }\nrun 3 sudo id',
+        "run() { \"$@\"; }\ntrap 'run sudo id' EXIT\necho x",
         "sudo ls",
         "su - root",
         "doas ls",
@@ -453,6 +469,7 @@ REFUSED: Final[dict[str, list[str]]] = {
         "jq '\"\\(env)\"' params.json",
     ],
     "loop": [
+        "for ((i = 0; i < 10;)); do echo x; done",
         "while true; do echo x; done",
         "while :; do sleep 1; done",
         "until false; do :; done",
@@ -487,6 +504,7 @@ REFUSED: Final[dict[str, list[str]]] = {
         "for i in {1..99999999}; do :; done",
     ],
     "recursion": [
+        'run() { "$@"; }\nagain() { run again; }\nagain',
         "bomb() { bomb | bomb; }; bomb",
         "f() { f; }; f",
         "a() { b; }; b() { a; }; a",
@@ -628,4 +646,11 @@ ACCEPTED: Final[list[str]] = [
     "nl -ba app.log | tail -n 20",
     'read -r first _ < names.txt\necho "$first"',
     "exec_count=0\nfor id in $(jq -r '.ids[]' params.json); do exec_count=$((exec_count + 1)); done\necho \"$exec_count\"",
+    # A function that runs what it is given, and flags that are commands.
+    'retry() {\n  local n=0\n  until "$@"; do\n    n=$((n + 1))\n    [ "$n" -ge 3 ] && return 1\n    sleep 1\n  done\n}\nretry test -f ready',
+    'retry() {\n  local tries=$1\n  shift\n  for _ in $(seq "$tries"); do "$@" && return 0; done\n  return 1\n}\nclear() { rm -f cache/a; }\nretry 3 clear',
+    "changed=false\nif grep -q debug app.ini; then changed=true; fi\nif $changed; then echo changed; fi",
+    "iconv -f latin1 -t utf-8 in.txt > out.txt\nhostname",
+    "cat <<'EOF'\n`ls` is not run, nor $(this)\nEOF\nx=1\ncat <<EOF\n\\`x\\` is $x, not \\$x\nEOF",
+    "for ((i = 0; i < 3;)); do i=$((i + 1)); done\nmkdir -p -m 750 x",
 ]

@@ -21,6 +21,7 @@ from pattern_engine.fixes.bash.commands import Checker, is_known
 from pattern_engine.fixes.bash.expansions import indirect
 from pattern_engine.fixes.bash.loops import endless_loop, recursion
 from pattern_engine.fixes.bash.outputs import incoming
+from pattern_engine.fixes.bash.passing import calls_functions, passed_from, passes_on
 from pattern_engine.fixes.bash.shell import FILE_TEST
 from pattern_engine.fixes.bash.shellcheck import shellcheck
 from pattern_engine.fixes.bash.syntax import (
@@ -32,7 +33,16 @@ from pattern_engine.fixes.bash.syntax import (
     text,
 )
 from pattern_engine.fixes.bash.values import Variables
-from pattern_engine.fixes.bash.words import BraceError, Kind, Text, literal, literals
+from pattern_engine.fixes.bash.words import (
+    ANYTHING,
+    BraceError,
+    Kind,
+    Text,
+    Word,
+    joined,
+    literal,
+    literals,
+)
 from pattern_engine.fixes.credentials import known_credential, literal_credential
 
 if TYPE_CHECKING:
@@ -112,6 +122,10 @@ class _Reader:
             return
         words = self.variables.word(name_node)
         name = literal(words[0]) if len(words) == 1 else None
+        if name is None and (
+            self.is_flag(words, node) or passes_on(node, self.variables.functions)
+        ):
+            return
         if name is None:
             self.checker.refuse(
                 "command", f"{text(name_node)}: the name of a command must be certain"
@@ -121,10 +135,37 @@ class _Reader:
         if name == "trap":
             self.trap(nodes)
             return
+        function = self.variables.functions.get(name)
+        if function is not None and (skipped := passed_from(function)) is not None:
+            self.passed(nodes[:skipped], nodes[skipped:])
         given = incoming(self.variables, node) if name == "xargs" else frozenset()
         self.checker_arguments(nodes)
         for values in self.variables.runs(nodes):
             self.checker.command(name, values, given)
+
+    def is_flag(self, words: list[Word], node: Node) -> bool:
+        """Tell whether a command is but the name of true or false: `if $changed`.
+
+        Were it empty, its first argument would be what runs: so it may have none.
+        """
+        values = literals(joined(words[0])) if len(words) == 1 else None
+        return bool(values) and set(values or ()) <= {"true", "false"} and not arguments(node)
+
+    def passed(self, skipped: list[Node], nodes: list[Node]) -> None:
+        """Check the command that a call hands on to a function that runs its arguments."""
+        certain = [
+            literal(words[0]) if len(words := self.variables.word(node)) == 1 else None
+            for node in (*skipped, *nodes[:1])
+        ]
+        name = certain[-1] if nodes and certain else None
+        if name is None or None in certain:
+            self.checker.refuse("command", "the command that a function runs must be certain")
+        elif name in self.variables.functions:
+            if calls_functions(self.variables.functions[name], self.variables.functions):
+                self.checker.refuse("recursion", f"{name}, which a function runs, calls another")
+        else:
+            for values in self.variables.runs(nodes[1:]):
+                self.checker.command(name, values, ANYTHING)
 
     def checker_arguments(self, nodes: list[Node]) -> None:
         for node in nodes:

@@ -85,7 +85,8 @@ class Checker:
         if name in self.functions:
             return
         if rule := allowed.RULES.get(name):
-            self.refuse(rule, f"{name} is never allowed in a fix")
+            hint = ": the box has no network; an api_call reaches hosts" * (rule == "network")
+            self.refuse(rule, f"{name} is never allowed in a fix{hint}")
         elif "/" in name:
             self.refuse("command", f"{name}: commands are named without a path")
         elif name in RUNNERS:

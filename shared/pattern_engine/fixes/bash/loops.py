@@ -39,7 +39,11 @@ def endless_loop(node: Node) -> Finding | None:
         why = _counting(conditions)
     if any(map(_reads_again, conditions)):
         why = "read begins anew each time: redirect the loop instead"
-    if not why and node.type != "for_statement":
+    if not why and node.type == "c_style_for_statement":
+        steps = [body, *node.children_by_field_name("update")]
+        moves = any(map(_asks, conditions)) or any(_changed(one, conditions) for one in steps)
+        why = None if moves else "nothing in the loop changes its condition"
+    elif not why and node.type != "for_statement":
         changes = any(map(_asks, conditions)) or _changed(node, conditions)
         why = None if changes else "nothing in the loop changes its condition"
     return Finding("loop", f"{place(node)}: {why}") if why else None

@@ -70,6 +70,7 @@ _READING: Final = {
     "readlink": Options("efmnqsvz", "", "canonicalize no-newline"),
     "realpath": Options("emLPqsz", "", "relative-to= canonicalize-missing no-symlinks"),
     "zcat": Options("fv", "", ""),
+    "iconv": Options("cls", "ft", "from-code= to-code= list silent"),
     "zgrep": Options("ciEFhHlnoqvwx", "em", ""),
     "tsort": Options(),
     "expand": Options("i", "t", ""),

@@ -83,6 +83,11 @@ def _reading(name: str) -> Callable[[Checker, list[Value]], None]:
     return check_reading
 
 
+def _hostname(check: Checker, values: list[Value]) -> None:
+    if check.options("hostname", values).operands:
+        check.refuse("privilege", "hostname sets the name of the machine")
+
+
 def _getopts(check: Checker, values: list[Value]) -> None:
     check.assigns(*_texts(values)[1:2])
 
@@ -97,13 +102,14 @@ def _let(check: Checker, values: list[Value]) -> None:
 BUILTINS: Final[dict[str, Callable[[Checker, list[Value]], None]]] = {
     **dict.fromkeys(
         """
-        echo true false : basename dirname tr bc uname nproc hostname type which wait exit
+        echo true false : basename dirname tr bc uname nproc type which wait exit
         return break continue shift expr tput pwd popd
         """.split(),  # noqa: SIM905  words in rows are read more easily than in quotes
         _plain,
     ),
     "set": _set, "cd": _directory, "pushd": _directory, "command": _command, "test": _test,
     "[": _test, "printf": _printf, "getopts": _getopts, "let": _let,
+    "hostname": _hostname,
     **{name: _reading(name) for name in ("read", "mapfile", "readarray")},
 }  # fmt: skip
 """Command → its check."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -147,6 +148,8 @@ def _not_understood(root: Node) -> Finding | None:
             return Finding("construct", f"{place(node)}: {node.type} is not allowed")
         if node.type not in ("string", "heredoc_body") and (gap := _gap(node)):
             return Finding("syntax", f"{place(node)}: {gap!r} was not read")
+        if node.type == "heredoc_redirect" and _runs_unread(node):
+            return Finding("syntax", f"{place(node)}: write $(…) in the text, or quote its end")
         if node.type in _ROWS and (word := _touching(node)):
             return Finding("syntax", f"{place(word)}: a word begins where another one ends")
     return None
@@ -172,6 +175,24 @@ def _touching(node: Node) -> Node | None:
         if together and before.type in _WORDS and after.type in _WORDS:
             return after
     return None
+
+
+def _runs_unread(heredoc: Node) -> bool:
+    """Tell whether bash runs something in a text in which tree-sitter read nothing, as `…`."""
+    start = next((text(part) for part in heredoc.children if part.type == "heredoc_start"), "")
+    if re.search(r"['\"\\]", start):
+        return False
+    for body in (part for part in heredoc.children if part.type == "heredoc_body"):
+        source, at, left = body.text or b"", 0, b""
+        for child in (part for part in body.children if part.type != "heredoc_content"):
+            left += source[at : child.start_byte - body.start_byte] + b" "
+            at = child.end_byte - body.start_byte
+        plain = re.sub(
+            rb"\\(\n|.)", lambda one: b"" if one[1] == b"\n" else b" ", left + source[at:]
+        )
+        if re.search(rb"`|\$[\w({\[@*#?!$-]", plain):
+            return True
+    return False
 
 
 def _gap(node: Node) -> str:

@@ -53,6 +53,14 @@ def _uniq(check: Checker, name: str, values: list[Value]) -> None:
         check.writes(value)
 
 
+def _make(check: Checker, name: str, values: list[Value]) -> None:
+    given = check.options(name, values)
+    for mode in given.words_of("m", "mode"):
+        _right(check, name, shown(mode))
+    for value in given.operands:
+        check.writes(value, name)
+
+
 def _touch(check: Checker, name: str, values: list[Value]) -> None:
     given = check.options(name, values)
     for value in given.words_of("r", "reference"):
@@ -328,9 +336,10 @@ def _tar_long(check: Checker, value: Value, waiting: Iterator[Value]) -> None:
 
 
 TOOLS: Final[dict[str, Callable[[Checker, str, list[Value]], None]]] = {
-    "rm": _remove, "sort": _sort, "uniq": _uniq, "touch": _touch, "truncate": _truncate,
-    "cp": _copy, "mv": _copy, "install": _copy, "ln": _link, "chmod": _mode, "split": _split,
-    "csplit": _split, "date": _date, "sleep": _sleep, "seq": _sequence, "mktemp": _temporary,
-    "grep": _grep, "zgrep": _grep, "sed": _sed, "awk": _awk, "jq": _jq, "dd": _dd, "tar": _tar,
+    "rm": _remove, "sort": _sort, "uniq": _uniq, "mkdir": _make, "touch": _touch,
+    "truncate": _truncate, "cp": _copy, "mv": _copy, "install": _copy, "ln": _link, "chmod": _mode,
+    "split": _split, "csplit": _split, "date": _date, "sleep": _sleep, "seq": _sequence,
+    "mktemp": _temporary, "grep": _grep, "zgrep": _grep, "sed": _sed, "awk": _awk, "jq": _jq,
+    "dd": _dd, "tar": _tar,
 }  # fmt: skip
 """Command → its check."""

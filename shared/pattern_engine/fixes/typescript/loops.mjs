@@ -31,10 +31,12 @@ export function endless(loop, constants) {
 /** A list that gets longer while it is walked. */
 function grows({ right, body }, constants) {
   const binding = constants.binding(bare(right));
-  const longer = binding?.reads.some((id) =>
-    isInside(id, body) && id.parent.type === "MemberExpression" &&
-    ["push", "unshift"].includes(id.parent.property.name)
-  );
+  const longer = binding?.reads.some((id) => {
+    if (!isInside(id, body) || id.parent.type !== "MemberExpression") return false;
+    const { name } = id.parent.property;
+    // What a set has already, it takes no second time: only what is added each time is endless.
+    return ["push", "unshift"].includes(name) || (name === "add" && isEachRound(id, body));
+  });
   return longer ? `the loop adds to ${binding.name} while it walks it: walk a copy` : null;
 }
 
@@ -55,6 +57,7 @@ class Loop {
       return "the loop has no end: count its rounds, or leave it with a break that can be reached";
     }
     if (this.#hasNoBound(test)) return "the loop counts without a bound: name one";
+    if (this.#isOutrun(test)) return "the list grows each round: the loop never reaches its end";
     if (!this.#changes(test)) return "nothing in the loop changes its condition: it may never end";
     return null;
   }
@@ -135,12 +138,27 @@ class Loop {
 
   #isClock(node) {
     node = bare(node);
-    return node.type === "CallExpression" || node.type === "MemberExpression";
+    return node.type === "CallExpression" ||
+      (node.type === "MemberExpression" && !["length", "size"].includes(node.property.name));
+  }
+
+  /** i < list.length while each round pushes to the list. */
+  #isOutrun(test) {
+    test = bare(test);
+    if (test.type !== "BinaryExpression" || !["<", "<="].includes(test.operator)) return false;
+    const { object, property } = bare(test.right);
+    const reads = property?.name === "length" ? this.#constants.binding(bare(object))?.reads : [];
+    const calls = (reads ?? []).filter((id) => isInside(id, this.#loop) && isHandedOn(id));
+    return calls.length > 0 && calls.every((id) => {
+      const call = id.parent.parent;
+      return id.parent.property?.name === "push" && isEachRound(id, this.#loop.body) &&
+        call.arguments?.length > 0 && call.arguments.every(({ type }) => type !== "SpreadElement");
+    });
   }
 
   /** Whether a condition may turn out otherwise in a later round. */
   #changes(test) {
-    if (this.#isBackwards(test)) return false;
+    if (this.#isBackwards(test) || this.#isKept(test)) return false;
     for (const node of nodes(test)) {
       if (isFunction(node)) continue;
       if (node.type === "AwaitExpression" || node.type === "YieldExpression") return true;
@@ -159,7 +177,8 @@ class Loop {
       return true;
     }
     if (isInside(binding.id, this.#loop.body)) return true;
-    if (binding.writes.some((write) => this.#reachesRound(write) && !isIdle(write))) return true;
+    const writes = binding.writes.filter((write) => this.#reachesRound(write));
+    if (writes.some((write) => !isIdle(write) && !this.#isSkipped(write))) return true;
     return binding.reads.some((read) =>
       read !== id && this.#reachesRound(read) && isHandedOn(read)
     );
@@ -168,6 +187,54 @@ class Loop {
   /** Whether what a node does may happen in a round: it stands in the loop, or in a function. */
   #reachesRound(node) {
     return isInside(node, this.#loop) || functionOf(node) !== functionOf(this.#loop);
+  }
+
+  /** Whether a node of the loop is never reached: a jump stands before it. */
+  #isSkipped(node) {
+    for (; node && node !== this.#loop; node = node.parent) {
+      if (isAfterJump(node, this.#constants)) return isInside(node, this.#loop);
+    }
+    return false;
+  }
+
+  /**
+   * Whether all that the rounds assign leaves the condition true: done = false under while (!done),
+   * and i = 0 each time beside i++ under while (i < 10).
+   */
+  #isKept(test) {
+    test = bare(test);
+    const id = bare(
+      { UnaryExpression: test.argument, BinaryExpression: test.left }[test.type] ?? test,
+    );
+    const writes = (this.#constants.binding(id)?.writes ?? []).filter((one) =>
+      this.#reachesRound(one)
+    );
+    const steps = writes.filter(({ parent }) => parent.type === "UpdateExpression").length;
+    const kept = writes.filter(({ parent, heldAs }) => {
+      const isPlain = parent.type === "AssignmentExpression" && parent.operator === "=";
+      return isPlain && heldAs === "left" && this.#holds(test, parent.right, steps);
+    });
+    if (kept.length === 0) return false;
+    return writes.every((one) =>
+      kept.includes(one) ||
+      (one.parent.type === "UpdateExpression" && writes.every((write) => this.#isEachTime(write)))
+    );
+  }
+
+  #isEachTime(node) {
+    return isInside(node, this.#loop.update) || isEachRound(node, this.#loop.body);
+  }
+
+  /** Whether a condition is true when its name has this value, and some steps later too. */
+  #holds(test, node, steps) {
+    const truth = this.#constants.truth(node);
+    if (test.type === "Identifier") return truth === true;
+    if (test.type === "UnaryExpression") return test.operator === "!" && truth === false;
+    const [value, bound] = [node, test.right].map((one) => this.#constants.value(one)?.[0]);
+    if (typeof value !== "number" || typeof bound !== "number") return false;
+    const { operator } = test;
+    if (operator.startsWith("<")) return value + steps < bound;
+    return operator.startsWith(">") && value - steps > bound;
   }
 
   /** i < n while i only goes down, i > n while it only goes up. */
@@ -181,8 +248,15 @@ class Loop {
     return steps.length > 0 && steps.every((step) => step > 0);
   }
 
+  /** Date.now() and performance.now(), which go up by themselves. */
+  #isNow({ type, callee }) {
+    return type === "CallExpression" && bare(callee).property?.name === "now" &&
+      ["Date", "performance"].some((name) => this.#constants.isGlobal(callee.object, name));
+  }
+
   /** How the writes of a name in the loop move it: 1 up, -1 down, NaN for not known. */
   #steps(node) {
+    if (this.#isNow(bare(node))) return [1];
     const writes = this.#constants.binding(bare(node))?.writes ?? [];
     if (writes.length === 0) return this.#constants.value(node) === undefined ? [NaN] : [];
     return writes.filter((write) => this.#reachesRound(write)).map(({ parent }) => {
@@ -194,6 +268,15 @@ class Loop {
       return parent.operator === "-=" ? -Math.sign(by) : NaN;
     });
   }
+}
+
+/** Whether a node runs in each round: no branch, loop or function of its own stands around it. */
+function isEachRound(node, body) {
+  for (; node; node = node.parent) {
+    if (BRANCHES.has(node.type) || LOOPS.has(node.type) || isFunction(node)) return false;
+    if (node === body) return true;
+  }
+  return false;
 }
 
 /** A write that changes nothing: i += 0, i = i. */

@@ -104,6 +104,7 @@ class Rules {
     } else if (!this.#isNumber(property)) {
       this.#unknownMember(node);
     }
+    if (this.#usesNetwork) this.#moved(node, name);
     if (isWritten(node) && this.#isGlobalObject(object)) {
       this.refuse(
         "builtin",
@@ -150,11 +151,14 @@ class Rules {
     }
   }
 
-  /** Whether a member, or what it is assigned to, is called. */
-  #isCode(node) {
+  /** Whether a member, or what it is assigned to or returned as, is called. */
+  #isCode(node, depth = 0) {
     const outer = outermost(node);
     const { parent, heldAs } = outer;
     if (isCalled(node)) return true;
+    if (parent.type === "ReturnStatement" || (isFunction(parent) && heldAs === "body")) {
+      return depth < 5 && this.#calls(outer).some((call) => this.#isCode(call, depth + 1));
+    }
     if (parent.type === "MemberExpression" && heldAs === "object") {
       if (!parent.computed) {
         return isCalled(parent) && ["call", "apply", "bind"].includes(parent.property.name);
@@ -171,6 +175,17 @@ class Rules {
       return binding?.reads.some((id) => isCalled(id)) ?? false;
     }
     return false;
+  }
+
+  /** The calls that may give what stands in a function: of its name, or of what it is handed to. */
+  #calls(node) {
+    let own = node.parent;
+    while (own && !isFunction(own)) own = own.parent;
+    if (own?.heldAs === "arguments") return [own.parent];
+    const binding = this.#names.bindings.find((one) => one.value === own);
+    return (binding?.reads ?? []).filter((id) => id.heldAs === "callee").map(({ parent }) =>
+      parent
+    );
   }
 
   /** An object that is written out in the script, with a function for each key. */
@@ -265,6 +280,13 @@ class Rules {
 
   call(node) {
     const callee = bare(node.callee ?? node.tag);
+    if (this.#isMadeUp(callee)) {
+      this.refuse(
+        "member",
+        "what this call returns could be any function: name the function",
+        node,
+      );
+    }
     const name = this.#constants.isGlobal(callee) ? callee.name : undefined;
     if (name === "setTimeout") this.#timer(node);
     if (NETWORK.has(name)) this.#reach(node, name);
@@ -279,6 +301,14 @@ class Rules {
         node,
       );
     }
+  }
+
+  /** Whether what is called was returned by a function that is not plainly one of the script's. */
+  #isMadeUp({ type, callee }) {
+    if (type !== "CallExpression") return false;
+    const maker = bare(callee);
+    const isMethod = maker.type === "MemberExpression" && !maker.computed;
+    return !isMethod && !isFunction(this.#constants.source(maker));
   }
 
   #timer(node) {
@@ -333,7 +363,22 @@ class Rules {
   #address({ arguments: given }) {
     for (const part of given.slice(0, 2)) {
       const known = this.#constants.prefix(part);
+      if (/^\s*[\\/]{2}/.test(known.text)) {
+        this.#judgeAddress({ ...known, text: `https:${known.text.trim()}` }, part);
+      }
       if (ADDRESS.test(known.text)) this.#judgeAddress(known, part);
+    }
+  }
+
+  /** url.host = "…", which makes another address of a URL. */
+  #moved({ object, parent, heldAs }, name) {
+    const url = this.#constants.source(object);
+    const isUrl = url.type === "NewExpression" && this.#constants.isGlobal(url.callee, "URL");
+    if (!isUrl || heldAs !== "left" || parent.type !== "AssignmentExpression") return;
+    const { text, whole } = this.#constants.prefix(parent.right);
+    if (name === "href") this.#judgeAddress({ text, whole }, parent);
+    if (["host", "hostname"].includes(name)) {
+      this.#judgeAddress({ text: `https://${text}`, whole }, parent);
     }
   }
 

@@ -90,6 +90,10 @@ class Reader {
       if (!/^(\/\/[^\n\r\u2028\u2029]*|\/\*[^]*\*\/)$/.test(this.#text.slice(start, end))) {
         throw new Refusal("syntax", "HTML comments are not allowed: write // instead", start);
       }
+      // Comments that tell Deno to load something.
+      if (/@deno-types\b|@jsxImportSource|^\/\/\/\s*</.test(this.#text.slice(start, end))) {
+        throw new Refusal(...unknown("ImportDeclaration"), start);
+      }
       this.#comments.push([start, end]);
     }
     const tree = this.#read(root, null, "");
