@@ -94,6 +94,10 @@ BENIGN: list[dict[str, Any]] = [
         headers={"Content-Type": "application/x-www-form-urlencoded"},
         body={"to": "ops", "text": {"error": "message"}, "n": 1},
     ),
+    post(headers={"Idempotency-Key": {"error": "system_log_id"}}, body={"id": {"error": "uuid"}}),
+    post(
+        body={"text": "see https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXX"}
+    ),
     post(expect_status=202),
     post(expect_status=[200, 409]),
     post(expect_status=[200, 200]),
@@ -213,17 +217,28 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("secret", post(headers={"X-A": {"secret": "k", "prefix": "a\r\nX-Evil: "}})),
     ("secret", post(headers={"X-A": {"secret": "k", "prefix": 1}})),
     ("headers", post(headers={"X-A": {"secret": "k", "default": "abc"}})),
+    # URLs that are secrets themselves
+    (
+        "credential",
+        post(url="https://hooks.slack.com/services/T0AB1CD2E/B0AB1CD2E/" + "abcdEFGH" * 3),
+    ),
+    ("credential", post(url="https://discord.com/api/webhooks/123456789012345678/" + "a1B2" * 17)),
+    (
+        "credential",
+        post(url="https://api.telegram.org/bot123456789:" + "AAHdqTc" * 5 + "/sendMessage"),
+    ),
+    ("credential", post(body={"to": "https://hooks.slack.com/services/T0A/B0A/" + "abcdEFGH" * 3})),
     # References to what is not there
     ("reference", post(body={"a": {"param": "missing"}})),
     ("reference", post(body={"a": {"param": 5}})),
     ("reference", post(body={"a": {"param": ["queue"]}})),
-    ("reference", post(body={"a": {"error": "stack"}})),
+    ("reference", post(body={"a": {"error": ""}})),
     ("reference", post(body={"a": {"error": "captured."}})),
     ("reference", post(body={"a": {"error": "captured.a.b"}})),
     ("reference", post(body={"a": {"error": "__class__"}})),
     ("reference", post(body={"a": {"error": ["message"]}})),
-    ("reference", post(headers={"X-A": {"error": "metadata"}})),
-    ("reference", get(f"https://{HOST}/", query={"a": {"error": "user_id"}})),
+    ("reference", post(headers={"X-A": {"error": "captured.a b"}})),
+    ("reference", get(f"https://{HOST}/", query={"a": {"error": "error_data.user_id"}})),
     # Bodies and the rest
     ("body", get(f"https://{HOST}/", body={"a": 1})),
     ("body", get(f"https://{HOST}/", body={"error": "message"})),

@@ -146,6 +146,29 @@ class TestRequest:
         }
         assert json.loads(seen.body) == {"order": "o-7", "queue": "slow", "n": [1.5]}
 
+    def test_a_name_that_is_not_the_errors_own_is_that_of_a_captured_value(
+        self, calls: Calls
+    ) -> None:
+        """With `captured.` or without; a key of the script takes the place of ours."""
+        assert calls.run(
+            "POST",
+            headers={"Idempotency-Key": {"error": "order"}},
+            body=[{"error": "order"}, {"error": "captured.order"}, {"error": "source"}],
+        ).success
+        [seen] = calls.server.seen
+        assert json.loads(seen.body) == ["o-7", "o-7", "shop"]
+        assert seen.headers["idempotency-key"] == "o-7"
+
+    def test_our_key_stays_where_the_scripts_own_has_no_text(self, calls: Calls) -> None:
+        """A retry must not do the work twice because an error's text cannot stand in a header."""
+        calls.run(
+            "POST",
+            error={"message": "é", "source": "", "captured": {}},
+            headers={"Idempotency-Key": {"error": "message"}},
+        )
+        [seen] = calls.server.seen
+        assert seen.headers["idempotency-key"] == "3f6b6f0e-0000-4000-8000-000000000001"
+
     def test_a_get_has_neither_body_nor_key(self, calls: Calls) -> None:
         """What changes nothing needs no idempotency key; headers of the script win over ours."""
         assert calls.run(headers={"user-agent": "healer", "Accept": "text/plain"}).success

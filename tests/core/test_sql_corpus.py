@@ -303,6 +303,12 @@ BENIGN_ELSEWHERE = [
     "update users set password_reset_token = null where password_reset_sent_at < now() - interval '1 day'",
     """update users set preferences = coalesce(preferences, '{}'::jsonb) || '{"email": false}' where email_bounced""",
     "begin; update a set x = 1 where id = 1; insert into audit (what) values ('a'); commit;",
+    "update stores set place = point(lng, lat) where place is null and lng is not null and lat is not null",
+    "insert into slots (starts_at) select generate_series('2026-01-01'::timestamptz, '2026-01-02'::timestamptz, '1 hour') on conflict do nothing",
+    "delete from events where date(created_at) < current_date - 30",
+    "insert into users (id, plan) select id, 'free' from users where plan = 'trial' on conflict (id) do update set plan = excluded.plan",
+    "insert into totals (user_id, n) select user_id, count(*) from orders group by 1 on conflict (user_id) do update set n = excluded.n",
+    "insert into users (id, n) select id, 0 from users on conflict (id) do update set n = 0 where users.n < 0",
 ]  # fmt: skip
 
 GRANTED_BENIGN = [
@@ -319,6 +325,7 @@ GRANTED_BENIGN = [
         {"reads": ["storage.objects"]},
     ),
     ("select public.refresh_totals(id) from customers where id = 7", {"functions": ["public.refresh_totals"]}),
+    ("update accounts set iban = normalised(iban) where iban ~ ' '", {"functions": ["public.normalised"]}),
     ("update profiles set id = extensions.uuid_generate_v4() where email = 'a@b.c'", {}),
     (
         "update profiles set status = extensions.encode_hex('x') where email = 'a@b.c'",
@@ -716,6 +723,11 @@ MALICIOUS_TOO = [
     "select xml_is_well_formed('x')",
     "select unique_key_recheck()",
     "select suppress_redundant_updates_trigger()",
+    "insert into users select * from users on conflict (id) do update set banned = true",
+    "insert into users as u (id, role) select id, 'admin' from public.users on conflict (id) do update set role = excluded.role",
+    "with every as (select id from users) insert into users (id) select id from every on conflict (id) do update set banned = true",
+    "insert into users (id) select id from users on conflict (id) do update set banned = true where users.id = users.id",
+    "with recursive r as (select 1 as n union all select n from r where true) select * from r",
 ]  # fmt: skip
 
 GRANTED_MALICIOUS = [

@@ -439,7 +439,7 @@ GRANTED = [
     ("select * from pg_catalog.pg_class", {"reads": ["pg_catalog.pg_class"]}, False),
     ("delete from auth.users where id = '1'", {"reads": ["auth.users"]}, False),
     ("select public.mine(1)", {"functions": ["public.mine"]}, True),
-    ("select mine(1)", {"functions": ["public.mine"]}, False),
+    ("select mine(1)", {"functions": ["public.mine"]}, True),
     ("select random()", {"functions": ["random"]}, True),
     ("select pg_sleep(1)", {"functions": ["pg_sleep"]}, False),
     ("select public.dblink('x')", {"functions": ["public.dblink"]}, False),
@@ -459,6 +459,14 @@ def test_an_approval_widens_the_lists_but_not_all(
 ) -> None:
     """Tables to read and functions to call may be named; secrets, catalogue and dangers never."""
     assert analyse(script, parameters).accepted is accepted
+
+
+def test_a_granted_function_without_a_schema_is_public() -> None:
+    """As a table is: `search_path` is empty where the fix runs."""
+    assert analyse("select mine(1)", {"functions": ["public.mine"]}).prepared_script == (
+        "SELECT public.mine(1)"
+    )
+    assert analyse("select mine(1)", {"functions": ["billing.mine"]}).findings
 
 
 def test_what_is_lost_is_told() -> None:

@@ -32,6 +32,12 @@ _KNOWN: Final = frozenset({"private_key", "token", "api_key", "password"})
 _REFERENCE: Final = re.compile(
     r"\$\{[^{}]{0,256}\}|\$\([^()]{0,256}\)|\$[A-Za-z_][A-Za-z0-9_]{0,64}"
 )
+#: URLs that whoever knows them may post to. An X in a row is how manuals write the secret part.
+_CAPABILITY: Final = re.compile(
+    r"hooks\.slack\.com/(?:services|workflows|triggers)/(?:\w{1,32}/){2,3}(?!X+\b)\w{16}"
+    r"|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{15,20}/[\w-]{60}"
+    r"|api\.telegram\.org/(?:file/)?bot\d{8,10}:[\w-]{30}"
+)
 _HEADERS: Final = frozenset({"authorization", "proxy-authorization", "x-authorization"})
 _AUTHORIZATION: Final = re.compile(
     r"(?i)authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[a-z]{1,16}\s{1,4})?(?P<value>[^\s\"',;]{8,})"
@@ -92,7 +98,7 @@ def _found(text: str, names: Collection[str]) -> str | None:
     for rule in RULES:
         if rule.name in names and rule.is_needed(folded) and rule.replace(text) != text:
             return _KINDS[rule.name]
-    return None
+    return "webhook's URL, or a token in it" if _CAPABILITY.search(text) else None
 
 
 def _without_references(text: str) -> str:

@@ -204,7 +204,7 @@ class _Reader:
         self.hosts = tuple(allowed) if allowed and follows else (place.authority,)
         request["url"] = place.url
         path, _, query = place.target.partition("?")
-        for part in path.split("/"):
+        for part in (place.url.partition("?")[0], *path.split("/")):
             self._credential("url", "", unquote(part))
         for name, value in parse_qsl(query, keep_blank_values=True):
             self._credential("url", name, value)

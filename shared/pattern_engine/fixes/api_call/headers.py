@@ -28,7 +28,7 @@ _OURS: Final = frozenset(
     {
         *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade"),
         *("te", "trailer", "expect", "accept-encoding", "content-encoding", "http2-settings"),
-        *("idempotency-key", "via", "forwarded", "x-real-ip", "x-client-ip", "true-client-ip"),
+        *("via", "forwarded", "x-real-ip", "x-client-ip", "true-client-ip"),
         *("client-ip", "cf-connecting-ip", "x-cluster-client-ip", "x-originating-ip"),
         *("x-remote-ip", "x-remote-addr", "x-host"),
         # They say that the method or the path is another than the one that was approved.
@@ -48,7 +48,10 @@ _CREDENTIAL_WORDS: Final = frozenset(
     }
 )
 _NO_CREDENTIALS: Final = frozenset(
-    {"surrogate-key", "cache-key", "x-cache-key", "routing-key", "x-routing-key", "partition-key"}
+    {
+        *("surrogate-key", "cache-key", "x-cache-key", "routing-key", "x-routing-key"),
+        *("partition-key", "idempotency-key"),
+    }
 )
 
 
@@ -80,6 +83,12 @@ def _value_findings(name: str, value: object) -> Iterator[Finding]:
         yield Finding("credential", f'the header {name} takes a secret: {{"secret": "vault_name"}}')
     elif is_error(value):
         pass
+    elif name.lower() == "idempotency-key":
+        yield Finding(
+            "headers",
+            f"the header {name} is set to the application's id; with one key for every run, the "
+            'server does nothing after the first: leave it out, or take it from {"error": …}',
+        )
     elif not isinstance(value, str | int) or isinstance(value, bool):
         yield Finding("headers", f"the header {name} is neither a text nor a reference")
     elif len(str(value)) > MAX_TEXT or not _TEXT.fullmatch(str(value)):

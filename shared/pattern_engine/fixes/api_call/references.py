@@ -26,7 +26,9 @@ __all__ = [
 
 MAX_ERROR_CHARACTERS: Final = 8192
 """Of one text of an error, in a request."""
-ERROR_NAME: Final = re.compile(r"message|source|system_log_id|captured\.[A-Za-z0-9_]{1,64}")
+ERROR_NAME: Final = re.compile(r"captured\.[A-Za-z0-9_]{1,64}|[A-Za-z][A-Za-z0-9_]{0,63}")
+"""Any that is not one of the error's own is that of a captured value, as `captured.` says."""
+_OWN_NAMES: Final = frozenset({"message", "source", "system_log_id"})
 _KINDS: Final = ("param", "error", "secret")
 
 
@@ -111,10 +113,10 @@ def with_error(value: object, error: Mapping[str, Any]) -> Any:  # noqa: ANN401 
 
 
 def _of_error(name: str, error: Mapping[str, Any]) -> object:
-    if name.startswith("captured."):
-        found = (error.get("captured") or {}).get(name.removeprefix("captured."))
-    else:
+    if name in _OWN_NAMES:
         found = error.get(name)
+    else:
+        found = (error.get("captured") or {}).get(name.removeprefix("captured."))
     if found is None:
         raise UnsendableError(f"the error has no {name}")
     return found[:MAX_ERROR_CHARACTERS] if isinstance(found, str) else found

@@ -86,16 +86,16 @@ def _built(
     if method != "GET":
         headers["Idempotency-Key"] = job.application_id
     own = {
-        name: header_text(with_error(value, job.error))
+        name: text
         for name, value in given.items()
-        if not is_secret(value)
+        if not is_secret(value) and (text := header_text(with_error(value, job.error)))
     }
-    replaced = {name.lower() for name in given}
+    replaced = {name.lower() for name, value in given.items() if name in own or is_secret(value)}
     return Call(
         method=method,
         place=_place(request, job, networks),
         headers={name: text for name, text in headers.items() if name.lower() not in replaced}
-        | {name: text for name, text in own.items() if text},
+        | own,
         secret_headers={
             name: value.get("prefix", "") + secret(value["secret"])
             for name, value in given.items()

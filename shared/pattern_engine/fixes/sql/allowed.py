@@ -40,7 +40,7 @@ FUNCTIONS: Final = frozenset(
     """
     now clock_timestamp statement_timestamp transaction_timestamp age date_part date_trunc date_bin
     extract justify_days justify_hours justify_interval make_date make_interval make_time
-    make_timestamp make_timestamptz timezone to_char to_date to_number to_timestamp isfinite
+    make_timestamp make_timestamptz date timezone to_char to_date to_number to_timestamp isfinite
     overlaps
     abs ceil ceiling div floor mod power round sign sqrt cbrt trunc exp ln log log10 pi degrees
     radians gcd lcm scale trim_scale width_bucket random
@@ -52,7 +52,7 @@ FUNCTIONS: Final = frozenset(
     regexp_split_to_array regexp_split_to_table string_to_array string_to_table array_to_string
     like_escape similar_to_escape ascii chr normalize unistr parse_ident
     md5 sha224 sha256 sha384 sha512 encode decode to_hex convert_from convert_to
-    host masklen network family
+    host masklen network family point
     count sum min max avg bool_and bool_or every bit_and bit_or string_agg array_agg jsonb_agg
     json_agg jsonb_object_agg json_object_agg stddev stddev_pop stddev_samp variance var_pop
     var_samp corr percentile_cont percentile_disc mode range_agg

@@ -274,6 +274,9 @@ class _Reader:
 
     def function(self, node: Node, scope: Scope) -> None:
         names = [name.sval for name in node.funcname]
+        if len(names) == 1 and f"public.{names[0]}" in self.granted.functions:
+            names.insert(0, "public")
+            node.funcname = tuple(ast.String(sval=name) for name in names)
         name, schema = names[-1], ".".join(names[:-1])
         called = ".".join(names)
         closed = schema not in ("pg_catalog", allowed.OPEN_SCHEMA)

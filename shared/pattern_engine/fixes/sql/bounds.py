@@ -10,7 +10,15 @@ from typing import Any, Final
 from pglast import ast, enums
 
 from pattern_engine.fixes.sql.allowed import MAX_LENGTH
-from pattern_engine.fixes.sql.constants import Moment, constant, interval, is_a, named, text_of
+from pattern_engine.fixes.sql.constants import (
+    Moment,
+    constant,
+    interval,
+    is_a,
+    moment,
+    named,
+    text_of,
+)
 
 __all__ = ["is_endless", "is_small"]
 
@@ -39,10 +47,12 @@ def is_small(call: Node, index: int) -> bool:
 def _is_short_series(bounds: list[Any]) -> bool:
     if all(isinstance(bound, Fraction) for bound in bounds):
         return all(abs(bound) <= MAX_LENGTH for bound in bounds)
-    if len(bounds) != 3 or not all(isinstance(bound, Moment) for bound in bounds[:2]):
+    ends = [moment(bound) if isinstance(bound, str) else bound for bound in bounds[:2]]
+    days = [end.days for end in ends if isinstance(end, Moment)]
+    step = interval(bounds[2]) if len(bounds) == 3 else None
+    if len(days) != 2 or step is None:
         return False
-    step = interval(bounds[2])
-    return step is not None and abs(bounds[1].days - bounds[0].days) <= MAX_LENGTH * abs(step.days)
+    return abs(days[1] - days[0]) <= MAX_LENGTH * abs(step.days)
 
 
 def is_endless(query: Node) -> bool:
@@ -53,4 +63,5 @@ def is_endless(query: Node) -> bool:
     again: Node = union.rarg
     items = again.fromClause or ()
     itself = [getattr(item, "relname", None) for item in items] == [query.ctename]
-    return bool(itself and union.all and not again.whereClause and not again.limitCount)
+    stops = again.whereClause is not None and constant(again.whereClause) is not True
+    return bool(itself and union.all and not stops and not again.limitCount)

@@ -59,7 +59,9 @@ KEYS: Final = frozenset({"id", "uuid", "guid", "pk", "ctid"})
 #: Columns that no row leaves empty.
 NEVER_NULL: Final = KEYS | {"oid"} | {"created_at", "inserted_at"}
 
-_TEXT_CALLS: Final = frozenset({"concat", "strpos", "position", "left", "substr", "substring"})
+_TEXT_CALLS: Final = frozenset(
+    {"concat", "strpos", "position", "left", "substr", "substring", "repeat"}
+)
 _CLOCKS: Final = frozenset(
     {"now", "clock_timestamp", "statement_timestamp", "transaction_timestamp"}
 )
@@ -101,9 +103,9 @@ def is_a(node: object, *kinds: type) -> bool:
 
 
 def bare(node: Node) -> Node:
-    """Return an expression without the casts and collations around it."""
-    while is_a(node, *_WRAPPING):
-        node = node.arg
+    """Return an expression without the casts and collations around it; `date(x)` is a cast."""
+    while is_a(node, *_WRAPPING) or (named(node) == "date" and len(node.args or ()) == 1):
+        node = node.args[0] if is_a(node, ast.FuncCall) else node.arg
     return node
 
 
@@ -165,7 +167,7 @@ def _text_call(name: str, values: list[Constant | None]) -> Constant | None:
 def _time_call(name: str, values: list[Constant | None]) -> Constant | None:
     if name in _CLOCKS:
         return NOW
-    if name == "timezone" and values and isinstance(values[-1], Moment):
+    if name in ("timezone", "date") and values and isinstance(values[-1], Moment):
         return values[-1]
     if name == "date_trunc" and len(values) > 1 and isinstance(values[1], Moment):
         return Moment(values[1].days - 0.5)

@@ -1,5 +1,7 @@
 """Patterns, arrays and ranges with which every value there is agrees."""
 
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, Final
 
 from pglast import ast
@@ -14,9 +16,10 @@ from pattern_engine.fixes.sql.constants import (
     named,
     text_of,
 )
+from pattern_engine.fixes.sql.nesting import children
 from pattern_engine.fixes.sql.terms import operator, text_or_empty
 
-__all__ = ["contains_everything", "matches_everything", "pattern_of"]
+__all__ = ["contains_everything", "is_the_errors", "matches_everything", "pattern_of"]
 
 # pglast declares each attribute of each node as optional; which ones are set, the grammar says.
 Node = Any
@@ -43,6 +46,8 @@ _MATCH_KEYS: Final = frozenset(
     )
     for end in ("", "$")
 )
+_ERROR: Final = 2
+"""The error is `$2` of a script."""
 _NOTHING: Final = frozenset({"{}", "[]"})
 _UNBOUNDED: Final = frozenset({"(,)", "[,]", "(,]", "[,)"})
 _EVER: Final = frozenset({"-infinity", "infinity"})
@@ -65,9 +70,37 @@ def matches_everything(pattern: Node, text: Node = None) -> bool:
     return literal in _MATCH_ALL or (literal in _MATCH_KEYS and column_of(text) in KEYS)
 
 
+def is_the_errors(pattern: Node) -> bool:
+    """Tell whether a pattern is what the error says and no text of the script's own.
+
+    Whoever causes the error would choose the rows: `name ~ ($2->>'message')`.
+    """
+    return _holds_error(pattern) and not any(
+        (text_of(part) or "").strip("%_.*^$") for part in _joined(bare(pattern))
+    )
+
+
+def _joined(node: Node) -> Iterator[Node]:
+    if is_a(node, ast.A_Expr) and operator(node) == "||":
+        for side in (node.lexpr, node.rexpr):
+            yield from _joined(bare(side))
+    elif named(node) == "concat":
+        yield from node.args or ()
+    else:
+        yield node
+
+
+def _holds_error(node: object) -> bool:
+    if is_a(node, ast.ParamRef):
+        return bool(getattr(node, "number", None) == _ERROR)
+    return any(map(_holds_error, children(node)))
+
+
 def contains_everything(node: Node) -> bool:
     """Tell whether a condition asks for nothing: `x @> '{}'`, `x <@ '(,)'::int4range`."""
     name = named(node)
+    if name == "isfinite":
+        return True
     if name == "overlaps":
         return {text_of(argument) for argument in node.args or ()} >= _EVER
     if name in ("starts_with", "regexp_like"):
@@ -75,13 +108,18 @@ def contains_everything(node: Node) -> bool:
     if name or operator(node) not in ("@>", "<@"):
         return False
     sides = (node.lexpr, node.rexpr) if operator(node) == "@>" else (node.rexpr, node.lexpr)
-    return text_or_empty(sides[1]) in _NOTHING or _is_unbounded(sides[0])
+    return text_or_empty(sides[1]) in _NOTHING or _is_unbounded(*sides)
 
 
-def _is_unbounded(node: Node) -> bool:
-    """Tell whether a range is `(,)` or made without bounds, as `tstzrange(null, 'infinity')`."""
+def _is_unbounded(node: Node, element: Node) -> bool:
+    """Tell whether a range is `(,)` or made without bounds, as `tstzrange(null, 'infinity')`.
+
+    Keys count from 1, which bounds none of them.
+    """
     inner = bare(node)
     if not named(inner).endswith("range"):
         return text_of(inner) in _UNBOUNDED
     bounds = [constant(argument) for argument in inner.args or ()][:2]
+    if column_of(element) in KEYS and isinstance(bounds[0], Fraction) and bounds[0] <= 1:
+        bounds = bounds[1:]
     return all(bound is NULL or bound in _EVER for bound in bounds)

@@ -11,6 +11,7 @@ __all__ = [
     "extreme",
     "is_count",
     "is_star",
+    "listed_values",
     "only_value",
     "scalar_subquery",
     "selecting",
@@ -44,6 +45,12 @@ def only_value(query: Node) -> Node:
         return value
     inner = ast.SubLink(subLinkType=enums.SubLinkType.EXPR_SUBLINK, subselect=query)
     return inner if _only_call(query, "min", "max") else None
+
+
+def listed_values(query: Node) -> tuple[Node, ...]:
+    """Return the values that `values (1), (2)` lists, a row with more than one as such."""
+    rows = query.valuesLists if is_a(query, ast.SelectStmt) else None
+    return tuple(row[0] if len(row) == 1 else ast.RowExpr(args=row) for row in rows or ())
 
 
 def is_star(node: Node) -> bool:

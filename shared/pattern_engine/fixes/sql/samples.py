@@ -19,9 +19,11 @@ from pattern_engine.fixes.sql.constants import (
     INFINITY,
     KEYS,
     NOW,
+    NULL,
     Constant,
     Moment,
     Span,
+    bare,
     column_of,
     constant,
     is_a,
@@ -42,11 +44,23 @@ _LARGEST: Final = Fraction(2**31 - 1)
 _FIRST_RECORDED: Final = Moment(date(2000, 1, 1).toordinal())
 _LAST: Final = Moment(date(9000, 1, 1).toordinal())
 _RECORDED: Final = frozenset({"created_at", "inserted_at", "updated_at"})
+_LENGTHS: Final = frozenset({"length", "char_length", "character_length", "octet_length"})
 _NOT_NEGATIVE: Final = frozenset(
-    """abs length char_length character_length octet_length bit_length cardinality strpos position
-    jsonb_array_length json_array_length num_nulls num_nonnulls array_length count random
-    row_number rank dense_rank""".split()  # noqa: SIM905  words in rows are read more easily
+    """abs ascii length char_length character_length octet_length bit_length cardinality strpos
+    position jsonb_array_length json_array_length num_nulls num_nonnulls array_length count random
+    sqrt row_number rank dense_rank""".split()  # noqa: SIM905  words in rows are read more easily
 )
+_NEVER_EMPTY: Final = frozenset({"to_char", "to_hex", "md5", "quote_literal", "quote_nullable"})
+_CASES: Final = frozenset({"lower", "upper", "initcap", "reverse"})
+_JOINING: Final = frozenset({"concat", "concat_ws", "format"})
+_PLACE: Final = re.compile(r"%(?:\d{1,2}\$)?[sIL]")
+_LONGEST_KEY: Final = Fraction(36)
+"""Characters: of a UUID."""
+#: What a part of a time can be, where that is little; seconds have fractions.
+_PARTS: Final = {
+    "month": range(1, 13), "day": range(1, 32), "hour": range(24), "minute": range(60),
+    "dow": range(7), "isodow": range(1, 8), "quarter": range(1, 5),
+}  # fmt: skip
 _SMALLEST_PART: Final = {"year": Fraction(1970), "epoch": Fraction(1)}
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
@@ -103,14 +117,23 @@ def _around(values: set[Any], step: Fraction | float) -> list[Any]:
 
 def _numbers(term: Node, values: set[Fraction]) -> list[Fraction]:
     whole = all(value.denominator == 1 for value in values)
-    limited = _limited_numbers(term)
+    limited = _limited_numbers(term) or _parts_of_time(term)
     if limited is not None:
         return limited
     smallest = _smallest(term)
     candidates = [*_around(values, Fraction(1) if whole else Fraction(1, 1000)), smallest]
     if whole:
         candidates = [Fraction(value.__floor__()) for value in candidates]
-    return [value for value in candidates if smallest <= value <= _LARGEST]
+    is_length = named(term) in _LENGTHS and column_of((term.args or (None,))[0]) in KEYS
+    largest = _LONGEST_KEY if is_length else _LARGEST
+    return [value for value in candidates if smallest <= value <= largest]
+
+
+def _parts_of_time(term: Node) -> list[Fraction] | None:
+    """Return the few numbers that `extract(month from …)` can be."""
+    asked = term.args[0] if named(term) in ("extract", "date_part") and term.args else None
+    part = text_of(asked)
+    return [Fraction(number) for number in _PARTS[part]] if part in _PARTS else None
 
 
 def _limited_numbers(term: Node) -> list[Fraction] | None:
@@ -143,7 +166,7 @@ def _smallest(term: Node) -> Fraction:
     if column in KEYS or (column or "").endswith("_id"):
         return Fraction(1)
     argument = term.args[0] if named(term) and term.args else None
-    if named(term) in {"length", "char_length", "octet_length"} and column_of(argument) in KEYS:
+    if named(term) in _LENGTHS and _is_never_empty(argument):
         return Fraction(1)
     if named(term) in ("extract", "date_part"):
         return _SMALLEST_PART.get(text_of(argument) or "", Fraction(0))
@@ -167,6 +190,8 @@ def _is_square(term: Node) -> bool:
 
 
 def _days(term: Node, values: set[float]) -> list[float]:
+    if named(term) in ("date_trunc", "timezone") and len(term.args or ()) > 1:
+        term = term.args[1]
     recorded = column_of(term) in _RECORDED
     first, last = (_FIRST_RECORDED, NOW) if recorded else (EPOCH, _LAST)
     candidates = [*_around(values, 1 / 86400), first.days + 1, last.days - 1]
@@ -187,7 +212,29 @@ def _texts(term: Node, values: set[str]) -> list[str]:
         candidates = [value for value in candidates if _NO_UUID <= value.lower() <= _LAST_UUID]
     if column_of(term) in KEYS | _RECORDED:
         candidates = [value for value in candidates if value not in ("", _NO_UUID)]
+    if _is_never_empty(term):
+        candidates = [value for value in candidates if value]
     return candidates or ["\U0010ffff"]
+
+
+def _is_never_empty(term: Node) -> bool:
+    """Tell whether a text has characters in every row."""
+    inner = bare(term)
+    if constant(inner) is not None:
+        return constant(inner) not in ("", NULL)
+    if named(inner) in _CASES and inner.args:
+        return _is_never_empty(inner.args[0])
+    joined: tuple[Node, ...] = ()
+    if is_a(inner, ast.A_Expr) and inner.name[-1].sval == "||":
+        joined = (inner.lexpr, inner.rexpr)
+    elif named(inner) in _JOINING:
+        # The first argument of two of them is put between the others.
+        joined = (inner.args or ())[named(inner) != "concat" :]
+        if named(inner) == "format" and _PLACE.sub("", text_of((inner.args or ("",))[0]) or ""):
+            return True
+    if any(map(_is_never_empty, joined)):
+        return True
+    return column_of(inner) in KEYS | _RECORDED or named(inner) in _NEVER_EMPTY
 
 
 _MEASURES: Final[tuple[tuple[Any, Any], ...]] = (

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.constants import constant, is_a
+from pattern_engine.fixes.sql.constants import NULL, constant, is_a
+from pattern_engine.fixes.sql.formulas import ORDER, fixed
+from pattern_engine.fixes.sql.made import asks_of_made
 from pattern_engine.fixes.sql.nesting import children
 
 __all__ = ["Row", "subquery_is_empty", "witnesses"]
@@ -64,8 +66,11 @@ class Row:
 
         A column without a qualifier counts as the row's, except in a subquery, where it is more
         likely the subquery's own, and where it stands alone beside other tables. The row as a whole
-        decides nothing: each has its `to_jsonb(users)`.
+        decides nothing: each has its `to_jsonb(users)`; nor does it decide how the script makes
+        something of it (`made`).
         """
+        if asks_of_made(node):
+            return False
         qualifiers = list(_qualifiers(node, self.is_whole))
         if any(qualifier in self.names | self.joined for qualifier in qualifiers):
             return True
@@ -88,6 +93,10 @@ class Row:
         own = [name for name in qualifiers if name is None or name in self.names]
         other = [name for name in qualifiers if name not in self.names]
         return len(qualifiers) > 1 and bool(own) and bool(other)
+
+    def is_given_whole(self, query: Node, holds: Holds) -> bool:
+        """Tell whether a query gives every row of the row's table."""
+        return _is_whole(self, query, holds)
 
     def with_itself(self, holds: Holds) -> Row | None:
         """Return the row with the names by which the FROM items repeat it; None if none does."""
@@ -114,7 +123,12 @@ def _qualifiers(
             if qualifier is not None or not within:
                 yield qualifier
         return
-    within = within or (is_a(node, ast.SelectStmt) and bool(node.fromClause))
+    if is_a(node, ast.SelectStmt) and node.fromClause:
+        # What a function in FROM is given, alone there, can only come from outside the subquery.
+        alone = len(node.fromClause) == 1 and is_a(node.fromClause[0], ast.RangeFunction)
+        if alone and not within:
+            yield from _qualifiers(node.fromClause[0].functions, without)
+        within = True
     for child in children(node):
         yield from _qualifiers(child, without, within=within)
 
@@ -224,8 +238,21 @@ def _cuts_off(query: Node) -> bool:
 
 
 def subquery_is_empty(query: Node) -> bool:
-    """Tell whether a query is written so that it finds nothing: LIMIT 0, WHERE false."""
+    """Tell whether a query is written so that it finds nothing: LIMIT 0, WHERE false, 1 = 0."""
     if not is_a(query, ast.SelectStmt):
         return False
-    never = query.whereClause is not None and constant(query.whereClause) is False
+    never = query.whereClause is not None and _is_never(query.whereClause)
     return never or (query.limitCount is not None and constant(query.limitCount) == 0)
+
+
+def _is_never(condition: Node) -> bool:
+    """Tell whether a condition is false, or compares two constants that do not agree."""
+    if is_a(condition, ast.BoolExpr) and condition.boolop == enums.BoolExprType.AND_EXPR:
+        return any(map(_is_never, condition.args))
+    if not is_a(condition, ast.A_Expr) or condition.name[-1].sval not in ORDER:
+        return constant(condition) is False
+    left, right = constant(condition.lexpr), constant(condition.rexpr)
+    if left is None or right is None or NULL in (left, right):
+        return False
+    compared = fixed(condition.name[-1].sval, condition, left, right)
+    return compared is not None and compared({}) is False

@@ -56,7 +56,8 @@ _STRICT: Final = frozenset(
 _NEVER_NULL: Final = frozenset(
     {
         "concat", "concat_ws", "jsonb_build_object", "jsonb_build_array", "json_build_object",
-        "json_build_array", "count", "num_nulls", "num_nonnulls", "random", "gen_random_uuid",
+        "json_build_array", "count", "format", "num_nulls", "num_nonnulls", "random",
+        "gen_random_uuid",
     }
 )  # fmt: skip
 _PLACES: Final = frozenset(
@@ -95,7 +96,7 @@ def _simpler_arithmetic(node: Node) -> Node:
     if (
         (name in "+-|#" and right == 0)
         or (name in "*/" and right == 1)
-        or (name == "||" and right == "")
+        or (name == "||" and right in ("", "{}", "[]"))
     ):
         return node.lexpr
     if (name == "+" and left == 0) or (name == "*" and left == 1) or (name == "||" and left == ""):

@@ -9,7 +9,7 @@ from pglast import ast, enums
 from pattern_engine.fixes.sql.constants import is_a
 from pattern_engine.fixes.sql.sources import Row
 from pattern_engine.fixes.sql.terms import conjunction
-from pattern_engine.fixes.sql.where import chooses_rows
+from pattern_engine.fixes.sql.where import chooses_rows, gives_all_rows
 
 __all__ = ["Touched", "touching"]
 
@@ -31,10 +31,10 @@ class Touched:
 
 def touching(node: Node, table: str, queries: Mapping[str, Node]) -> Touched:
     """Judge an INSERT, UPDATE, DELETE or MERGE on a table, with the WITH queries in reach."""
-    if is_a(node, ast.InsertStmt):
-        return Touched()
     name = node.relation.alias.aliasname if node.relation.alias else node.relation.relname
     row = Row(table, frozenset({name}), _others(node), queries)
+    if is_a(node, ast.InsertStmt):
+        return Touched(problems=tuple(_conflict_problems(node, row)))
     if is_a(node, ast.MergeStmt):
         deletes = any(
             when.commandType == enums.CmdType.CMD_DELETE for when in node.mergeWhenClauses
@@ -44,6 +44,8 @@ def touching(node: Node, table: str, queries: Mapping[str, Node]) -> Touched:
 
 
 def _others(node: Node) -> tuple[Node, ...]:
+    if is_a(node, ast.InsertStmt):
+        return ()
     if is_a(node, ast.MergeStmt):
         return (node.sourceRelation,)
     others = node.fromClause if is_a(node, ast.UpdateStmt) else node.usingClause
@@ -55,6 +57,15 @@ def _where_problems(node: Node, row: Row, name: str) -> Iterator[str]:
         yield " has no WHERE: it would touch every row"
     elif not chooses_rows(node.whereClause, row):
         yield f": its WHERE does not depend on a column of {name}"
+
+
+def _conflict_problems(node: Node, row: Row) -> Iterator[str]:
+    """Judge `insert into t select … from t on conflict do update`, which is an UPDATE of t."""
+    conflict = node.onConflictClause
+    if conflict is None or conflict.action != enums.OnConflictAction.ONCONFLICT_UPDATE:
+        return
+    if not chooses_rows(conflict.whereClause, row) and gives_all_rows(node.selectStmt, row):
+        yield ": its rows are the table's own, all of them, and ON CONFLICT updates each"
 
 
 def _merge_problems(node: Node, row: Row, name: str) -> Iterator[str]:

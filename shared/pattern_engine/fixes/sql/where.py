@@ -37,11 +37,17 @@ from pattern_engine.fixes.sql.formulas import (
     negated,
     some,
 )
-from pattern_engine.fixes.sql.patterns import contains_everything, matches_everything, pattern_of
+from pattern_engine.fixes.sql.made import is_digest
+from pattern_engine.fixes.sql.patterns import (
+    contains_everything,
+    is_the_errors,
+    matches_everything,
+    pattern_of,
+)
 from pattern_engine.fixes.sql.sources import Row, subquery_is_empty, witnesses
 from pattern_engine.fixes.sql.variables import Variables
 
-__all__ = ["chooses_rows"]
+__all__ = ["chooses_rows", "gives_all_rows"]
 
 # pglast declares each attribute of each node as optional; which ones are set, the grammar says.
 Node = Any
@@ -65,6 +71,11 @@ def chooses_rows(where: ast.Node | None, row: Row) -> bool:
     # Its own table beside it is asked as if it were the row: for every row there is that one.
     beside = row.with_itself(holds_always)
     return beside is None or not holds_always(where, beside)
+
+
+def gives_all_rows(query: ast.Node, row: Row) -> bool:
+    """Tell whether a query gives every row of the table that a statement touches."""
+    return row.is_given_whole(query, holds_always)
 
 
 def holds_always(condition: ast.Node, row: Row) -> bool:
@@ -183,6 +194,8 @@ class _Condition:
         name, pattern = terms.operator(node), pattern_of(node)
         if matches_everything(pattern, node.lexpr) or self.are_equal(node.lexpr, pattern):
             matched = always(True)
+        elif is_digest(node.lexpr) or is_the_errors(pattern):
+            return self.variables.outer(node)
         else:
             matched = self.variables.unknown(
                 terms.expression(name.lstrip("!"), node.lexpr, node.rexpr)
@@ -242,6 +255,9 @@ class _Condition:
         if kind == _LINK.EXISTS_SUBLINK:
             found = self.has_witness(None, "=", queries.without_limit(node.subselect))
             return always(True) if found else self.variables.unknown(node)
+        listed = queries.listed_values(node.subselect)
+        if listed and kind == _LINK.ANY_SUBLINK:
+            return some([self.compared(operator, node.testexpr, each) for each in listed])
         alone = queries.only_value(node.subselect)
         if alone is not None and kind in (_LINK.ANY_SUBLINK, _LINK.ALL_SUBLINK):
             return self.compared(operator, node.testexpr, alone)
@@ -285,6 +301,15 @@ class _Condition:
             return self.with_constant(operator, left, right, value)
         return self.with_other(operator, left, right)
 
+    def agreeing(self, operator: str, left: Formula, right: Formula) -> Formula:
+        """Compare two conditions."""
+
+        def compare(values: Values) -> Truth:
+            one, other = left(values), right(values)
+            return None if None in (one, other) else ORDER[operator](one, other)
+
+        return compare
+
     def by_parts(self, operator: str, left: Node, right: Node) -> Formula | None:
         """Compare what a CASE, a GREATEST or a LEAST is made of; None where neither side is one."""
         mirrored = _MIRRORED.get(operator, operator)
@@ -310,6 +335,8 @@ class _Condition:
         counts_itself = queries.is_count(counted) and self.has_witness(None, "=", counted)
         if counts_itself and isinstance(value, Fraction) and ORDER[operator](1, value):
             return always(True)
+        if operator != "=" and is_digest(left):
+            return self.variables.outer(terms.expression(operator, left, right))
         left, value, mirrored = algebra.solved(left, value)
         operator = _MIRRORED.get(operator, operator) if mirrored else operator
         if column_of(left) == "ctid" and operator != "=":
@@ -319,6 +346,8 @@ class _Condition:
         return self.variables.ordered(operator, left, value)
 
     def with_other(self, operator: str, left: Node, right: Node) -> Formula:
+        if operator in ("=", "<>") and terms.is_condition(left) and terms.is_condition(right):
+            return self.agreeing(operator, self.formula(left), self.formula(right))
         if self.holds_by_form(operator, left, right):
             return always(True)
         if optional := self.optional(operator, left, right):
