@@ -61,7 +61,14 @@ ANSWERS: dict[str, object] = {
     "read_logs_v1": [ROW],
     "grouping_rules_v1": [],
     "find_candidates_v1": [
-        {"log": None, "pattern": None, "fix": None, "expressions": [], "recent_errors": 0}
+        {
+            "log": None,
+            "pattern": None,
+            "fix": None,
+            "untrusted_signature": None,
+            "expressions": [],
+            "recent_errors": 0,
+        }
     ],
     "start_clustering_v1": {"session_id": ID, "patterns": []},
     "replace_clusters_v1": [],
