@@ -76,7 +76,7 @@ class Circumstances:
     bound says nothing of the fix any more."""
     verified_outcomes: int = 0
     failed_outcomes: int = 0
-    """Both of the latest ten decided outcomes of this fix."""
+    """Both of the latest ten decided outcomes of this fix since it was put in use."""
     consecutive_failures: int = 0
     flaps_last_day: int = 0
     """Verified outcomes that a late recurrence overturned."""

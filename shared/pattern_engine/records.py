@@ -156,7 +156,7 @@ class Standing(TypedDict):
     """How a fix did of late."""
 
     verified: int
-    """Of its latest ten decided outcomes; `failed` too."""
+    """Of its latest ten decided outcomes since it was put in use; `failed` too."""
     failed: int
     flaps_last_day: int
     runs_last_hour: int

@@ -66,7 +66,7 @@ comment on column ops.pattern_fixes.secrets is 'Names of the Vault secrets that 
 comment on column ops.pattern_fixes.sha256 is 'Digest of scripts, type, parameters and limits.';
 comment on column ops.pattern_fixes.mode is
   'live: runs by itself; shadow: everything but the run; demoted: failed too often, waits for a person. Changes are in ops.roman_events.';
-comment on column ops.pattern_fixes.mode_changed_at is 'Since when. Failures are counted from here.';
+comment on column ops.pattern_fixes.mode_changed_at is 'Since when. Outcomes are held against it from here.';
 comment on column ops.pattern_fixes.mode_changed_by is 'Who changed it; null for the engine.';
 comment on column ops.pattern_fixes.mode_reason is 'Why.';
 comment on column ops.pattern_fixes.is_on_probation is 'It was demoted and a person put it back: failing again disables it.';

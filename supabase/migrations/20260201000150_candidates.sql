@@ -16,6 +16,8 @@ as $$
       and verifications.fix_version = p_fix.version
       and verifications.mode = 'live'
       and verifications.outcome in ('verified', 'failed')
+      -- As failures in a row are counted: who puts a demoted fix back gives it another try, and past failures would forbid it.
+      and verifications.started_at >= p_fix.mode_changed_at
     order by verifications.started_at desc
     limit 10
   ),
@@ -65,7 +67,7 @@ as $$
 $$;
 
 comment on function ops_internal.standing(ops.pattern_fixes) is
-  'How a fix did of late: its latest ten decided outcomes, those overturned in a day, runs, rows and errors of the last hour, and the seconds since its last run by target.';
+  'How a fix did of late: its latest ten decided outcomes since it was put in use, those overturned in a day, runs, rows and errors of the last hour, and the seconds since its last run by target.';
 revoke all on function ops_internal.standing(ops.pattern_fixes) from public, anon, authenticated, service_role;
 grant execute on function ops_internal.standing(ops.pattern_fixes) to service_role;
 

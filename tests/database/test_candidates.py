@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.database.conftest import POLICY
 
 if TYPE_CHECKING:
-    from tests.conftest import Rest, Sql
+    from tests.conftest import Person, Rest, Sql
     from tests.database.conftest import Patterns
     from tests.database.outcomes import Outcomes
 
@@ -213,6 +214,23 @@ def test_a_candidate_tells_how_its_fix_did_of_late(
     outcomes.finish(pattern_id)
     standing = patterns.find(approved["signature"])["standing"]
     assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (8, 2, 1)
+
+
+def test_a_fix_that_is_put_back_begins_anew(
+    patterns: Patterns, outcomes: Outcomes, administrator: Person, approved: dict[str, Any]
+) -> None:
+    """On probation Law 2 does not see the failures that demoted it: it could never run again."""
+    pattern_id = approved["pattern_id"]
+    for letter in "+--":
+        outcomes.settle(pattern_id, letter, p_policy=POLICY | {"demote_after": 2})
+    fix = patterns.fix(pattern_id)
+    assert fix["mode"] == "demoted"
+    administrator.rest.call("enable_fix_v1", p_pattern_id=pattern_id, p_sha256=fix["sha256"])
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"]) == (0, 0)
+    outcomes.settle(pattern_id, "+")
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"]) == (1, 0)
 
 
 def test_candidates_count_the_patterns_that_fire_together(
