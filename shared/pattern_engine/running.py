@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pattern_engine import fixes, logs, scrubbing
-from pattern_engine.errors import PatternEngineError
+from pattern_engine.errors import DatabaseUnreachable, PatternEngineError
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ def _run_sql(database: Database, application_id: str, timeout_ms: int) -> record
             "error": reason,
             "execution_time_ms": milliseconds,
             "stopped": "time" if is_over.is_set() else None,
+            # Where the way to the database broke, nobody knows, and nothing was kept.
+            "started": not isinstance(failure, DatabaseUnreachable),
         },
     )
 

@@ -105,7 +105,7 @@ def test_a_cancel_that_fails_does_not_end_the_timekeeping(
     assert running.run(database, ID, None, 20, Facilities())["error"] == "cut off after 20 ms"
 
 
-LOST = {
+LOST: dict[str, httpx.Response | Exception] = {
     "hung up": httpx.RemoteProtocolError("Server disconnected without sending a response."),
     "no answer": httpx.ReadTimeout("slow"),
     "gateway": httpx.Response(504),
@@ -127,6 +127,27 @@ def test_a_run_whose_answer_is_lost_is_stopped_and_recorded(
     assert found["success"] is False
     assert found["error"]
     assert wire.names == ["run_application_v1", "cancel_application_v1", "finish_application_v1"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "speaks"),
+    [
+        ("hung up", False),
+        ("no answer", False),
+        ("gateway", False),
+        ("statement time-out", True),
+        ("deadlock", True),
+    ],
+)
+def test_a_broken_connection_is_not_held_against_the_fix(
+    wire: Wire, database: Database, failure: str, speaks: bool
+) -> None:
+    """Whether the script began is not known: inconclusive. A statement that was stopped had begun."""
+    wire.replies["run_application_v1"] = LOST[failure]
+    wire.replies["cancel_application_v1"] = False
+    wire.replies["finish_application_v1"] = finished
+    running.run(database, ID, None, 5000, Facilities())
+    assert wire.sent("finish_application_v1")["p_outcome"]["started"] is speaks
 
 
 def test_a_run_that_had_ended_well_stays_so(wire: Wire, database: Database) -> None:
