@@ -12,11 +12,12 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pattern_engine import fixes, logs, scrubbing
 from pattern_engine.errors import DatabaseUnreachable, PatternEngineError
 from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.models import storable, storable_throughout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +56,8 @@ def run(
         application_id,
         {
             "success": outcome.success,
-            "error": outcome.error and scrubbing.scrub(outcome.error),
-            "output": scrubbing.scrub_json(outcome.output),
+            "error": outcome.error and storable(scrubbing.scrub(outcome.error)),
+            "output": _recordable(outcome.output),
             "rows_touched": outcome.rows,
             "tables": dict(outcome.tables),
             "execution_time_ms": outcome.duration_ms,
@@ -64,6 +65,14 @@ def run(
             "started": outcome.started,
         },
     )
+
+
+def _recordable(output: Any) -> object:  # noqa: ANN401  any JSON
+    """What a script answered, scrubbed, and such that a claim never stays open for it."""
+    try:
+        return storable_throughout(scrubbing.scrub_json(output))
+    except RecursionError:
+        return "left out: nested too deep"
 
 
 def _run_here(application_id: str, job: records.JobRecord, facilities: Facilities) -> Outcome:

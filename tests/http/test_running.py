@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pattern_engine import running
+from pattern_engine import fixes, running
 from pattern_engine.errors import DatabaseUnreachable
-from pattern_engine.fixes.execution import Facilities
+from pattern_engine.fixes.execution import Facilities, Job, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.http.conftest import Wire
 
     from pattern_engine.database import Database
+    from pattern_engine.records import JobRecord
 
 ID = "44444444-4444-4444-8444-444444444444"
 
@@ -176,3 +177,46 @@ def test_no_thread_is_left(
     running.run(database, ID, None, 8000, Facilities())
     time.sleep(0.05)
     assert not [one for one in threading.enumerate() if one.name.startswith("time-limit")]
+
+
+JOB: JobRecord = {
+    "fix_type": "typescript",
+    "script": "fix()",
+    "parameters": {},
+    "error": {"message": "something broke"},
+    "timeout_ms": 5000,
+    "max_retries": 0,
+    "max_rows": 10,
+    "secrets": {},
+}
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("output", "recorded"),
+    [
+        ({"a\x00": ["b\x00", "\ud800"]}, {"a\ufffd": ["b\ufffd", "\ufffd"]}),
+        (DEEP, "left out: nested too deep"),
+    ],
+    ids=["unstorable", "deep"],
+)
+def test_whatever_a_script_answers_its_end_is_recorded(
+    wire: Wire,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    output: object,
+    recorded: object,
+) -> None:
+    """JSON says what Postgres refuses; a run that ended is never left open for it."""
+
+    class Talker:
+        def run(self, _: Job) -> Outcome:
+            return Outcome(success=False, output=output, error="it said \x00")
+
+    monkeypatch.setattr(fixes, "executor", lambda *_: Talker())
+    wire.replies["finish_application_v1"] = finished
+    running.run(database, ID, JOB, 5000, Facilities())
+    sent = wire.sent("finish_application_v1")["p_outcome"]
+    assert (sent["output"], sent["error"]) == (recorded, "it said \ufffd")
