@@ -245,8 +245,13 @@ begin
     raise exception using
       errcode = 'PL003',
       message = 'another fix is approved for this pattern',
-      detail = format('Version %s, approved by %s at %s.', p_latest.version, p_latest.approved_by, p_latest.approved_at),
-      hint = 'POST /disable first, then approve the new version.';
+      detail = format(
+        'Version %s, %s, approved by %s at %s.', p_latest.version, p_latest.mode, p_latest.approved_by, p_latest.approved_at
+      ),
+      hint = case
+        when p_latest.mode = 'live' then 'POST /disable first, then approve the new version.'
+        else 'POST /enable to have that one run; for another, POST /disable it first.'
+      end;
   end if;
 end
 $$;

@@ -179,6 +179,8 @@ def test_the_same_bytes_in_another_mode_are_another_approval(
     with pytest.raises(RefusedError) as refused:
         patterns.approve(shadow, script, tables=(orders.name,))
     assert refused.value.code == "PL003"
+    assert "Version 1, shadow," in refused.value.words
+    assert "POST /enable" in refused.value.words
     same = patterns.approve(shadow, script, tables=(orders.name,), p_mode="shadow")
     assert same["pattern_id"] == shadow
     count = "select count(*) from ops.pattern_fixes where pattern_id = %s"
