@@ -43,6 +43,8 @@ NO_MATCH = "No matching pattern found"
 UNCONSTITUTIONAL = "Constitutional validation failed"
 IN_HAND = "This error is in hand already"
 """What the database says to all who claim an error but one."""
+MOVED = "This error belongs to another pattern now"
+"""What it says where a pattern was split or merged at that moment: another fix may be for it."""
 ENGINE_WRITER = "service_role"
 """Who is taken to have written an error that the engine reports without a log row."""
 
@@ -191,7 +193,7 @@ def refusal_of(sighting: Sighting, candidate: Candidate, answer: ApplyResponse) 
         return None
     if answer.applied or sighting.system_log_id is None:
         return None
-    if candidate["already_applied"] or answer.reason in (None, IN_HAND):
+    if candidate["already_applied"] or answer.reason in (None, IN_HAND, MOVED):
         return None
     return {
         "system_log_id": sighting.system_log_id,

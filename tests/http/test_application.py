@@ -201,19 +201,22 @@ def test_the_engines_row_has_to_exist(
     assert post(healer, engine).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "reason", ["This error is in hand already", "This error belongs to another pattern now"]
+)
 def test_an_error_in_hand_is_left_to_others(
-    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+    healer: FlaskClient, wire: Wire, engine: dict[str, str], reason: str
 ) -> None:
-    """Of many who see one error, one applies the fix."""
+    """Of many who see one error, one applies the fix; nothing is noted that would keep others."""
     wire.replies["claim_application_v1"] = {
         "claimed": False,
         "application_id": None,
-        "reason": "This error is in hand already",
+        "reason": reason,
         "job": None,
         "is_shadow": False,
     }
     answer = post(healer, engine).get_json()
-    assert answer == {"applied": False, "reason": "This error is in hand already"}
+    assert answer == {"applied": False, "reason": reason}
     assert wire.names[-1] == "claim_application_v1"
 
 
