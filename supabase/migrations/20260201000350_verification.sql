@@ -99,7 +99,7 @@ $$;
 comment on function ops_internal.first_recurrence(ops.pattern_verifications, timestamptz, timestamptz) is
   'The first error of the same pattern, and target, in this time; null without one.';
 
-create function ops_internal.has_traffic(p_verification ops.pattern_verifications) returns boolean
+create function ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamptz) returns boolean
 language sql
 stable
 set search_path = ''
@@ -107,13 +107,13 @@ as $$
   select exists (
     select from ops.system_logs as logs
     where logs.source is not distinct from p_verification.source
-      and logs.created_at > p_verification.started_at
+      and logs.created_at > p_from
       and logs.created_at <= p_verification.due_at
   )
 $$;
 
-comment on function ops_internal.has_traffic(ops.pattern_verifications) is
-  'Whether the source of the error wrote anything at all while it had to stay away.';
+comment on function ops_internal.has_traffic(ops.pattern_verifications, timestamptz) is
+  'Whether the source of the error wrote anything at all from this time on, while it had to stay away.';
 
 create function ops_internal.verdict(
   in p_verification ops.pattern_verifications, out outcome text, out reason text, out recurrence bigint
@@ -156,7 +156,8 @@ begin
     reason := 'Another run followed before anything was known';
   elsif clock_timestamp() < p_verification.due_at then
     return;
-  elsif ops_internal.has_traffic(p_verification) then
+  -- The last errors of a burst that was under way are no sign of life either.
+  elsif ops_internal.has_traffic(p_verification, settled) then
     outcome := 'verified';
     reason := format('The error stayed away until %s', p_verification.due_at);
   else
@@ -496,7 +497,7 @@ revoke all on function
   ops_internal.silence_window(uuid, jsonb),
   ops_internal.open_verification(ops.pattern_claims, text, text, text),
   ops_internal.first_recurrence(ops.pattern_verifications, timestamptz, timestamptz),
-  ops_internal.has_traffic(ops.pattern_verifications),
+  ops_internal.has_traffic(ops.pattern_verifications, timestamptz),
   ops_internal.verdict(ops.pattern_verifications),
   ops_internal.judge(ops.pattern_verifications),
   ops_internal.recent_confidence(uuid),

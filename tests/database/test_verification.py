@@ -141,6 +141,19 @@ def test_errors_that_were_under_way_are_no_recurrence(
     assert outcomes.of(run)["outcome"] == "failed"
 
 
+@pytest.mark.parametrize(("seconds", "outcome"), [(4, "inconclusive"), (6, "verified")])
+def test_errors_that_were_under_way_are_no_sign_of_life(
+    outcomes: Outcomes, pattern_id: str, source: str, seconds: int, outcome: str
+) -> None:
+    """They count for neither side: a source that fell silent after its burst proves nothing."""
+    policy = POLICY | {"settle_seconds": 5}
+    run = outcomes.finish(pattern_id, source=source, p_policy=policy)
+    outcomes.passes(pattern_id, WINDOW + 1)
+    outcomes.traffic(source, WINDOW + 1 - seconds)
+    assert outcomes.judge(pattern_id) == 1
+    assert outcomes.of(run)["outcome"] == outcome
+
+
 def _quantile(values: Sequence[float], share: float) -> float:
     """The quantile between the two values next to its place, as percentile_cont has it."""
     ordered = sorted(values)
