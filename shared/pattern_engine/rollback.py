@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pattern_engine import application, fixes, logs, running
+from pattern_engine.errors import FixNotPinned
 from pattern_engine.fixing_models import RollbackResponse
 from pattern_engine.learning import Sighting, by_rules
 
@@ -30,7 +31,11 @@ def roll_back(
         FixNotPinned: if the stored undo script is not the approved one.
         MissingSecret: if Vault has not what it needs.
     """
-    undo = database.start_rollback(str(request.application_id), request.reason, caller)
+    try:
+        undo = database.start_rollback(str(request.application_id), request.reason, caller)
+    except FixNotPinned as problem:
+        _tell_changed_fix(request, caller, database, problem.message)
+        raise
     outcome = _run(undo, database, settings.facilities())
     return RollbackResponse(
         success=outcome["success"],
@@ -42,6 +47,27 @@ def roll_back(
         tables=outcome["tables"],
         execution_time_ms=outcome["execution_time_ms"],
     )
+
+
+def _tell_changed_fix(
+    request: RollbackRequest, caller: Caller, database: Database, reason: str
+) -> None:
+    """Someone changed what a person had approved; the refusal undid whatever it had recorded."""
+    metadata = {
+        "application_id": str(request.application_id),
+        "ordered_by": caller.user_id,
+        "reason": reason,
+    }
+    database.record_event(
+        {
+            "event_type": "fix_refused",
+            "severity": "critical",
+            "description": f"A roll-back was refused: {request.application_id}",
+            "metadata": metadata,
+            "validation": None,
+        }
+    )
+    logs.error("undo_refused", **metadata)
 
 
 def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:

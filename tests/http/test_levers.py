@@ -263,7 +263,6 @@ def test_an_undo_script_is_analysed_again_before_it_runs(
 
 REFUSALS = {
     "PL001": (403, "forbidden"),
-    "PL006": (409, "fix_not_pinned"),
     "PL010": (404, "unknown_application"),
     "PL021": (409, "not_undoable"),
     "PL026": (409, "missing_secret"),
@@ -285,6 +284,20 @@ def test_what_cannot_be_taken_back_runs_nothing(
     answer = load("rollback").post("/", json={"application_id": APPLICATION_ID}, headers=person)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == expected
     assert wire.names == ["start_rollback_v1"]
+
+
+def test_a_changed_fix_takes_nothing_back_and_is_told(
+    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
+) -> None:
+    """What the refusal recorded is undone with it; the engine tells that someone changed a fix."""
+    wire.replies["start_rollback_v1"] = refusal("PL006")
+    wire.replies["record_event_v1"] = "55555555-5555-4555-8555-555555555555"
+    answer = load("rollback").post("/", json={"application_id": APPLICATION_ID}, headers=person)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "fix_not_pinned")
+    assert wire.names == ["start_rollback_v1", "record_event_v1"]
+    event = wire.sent("record_event_v1")
+    assert (event["p_event_type"], event["p_severity"]) == ("fix_refused", "critical")
+    assert event["p_metadata"]["application_id"] == APPLICATION_ID
 
 
 # -- pausing ---------------------------------------------------------------------------------------
