@@ -635,8 +635,13 @@ begin
       outcome := jsonb_build_object(
         'success', false,
         'sqlstate', state,
-        -- PostgreSQL's own details may quote a row; ours do not.
-        'error', concat_ws('. ', problem, case when state like 'PL%' then nullif(detail, '') end, nullif(hint, '')),
+        -- PostgreSQL's own details may quote a row, and so does the message where a value has the wrong form; ours do not.
+        'error', concat_ws(
+          '. ',
+          case when state like '22%' then regexp_replace(problem, '".*"', '"…"') else problem end,
+          case when state like 'PL%' then nullif(detail, '') end,
+          nullif(hint, '')
+        ),
         -- A fix that was refused did not run.
         'started', state not in ('PL006', 'PL008', 'PL014', 'PL024'),
         'stopped', case state when 'PL007' then 'rows' end

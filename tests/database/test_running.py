@@ -116,6 +116,14 @@ def test_a_failure_is_recorded_with_its_reason(engine: Rest, patterns: Patterns)
     assert row["metadata"]["sqlstate"] == "22012"
 
 
+def test_a_failure_quotes_no_value(engine: Rest, patterns: Patterns) -> None:
+    """A value of the wrong form stands in PostgreSQL's message: it may be anybody's."""
+    pattern_id = _approved(patterns, """select ('ann@example.com "x"' || $1::text)::integer""")
+    outcome = patterns.apply(pattern_id)
+    assert outcome["error"] == 'invalid input syntax for type integer: "…"'
+    assert _applications(engine, pattern_id)[0]["metadata"]["sqlstate"] == "22P02"
+
+
 def test_an_application_runs_once(engine: Rest, patterns: Patterns, orders: Orders) -> None:
     """Run again, or finished again, an application answers its first outcome and does nothing."""
     pattern_id = _approved(
