@@ -380,6 +380,9 @@ def _run(
     assert pattern is not None  # noqa: S101  heal has looked
     assert fix is not None  # noqa: S101
     error = error_context(sighting)
+    if log is not None:
+        # Whoever reports the error does not choose whose silence will judge the fix.
+        error["source"] = log["source"]
     try:
         claim = database.claim_application(
             {

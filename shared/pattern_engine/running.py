@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CANCEL_INTERVAL_SECONDS = 0.2
 """Cancelling is tried again after this long: the run may only be about to start."""
+RECORDING_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+"""Before recording is tried again, where the database is away. A claim's lease is longer."""
 
 
 def run(
@@ -52,7 +54,8 @@ def run(
             reason=outcome.error,
             stopped=outcome.stopped,
         )
-    return database.finish_application(
+    return _record(
+        database,
         application_id,
         {
             "success": outcome.success,
@@ -65,6 +68,19 @@ def run(
             "started": outcome.started,
         },
     )
+
+
+def _record(
+    database: Database, application_id: str, outcome: records.Json
+) -> records.Outcome:
+    """Record how a run ended; what is known must not be lost because the database is away."""
+    for pause in RECORDING_PAUSES_SECONDS:
+        try:
+            return database.finish_application(application_id, outcome)
+        except Unavailable as problem:
+            logs.warning("not_recorded_yet", application_id=application_id, reason=problem.message)
+            time.sleep(pause)
+    return database.finish_application(application_id, outcome)
 
 
 def _recordable(output: Any) -> object:  # noqa: ANN401  any JSON
@@ -119,7 +135,8 @@ def _run_sql(database: Database, application_id: str, timeout_ms: int) -> record
         _cancel(database, application_id)
         reason = failure.message
     logs.warning("application_cut_off", application_id=application_id, reason=reason)
-    return database.finish_application(
+    return _record(
+        database,
         application_id,
         {
             "success": False,

@@ -395,13 +395,39 @@ grant execute on function
   ops.record_refusals_v1(jsonb)
 to service_role;
 
+create function ops_internal.failed_laws(p_validation jsonb) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_agg(laws.law -> 'law' order by laws.law -> 'law')
+  from jsonb_array_elements(p_validation -> 'laws') as laws (law)
+  where laws.law ->> 'outcome' = 'fail'
+$$;
+
+comment on function ops_internal.failed_laws(jsonb) is 'Numbers of the laws that a verdict says failed.';
+
 create function ops.record_violation_v1(p_pattern_id uuid, p_validation jsonb) returns uuid
 language plpgsql
 set search_path = ''
 as $$
 declare
   signature text;
+  told uuid;
 begin
+  -- Once a minute for the same laws: a burst of errors does not fill the journal. Each error has its own refusal.
+  select events.event_id into told
+  from ops.roman_events as events
+  where events.event_type = 'constitutional_violation'
+    and events.created_at > now() - interval '1 minute'
+    and events.metadata ->> 'pattern_id' = p_pattern_id::text
+    and ops_internal.failed_laws(events.constitutional_validation)
+    is not distinct from ops_internal.failed_laws(p_validation)
+  limit 1;
+  if found then
+    return told;
+  end if;
+
   update ops.error_patterns set constitutional_violations = p_validation
   where error_patterns.pattern_id = p_pattern_id
   returning pattern_signature into signature;
@@ -416,7 +442,9 @@ end
 $$;
 
 comment on function ops.record_violation_v1(uuid, jsonb) is
-  'Records that the Four Laws forbade an application: the event, and the pattern''s last violation. Answers the event''s id.';
+  'Records that the Four Laws forbade an application: the event, and the pattern''s last violation; once a minute for the same laws. Answers the event''s id.';
+revoke all on function ops_internal.failed_laws(jsonb) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.failed_laws(jsonb) to service_role;
 revoke all on function ops.record_violation_v1(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function ops.record_violation_v1(uuid, jsonb) to service_role;
 

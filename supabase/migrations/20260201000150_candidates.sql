@@ -82,7 +82,7 @@ begin
   return (
     select count(distinct patterns.pattern_id)::integer
     from (
-      select logs.id
+      select logs.id, logs.written_by
       from ops.system_logs as logs
       where logs.log_level in ('error', 'critical') and logs.created_at > now() - make_interval(secs => p_seconds)
       order by logs.created_at desc
@@ -91,6 +91,13 @@ begin
     inner join ops.pattern_incidents as incidents on incidents.system_log_id = recent.id
     inner join ops.error_patterns as patterns on patterns.pattern_id = incidents.pattern_id
     where patterns.auto_fix_enabled
+      -- Rows that fire nothing make no storm, or anybody could make one.
+      and exists (
+        select from ops.pattern_fixes as fixes
+        where fixes.pattern_id = patterns.pattern_id
+          and fixes.disabled_at is null
+          and recent.written_by = any(fixes.trusted_writers)
+      )
   );
 end
 $$;

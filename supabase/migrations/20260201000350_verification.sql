@@ -81,14 +81,31 @@ as $$
 
   select firsts.*
   from path
+  inner join ops.pattern_fixes as fixes
+    on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
+  inner join ops.error_patterns as patterns on patterns.pattern_id = p_verification.pattern_id
   -- Each by its index: how few patterns a path has, the planner does not see.
   cross join lateral (
     select incidents.*
     from ops.pattern_incidents as incidents
+    inner join ops.system_logs as logs on logs.id = incidents.system_log_id
+    inner join ops.pattern_signatures as signatures on signatures.signature = incidents.signature
     where incidents.pattern_id = path.pattern_id
       and incidents.occurred_at > p_from
       and incidents.occurred_at <= p_until
-      and (p_verification.target = '' or incidents.target = p_verification.target)
+      -- What could not fire the fix says nothing of it, or anybody could have it taken out of use.
+      and logs.written_by = any(fixes.trusted_writers)
+      and (
+        signatures.created_at <= fixes.trusts_until
+        or signatures.confirmed_at is not null
+        or path.pattern_id <> p_verification.pattern_id
+      )
+      and (
+        p_verification.target = ''
+        or incidents.target = p_verification.target
+        -- While the fix is out of use nobody looks which target an error has.
+        or (incidents.target is null and not patterns.auto_fix_enabled)
+      )
     order by incidents.occurred_at
     limit 1
   ) as firsts
@@ -97,7 +114,7 @@ as $$
 $$;
 
 comment on function ops_internal.first_recurrence(ops.pattern_verifications, timestamptz, timestamptz) is
-  'The first error of the same pattern, and target, in this time; null without one.';
+  'The first error of the same pattern, and target, in this time, of those that could have fired the fix; null without one.';
 
 create function ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamptz) returns boolean
 language sql
@@ -106,9 +123,13 @@ set search_path = ''
 as $$
   select exists (
     select from ops.system_logs as logs
+    inner join ops.pattern_fixes as fixes
+      on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
     where logs.source is not distinct from p_verification.source
       and logs.created_at > p_from
       and logs.created_at <= p_verification.due_at
+      -- Whoever may not fire the fix may not vouch for it either.
+      and logs.written_by = any(fixes.trusted_writers)
   )
 $$;
 
@@ -304,6 +325,14 @@ set search_path = ''
 as $$
 declare
   failures constant integer := ops_internal.failures_in_a_row(p_fix);
+  has_helped constant boolean := exists (
+    select from ops.pattern_verifications as verifications
+    where verifications.pattern_id = p_fix.pattern_id
+      and verifications.fix_version = p_fix.version
+      and verifications.mode = 'live'
+      and verifications.outcome = 'verified'
+      and verifications.started_at >= p_fix.mode_changed_at
+  );
   demote_after constant double precision := ops_internal.threshold(p_policy, 'demote_after');
   disable_after constant double precision := ops_internal.threshold(p_policy, 'disable_after');
   why constant text := format('%s failed outcomes in a row', failures);
@@ -311,7 +340,7 @@ begin
   if p_fix.disabled_at is not null or p_fix.mode <> 'live' then
     return;
   end if;
-  if p_fix.is_on_probation then
+  if p_fix.is_on_probation and not has_helped then
     if failures >= greatest(disable_after - demote_after, 1) then
       perform ops_internal.switch_off(p_fix, null, why || ' after it was put back in use');
     end if;
@@ -322,7 +351,7 @@ end
 $$;
 
 comment on function ops_internal.break_circuit(ops.pattern_fixes, jsonb) is
-  'Takes a fix out of use that failed too often in a row: demoted at first, disabled if it fails again after a person put it back.';
+  'Takes a fix out of use that failed too often in a row: demoted at first, disabled if it fails again after a person put it back and before it helped.';
 
 create function ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns void
 language plpgsql

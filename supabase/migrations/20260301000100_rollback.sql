@@ -27,7 +27,8 @@ begin
   problem := case
     when fix.undo_script is null then 'its fix was approved without an undo script'
     when application.id is null then 'it has not ended yet'
-    when not application.success then 'it did not succeed'
+    -- Of SQL that failed nothing was kept; anything else may have done the half of its work.
+    when not application.success and fix.fix_type = 'sql' then 'it did not succeed, and nothing of it was kept'
     when exists (
       select from ops.pattern_claims as undone
       left join ops.pattern_applications as ended on ended.application_id = undone.application_id
