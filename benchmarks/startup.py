@@ -41,6 +41,7 @@ LEARNED = {
     "occurrence_count": 1,
     "confidence_score": 0.5,
     "auto_fix_enabled": False,
+    "has_fix": False,
     "action": "created",
     "system_log_id": 1,
 }

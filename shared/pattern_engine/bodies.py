@@ -134,5 +134,7 @@ def _refusal(problems: list[ErrorDetails]) -> InvalidRequest:
         return UnknownField(
             f"The field {first['field']} is not known here; leave it out.", details=details
         )
+    if not problems[0]["loc"]:
+        return InvalidField(f"{first['problem']}.", details=details)
     value = f", it is {first['value']}" if "value" in first else ""
     return InvalidField(f"{first['field']}: {first['problem']}{value}.", details=details)

@@ -56,6 +56,8 @@ class LearnedRecord(TypedDict):
     occurrence_count: int
     confidence_score: float
     auto_fix_enabled: bool
+    has_fix: bool
+    """Whether a fix is in use or waits for a person: then it is told why nothing was healed."""
     action: Literal["created", "updated", "unchanged"]
     system_log_id: int | None
 

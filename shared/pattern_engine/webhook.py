@@ -50,9 +50,9 @@ def receive(request: WebhookRequest, database: Database, settings: Settings) -> 
     rows = database.read_logs(ids) if ids else []
     sightings = [Sighting.of_row(row) for row in rows]
     known = _learn(database, by_rules(sightings, database) if sightings else [], tally)
-    enabled = [sighting for sighting, learned in known if learned["auto_fix_enabled"]]
+    fixable = [sighting for sighting, learned in known if learned["has_fix"]]
     refusals: list[Refusal] = []
-    for sighting, candidate in _candidates(database, enabled, settings, tally) if enabled else []:
+    for sighting, candidate in _candidates(database, fixable, settings, tally) if fixable else []:
         refusal = _heal(database, sighting, candidate, settings, tally)
         if refusal is not None:
             refusals.append(refusal)

@@ -468,6 +468,11 @@ begin
       patterns.occurrence_count,
       patterns.confidence_score,
       patterns.auto_fix_enabled,
+      -- A demoted fix does not run, and that stands with the error, too.
+      patterns.auto_fix_enabled or exists (
+        select from ops.pattern_fixes as fixes
+        where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null and fixes.mode = 'demoted'
+      ) as has_fix,
       (errors.system_log_id is null or errors.system_log_id = any(counted_logs))
       and (
         errors.system_log_id is null
@@ -495,6 +500,7 @@ begin
         'occurrence_count', ranked.occurrence_count,
         'confidence_score', ranked.confidence_score,
         'auto_fix_enabled', ranked.auto_fix_enabled,
+        'has_fix', ranked.has_fix,
         'action', case
           when not ranked.is_counted then 'unchanged'
           when ranked.is_new and ranked.place = 1 then 'created'

@@ -144,6 +144,8 @@ stable
 set search_path = ''
 as $$
 declare
+  -- How a moment is told.
+  second constant text := 'YYYY-MM-DD HH24:MI:SS "UTC"';
   settled constant timestamptz :=
     p_verification.started_at + make_interval(secs => ops_internal.threshold(p_verification.policy, 'settle_seconds'));
   is_superseded constant boolean := exists (
@@ -168,7 +170,7 @@ begin
     recurrence := incident.system_log_id;
     reason := format(
       case p_verification.outcome when 'pending' then 'The error came back at %s' else 'The error came back late, at %s' end,
-      incident.occurred_at
+      to_char(incident.occurred_at at time zone 'UTC', second)
     );
   elsif p_verification.outcome <> 'pending' then
     return;
@@ -180,7 +182,9 @@ begin
   -- The last errors of a burst that was under way are no sign of life either.
   elsif ops_internal.has_traffic(p_verification, settled) then
     outcome := 'verified';
-    reason := format('The error stayed away until %s', p_verification.due_at);
+    reason := format(
+      'The error stayed away until the end of its window, %s', to_char(p_verification.due_at at time zone 'UTC', second)
+    );
   else
     outcome := 'inconclusive';
     reason := format('Nothing at all came from %s: no traffic, no proof', coalesce(p_verification.source, 'its source'));

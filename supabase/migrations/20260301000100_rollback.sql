@@ -13,7 +13,7 @@ declare
   undo ops.pattern_claims;
   problem text;
 begin
-  select * into run from ops.pattern_claims where pattern_claims.application_id = p_application_id and pattern_claims.purpose = 'heal';
+  select * into run from ops.pattern_claims where pattern_claims.application_id = p_application_id and pattern_claims.purpose <> 'shadow';
   if not found then
     raise exception using
       errcode = 'PL010', message = format('there is no application %s', p_application_id), hint = 'ops.pattern_applications has them.';
@@ -25,6 +25,7 @@ begin
   where pattern_fixes.pattern_id = run.pattern_id and pattern_fixes.version = run.fix_version;
 
   problem := case
+    when run.purpose = 'undo' then 'it took another one back itself'
     when fix.undo_script is null then 'its fix was approved without an undo script'
     when application.id is null then 'it has not ended yet'
     -- Of SQL that failed nothing was kept; anything else may have done the half of its work.

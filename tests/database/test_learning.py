@@ -32,6 +32,7 @@ def test_a_new_signature_makes_a_pattern(engine: Rest, patterns: Patterns) -> No
             "occurrence_count": 1,
             "confidence_score": 0.5,
             "auto_fix_enabled": False,
+            "has_fix": False,
             "action": "created",
             "system_log_id": log_id,
         }

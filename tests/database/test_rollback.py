@@ -96,6 +96,13 @@ def test_a_run_is_taken_back_once(
         desk.roll_back(run.application_id, administrator)
 
 
+def test_what_took_a_run_back_is_not_taken_back(desk: Desk, operator: Person, run: Run) -> None:
+    """PL021: it is on record beside the runs, and somebody will take it for one."""
+    undone = desk.roll_back(run.application_id, operator)
+    with pytest.raises(NotUndoable, match="took another one back itself"):
+        desk.roll_back(str(undone.application_id), operator)
+
+
 def test_a_roll_back_under_way_is_not_begun_again(operator: Person, run: Run) -> None:
     """PL021: of two persons, one takes it back."""
     start = {"p_application_id": run.application_id}
@@ -249,15 +256,14 @@ def test_a_run_that_has_not_ended_or_failed_is_not_taken_back(
 
 
 def test_what_is_no_run_is_not_taken_back(
-    desk: Desk, operator: Person, run: Run, patterns: Patterns, engine: Rest
+    operator: Person, patterns: Patterns, engine: Rest
 ) -> None:
-    """PL010 for what never ran: nothing, a shadow, a roll-back itself."""
+    """PL010 for what never ran: nothing, a shadow."""
     pattern_id = patterns.new()
     patterns.approve(pattern_id, p_mode="shadow")
     patterns.claim(pattern_id)
     (shadow,) = engine.select("pattern_claims", pattern_id=f"eq.{pattern_id}")
-    undo = desk.roll_back(run.application_id, operator)
-    for application_id in (ABSENT, shadow["application_id"], undo.application_id):
+    for application_id in (ABSENT, shadow["application_id"]):
         arguments = {"p_application_id": application_id}
         refused("PL010", lambda: operator.rest.call("start_rollback_v1", **arguments))  # noqa: B023
 

@@ -526,6 +526,7 @@ def test_a_decision_that_does_not_fit_is_refused(
     answer = load("decide").post("/", json=APPROVAL | changes, headers=person)
     assert answer.status_code == 422
     assert told in answer.get_json()["error"]["message"]
+    assert "(body)" not in answer.get_json()["error"]["message"]
     assert wire.names == []
 
 

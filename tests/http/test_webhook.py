@@ -70,6 +70,7 @@ class Logs:
                 "occurrence_count": 1,
                 "confidence_score": 0.5,
                 "auto_fix_enabled": error["system_log_id"] in self.enabled,
+                "has_fix": error["system_log_id"] in self.enabled,
                 "action": "unchanged" if error["system_log_id"] in self.counted else "updated",
                 "system_log_id": error["system_log_id"],
             }

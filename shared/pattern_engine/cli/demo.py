@@ -84,6 +84,7 @@ def _tell(console: Console, stack: Stack) -> None:
     _verify(console, story, application)
     useless = _demote(console, story, operator_id)
     fixed, statistics = story.pattern(pattern["pattern_id"]), story.statistics()
+    least = fixed["confidence_lower_bound"] * 100
     report.step(console, 10, "What happened")
     console.print(
         report.summary(
@@ -98,7 +99,7 @@ def _tell(console: Console, stack: Stack) -> None:
                 (
                     "helps at least",
                     (
-                        f"{fixed['confidence_lower_bound']:.0%} of the time, with 95 % certainty "
+                        f"{least:.0f} % of the time, with 95 % certainty "
                         f"after {fixed['confidence_outcomes']:.0f} outcome"
                     ),
                 ),
@@ -213,7 +214,7 @@ def _verify(console: Console, story: Story, application: dict[str, Any]) -> None
     verification = story.verification(application, breathe=True)
     report.say(console, f"{verification['outcome']}: {verification['reason']}")
     report.say(
-        console, "while the shop was heard of; on a real project that takes 5 minutes or more"
+        console, "The shop was heard of meanwhile. On a real project that takes 5 minutes or more."
     )
     if verification["outcome"] != "verified":
         raise DemoFailedError(f"the fix was not verified: {verification['reason']}")
@@ -227,6 +228,7 @@ def _demote(console: Console, story: Story, operator_id: str) -> int:
     report.say(
         console, f"{failed} orders could not be shipped: [italic]{waiting['template']}[/italic]"
     )
+    report.say(console, "the address is missing, and this fix sets the weight:")
     report.script(console, USELESS_FIX)
     story.approve_useless_fix(waiting["pattern_id"], operator_id)
     runs = []

@@ -47,8 +47,12 @@ def find_person(connection: Connection, person: str) -> tuple[UUID, str]:
         {"person": person.strip()},
     ).fetchall()
     if len(found) != 1:
-        count = "nobody" if not found else f"{len(found)} users"
-        raise UnknownPersonError(f"{count} signed up as {person!r}; give the id of the user")
+        told = (
+            f"{len(found)} users signed up as {person!r}; give the id of the one you mean"
+            if found
+            else f"nobody signed up as {person!r}; check the spelling, or sign the person up"
+        )
+        raise UnknownPersonError(told)
     identity, email = found[0]
     return UUID(str(identity)), str(email)
 

@@ -95,11 +95,11 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 3), header_style="dim")
     for column in columns:
         is_number = column in {"errors", "patterns", "order"}
-        # Only the pattern itself may be cut to the screen's width.
+        # Only a pattern is longer than the screen is wide.
         table.add_column(
             column,
             justify="right" if is_number else "left",
-            no_wrap=True,
-            min_width=0 if column == "pattern" else max(len(column), 8),
+            no_wrap=column != "pattern",
+            min_width=max(len(column), 8),
         )
     return table
