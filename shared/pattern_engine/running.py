@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pattern_engine import fixes, logs, scrubbing
-from pattern_engine.errors import DatabaseUnreachable, PatternEngineError
+from pattern_engine.errors import DatabaseUnreachable, PatternEngineError, Unavailable
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.models import storable, storable_throughout
 
@@ -70,9 +70,7 @@ def run(
     )
 
 
-def _record(
-    database: Database, application_id: str, outcome: records.Json
-) -> records.Outcome:
+def _record(database: Database, application_id: str, outcome: records.Json) -> records.Outcome:
     """Record how a run ended; what is known must not be lost because the database is away."""
     for pause in RECORDING_PAUSES_SECONDS:
         try:

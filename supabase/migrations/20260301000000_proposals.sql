@@ -353,6 +353,13 @@ begin
       raise exception using
         errcode = 'PL006', message = 'the stored proposal is not the one that was made', hint = 'POST /propose makes a new one.';
     end if;
+    -- The First Law would forbid each run.
+    if (proposal.dry_run ->> 'rows_touched')::integer > fix.max_rows then
+      raise exception using
+        errcode = 'PL013',
+        message = format('the dry-run touched %s rows; max_rows is %s', proposal.dry_run ->> 'rows_touched', fix.max_rows),
+        hint = 'Propose it anew, with a narrower WHERE or a larger max_rows.';
+    end if;
     fix.mode := p_mode;
     fix.mode_reason := p_reason;
     fix.proposal_id := p_proposal_id;

@@ -52,14 +52,15 @@ begin
       inner join ops.error_patterns as patterns on patterns.pattern_id = once.pattern_id
       cross join lateral ops_internal.latest_fix(patterns.pattern_id) as fixes
       where fixes.version is not null
-      order by patterns.confidence_lower_bound desc nulls last, once.score desc nulls last, patterns.id
+      -- One that nothing is known of comes before those that are known not to help.
+      order by coalesce(patterns.confidence_lower_bound, 0.05) desc, once.score desc nulls last, patterns.id
       limit least(greatest(p_limit, 1), 50)
     )
 
     select coalesce(
       jsonb_agg(
         to_jsonb(drafts)
-        order by drafts.confidence_lower_bound desc nulls last, drafts.score desc nulls last, drafts.pattern_id
+        order by coalesce(drafts.confidence_lower_bound, 0.05) desc, drafts.score desc nulls last, drafts.pattern_id
       ),
       '[]'
     )

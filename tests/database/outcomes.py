@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from tests.conftest import Rest, Sql
     from tests.database.conftest import Patterns
 
+Writer = Literal["service_role", "authenticated"]
 WINDOW = 300
 """Seconds that an error of one occurrence has to stay away under the policy of these tests."""
 
@@ -53,26 +54,48 @@ class Outcomes:
         values = {"seconds": seconds, "pattern": pattern_id}
         self._database.connection.execute(_PAST, values)
 
-    def traffic(self, source: str = "tests", seconds_ago: float = 1) -> None:
+    def traffic(
+        self, source: str = "tests", seconds_ago: float = 1, writer: Writer = "service_role"
+    ) -> None:
         """Have a source write a log row that is no error."""
+        self._log("info", source, seconds_ago, writer)
+
+    def occurs(
+        self,
+        pattern_id: str,
+        seconds_ago: float = 0,
+        target: str | None = None,
+        writer: Writer = "service_role",
+        signature: str | None = None,
+    ) -> None:
+        """Have the error of a pattern occur once more, by its first signature or another."""
         self._database.run(
+            """insert into ops.pattern_incidents
+                 (pattern_id, signature, system_log_id, occurred_at, target)
+               select patterns.pattern_id, coalesce(%s, patterns.pattern_signature), logs.id,
+                 logs.created_at, %s
+               from ops.error_patterns as patterns, ops.system_logs as logs
+               where patterns.pattern_id = %s and logs.id = %s""",
+            signature,
+            target,
+            pattern_id,
+            self._log("error", "tests", seconds_ago, writer),
+        )
+
+    def _log(self, level: str, source: str, seconds_ago: float, writer: Writer) -> int:
+        """Write a log row that a trigger took for this role's; return its id."""
+        written: int = self._database.value(
             """insert into ops.system_logs (log_level, message, source, created_at)
-               values ('info', 'all is well', %s, now() - make_interval(secs => %s))""",
+               values (%s, 'as it is', %s, clock_timestamp() - make_interval(secs => %s))
+               returning id""",
+            level,
             source,
             seconds_ago,
         )
-
-    def occurs(self, pattern_id: str, seconds_ago: float = 0, target: str | None = None) -> None:
-        """Have the error of a pattern occur once more."""
         self._database.run(
-            """insert into ops.pattern_incidents (pattern_id, signature, occurred_at, target)
-               select pattern_id, pattern_signature,
-                 clock_timestamp() - make_interval(secs => %s), %s
-               from ops.error_patterns where pattern_id = %s""",
-            seconds_ago,
-            target,
-            pattern_id,
+            "update ops.system_logs set written_by = %s where id = %s", writer, written
         )
+        return written
 
     def judge(self, pattern_id: str) -> int:
         """Decide what can be decided of a pattern; return how many were."""

@@ -206,8 +206,6 @@ def test_a_fix_on_probation_that_fails_is_disabled(
     fix = patterns.fix(pattern_id)
     assert (fix["mode"], fix["is_on_probation"]) == ("live", True)
     assert (fix["mode_changed_by"], fix["mode_reason"]) == (administrator.id, "mended")
-    _failed(outcomes, pattern_id, "+")
-    assert patterns.fix(pattern_id)["disabled_at"] is None
     _failed(outcomes, pattern_id, "-")
     fix = patterns.fix(pattern_id)
     assert fix["disabled_at"] is not None
@@ -221,6 +219,23 @@ def test_a_fix_on_probation_that_fails_is_disabled(
             "enable_fix_v1", p_pattern_id=pattern_id, p_sha256=digest, p_reason=None
         )
     assert refused.value.code == "PL014"
+
+
+def test_probation_ends_when_the_fix_helps(
+    patterns: Patterns, outcomes: Outcomes, administrator: Person, pattern_id: str
+) -> None:
+    """Verified once, it is a fix like any other: it takes two failures in a row again."""
+    _failed(outcomes, pattern_id, "--")
+    digest = patterns.fix(pattern_id)["sha256"]
+    administrator.rest.call(
+        "enable_fix_v1", p_pattern_id=pattern_id, p_sha256=digest, p_reason="mended"
+    )
+    _failed(outcomes, pattern_id, "+-")
+    fix = patterns.fix(pattern_id)
+    assert (fix["mode"], fix["disabled_at"]) == ("live", None)
+    _failed(outcomes, pattern_id, "-")
+    fix = patterns.fix(pattern_id)
+    assert (fix["mode"], fix["disabled_at"]) == ("demoted", None)
 
 
 @pytest.mark.parametrize("who", ["user", "viewer", "operator", "engine"])
@@ -334,3 +349,15 @@ def test_of_32_claims_at_once_the_cooldown_lets_one_through(
         )
     assert sum(claim["claimed"] for claim in claims) == 1
     assert all(claim["reason"] for claim in claims if not claim["claimed"])
+
+
+def test_a_burst_of_violations_is_told_once(engine: Rest, pattern_id: str) -> None:
+    """Once a minute for the same laws; other laws are another story."""
+
+    def violate(*laws: int) -> None:
+        verdict = {"laws": [{"law": law, "outcome": "fail"} for law in laws], "compliant": False}
+        engine.call("record_violation_v1", p_pattern_id=pattern_id, p_validation=verdict)
+
+    for laws in ((4,), (4,), (2, 4), (4,), (2, 4)):
+        violate(*laws)
+    assert len(_events(engine, "constitutional_violation", pattern_id)) == 2

@@ -115,6 +115,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.archive_patterns(interval)": [],
     "ops_internal.attach_signatures(jsonb,uuid)": ENGINE,
     "ops_internal.backoff(integer)": ENGINE,
+    "ops_internal.failed_laws(jsonb)": ENGINE,
     "ops_internal.beta_below(double precision,double precision,double precision)": [],
     "ops_internal.beta_lower_bound(double precision,double precision)": [],
     "ops_internal.both_patterns(uuid,uuid)": [],

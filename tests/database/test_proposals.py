@@ -10,7 +10,13 @@ from tests.conftest import RefusedError
 from tests.database.proposing import mend, message
 from tests.database.steering import events, refused
 
-from pattern_engine.errors import FixNotPinned, OwnFix, ProposalClosed, UnknownPattern
+from pattern_engine.errors import (
+    FixNotPinned,
+    InvalidParameters,
+    OwnFix,
+    ProposalClosed,
+    UnknownPattern,
+)
 from pattern_engine.fixes.execution import Limits
 
 if TYPE_CHECKING:
@@ -81,7 +87,7 @@ def test_a_fix_is_proposed_looked_at_approved_and_runs(
 
 
 def test_a_dry_run_leaves_nothing_and_counts_cascades(
-    desk: Desk, orders: Orders, operator: Person, database: Sql
+    desk: Desk, orders: Orders, operator: Person, administrator: Person, database: Sql
 ) -> None:
     """Rows that go with others count, by table; afterwards all of them are there."""
     lines = f"{orders.name}_lines"
@@ -100,6 +106,8 @@ def test_a_dry_run_leaves_nothing_and_counts_cascades(
     assert proposal.dry_run is not None
     assert proposal.dry_run["tables"] == {orders.name: 2, lines: 6}
     assert (proposal.dry_run["rows_touched"], proposal.dry_run["is_over_cap"]) == (8, True)
+    with pytest.raises(InvalidParameters, match="touched 8 rows"):
+        desk.decide(proposal, administrator)
     assert orders.count("broken") == 10
     left = database.connection.execute(SQL("select count(*) as n from {}").format(table))
     assert left.fetchone() == {"n": 30}

@@ -255,6 +255,27 @@ def test_a_run_that_has_not_ended_or_failed_is_not_taken_back(
     assert "did not succeed" in told.words
 
 
+def test_what_failed_outside_the_database_may_be_taken_back(
+    operator: Person, patterns: Patterns, engine: Rest
+) -> None:
+    """It may have done the half of its work, which of SQL is never kept."""
+    pattern_id = patterns.new()
+    undo_script = "echo back"
+    patterns.approve(
+        pattern_id,
+        "echo there; exit 1",
+        type="bash",
+        undo_script=undo_script,
+        prepared_undo_script=undo_script,
+    )
+    run = patterns.claim(pattern_id)["application_id"]
+    outcome = {"success": False, "error": "exit code 1", "execution_time_ms": 1}
+    engine.call("finish_application_v1", p_application_id=run, p_outcome=outcome)
+    undo = operator.rest.call("start_rollback_v1", p_application_id=run)
+    claims = engine.select("pattern_claims", application_id=f"eq.{undo['application_id']}")
+    assert [(claim["purpose"], claim["undoes"]) for claim in claims] == [("undo", run)]
+
+
 def test_what_is_no_run_is_not_taken_back(
     operator: Person, patterns: Patterns, engine: Rest
 ) -> None:

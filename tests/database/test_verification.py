@@ -71,7 +71,9 @@ def test_silence_with_traffic_for_the_window_is_verified(
     assert _events(engine, pattern_id, "fix_verified", "fix_failed") == ["fix_verified"]
 
 
-@pytest.mark.parametrize("where", ["nowhere", "another source", "before", "after"])
+@pytest.mark.parametrize(
+    "where", ["nowhere", "another source", "another writer", "before", "after"]
+)
 def test_without_traffic_nothing_is_proved(
     engine: Rest, patterns: Patterns, outcomes: Outcomes, pattern_id: str, source: str, where: str
 ) -> None:
@@ -80,6 +82,8 @@ def test_without_traffic_nothing_is_proved(
     outcomes.passes(pattern_id, WINDOW + 10)
     if where == "another source":
         outcomes.traffic(patterns.word(), WINDOW / 2)
+    elif where == "another writer":
+        outcomes.traffic(source, WINDOW / 2, "authenticated")
     elif where == "before":
         outcomes.traffic(source, WINDOW + 20)
     elif where == "after":
@@ -105,7 +109,46 @@ def test_an_error_without_a_source_is_judged_by_rows_without_one(
         database.run(
             "insert into ops.system_logs (message, created_at) values ('x', now() - interval '9 s')"
         )
+        assert database.value(judged, claimed) == "inconclusive", "another role vouched for it"
+        database.run("update ops.system_logs set written_by = 'service_role' where source is null")
         assert database.value(judged, claimed) == "verified"
+
+
+def test_what_a_signed_up_user_writes_fails_no_fix(
+    patterns: Patterns, outcomes: Outcomes, source: str
+) -> None:
+    """Rows that could not fire the fix do not speak against it; an approval may trust users."""
+    for trusted, expected in ((["service_role"], "pending"), (["authenticated"], "failed")):
+        pattern_id = patterns.new()
+        patterns.approve(pattern_id, parameters={"trusted_writers": trusted})
+        run = outcomes.finish(pattern_id, source=source)
+        outcomes.passes(pattern_id, 10)
+        outcomes.occurs(pattern_id, 5, writer="authenticated")
+        outcomes.judge(pattern_id)
+        assert outcomes.of(run)["outcome"] == expected
+
+
+def test_an_alias_that_fires_no_fix_fails_none(
+    patterns: Patterns, outcomes: Outcomes, database: Sql, pattern_id: str, source: str
+) -> None:
+    """A wrong merge takes no good fix out of use; once the alias is confirmed, it counts."""
+    alias = patterns.word("pattern")
+    database.run(
+        """insert into ops.pattern_signatures (signature, pattern_id, algorithm, template, created_at)
+           values (%s, %s, 'grouping/v1', 'alias', clock_timestamp())""",
+        alias,
+        pattern_id,
+    )
+    run = outcomes.finish(pattern_id, source=source)
+    outcomes.passes(pattern_id, 10)
+    outcomes.occurs(pattern_id, 5, signature=alias)
+    outcomes.judge(pattern_id)
+    assert outcomes.of(run)["outcome"] == "pending"
+    database.run(
+        "update ops.pattern_signatures set confirmed_at = now() where signature = %s", alias
+    )
+    outcomes.judge(pattern_id)
+    assert outcomes.of(run)["outcome"] == "failed"
 
 
 def test_a_recurrence_is_failed_at_once(

@@ -159,8 +159,31 @@ def test_a_run_that_had_ended_well_stays_so(wire: Wire, database: Database) -> N
     assert running.run(database, ID, None, 5000, Facilities())["success"] is True
 
 
-def test_an_outcome_that_cannot_be_recorded_is_an_error(wire: Wire, database: Database) -> None:
+def test_an_outcome_is_recorded_once_the_database_is_back(
+    wire: Wire, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known is not lost because it was away for a moment; recording twice is safe."""
+    monkeypatch.setattr(running, "RECORDING_PAUSES_SECONDS", (0.01, 0.01))
+    answers = iter([httpx.ConnectError("refused"), httpx.ReadTimeout("slow")])
+
+    def finish(sent: dict[str, Any]) -> dict[str, Any]:
+        problem = next(answers, None)
+        if problem is not None:
+            raise problem
+        return finished(sent)
+
+    wire.replies["run_application_v1"] = httpx.ReadError("reset")
+    wire.replies["cancel_application_v1"] = False
+    wire.replies["finish_application_v1"] = finish
+    assert running.run(database, ID, None, 5000, Facilities())["success"] is False
+    assert wire.names.count("finish_application_v1") >= 3
+
+
+def test_an_outcome_that_cannot_be_recorded_is_an_error(
+    wire: Wire, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the database gone nobody knows how it ended, and nobody claims to."""
+    monkeypatch.setattr(running, "RECORDING_PAUSES_SECONDS", (0.01,))
     for name in ("run_application_v1", "cancel_application_v1", "finish_application_v1"):
         wire.replies[name] = httpx.ConnectError("refused")
     with pytest.raises(DatabaseUnreachable):
