@@ -12,6 +12,7 @@ import copy
 import re
 import shutil
 import tempfile
+import threading
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -343,11 +344,30 @@ class People:
         return person
 
 
+class ClientOfThreads(httpx.Client):
+    """Sends with a client of the calling thread's own.
+
+    A pool that many threads share now and then closes a connection that another has just taken.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(timeout=60)
+        self._own = threading.local()
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send a request; patient enough for many callers at once."""
+        if not hasattr(self._own, "client"):
+            # What it speaks to has no certificate, and reading all of them takes time.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._own.client = httpx.Client(timeout=60, limits=limits, verify=False)
+        response: httpx.Response = self._own.client.send(request, **options)
+        return response
+
+
 @pytest.fixture(scope="session")
 def http_client() -> Iterator[httpx.Client]:
-    """One pool of connections for all clients; patient enough for many callers at once."""
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
-    with httpx.Client(timeout=60, limits=limits) as client:
+    """What all callers of a session send with."""
+    with ClientOfThreads() as client:
         yield client
 
 
