@@ -274,6 +274,30 @@ $$;
 comment on function ops_internal.latest_fix(uuid) is 'The latest version of a pattern''s fix, disabled or not; null without one.';
 revoke all on function ops_internal.latest_fix(uuid) from public, anon, authenticated, service_role;
 
+create function ops_internal.require_secrets(p_names text []) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  missing text;
+begin
+  select names.name into missing
+  from unnest(p_names) as names (name)
+  where not exists (select from vault.decrypted_secrets as secrets where secrets.name = names.name)
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'PL026',
+      message = format('Vault has no secret named %s', missing),
+      hint = 'select vault.create_secret(value, name) as the database''s owner.';
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_secrets(text []) is 'Raises PL026 where Vault lacks one of these secrets.';
+revoke all on function ops_internal.require_secrets(text []) from public, anon, authenticated, service_role;
+
 create function ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) returns ops.error_patterns
 language plpgsql
 set search_path = ''
@@ -286,6 +310,8 @@ begin
     raise exception using
       errcode = 'PL022', message = format('%s is no mode', coalesce(fix.mode, 'null')), hint = 'Approve a fix as live or as shadow.';
   end if;
+  -- Said now, and not by the first error that it was to heal.
+  perform ops_internal.require_secrets(fix.secrets);
   fix.id := nextval('ops.pattern_fixes_id_seq');
   fix.version := coalesce((ops_internal.latest_fix(fix.pattern_id)).version, 0) + 1;
   fix.approved_by := p_person;

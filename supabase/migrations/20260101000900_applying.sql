@@ -137,7 +137,6 @@ as $$
 declare
   pinned record;
   fix ops.pattern_fixes;
-  missing text;
 begin
   select * into pinned from ops_internal.pinned_fix(p_application_id);
   select fixes.* into fix
@@ -145,16 +144,7 @@ begin
   inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
   where claims.application_id = p_application_id;
 
-  select names.name into missing
-  from unnest(fix.secrets) as names (name)
-  where not exists (select from vault.decrypted_secrets as secrets where secrets.name = names.name)
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'PL026',
-      message = format('Vault has no secret named %s', missing),
-      hint = 'select vault.create_secret(value, name) as the database''s owner.';
-  end if;
+  perform ops_internal.require_secrets(fix.secrets);
 
   return jsonb_build_object(
     'fix_type', fix.fix_type,
@@ -625,6 +615,25 @@ comment on function ops_internal.run_lock_class() is 'First half of the advisory
 revoke all on function ops_internal.run_lock_class() from public, anon, authenticated, service_role;
 grant execute on function ops_internal.run_lock_class() to service_role;
 
+create function ops_internal.told_failure(p_state text, p_problem text, p_detail text, p_hint text) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- PostgreSQL's own details may quote a row, and so does the message where a value has the wrong form; ours do not.
+  select concat_ws(
+    '. ',
+    case when p_state like '22%' then regexp_replace(p_problem, '".*"', '"…"') else p_problem end,
+    case when p_state like 'PL%' then nullif(p_detail, '') end,
+    nullif(p_hint, ''),
+    case when p_state = '42501' and p_problem like 'permission denied for table%' then 'Run: pattern-engine fixer grant TABLE' end
+  )
+$$;
+
+comment on function ops_internal.told_failure(text, text, text, text) is 'Why a script failed, for people: what to do with it, and no value of a row.';
+revoke all on function ops_internal.told_failure(text, text, text, text) from public, anon, authenticated, service_role;
+grant execute on function ops_internal.told_failure(text, text, text, text) to service_role;
+
 create function ops.run_application_v1(p_application_id uuid) returns jsonb
 language plpgsql
 set search_path = ''
@@ -663,13 +672,7 @@ begin
       outcome := jsonb_build_object(
         'success', false,
         'sqlstate', state,
-        -- PostgreSQL's own details may quote a row, and so does the message where a value has the wrong form; ours do not.
-        'error', concat_ws(
-          '. ',
-          case when state like '22%' then regexp_replace(problem, '".*"', '"…"') else problem end,
-          case when state like 'PL%' then nullif(detail, '') end,
-          nullif(hint, '')
-        ),
+        'error', ops_internal.told_failure(state, problem, detail, hint),
         -- A fix that was refused did not run.
         'started', state not in ('PL006', 'PL008', 'PL014', 'PL024'),
         'stopped', case state when 'PL007' then 'rows' end

@@ -242,7 +242,7 @@ begin
       outcomes := outcomes || case
         when state = 'PL025' then detail::jsonb || '{"success": true, "error": null}'
         else jsonb_build_object(
-          'success', false, 'sqlstate', state, 'error', concat_ws('. ', problem, nullif(hint, '')),
+          'success', false, 'sqlstate', state, 'error', ops_internal.told_failure(state, problem, null, hint),
           'rows_touched', 0, 'tables', '{}'::jsonb, 'rows_before', null, 'rows_after', null
         )
       end;

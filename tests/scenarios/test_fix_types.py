@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.scenarios.test_fixes import Life, life
-from tests.scenarios.test_loop import faulty_rows
+from tests.scenarios.test_loop import faulty_rows, log_error, pattern_of
 from tests.tls import https_server
 from tests.waiting import eventually
 
@@ -93,15 +93,29 @@ def test_a_request_carries_secret_and_idempotency_key(
     assert life.fault.word not in kept
 
 
-def test_a_secret_that_is_missing_is_said(life: Life, service: HttpsServer) -> None:
-    """The fix does not run, nothing is sent, and the record names the secret."""
+def test_a_secret_that_is_missing_is_said(
+    life: Life, service: HttpsServer, secret: str, database: Sql
+) -> None:
+    """At the approval; and where it went since, the fix does not run and nothing is sent."""
     request = {
         "method": "POST",
         "url": f"https://localhost:{service.port}/restart",
-        "headers": {"Authorization": {"secret": "nobody_made_it"}},
+        "headers": {"Authorization": {"secret": secret}},
     }
+    fix = {
+        "pattern_id": pattern_of(life.engine, log_error(life.engine, life.fault))["pattern_id"],
+        "auto_fix_script": json.dumps(request).replace(secret, "nobody_made_it"),
+        "auto_fix_type": "api_call",
+        "auto_fix_parameters": {"allowed_hosts": ["localhost"]},
+        "approved_by": life.administrator.id,
+    }
+    answer = life.functions.call("approve", fix, token=life.administrator.token)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "missing_secret")
+    assert "nobody_made_it" in answer.json()["error"]["message"]
+
     life.approve_as("api_call", json.dumps(request), {"allowed_hosts": ["localhost"]})
-    assert "nobody_made_it" in life.refused()
+    database.run("delete from vault.secrets where name = %s", secret)
+    assert secret in life.refused()
     assert service.seen == []
 
 
