@@ -35,11 +35,11 @@ from pattern_engine.fixes.api_call.references import (
     references,
     with_parameters,
 )
-from pattern_engine.fixes.api_call.urls import AllowedHosts, Place, RefusedUrlError, read_url
 from pattern_engine.fixes.credentials import credential_by_name, literal_credential
+from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
 
 if TYPE_CHECKING:
-    from pattern_engine.fixes.api_call.addresses import Network
+    from pattern_engine.fixes.addresses import Network
 
 __all__ = ["BODILESS", "analyse"]
 

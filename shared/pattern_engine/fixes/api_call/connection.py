@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import httpcore
 
-from pattern_engine.fixes.api_call.addresses import all_reachable
+from pattern_engine.fixes.addresses import all_reachable
 
 if TYPE_CHECKING:
-    from pattern_engine.fixes.api_call.addresses import Network
-    from pattern_engine.fixes.api_call.urls import Place
+    from pattern_engine.fixes.addresses import Network
     from pattern_engine.fixes.execution import Stop
+    from pattern_engine.fixes.urls import Place
 
 __all__ = [
     "Answer",

@@ -26,14 +26,14 @@ from pattern_engine.fixes.api_call.connection import (
     trusted,
 )
 from pattern_engine.fixes.api_call.request import UnsendableError, built, plan
-from pattern_engine.fixes.api_call.urls import AllowedHosts, Place, RefusedUrlError, read_url
 from pattern_engine.fixes.execution import Outcome
 from pattern_engine.fixes.retries import pauses
+from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pattern_engine.fixes.api_call.addresses import Network
+    from pattern_engine.fixes.addresses import Network
     from pattern_engine.fixes.api_call.request import Call
     from pattern_engine.fixes.execution import Facilities, Job
 

@@ -9,12 +9,12 @@ from urllib.parse import quote, urlencode
 
 from pattern_engine.fixes.api_call.headers import header_text, is_form
 from pattern_engine.fixes.api_call.references import UnsendableError, is_secret, with_error
-from pattern_engine.fixes.api_call.urls import Place, read_url
+from pattern_engine.fixes.urls import Place, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from pattern_engine.fixes.api_call.addresses import Network
+    from pattern_engine.fixes.addresses import Network
     from pattern_engine.fixes.execution import Job
 
 __all__ = ["MASK", "Call", "UnsendableError", "built", "plan"]

@@ -53,7 +53,7 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
     if problem := unreadable(script):
         return _refused(problem)
     try:
-        allowed = hosts.public_hosts(parameters or {})
+        allowed = tuple(hosts.allowed_hosts(parameters or {}) or ())
     except ValueError as failure:
         return _refused(Finding("parameters", str(failure)))
     program = deno.find()

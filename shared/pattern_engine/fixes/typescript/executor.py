@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pattern_engine.fixes.addresses import NOT_PUBLIC_4
 from pattern_engine.fixes.bounded import Ended, run_bounded
 from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome, Stop
 from pattern_engine.fixes.retries import pauses
@@ -41,15 +42,7 @@ _MB: Final = 1024 * 1024
 _ERROR_KEYS: Final = ("message", "source", "captured", "system_log_id")
 _ERROR_CHARACTERS: Final = 500
 _NEVER_SETTLES: Final = "Top-level await promise never resolved"
-#: What no public name may lead to. Of version 6 Deno can deny addresses, not networks.
-_PRIVATE: Final = tuple(
-    ipaddress.IPv4Network(network)
-    for network in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-        *("172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4"),
-        "240.0.0.0/4",
-    )
-)
+#: Of version 6 Deno can deny addresses, not networks.
 _PRIVATE_6: Final = (ipaddress.IPv6Address("::1"), ipaddress.IPv6Address("::"))
 _STOPPED: Final[dict[Stop, str]] = {
     "time": "the script was stopped after {limits.timeout_ms} ms",
@@ -97,10 +90,9 @@ class Typescript:
         return outcome
 
     def _permissions(self, job: Job) -> Iterable[str]:
-        reachable = hosts.allowed_hosts(job.parameters)
+        reachable = hosts.allowed_hosts(job.parameters, self._facilities.api_networks)
         if reachable:
-            named = (host if ":" in host else f"{host}:443" for host in reachable)
-            yield f"--allow-net={','.join(named)}"
+            yield f"--allow-net={','.join(reachable.endpoints)}"
             yield f"--deny-net={','.join(self._unreachable())}"
             if self._facilities.api_ca_file:
                 yield f"--cert={self._facilities.api_ca_file}"
@@ -110,7 +102,7 @@ class Typescript:
     def _unreachable(self) -> Iterable[str]:
         """Private addresses without those that this deployment offers."""
         offered = self._facilities.api_networks
-        networks: list[IPv4Network] = list(_PRIVATE)
+        networks: list[IPv4Network] = list(NOT_PUBLIC_4)
         for one in offered:
             if one.version == 4:
                 networks = [part for network in networks for part in _without(network, one)]

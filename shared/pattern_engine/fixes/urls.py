@@ -1,4 +1,4 @@
-"""Addresses of the web as an api_call may name them, and the list of hosts that it may reach.
+"""Addresses of the web as a fix may name them, and the list of hosts that it may reach.
 
 Parsers of URLs disagree about everything unusual, and each disagreement has been a way around a
 list of hosts. So nothing unusual is read here: one form is accepted, in ASCII, and the rest is
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
+from pattern_engine.fixes.addresses import Address, is_reachable
 from pattern_engine.fixes.analysis import Finding
-from pattern_engine.fixes.api_call.addresses import Address, is_reachable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from pattern_engine.fixes.api_call.addresses import Network
+    from pattern_engine.fixes.addresses import Network
 
 __all__ = ["AllowedHosts", "Place", "RefusedUrlError", "read_url"]
 
@@ -58,7 +58,7 @@ _LOCAL_ZONES: Final = frozenset(
 
 
 class RefusedUrlError(Exception):
-    """A URL or a host that an api_call may not name."""
+    """A URL or a host that a fix may not name."""
 
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
@@ -76,10 +76,14 @@ class Place:
     """Path and query, as they are sent."""
 
     @property
+    def endpoint(self) -> str:
+        """Host and port, the usual one too."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def authority(self) -> str:
         """Host and port as a URL and the header Host have them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORT else f"{host}:{self.port}"
+        return self.endpoint.removesuffix(f":{DEFAULT_PORT}")
 
     @property
     def url(self) -> str:
@@ -227,7 +231,8 @@ class AllowedHosts:
                 'the parameter allowed_hosts must list the hosts, as in ["api.example.com"]',
             )
         self._networks = networks
-        self._authorities = frozenset(self._read(entry) for entry in listed)
+        self._places = [self._read(entry) for entry in listed]
+        self._authorities = frozenset(place.authority for place in self._places)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._authorities))
@@ -235,14 +240,19 @@ class AllowedHosts:
     def __contains__(self, place: Place) -> bool:
         return place.authority in self._authorities or self._is_open(place)
 
-    def _read(self, entry: object) -> str:
+    @property
+    def endpoints(self) -> list[str]:
+        """The hosts as `host:port`, sorted; where no port is named it is 443."""
+        return sorted({place.endpoint for place in self._places})
+
+    def _read(self, entry: object) -> Place:
         if not isinstance(entry, str) or not set("*/?#@").isdisjoint(entry):
             raise RefusedUrlError(
                 "allowed_hosts",
                 f"allowed_hosts holds {entry!r}; it may hold host or host:port, no wildcards",
             )
         try:
-            return read_url(f"https://{entry}/", self._networks).authority
+            return read_url(f"https://{entry}/", self._networks)
         except RefusedUrlError as problem:
             raise RefusedUrlError(
                 problem.finding.rule, f"allowed_hosts holds {entry!r}: {problem}"

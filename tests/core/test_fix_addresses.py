@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pattern_engine.fixes.api_call.addresses import all_reachable, is_reachable
+from pattern_engine.fixes.addresses import all_reachable, is_reachable
 
 PUBLIC = [
     "1.1.1.1",

@@ -1,4 +1,4 @@
-"""Which addresses of the Internet an api_call may reach: public ones, and nothing around us.
+"""Which addresses of the Internet a fix may reach: public ones, and nothing around us.
 
 The tables are those of IANA's registries of special-purpose addresses (RFC 6890, and what came
 after it), and the two public addresses at which clouds answer for the machine itself. Of IPv6 only
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Address", "Network", "all_reachable", "is_reachable"]
+__all__ = ["NOT_PUBLIC_4", "Address", "Network", "all_reachable", "is_reachable"]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_NOT_PUBLIC_4: Final = tuple(
+NOT_PUBLIC_4: Final = tuple(
     map(
         IPv4Network,
         (
@@ -69,7 +69,7 @@ def is_reachable(address: Address, networks: Iterable[Network] = ()) -> bool:
     if any(asked in network for network in networks):
         return True
     if isinstance(address, IPv4Address):
-        return not any(address in network for network in _NOT_PUBLIC_4)
+        return not any(address in network for network in NOT_PUBLIC_4)
     return address in _PUBLIC_6 and not any(address in network for network in _NOT_PUBLIC_6)
 
 
