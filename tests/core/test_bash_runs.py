@@ -220,7 +220,7 @@ def test_the_host_is_not_there(tmp_path: Path) -> None:
 def test_nothing_outside_can_be_written(write: str) -> None:
     """Only the working directory and /tmp can be."""
     assert not run(write).success
-    assert run("echo x > /work/x && echo x > /tmp/x && echo ok").output == "ok\n"
+    assert run("echo x > /box/x && echo x > /tmp/x && echo ok").output == "ok\n"
 
 
 @needs_box
@@ -333,9 +333,9 @@ def test_what_a_script_leaves_behind_ends_with_it() -> None:
 def test_no_file_is_left_on_the_host() -> None:
     """All that a script writes is in memory that goes with the box."""
     name = f"left-behind-{os.getpid()}"
-    assert run(f"touch /tmp/{name} /work/{name}; ls /work/{name}").success
+    assert run(f"touch /tmp/{name} /box/{name}; ls /box/{name}").success
     assert not Path(f"/tmp/{name}").exists()
-    assert not Path(f"/work/{name}").exists()
+    assert not Path(f"/box/{name}").exists()
     assert run("ls").output == "error.json\nparams.json\n"
 
 
@@ -369,7 +369,7 @@ def test_memory_is_limited_for_all_processes_together(hog: str) -> None:
 
 
 @needs_box
-@pytest.mark.parametrize("where", ["/work", "/tmp"])
+@pytest.mark.parametrize("where", ["/box", "/tmp"])
 def test_no_more_can_be_written_than_the_box_has_room_for(where: str) -> None:
     """In one file or in many; the host's disk is not touched."""
     outcome = run(

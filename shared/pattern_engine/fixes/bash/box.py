@@ -1,6 +1,6 @@
 """The box in which a bash fix runs: bubblewrap with nothing of the host but its programs.
 
-In the box: /usr read-only; a minimal /dev, and a /proc of its own processes; /tmp and /work, in
+In the box: /usr read-only; a minimal /dev, and a /proc of its own processes; /tmp and /box, in
 memory, small, and the only places to write to. No network, no capability, no way to gain one, no
 user namespace inside, nobody's user. Root starts the box as nobody: a process that is the host's
 root, even without capabilities, may write to /proc/sys, and is exempt from the limit on processes.
@@ -63,13 +63,13 @@ def run_boxed(script: str, files: Mapping[str, str], limits: Limits) -> Ended:
             name: stack.enter_context(_in_memory(text.encode())) for name, text in files.items()
         }
         inside = [
-            word for name, at in placed.items() for word in ("--file", str(at), f"/work/{name}")
+            word for name, at in placed.items() for word in ("--file", str(at), f"/box/{name}")
         ]
         ended = run_bounded(
             [
                 *(bwrap, "--json-status-fd", str(status), "--seccomp", str(seccomp)),
                 *_box(),
-                *("--chdir", "/work", *inside, "--ro-bind-data", str(code), "/fix"),
+                *("--chdir", "/box", *inside, "--ro-bind-data", str(code), "/fix"),
                 *("--remount-ro", "/", "--", "bash", "-c", _limited(limits)),
             ],
             cwd="/",
@@ -120,13 +120,13 @@ def _box() -> list[str]:
         *("--unshare-cgroup", "--disable-userns", "--uid", str(_NOBODY), "--gid", str(_NOBODY)),
         *("--hostname", "box", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
         *("--clearenv", "--setenv", "PATH", "/usr/bin:/bin"),
-        *("--setenv", "HOME", "/work", "--setenv", "LANG", "C.UTF-8"),
+        *("--setenv", "HOME", "/box", "--setenv", "LANG", "C.UTF-8"),
         # What an operator installed by hand, our own package perhaps, is nobody's business.
         *("--ro-bind", "/usr", "/usr", "--tmpfs", "/usr/local", "--remount-ro", "/usr/local"),
         *_system(),
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(WORK_BYTES // 2), "--tmpfs", "/tmp"),  # noqa: S108  the box's own
-        *("--size", str(WORK_BYTES), "--tmpfs", "/work"),
+        *("--size", str(WORK_BYTES), "--tmpfs", "/box"),
     ]
 
 
