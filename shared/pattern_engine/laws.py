@@ -7,7 +7,10 @@ done for how many errors, rhythm is when. `pattern_engine.constitution` makes ve
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pattern_engine.fibonacci import fibonacci
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -294,9 +297,7 @@ def backoff_seconds(thresholds: Thresholds, consecutive_failures: int) -> float:
 
     The cooldown times 1, 1, 2, 3, 5, 8, … for 0, 1, 2, 3, 4, 5, … failures.
     """
-    factor, following = 1, 1
-    for _ in range(consecutive_failures):
-        factor, following = following, factor + following
+    factor = next(itertools.islice(fibonacci(), consecutive_failures, None))
     return thresholds.cooldown_seconds * factor
 
 

@@ -1,18 +1,50 @@
-"""Pauses between the tries of one fix."""
+"""Trying a fix again: how long to pause, and when."""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import time
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pattern_engine.fibonacci import fibonacci
 
-__all__ = ["pauses"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pattern_engine.fixes.execution import Job, Outcome
+
+__all__ = ["pauses", "tried"]
 
 
 def pauses() -> Iterator[float]:
     """Seconds between tries: the Fibonacci sequence times a tenth of a second."""
-    pause, following = 1, 1
-    while True:
-        yield pause / 10
-        pause, following = following, pause + following
+    return (number / 10 for number in fibonacci())
+
+
+def tried(job: Job, once: Callable[[int], Outcome]) -> Outcome:
+    """Run a script that may be run again only where its approval says so: `retry_safe` is true.
+
+    A failure of the script itself, at no limit, is tried again, up to `max_retries` times. `once`
+    gets the milliseconds, 1 or more, that are left of `timeout_ms`, which all tries have together.
+    The outcome is that of the last try; it started if any did, and its duration is that of all.
+    """
+    began = time.monotonic()
+
+    def spent_ms() -> int:
+        return round((time.monotonic() - began) * 1000)
+
+    def left_ms() -> int:
+        return max(1, job.limits.timeout_ms - spent_ms())
+
+    retries = job.limits.max_retries if job.parameters.get("retry_safe") is True else 0
+    outcome = once(left_ms())
+    started = outcome.started
+    for pause in itertools.islice(pauses(), retries):
+        if outcome.success or outcome.stopped or not outcome.started:
+            break
+        if left_ms() <= pause * 1000:
+            break
+        time.sleep(pause)
+        outcome = once(left_ms())
+    return dataclasses.replace(outcome, started=started, duration_ms=spent_ms())

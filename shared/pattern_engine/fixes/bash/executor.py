@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine.fixes.bash.box import BoxError, prove_box, run_boxed
 from pattern_engine.fixes.execution import Outcome
-from pattern_engine.fixes.retries import pauses
+from pattern_engine.fixes.retries import tried
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pattern_engine.fixes.bounded import Ended
     from pattern_engine.fixes.execution import Facilities, Job, Limits
 
@@ -36,42 +37,21 @@ class Bash:
 
     def run(self, job: Job) -> Outcome:
         """Run a script to its end or to its limits."""
-        began = time.monotonic()
         if not self._facilities.bash:
             return Outcome(success=False, error=_SWITCHED_OFF, started=False)
-        try:
-            prove_box()
-            outcome = _tried(job, began)
-        except (BoxError, OSError, ValueError) as failure:
-            # Not readable as text (half a surrogate pair), or not to be started: nothing ran.
-            outcome = Outcome(success=False, error=str(failure), started=False)
-        return dataclasses.replace(outcome, duration_ms=round((time.monotonic() - began) * 1000))
+        return tried(job, lambda left_ms: _once(job, left_ms))
 
 
-def _tried(job: Job, began: float) -> Outcome:
-    """Run a script, and again after a failure where the job allows it."""
-    files = {
-        "params.json": json.dumps(dict(job.parameters), ensure_ascii=False),
-        "error.json": json.dumps(dict(job.error), ensure_ascii=False),
-    }
-    deadline = began + job.limits.timeout_ms / 1000
-    again = job.limits.max_retries if job.parameters.get("retry_safe") is True else 0
-    outcome = _outcome(job, files, deadline)
-    for pause in pauses():
-        if outcome.success or outcome.stopped or again == 0:
-            break
-        if time.monotonic() + pause >= deadline:
-            break
-        time.sleep(pause)
-        again -= 1
-        outcome = _outcome(job, files, deadline)
-    return outcome
-
-
-def _outcome(job: Job, files: dict[str, str], deadline: float) -> Outcome:
+def _once(job: Job, left_ms: int) -> Outcome:
     """Run a script once, within what is left of its time."""
-    left = max(1, round((deadline - time.monotonic()) * 1000))
-    ended = run_boxed(job.script, files, dataclasses.replace(job.limits, timeout_ms=left))
+    limits = dataclasses.replace(job.limits, timeout_ms=left_ms)
+    files = {"params.json": _written(job.parameters), "error.json": _written(job.error)}
+    try:
+        prove_box()
+        ended = run_boxed(job.script, files, limits)
+    except (BoxError, OSError, ValueError) as failure:
+        # Not readable as text (half a surrogate pair), or not to be started: nothing ran.
+        return Outcome(success=False, error=str(failure), started=False)
     error = _error(ended, job.limits)
     return Outcome(
         success=error is None,
@@ -79,6 +59,10 @@ def _outcome(job: Job, files: dict[str, str], deadline: float) -> Outcome:
         error=error,
         stopped=ended.stopped,
     )
+
+
+def _written(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False)
 
 
 def _error(ended: Ended, limits: Limits) -> str | None:

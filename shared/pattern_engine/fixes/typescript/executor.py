@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import itertools
 import json
 import re
 import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.addresses import NOT_PUBLIC_4
 from pattern_engine.fixes.bounded import Ended, run_bounded
 from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome, Stop
-from pattern_engine.fixes.retries import pauses
+from pattern_engine.fixes.retries import tried
 from pattern_engine.fixes.typescript import deno, hosts
 
 if TYPE_CHECKING:
@@ -68,11 +66,6 @@ class Typescript:
         It is tried again, up to `max_retries` times, only where the parameter `retry_safe` is true
         and it met no limit. All tries have `timeout_ms` together.
         """
-        started = time.monotonic()
-        outcome = self._tried(job, started)
-        return dataclasses.replace(outcome, duration_ms=round((time.monotonic() - started) * 1000))
-
-    def _tried(self, job: Job, started: float) -> Outcome:
         program = deno.find()
         if program is None:
             return Outcome(success=False, error=deno.MISSING, started=False)
@@ -80,14 +73,7 @@ class Typescript:
             command = [program, "run", *deno.CLOSED, *self._permissions(job)]
         except ValueError as failure:
             return Outcome(success=False, error=str(failure), started=False)
-        tries = 1 + (job.limits.max_retries if job.parameters.get("retry_safe") is True else 0)
-        outcome = _once(command, job, _left_ms(job, started))
-        for pause in itertools.islice(pauses(), tries - 1):
-            if outcome.success or outcome.stopped or _left_ms(job, started) <= pause * 1000:
-                break
-            time.sleep(pause)
-            outcome = _once(command, job, _left_ms(job, started))
-        return outcome
+        return tried(job, lambda left_ms: _once(command, job, left_ms))
 
     def _permissions(self, job: Job) -> Iterable[str]:
         reachable = hosts.allowed_hosts(job.parameters, self._facilities.api_networks)
@@ -117,10 +103,6 @@ def _without(network: IPv4Network, offered: IPv4Network) -> Iterable[IPv4Network
     if not network.overlaps(offered):
         return [network]
     return [] if network.subnet_of(offered) else network.address_exclude(offered)
-
-
-def _left_ms(job: Job, started: float) -> int:
-    return job.limits.timeout_ms - round((time.monotonic() - started) * 1000)
 
 
 def _once(command: list[str], job: Job, left_ms: int) -> Outcome:
