@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         CandidateFix,
         CandidatePattern,
         CandidateQuery,
+        ClaimRequest,
+        Json,
         Refusal,
     )
     from pattern_engine.settings import Settings
@@ -152,22 +154,35 @@ def heal(
     reason = _tampering(fix, analysis)
     if reason is not None:
         return _refuse_changed_fix(database, sighting, candidate, reason)
-    captured = _captured(sighting)
-    circumstances = _circumstances(
-        candidate, pattern, fix, analysis, target(fix["target"], captured)
-    )
+    error = error_context(sighting)
+    of_target = target(fix["target"], error["captured"])
+    circumstances = _circumstances(candidate, pattern, fix, analysis, of_target)
     verdict = constitution.validate(circumstances, settings.thresholds)
+    validation = verdict.as_dict()
     if not verdict.compliant:
         if candidate["firing_patterns"] >= settings.thresholds.storm_patterns:
             policy = settings.thresholds.policy()
             database.stop_for_storm(candidate["firing_patterns"], policy)
-        database.record_violation(pattern["pattern_id"], verdict.as_dict())
+        database.record_violation(pattern["pattern_id"], validation)
         return ApplyResponse(
             applied=False,
             reason=UNCONSTITUTIONAL,
-            constitutional_validation=verdict.as_dict(),
+            constitutional_validation=validation,
         )
-    return _run(database, sighting, candidate, verdict.as_dict(), settings)
+    if candidate["log"] is not None:
+        # Whoever reports the error does not choose whose silence will judge the fix.
+        error["source"] = candidate["log"]["source"]
+    request: ClaimRequest = {
+        "pattern_id": pattern["pattern_id"],
+        "system_log_id": candidate["log"]["id"] if candidate["log"] else None,
+        "fix_version": fix["version"],
+        "sha256": fix["sha256"],
+        "validation": validation,
+        "error": error,
+        "target": of_target,
+        "policy": settings.thresholds.policy(),
+    }
+    return _run(database, sighting, candidate, request, settings)
 
 
 def _refuse_without_fix(
@@ -322,17 +337,22 @@ def _refuse_changed_fix(
         "system_log_id": sighting.system_log_id,
         "reason": reason,
     }
+    record_changed_fix(database, f"A fix was refused: {pattern['pattern_signature']}", metadata)
+    logs.error("fix_refused", **metadata)
+    return _refused(f"{reason}; disable it and approve it again")
+
+
+def record_changed_fix(database: Database, description: str, metadata: Json) -> None:
+    """Put on record that the stored fix, or its undo script, is not the approved one."""
     database.record_event(
         {
             "event_type": "fix_refused",
             "severity": "critical",
-            "description": f"A fix was refused: {pattern['pattern_signature']}",
+            "description": description,
             "metadata": metadata,
             "validation": None,
         }
     )
-    logs.error("fix_refused", **metadata)
-    return _refused(f"{reason}; disable it and approve it again")
 
 
 def _captured(sighting: Sighting) -> dict[str, str]:
@@ -372,30 +392,15 @@ def _run(
     database: Database,
     sighting: Sighting,
     candidate: Candidate,
-    validation: dict[str, Any],
+    request: ClaimRequest,
     settings: Settings,
 ) -> ApplyResponse:
     """Take the error in hand, run the fix, answer how it ended."""
-    pattern, fix, log = candidate["pattern"], candidate["fix"], candidate["log"]
+    pattern, fix = candidate["pattern"], candidate["fix"]
     assert pattern is not None  # noqa: S101  heal has looked
     assert fix is not None  # noqa: S101
-    error = error_context(sighting)
-    if log is not None:
-        # Whoever reports the error does not choose whose silence will judge the fix.
-        error["source"] = log["source"]
     try:
-        claim = database.claim_application(
-            {
-                "pattern_id": pattern["pattern_id"],
-                "system_log_id": log["id"] if log else None,
-                "fix_version": fix["version"],
-                "sha256": fix["sha256"],
-                "validation": validation,
-                "error": error,
-                "target": target(fix["target"], error["captured"]),
-                "policy": settings.thresholds.policy(),
-            }
-        )
+        claim = database.claim_application(request)
     except FixNotPinned as problem:
         return _refuse_changed_fix(database, sighting, candidate, problem.message)
     except (NoEnabledFix, FixesPaused, MissingSecret) as problem:

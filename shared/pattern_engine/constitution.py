@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from pattern_engine import laws
-from pattern_engine.laws import Figure, Part, backoff_seconds, is_quiet, system_entropy
+from pattern_engine.laws import Figure, Part, system_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +26,6 @@ __all__ = [
     "LawVerdict",
     "Outcome",
     "Verdict",
-    "backoff_seconds",
-    "is_quiet",
-    "system_entropy",
     "validate",
 ]
 

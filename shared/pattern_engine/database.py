@@ -175,10 +175,6 @@ class Database:
         answer = self._call("stop_for_storm_v1", {"p_patterns": patterns, "p_policy": policy})
         return str(answer)
 
-    def verify_applications(self) -> int:
-        """Decide every run that can be decided now, as the schedule does each minute."""
-        return cast("int", self._call("verify_applications_v1", {}))
-
     def approve_pattern(self, approval: Approval, caller: Caller) -> Json:
         """Approve a fix for a pattern, in the caller's name; answers the pattern."""
         arguments = {f"p_{name}": value for name, value in approval.items()}

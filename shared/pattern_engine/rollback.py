@@ -58,15 +58,8 @@ def _tell_changed_fix(
         "ordered_by": caller.user_id,
         "reason": reason,
     }
-    database.record_event(
-        {
-            "event_type": "fix_refused",
-            "severity": "critical",
-            "description": f"A roll-back was refused: {request.application_id}",
-            "metadata": metadata,
-            "validation": None,
-        }
-    )
+    description = f"A roll-back was refused: {request.application_id}"
+    application.record_changed_fix(database, description, metadata)
     logs.error("undo_refused", **metadata)
 
 

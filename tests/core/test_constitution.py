@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pattern_engine.constitution import (
-    Circumstances,
-    LawVerdict,
-    backoff_seconds,
-    is_quiet,
-    system_entropy,
-    validate,
-)
-from pattern_engine.laws import Part
+from pattern_engine.constitution import Circumstances, LawVerdict, validate
+from pattern_engine.laws import Part, backoff_seconds, is_quiet, system_entropy
 from pattern_engine.thresholds import Thresholds, quiet_hours
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
