@@ -53,7 +53,7 @@ as $$
 $$;
 
 comment on function ops_internal.backoff(integer) is
-  'How many cooldowns to wait after so many failures in a row: the Fibonacci sequence 1, 1, 2, 3, 5, … as in constitution.py.';
+  'How many cooldowns to wait after so many failures in a row: the Fibonacci sequence 1, 1, 2, 3, 5, … as in fibonacci.py.';
 
 create function ops_internal.brake(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) returns text
 language plpgsql

@@ -328,7 +328,9 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  failures constant integer := ops_internal.failures_in_a_row(p_fix);
+  failures constant integer := (
+    select patterns.consecutive_failures from ops.error_patterns as patterns where patterns.pattern_id = p_fix.pattern_id
+  );
   has_helped constant boolean := exists (
     select from ops.pattern_verifications as verifications
     where verifications.pattern_id = p_fix.pattern_id
@@ -355,7 +357,7 @@ end
 $$;
 
 comment on function ops_internal.break_circuit(ops.pattern_fixes, jsonb) is
-  'Takes a fix out of use that failed too often in a row: demoted at first, disabled if it fails again after a person put it back and before it helped.';
+  'Takes a fix out of use that failed too often in a row: demoted at first, disabled if it fails again after a person put it back and before it helped. Goes by the count that rating left with the pattern.';
 
 create function ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns void
 language plpgsql
@@ -394,6 +396,7 @@ as $$
 declare
   verification ops.pattern_verifications;
   decided integer := 0;
+  fix ops.pattern_fixes;
   policy jsonb;
 begin
   perform from ops.error_patterns where error_patterns.pattern_id = p_pattern_id for no key update;
@@ -410,20 +413,18 @@ begin
     if ops_internal.judge(verification) then
       decided := decided + 1;
     end if;
-    policy := verification.policy;
   end loop;
 
-  -- A script that failed by itself was decided when it was recorded.
-  if policy is null then
-    select verifications.policy into policy
-    from ops.pattern_verifications as verifications
-    where verifications.pattern_id = p_pattern_id
-    order by verifications.started_at desc
-    limit 1;
-  end if;
+  -- By what the engine was told when it last ran or rehearsed the fix.
+  select verifications.policy into policy
+  from ops.pattern_verifications as verifications
+  where verifications.pattern_id = p_pattern_id
+  order by verifications.started_at desc
+  limit 1;
   if policy is not null then
-    perform ops_internal.rate_pattern(p_pattern_id, ops_internal.latest_fix(p_pattern_id));
-    perform ops_internal.break_circuit(ops_internal.latest_fix(p_pattern_id), policy);
+    fix := ops_internal.latest_fix(p_pattern_id);
+    perform ops_internal.rate_pattern(p_pattern_id, fix);
+    perform ops_internal.break_circuit(fix, policy);
   end if;
   return decided;
 end
