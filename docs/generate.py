@@ -1,7 +1,7 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
 Pages: cli (from argparse), settings (from `pattern_engine.settings` and
-`pattern_engine.thresholds`), errors (from `pattern_engine.errors`), database (from the catalogue of
+`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), database (from the catalogue of
 a migrated database: that of the local stack, of `--db-url`, or of PATTERN_ENGINE_DB_URL), openapi.
 Without a page: all of them.
 
@@ -25,10 +25,11 @@ import psycopg
 from docs import catalogue
 from docs.markdown import code, table
 
-from pattern_engine import errors, openapi, settings, thresholds
+from pattern_engine import exceptions, settings, thresholds
 from pattern_engine.cli import build_parser
-from pattern_engine.cli.database import add_database, connect
+from pattern_engine.cli.login import add_database, connect
 from pattern_engine.local.errors import StackError
+from pattern_engine.serving import openapi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -246,7 +247,7 @@ def _attribute_docstrings(kind: type) -> dict[str, str]:
 
 _ERRORS = """# Errors
 
-Generated from `pattern_engine.errors` by `python -m docs.generate errors`.
+Generated from `pattern_engine.exceptions` by `python -m docs.generate errors`.
 
 Every answer of a function that is not a success has this shape, whatever went wrong:
 
@@ -276,21 +277,21 @@ raises which.
 
 def errors_page() -> str:
     """Return the page of the errors."""
-    states: dict[type[errors.PatternEngineError], list[str]] = {}
-    for state, kind in errors.BY_SQLSTATE.items():
+    states: dict[type[exceptions.PatternEngineError], list[str]] = {}
+    for state, kind in exceptions.BY_SQLSTATE.items():
         states.setdefault(kind, []).append(state)
     rows = [
         (
             "&emsp;" * depth + code(kind.code),
             kind.status,
-            errors.default_message(kind),
+            exceptions.default_message(kind),
             ", ".join(map(code, states.get(kind, []))),
         )
-        for depth, kind in _tree(errors.PatternEngineError)
+        for depth, kind in _tree(exceptions.PatternEngineError)
     ]
     of_ours = [
         (code(state), code(kind.code))
-        for state, kind in errors.BY_SQLSTATE.items()
+        for state, kind in exceptions.BY_SQLSTATE.items()
         if state[:2] == "PL"
     ]
     return (
@@ -306,11 +307,11 @@ _RECORDED = [
 
 
 def _tree(
-    kind: type[errors.PatternEngineError], depth: int = 0
-) -> Iterator[tuple[int, type[errors.PatternEngineError]]]:
+    kind: type[exceptions.PatternEngineError], depth: int = 0
+) -> Iterator[tuple[int, type[exceptions.PatternEngineError]]]:
     yield depth, kind
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__ == exceptions.__name__:
             yield from _tree(child, depth + 1)
 
 

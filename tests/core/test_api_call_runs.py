@@ -19,7 +19,8 @@ import pytest
 from tests.tls import Certificates, Exchange, HttpsServer, https_server, make_certificates
 
 from pattern_engine.fixes.api_call.executor import ApiCall
-from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome
+from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.settings import Facilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

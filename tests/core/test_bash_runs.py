@@ -21,7 +21,8 @@ from pattern_engine.fixes.bash.analysis import analyse
 from pattern_engine.fixes.bash.box import BoxError, prove_box
 from pattern_engine.fixes.bash.executor import Bash
 from pattern_engine.fixes.bash.seccomp import seccomp_filter
-from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome
+from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.settings import Facilities
 
 #: What the rules allow between a limit and the end of all that it stops.
 GRACE_MS = 1_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pattern_engine.classification import PATTERN_TYPES, classify, severity
+from pattern_engine.learning.classification import PATTERN_TYPES, classify, severity
 
 BY_TYPE = {
     "rls": [

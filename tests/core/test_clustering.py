@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pattern_engine.clustering import (
+from pattern_engine.overview.clustering import (
     DIVIDED_ABOVE,
     FEATURES,
     MAX_PARTS,

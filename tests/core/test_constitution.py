@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pattern_engine.constitution import Circumstances, LawVerdict, validate
-from pattern_engine.laws import Part, backoff_seconds, is_quiet, system_entropy
+from pattern_engine.laws.circumstances import Circumstances
+from pattern_engine.laws.parts import Part, backoff_seconds, is_quiet, system_entropy
+from pattern_engine.laws.verdict import LawVerdict, validate
 from pattern_engine.thresholds import Thresholds, quiet_hours
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pattern_engine import evidence, grouping
-from pattern_engine.evidence import Evidence
+from pattern_engine import grouping
+from pattern_engine.grouping import evidence
+from pattern_engine.grouping.evidence import Evidence
 
 FRAMES: list[dict[str, Any]] = [
     {"filename": "/srv/app/views.py", "function": "checkout", "in_app": True},

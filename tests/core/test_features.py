@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from pattern_engine import features
-from pattern_engine.features import Extractor, Feature, extract, extractor
+from pattern_engine.learning import features
+from pattern_engine.learning.features import Extractor, Feature, extract, extractor
 
 MESSAGE = "ERROR: relation missing (PGRST116) at https://example.com"
 

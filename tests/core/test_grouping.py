@@ -7,11 +7,11 @@ import time
 import pytest
 
 from pattern_engine import grouping
-from pattern_engine.grouping import v1
+from pattern_engine.grouping.v1 import normalizing
 
 
 def _signature(message: str) -> str:
-    return grouping.signature_of(grouping.normalize(message), v1.NAME)
+    return grouping.signature_of(grouping.normalize(message), normalizing.NAME)
 
 
 FROM_THE_SPECIFICATION = [
@@ -156,7 +156,7 @@ def test_messages_over_the_bound_are_marked() -> None:
     """What is cut off plays no part, and the template says that something was."""
     long = "word " * 2000
     template = grouping.normalize(long)
-    assert template.endswith(v1.TRUNCATED)
+    assert template.endswith(normalizing.TRUNCATED)
     assert template == grouping.normalize(long + "and more")
     assert grouping.normalize("word") != template
 
@@ -187,7 +187,7 @@ def _seconds(message: str) -> float:
 @pytest.mark.parametrize("unit", ADVERSARIAL)
 def test_normalising_takes_linear_time(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even without the bound, eight times the message takes eight times as long, not 64."""
-    monkeypatch.setattr(v1, "MAX_BYTES", 10**9)
+    monkeypatch.setattr(normalizing, "MAX_BYTES", 10**9)
     small, large = (unit * (size // len(unit)) for size in (4_000, 32_000))
     assert _seconds(large) < 24 * _seconds(small) + 0.002
 

@@ -9,14 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pattern_engine import grouping
-from pattern_engine.grouping import v1
-from pattern_engine.regexes import MAX_LENGTH, expression
+from pattern_engine.grouping.v1 import normalizing
+from pattern_engine.grouping.v1.expression import MAX_LENGTH, expression
 
 Matches = Callable[[str, str], bool]
 
 
 def _signature(message: str) -> str:
-    return grouping.signature_of(grouping.normalize(message), v1.NAME)
+    return grouping.signature_of(grouping.normalize(message), normalizing.NAME)
 
 
 UUID = "d290f1ee-6c54-4b01-90e6-d701748f0851"
@@ -90,7 +90,7 @@ def test_normalising_twice_is_normalising_once(message: str) -> None:
 def test_a_template_is_storable_bounded_and_folded(message: str) -> None:
     """A template fits in 4 KiB, Postgres can store it, and no ASCII capital is left."""
     template = grouping.normalize(message)
-    assert len(template.encode()) <= v1.MAX_BYTES
+    assert len(template.encode()) <= normalizing.MAX_BYTES
     assert "\0" not in template
     assert not re.search("[A-Z\t-\r]|  |^ | $", template)
 
@@ -98,7 +98,7 @@ def test_a_template_is_storable_bounded_and_folded(message: str) -> None:
 @given(EVERY)
 def test_case_and_white_space_do_not_count(message: str) -> None:
     """Messages that differ in ASCII case and in amounts of white space have one signature."""
-    if len(message.encode(errors="replace")) > v1.MAX_BYTES // 2:
+    if len(message.encode(errors="replace")) > normalizing.MAX_BYTES // 2:
         return
     shouted = re.sub("[a-z]+", lambda found: found[0].upper(), message)
     spaced = re.sub("[\t-\r ]+", "\n \t", shouted)
@@ -183,14 +183,16 @@ def test_messages_that_differ_in_values_share_signature_and_expression(
     assert matches_in_postgres(pattern, other)
 
 
-@pytest.mark.parametrize("size", [v1.MAX_BYTES - 1, v1.MAX_BYTES, v1.MAX_BYTES + 1])
+@pytest.mark.parametrize(
+    "size", [normalizing.MAX_BYTES - 1, normalizing.MAX_BYTES, normalizing.MAX_BYTES + 1]
+)
 @pytest.mark.parametrize("character", ["a", "é", "日", "😀"])
 def test_no_code_point_is_split(character: str, size: int) -> None:
     """The bound counts bytes and cuts between code points."""
     message = "x" * (size % len(character.encode())) + character * (size // len(character.encode()))
     template = grouping.normalize(message)
     assert "\ufffd" not in template
-    assert template.endswith("[truncated]") == (size > v1.MAX_BYTES)
+    assert template.endswith("[truncated]") == (size > normalizing.MAX_BYTES)
 
 
 REPEATED = [

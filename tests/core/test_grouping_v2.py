@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pattern_engine.grouping import v2
-from pattern_engine.grouping.v2_kinds import KINDS, kind_of
-from pattern_engine.grouping.v2_leaf import Index, alike, joined, leaf_of
-from pattern_engine.grouping.v2_traces import read_trace
+from pattern_engine.grouping.v2 import masking
+from pattern_engine.grouping.v2.kinds import KINDS, kind_of
+from pattern_engine.grouping.v2.leaf import Index, alike, joined, leaf_of
+from pattern_engine.grouping.v2.traces import read_trace
 
 
 def template(message: str) -> str:
     """Return the template of a message."""
-    return v2.mask(message).template
+    return masking.mask(message).template
 
 
 SAME = [
@@ -155,11 +155,11 @@ def test_known_wrong_cases_stay_as_they_are(
 def test_precedence_is_rule_fingerprint_trace_exception_message() -> None:
     """Whoever knows more decides."""
     trace = "TypeError: x\n    at load (/app/src/page.ts:1:2)"
-    assert v2.mask(trace, rule="r", fingerprint="f").basis == "rule"
-    assert v2.mask(trace, fingerprint="f").basis == "fingerprint"
-    assert v2.mask(trace, exception="TypeError").basis == "trace"
-    assert v2.mask("no", exception="TypeError").template == "TypeError: no"
-    assert v2.mask("no").basis == "message"
+    assert masking.mask(trace, rule="r", fingerprint="f").basis == "rule"
+    assert masking.mask(trace, fingerprint="f").basis == "fingerprint"
+    assert masking.mask(trace, exception="TypeError").basis == "trace"
+    assert masking.mask("no", exception="TypeError").template == "TypeError: no"
+    assert masking.mask("no").basis == "message"
 
 
 def test_a_trace_is_its_types_and_own_frames() -> None:
@@ -180,12 +180,12 @@ def test_the_message_counts_where_no_own_frame_is_left() -> None:
 
 def test_values_are_kept_with_their_kinds() -> None:
     """What was masked is there for fixes and for people."""
-    masked = v2.mask(
+    masked = masking.mask(
         "user 3f2504e0-4f89-11d3-9a0c-0305e82c3301 (a@b.org) waited 60.5 seconds at https://x.org/a"
     )
     assert [value.kind for value in masked.values] == ["text", "duration", "url"]
-    masked = v2.mask('relation "orders" failed for 10.0.0.1:80')
-    assert masked.values == (v2.Value("word", "orders"), v2.Value("ip", "10.0.0.1:80"))
+    masked = masking.mask('relation "orders" failed for 10.0.0.1:80')
+    assert masked.values == (masking.Value("word", "orders"), masking.Value("ip", "10.0.0.1:80"))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ MESSAGES = st.lists(
 @settings(max_examples=1500, deadline=None)
 def test_any_text_has_a_template_and_as_many_values_as_wildcards(message: str) -> None:
     """No text fails, and no value is lost."""
-    masked = v2.mask(message)
+    masked = masking.mask(message)
     if masked.basis == "message" and "<" not in message:
         assert len(masked.values) == masked.template.count("<*>")
     assert not any(mark in masked.template for mark in "\x01\x02\x03")
@@ -264,8 +264,8 @@ def test_any_text_has_a_template_and_as_many_values_as_wildcards(message: str) -
 @settings(max_examples=300, deadline=None)
 def test_what_was_masked_before_changes_nothing(messages: list[str]) -> None:
     """Remembered words and shapes, and what else is in the batch, never change a template."""
-    shared = v2.Masker()
-    alone = [v2.Masker().templates([message])[0] for message in messages]
+    shared = masking.Masker()
+    alone = [masking.Masker().templates([message])[0] for message in messages]
     assert shared.templates(messages) == alone
     assert shared.templates(messages) == alone
 
@@ -312,9 +312,9 @@ def test_a_signature_does_not_depend_on_the_order() -> None:
         f"Could not resolve tenant {name} for host x.org"
         for name in ("acme", "eu_3", "billing", "zoe")
     ]
-    groups = v2.group_messages(messages)
+    groups = masking.group_messages(messages)
     assert len(set(groups)) == 1
-    assert v2.group_messages(messages[::-1]) == groups
+    assert masking.group_messages(messages[::-1]) == groups
 
 
 ADVERSARIAL = [
@@ -357,7 +357,7 @@ def test_no_input_costs_more_than_linear_time(piece: str) -> None:
         message = (piece * length)[:length]
         times = []
         for _ in range(5):
-            masker = v2.Masker()
+            masker = masking.Masker()
             start = time.process_time()
             masker.templates([message])
             times.append(time.process_time() - start)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pattern_engine import kmeans as kmeans_module
-from pattern_engine.kmeans import Floats, kmeans, standardize
+from pattern_engine.overview import kmeans as kmeans_module
+from pattern_engine.overview.kmeans import Floats, kmeans, standardize
 
 MATRICES = arrays.arrays(
     np.float64,

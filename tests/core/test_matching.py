@@ -3,8 +3,8 @@
 import pytest
 
 from pattern_engine import grouping
-from pattern_engine.matching import ExpressionSet, first_unique_match
-from pattern_engine.regexes import expression
+from pattern_engine.grouping.matching import ExpressionSet, first_unique_match
+from pattern_engine.grouping.v1.expression import expression
 
 EXPRESSIONS = [("a", "^connection .*$"), ("b", "timed out"), ("c", "^[0-9]+$")]
 

@@ -11,7 +11,7 @@ import pytest
 import re2
 
 from pattern_engine import grouping
-from pattern_engine.regexes import MAX_LENGTH, expression
+from pattern_engine.grouping.v1.expression import MAX_LENGTH, expression
 
 if TYPE_CHECKING:
     import psycopg

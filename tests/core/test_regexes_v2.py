@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from tests import corpora
 
 from pattern_engine import grouping
-from pattern_engine.grouping.v2_marks import bound
-from pattern_engine.matching import first_unique_match
-from pattern_engine.regexes_v2 import MAX_LENGTH, NOTHING, expression
+from pattern_engine.grouping.matching import first_unique_match
+from pattern_engine.grouping.v2.expression import MAX_LENGTH, NOTHING, expression
+from pattern_engine.grouping.v2.marks import bound
 
 if TYPE_CHECKING:
     import psycopg

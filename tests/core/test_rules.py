@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pattern_engine import logs, rules
-from pattern_engine.errors import InvalidRule
-from pattern_engine.rules import Occurrence, RuleSet
+from pattern_engine import logs
+from pattern_engine.exceptions import InvalidRule
+from pattern_engine.grouping import rules
+from pattern_engine.grouping.rules import Occurrence, RuleSet
 
 if TYPE_CHECKING:
-    from pattern_engine.database import Database
-    from pattern_engine.records import RuleRecord
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import RuleRecord
 
 
 def rule(name: str, expression: str, **conditions: str) -> RuleRecord:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pattern_engine import scrubbing
-from pattern_engine.scrubbing import RULES, Scrubber, scrub, scrubber
-from pattern_engine.scrubbing_numbers import IBAN_LENGTHS, is_card_number, is_iban
+from pattern_engine.text import scrubbing
+from pattern_engine.text.scrubbing import RULES, Scrubber, scrub, scrubber
+from pattern_engine.text.scrubbing_numbers import IBAN_LENGTHS, is_card_number, is_iban
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEpAIBAAKCAQEA7+/ab\n-----END RSA PRIVATE KEY-----"

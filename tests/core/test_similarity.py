@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pattern_engine.similarity import differences
+from pattern_engine.steering.similarity import differences
 
 CASES = {
     "equal": ("a b c", "a b c", []),

@@ -25,9 +25,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome
+from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.fixes.typescript import deno
 from pattern_engine.fixes.typescript.executor import Typescript
+from pattern_engine.settings import Facilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

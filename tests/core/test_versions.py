@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests import corpora
 
 from pattern_engine import grouping
-from pattern_engine.grouping import v1, v2
-from pattern_engine.grouping.v2_leaf import alike, leaf_of
+from pattern_engine.grouping.v1 import normalizing
+from pattern_engine.grouping.v2 import masking
+from pattern_engine.grouping.v2.leaf import alike, leaf_of
 
 MESSAGE = 'relation "orders" does not exist'
 TRACE = "TypeError: x is not a function\n    at load (/srv/app/src/page.ts:1:2)"
@@ -21,8 +22,11 @@ def test_the_current_algorithm_is_v2_and_v1_is_still_known() -> None:
     """An error has one signature for each algorithm in use, the current one first."""
     assert grouping.ALGORITHM == "grouping/v2"
     current, older = grouping.signatures_of(MESSAGE)
-    assert current == (v2.signature(v2.mask(MESSAGE).template), "grouping/v2")
-    assert older == (grouping.signature_of(grouping.normalize(MESSAGE), v1.NAME), "grouping/v1")
+    assert current == (masking.signature(masking.mask(MESSAGE).template), "grouping/v2")
+    assert older == (
+        grouping.signature_of(grouping.normalize(MESSAGE), normalizing.NAME),
+        "grouping/v1",
+    )
 
 
 def test_precedence_is_rule_fingerprint_trace_exception_message() -> None:
@@ -71,7 +75,7 @@ def test_a_rule_has_no_older_signature() -> None:
 
 def test_groups_are_those_of_the_signatures_and_of_what_is_alike() -> None:
     """`group_messages` is the current algorithm's, released under its name."""
-    assert grouping.group_messages is v2.group_messages
+    assert grouping.group_messages is masking.group_messages
 
 
 SWALLOWED = [

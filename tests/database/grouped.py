@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from pattern_engine import grouping
-from pattern_engine.learning import Sighting, record
+from pattern_engine.learning.learning import record
+from pattern_engine.learning.sightings import Sighting
 from pattern_engine.settings import Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Sql
 
-    from pattern_engine.database import Database
-    from pattern_engine.records import LearnedRecord
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import LearnedRecord
 
 BATCH = 500
 

@@ -6,16 +6,15 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pattern_engine import application, proposals, rollback
-from pattern_engine.auth import Caller, Kind
-from pattern_engine.database import Database
-from pattern_engine.fixing_models import (
-    DecideRequest,
-    PreviewRequest,
-    ProposeRequest,
-    RollbackRequest,
-)
-from pattern_engine.learning import Sighting, record
+from pattern_engine.api.callers import Caller, Kind
+from pattern_engine.approval import proposals
+from pattern_engine.approval.models import DecideRequest, PreviewRequest, ProposeRequest
+from pattern_engine.database.database import Database
+from pattern_engine.healing import application, rollback
+from pattern_engine.healing.candidates import find
+from pattern_engine.healing.models import RollbackRequest
+from pattern_engine.learning.learning import record
+from pattern_engine.learning.sightings import Sighting
 from pattern_engine.settings import Settings
 from pattern_engine.thresholds import Thresholds
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from tests.conftest import Person
     from tests.database.conftest import Orders, Patterns
 
-    from pattern_engine.fixing_models import Proposal, RollbackResponse
-    from pattern_engine.models import ApplyResponse
+    from pattern_engine.approval.models import Proposal
+    from pattern_engine.healing.models import ApplyResponse, RollbackResponse
 
 
 def caller(person: Person) -> Caller:
@@ -72,7 +71,7 @@ class Desk:
     def heal(self, log_id: int) -> ApplyResponse:
         """Have the engine look at an error, as the webhook does."""
         sighting = self._sighting(log_id)
-        (candidate,) = application.find(self.database, [sighting], self.settings)
+        (candidate,) = find(self.database, [sighting], self.settings)
         return application.heal(self.database, sighting, candidate, self.settings)
 
     def _sighting(self, log_id: int) -> Sighting:

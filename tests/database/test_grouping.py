@@ -12,12 +12,14 @@ from tests import corpora
 from tests.conftest import Sql
 from tests.database.grouped import Learner, settings_of
 
-from pattern_engine import grouping, learning, settings
-from pattern_engine.auth import ENGINE
-from pattern_engine.database import Database
-from pattern_engine.grouping.v2_leaf import alike
-from pattern_engine.learning import Sighting, record
-from pattern_engine.models import LearnRequest
+from pattern_engine import grouping, settings
+from pattern_engine.api.callers import ENGINE
+from pattern_engine.database.database import Database
+from pattern_engine.grouping.v2.leaf import alike
+from pattern_engine.learning import learning
+from pattern_engine.learning.learning import record
+from pattern_engine.learning.models import LearnRequest
+from pattern_engine.learning.sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from tests.conftest import RefusedError
 from tests.database.proposing import mend, message
 from tests.database.steering import events, refused
 
-from pattern_engine.errors import (
+from pattern_engine.exceptions import (
     FixNotPinned,
     InvalidParameters,
     OwnFix,

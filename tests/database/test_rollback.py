@@ -10,7 +10,7 @@ from tests.conftest import RefusedError
 from tests.database.proposing import message
 from tests.database.steering import events, refused
 
-from pattern_engine.errors import NotUndoable
+from pattern_engine.exceptions import NotUndoable
 
 if TYPE_CHECKING:
     from tests.conftest import Person, Rest, Sql

@@ -10,9 +10,10 @@ from tests import corpora
 from tests.conftest import Sql
 from tests.database.grouped import Learner, settings_of
 
-from pattern_engine import application, grouping
-from pattern_engine.database import Database
-from pattern_engine.learning import Sighting
+from pattern_engine import grouping
+from pattern_engine.database.database import Database
+from pattern_engine.healing.candidates import find, signatures
+from pattern_engine.learning.sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def word() -> str:
 
 
 def _fix(learner: Learner, message: str) -> dict[str, Any] | None:
-    (found,) = application.find(learner.database, [Sighting(message)], learner.settings)
+    (found,) = find(learner.database, [Sighting(message)], learner.settings)
     return dict(found["fix"]) if found["fix"] else None
 
 
@@ -132,5 +133,5 @@ def test_a_rule_beats_an_older_signature(learner: Learner, word: str) -> None:
     """An operator's rule moves errors: he was shown which. A fingerprint moves none that v1 knew."""
     pattern_id = learner.learn_by_v1(word)[0]["pattern_id"]
     sighting = Sighting(word, rule=f"rule of {word}")
-    assert application.signatures(sighting) == [grouping.group(word, rule=sighting.rule).signature]
+    assert signatures(sighting) == [grouping.group(word, rule=sighting.rule).signature]
     assert learner.learn(word)[0]["pattern_id"] == pattern_id

@@ -10,8 +10,9 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from pattern_engine import settings
-from pattern_engine.auth import CRON, ENGINE, Authenticator, Caller, Kind, same
-from pattern_engine.errors import PatternEngineError
+from pattern_engine.api.callers import CRON, ENGINE, Caller, Kind
+from pattern_engine.exceptions import PatternEngineError
+from pattern_engine.serving.auth import Authenticator, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pattern_engine.clusters import peak_memory_mebibytes
+from pattern_engine.overview.sessions import peak_memory_mebibytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

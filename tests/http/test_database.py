@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pattern_engine import errors, settings
-from pattern_engine.auth import CRON, ENGINE, Caller, Kind
-from pattern_engine.database import Database
-from pattern_engine.errors import DatabaseError, DatabaseUnreachable, PatternEngineError
+from pattern_engine import exceptions, settings
+from pattern_engine.api.callers import CRON, ENGINE, Caller, Kind
+from pattern_engine.database.database import Database
+from pattern_engine.exceptions import DatabaseError, DatabaseUnreachable, PatternEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.http.conftest import Answer, Wire
 
-    from pattern_engine.records import ComposedFix
+    from pattern_engine.database.records import ComposedFix
 
 PERSON = Caller(Kind.PERSON, "11111111-1111-4111-8111-111111111111", "their.access.token")
 
@@ -398,10 +398,10 @@ def test_waiting_ends(environment: pytest.MonkeyPatch) -> None:
 
 def test_every_error_has_a_sentence_and_a_code_of_its_own() -> None:
     """The docstring is the message, and codes are there to branch on."""
-    kinds = errors.kinds()
+    kinds = exceptions.kinds()
     codes = [kind.code for kind in kinds]
     assert len(codes) == len(set(codes))
     for kind in kinds:
-        assert errors.default_message(kind).endswith((".", ";"))
-        assert f"{kind.__name__} " in (errors.__doc__ or "")
-        assert f"{kind.status} {kind.code}" in (errors.__doc__ or "")
+        assert exceptions.default_message(kind).endswith((".", ";"))
+        assert f"{kind.__name__} " in (exceptions.__doc__ or "")
+        assert f"{kind.status} {kind.code}" in (exceptions.__doc__ or "")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pattern_engine import grouping
-from pattern_engine.auth import ENGINE
-from pattern_engine.errors import DatabaseError
-from pattern_engine.learning import Sighting, learn_many, record
-from pattern_engine.models import LearnRequest
+from pattern_engine.api.callers import ENGINE
+from pattern_engine.exceptions import DatabaseError
+from pattern_engine.learning.learning import learn_many, record
+from pattern_engine.learning.models import LearnRequest
+from pattern_engine.learning.sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import httpx
     from tests.http.conftest import Load, Wire
 
-    from pattern_engine.database import Database
-    from pattern_engine.records import LogRecord
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import LogRecord
 
 MESSAGE = "Database connection failed for user d290f1ee-6c54-4b01-90e6-d701748f0851"
 BODY = {

@@ -19,9 +19,10 @@ from tests.http.candidates import (
 from tests.http.conftest import FUNCTIONS
 from tests.http.proposed import DIGEST, incident, pattern_row
 
-from pattern_engine import fixes, rollback
+from pattern_engine import fixes
 from pattern_engine.fixes.analysis import Analysis
 from pattern_engine.fixes.execution import Outcome
+from pattern_engine.healing import rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pattern_engine import all_endpoints, openapi
+from pattern_engine.serving import endpoints, openapi
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from tests.http.conftest import Load, Wire
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = [endpoint.name for endpoint in all_endpoints.ALL]
+NAMES = [endpoint.name for endpoint in endpoints.ALL]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def analyzer(load: Load) -> FlaskClient:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_endpoint_is_served(analyzer: FlaskClient, mount: str, name: str) -> None:
     """Whether or not a gateway took the prefix off, and with a slash at the end or without."""
-    endpoint = next(one for one in all_endpoints.ALL if one.name == name)
+    endpoint = next(one for one in endpoints.ALL if one.name == name)
     for path in (f"{mount}/{name}", f"{mount}/{name}/"):
         allowed = analyzer.options(path).headers["Allow"]
         assert allowed == ", ".join(endpoint.methods)
@@ -66,7 +66,7 @@ def test_the_description_is_served(analyzer: FlaskClient) -> None:
 
 
 def test_the_kept_description_is_current() -> None:
-    """`python -m pattern_engine.openapi > docs/reference/openapi.json` after a change."""
+    """`python -m pattern_engine.serving.openapi > docs/reference/openapi.json` after a change."""
     kept = (ROOT / "docs" / "reference" / "openapi.json").read_text(encoding="utf-8")
     assert kept == openapi.rendered()
 
@@ -84,7 +84,7 @@ def test_the_description_is_complete() -> None:
     document = openapi.document()
     assert document["openapi"] == "3.1.0"
     assert list(document["paths"]) == [f"/{name}" for name in NAMES]
-    for endpoint in all_endpoints.ALL:
+    for endpoint in endpoints.ALL:
         operation = document["paths"][f"/{endpoint.name}"][endpoint.method.lower()]
         assert ("requestBody" in operation) == endpoint.takes_body
         assert bool(operation["security"]) == bool(endpoint.admits)

@@ -21,7 +21,8 @@ from tests.http.proposed import (
     rehearsal,
 )
 
-from pattern_engine import fixes, previews
+from pattern_engine import fixes
+from pattern_engine.approval import previews
 from pattern_engine.fixes.analysis import Analysis
 
 if TYPE_CHECKING:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from pattern_engine import fixes, running
-from pattern_engine.errors import DatabaseUnreachable
-from pattern_engine.fixes.execution import Facilities, Job, Outcome
+from pattern_engine import fixes
+from pattern_engine.exceptions import DatabaseUnreachable
+from pattern_engine.fixes.execution import Job, Outcome
+from pattern_engine.healing import running
+from pattern_engine.settings import Facilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.http.conftest import Wire
 
-    from pattern_engine.database import Database
-    from pattern_engine.records import JobRecord
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import JobRecord
 
 ID = "44444444-4444-4444-8444-444444444444"
 

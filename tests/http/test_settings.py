@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pattern_engine import settings
-from pattern_engine.errors import ConfigurationError
+from pattern_engine.exceptions import ConfigurationError
 from pattern_engine.thresholds import Thresholds
 
 COMPLETE = {

@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from werkzeug.datastructures import Headers
 
-from pattern_engine import settings, tokens
-from pattern_engine.auth import ENGINE, Authenticator, Caller, Kind
-from pattern_engine.errors import InvalidToken, SigningKeysUnreachable
+from pattern_engine import settings
+from pattern_engine.api.callers import ENGINE, Caller, Kind
+from pattern_engine.exceptions import InvalidToken, SigningKeysUnreachable
+from pattern_engine.serving import tokens
+from pattern_engine.serving.auth import Authenticator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pattern_engine import grouping, regexes, regexes_v2
-from pattern_engine.grouping import v1
+from pattern_engine import grouping
+from pattern_engine.grouping.v1 import expression as v1
+from pattern_engine.grouping.v1 import normalizing
+from pattern_engine.grouping.v2 import expression as v2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,14 +246,14 @@ def listed(signature: str, example: str | None) -> dict[str, Any]:
 GROUP = grouping.group(MESSAGE)
 OLD_TEMPLATE = grouping.normalize(MESSAGE)
 EXPRESSIONS = {
-    "of the current algorithm": (GROUP.signature, MESSAGE, regexes_v2.expression(GROUP)),
+    "of the current algorithm": (GROUP.signature, MESSAGE, v2.expression(GROUP)),
     "of an older one": (
-        grouping.signature_of(OLD_TEMPLATE, v1.NAME),
+        grouping.signature_of(OLD_TEMPLATE, normalizing.NAME),
         MESSAGE,
-        regexes.expression(OLD_TEMPLATE),
+        v1.expression(OLD_TEMPLATE),
     ),
-    "of another message": ("pattern_other", MESSAGE, regexes_v2.NOTHING),
-    "without a message": (GROUP.signature, None, regexes_v2.NOTHING),
+    "of another message": ("pattern_other", MESSAGE, v2.NOTHING),
+    "without a message": (GROUP.signature, None, v2.NOTHING),
 }
 
 

@@ -9,12 +9,15 @@ import httpx
 import pytest
 from tests.http.candidates import candidate, log
 
-from pattern_engine import learning, webhook
+from pattern_engine.healing import delivery
+from pattern_engine.learning import learning
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from tests.http.conftest import Load, Wire
     from werkzeug.test import TestResponse
+
+    from pattern_engine.learning.sightings import Sighting
 
 
 NOTHING = candidate(log=None, pattern=None, fix=None, standing=None)
@@ -247,12 +250,12 @@ def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
     """A fault of ours with one message is logged; the others are learned."""
     compute = learning.record
 
-    def record(sighting: learning.Sighting, explained: set[str]) -> Any:
+    def record(sighting: Sighting, explained: set[str]) -> Any:
         if sighting.system_log_id == 2:
             raise ZeroDivisionError
         return compute(sighting, explained)
 
-    monkeypatch.setattr(webhook, "record", record)
+    monkeypatch.setattr(delivery, "record", record)
     logs.add(1, 2, 3)
     answer = post(function, job, 1, 2, 3).get_json()
     assert (answer["learned"], answer["failed"]) == (2, 1)

@@ -9,11 +9,7 @@ import pytest
 
 from pattern_engine.local import node, servers
 from pattern_engine.local.accounts import can_reach, server_account
-from pattern_engine.local.errors import (
-    NodeNotFoundError,
-    ProjectNotFoundError,
-    ServerNotFoundError,
-)
+from pattern_engine.local.errors import NodeNotFoundError, ProjectNotFoundError, ServerNotFoundError
 from pattern_engine.local.project import Project
 
 WHEEL = servers.Server("wheel", Path("/wheel/bin"))

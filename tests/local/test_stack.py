@@ -14,10 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from pattern_engine.local.errors import (
-    AlreadyRunningError,
-    PortInUseError,
-)
+from pattern_engine.local.errors import AlreadyRunningError, PortInUseError
 from pattern_engine.local.processes import wait_until
 from pattern_engine.local.stack import Stack, read_status
 from pattern_engine.local.state import State

@@ -15,9 +15,10 @@ import sys
 from ipaddress import ip_network
 from typing import Any
 
-from pattern_engine import transport, webhook
-from pattern_engine.database import Database
-from pattern_engine.models import WebhookRequest
+from pattern_engine.database import transport
+from pattern_engine.database.database import Database
+from pattern_engine.healing import delivery
+from pattern_engine.healing.models import WebhookRequest
 from pattern_engine.settings import Settings
 from pattern_engine.thresholds import Thresholds
 
@@ -50,7 +51,7 @@ def main() -> None:
 
     transport.call = dying
     body = {"type": "INSERT", "table": "system_logs", "schema": "ops", "ids": [log_id]}
-    webhook.receive(WebhookRequest.model_validate(body), Database(settings), settings)
+    delivery.receive(WebhookRequest.model_validate(body), Database(settings), settings)
 
 
 if __name__ == "__main__":

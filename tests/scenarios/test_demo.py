@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from pattern_engine.demo import sample
+from pattern_engine.demo import history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_demo_heals_its_last_error(server: ServerName, open_directory: Path)
     """The whole life: propose, decide, heal, verify; and a fix that does not help is demoted."""
     ran = run_demo(["-m", "pattern_engine.cli"], server, open_directory)
     assert ran.returncode == 0, ran.stderr
-    assert f"{len(sample.log_rows())} errors" in ran.stdout
+    assert f"{len(history.log_rows())} errors" in ran.stdout
     assert "The error healed itself and stayed away." in ran.stdout
     assert "verified: The error stayed away" in ran.stdout
     assert ran.stdout.count("the script ended well; failed: The error came back") == 2
@@ -61,6 +61,6 @@ def test_the_demo_fails_when_the_error_does_not_heal(
 
 def test_the_sample_is_large_and_real() -> None:
     """At least 2,000 errors of PostgreSQL itself, all of them in the past."""
-    rows = sample.log_rows()
+    rows = history.log_rows()
     assert sum(row["source"] == "postgres" for row in rows) >= 2000
     assert rows == sorted(rows, key=lambda row: row["created_at"])

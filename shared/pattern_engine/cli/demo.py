@@ -16,13 +16,7 @@ from rich.console import Console
 from pattern_engine.cli import main
 from pattern_engine.cli.places import fail
 from pattern_engine.demo import report
-from pattern_engine.demo.shop import (
-    FIX,
-    FIX_PARAMETERS,
-    FIXED_TABLE,
-    USELESS_FIX,
-    open_shop,
-)
+from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, FIXED_TABLE, USELESS_FIX, open_shop
 from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, DemoFailedError, Story
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.project import Project

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from pattern_engine.cli.database import Connection, add_database, connect
+from pattern_engine.cli.login import Connection, add_database, connect
 from pattern_engine.cli.places import fail
 from pattern_engine.local.errors import StackError
 

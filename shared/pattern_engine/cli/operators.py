@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from pattern_engine.cli.database import Connection, add_database, connect
+from pattern_engine.cli.login import Connection, add_database, connect
 from pattern_engine.cli.places import fail
 from pattern_engine.local.errors import StackError
 

@@ -23,11 +23,11 @@ from pattern_engine.local.bootstrap import (
 from pattern_engine.local.errors import NotRunningError, PortInUseError
 from pattern_engine.local.keys import Keys
 from pattern_engine.local.migrations import push
-from pattern_engine.local.parts import PartMaker, answers, fetch
 from pattern_engine.local.postgres import SUPERUSER, Cluster
 from pattern_engine.local.processes import Identity, Part, end
 from pattern_engine.local.project import Project
 from pattern_engine.local.servers import Server, ServerChoice, find_server
+from pattern_engine.local.services import PartMaker, answers, fetch
 from pattern_engine.local.state import Lock, State
 
 logger = logging.getLogger(__name__)

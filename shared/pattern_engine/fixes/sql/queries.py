@@ -4,7 +4,7 @@ from typing import Any
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.constants import bare, is_a, named
+from pattern_engine.fixes.sql.where.constants import bare, is_a, named
 
 __all__ = [
     "array_subquery",

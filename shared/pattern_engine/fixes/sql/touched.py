@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.constants import is_a
-from pattern_engine.fixes.sql.sources import Row
-from pattern_engine.fixes.sql.terms import conjunction
-from pattern_engine.fixes.sql.where import chooses_rows, gives_all_rows
+from pattern_engine.fixes.sql.where.constants import is_a
+from pattern_engine.fixes.sql.where.sources import Row
+from pattern_engine.fixes.sql.where.terms import conjunction
+from pattern_engine.fixes.sql.where.where import chooses_rows, gives_all_rows
 
 __all__ = ["Touched", "touching"]
 

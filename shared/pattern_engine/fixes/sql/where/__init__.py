@@ -1,0 +1,1 @@
+"""Whether a condition holds for every row: what a script touches without naming it."""
