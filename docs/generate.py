@@ -1,9 +1,9 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
 Pages: cli (from argparse), settings (from `pattern_engine.settings` and
-`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), database (from the catalogue of
-a migrated database: that of the local stack, of `--db-url`, or of PATTERN_ENGINE_DB_URL), openapi.
-Without a page: all of them.
+`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), database (from the
+catalogue of a migrated database: that of the local stack, of `--db-url`, or of
+PATTERN_ENGINE_DB_URL), openapi. Without a page: all of them.
 
 The suite compares every page with what is generated, so a page that was forgotten does not pass.
 """

@@ -14,7 +14,7 @@ import jwt
 import pytest
 import respx
 from flask.testing import FlaskClient
-from tests.http.candidates import APPLICATION_ID, candidate, outcome
+from tests.http.healing.candidates import APPLICATION_ID, candidate, outcome
 
 from pattern_engine import settings
 from pattern_engine.database.database import Database

@@ -11,9 +11,9 @@ __all__ = ["build_parser", "main"]
 
 # Imported when the command line names them, so that each command starts with only what it needs.
 _SUBJECTS = {
-    "up": "stack",
-    "down": "stack",
-    "status": "stack",
+    "up": "up",
+    "down": "up",
+    "status": "up",
     "demo": "demo",
     "operators": "operators",
     "fixer": "fixer",

@@ -15,8 +15,8 @@ The steps, in this order:
 4. mark: what was cut ends in `[truncated]`.
 
 Placeholders are plain lower-case words, as in the specification's example. A message that says
-"uuid" itself therefore shares the template of one with a UUID in that place; `expression` allows for
-it.
+"uuid" itself therefore shares the template of one with a UUID in that place; `expression` allows
+for it.
 
 What makes normalising idempotent: a mask replaces word characters by word characters, so what
 stands beside them is judged alike in the message and in its template, and no mask leaves a quote
