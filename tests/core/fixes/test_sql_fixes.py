@@ -365,11 +365,11 @@ BOMBS = [
 def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closing: str) -> None:
     """A deep or wide script of up to 64 KiB is answered in seconds, never with a crash."""
     times = (MAX_BYTES - 200) // (len(opening) + len(closing))
-    began = time.perf_counter()
+    began = time.process_time()
     analysis = analyse(start + opening * times + middle + closing * times)
     for shallow in (5, 10, 20):
         analyse(start + opening * shallow + middle + closing * shallow)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert {finding.rule for finding in analysis.findings} <= {"depth", "syntax", "where"}
 
 
@@ -377,9 +377,9 @@ def test_queries_that_name_each_other_twice_are_survived() -> None:
     """Twenty of them would be a million, were each followed wherever it is named."""
     queries = ", ".join(f"q{n} as (select a.id from q{n - 1} a, q{n - 1} b)" for n in range(1, 21))
     script = f"with q0 as (select id from t), {queries} delete from t using q20 q where q.id = t.id"
-    began = time.perf_counter()
+    began = time.process_time()
     assert [finding.rule for finding in analyse(script).findings] == ["where"]
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(

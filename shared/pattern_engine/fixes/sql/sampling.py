@@ -6,7 +6,7 @@ from typing import Any, Final
 from pglast import ast, enums
 
 from pattern_engine.fixes.analysis import Finding, Sample
-from pattern_engine.fixes.sql.where.constants import is_a
+from pattern_engine.fixes.sql.nodes import is_a
 from pattern_engine.fixes.sql.writing import written
 
 __all__ = ["MAX_ROWS", "sample_of"]

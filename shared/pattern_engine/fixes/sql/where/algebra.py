@@ -5,15 +5,8 @@ from typing import Any, Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.where.constants import (
-    Constant,
-    Span,
-    clock,
-    constant,
-    is_a,
-    named,
-    shifted,
-)
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.where.constants import Constant, Span, clock, constant, named, shifted
 from pattern_engine.fixes.sql.where.terms import operator, simplified
 
 __all__ = ["linear", "solved"]

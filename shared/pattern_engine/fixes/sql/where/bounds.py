@@ -10,11 +10,11 @@ from typing import Any, Final
 from pglast import ast, enums
 
 from pattern_engine.fixes.sql.allowed import MAX_LENGTH
+from pattern_engine.fixes.sql.nodes import is_a
 from pattern_engine.fixes.sql.where.constants import (
     Moment,
     constant,
     interval,
-    is_a,
     moment,
     named,
     text_of,

@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from pglast import ast, enums
 
+from pattern_engine.fixes.sql.nodes import is_a
+
 __all__ = [
     "KEYS",
     "NEVER_NULL",
@@ -19,7 +21,6 @@ __all__ = [
     "column_of",
     "constant",
     "interval",
-    "is_a",
     "named",
     "shifted",
     "text_of",
@@ -94,14 +95,6 @@ BOOLEANS: Final = {"t": True, "true": True, "f": False, "false": False}
 _WRAPPING: Final = (ast.TypeCast, ast.CollateClause)
 
 
-def is_a(node: object, *kinds: type) -> bool:
-    """Tell whether a node is of one of these kinds.
-
-    Unlike `isinstance`, it leaves the node's type open: see `Node`.
-    """
-    return isinstance(node, kinds)
-
-
 def bare(node: Node) -> Node:
     """Return an expression without the casts and collations around it; `date(x)` is a cast."""
     while is_a(node, *_WRAPPING) or (named(node) == "date" and len(node.args or ()) == 1):
@@ -112,12 +105,6 @@ def bare(node: Node) -> Node:
 def named(node: Node) -> str:
     """Return a function's name without its schema; '' for what is no function call."""
     return str(node.funcname[-1].sval) if is_a(node, ast.FuncCall) else ""
-
-
-def text_of(node: object) -> str | None:
-    """Return the text that a literal, or a concatenation of literals, is; else None."""
-    value = constant(bare(node))
-    return value if isinstance(value, str) else None
 
 
 def constant(node: Node) -> Constant | None:
@@ -272,3 +259,9 @@ def column_of(term: Node) -> str | None:
     if is_a(inner, ast.ColumnRef) and is_a(inner.fields[-1], ast.String):
         return str(inner.fields[-1].sval)
     return None
+
+
+def text_of(node: object) -> str | None:
+    """Return the text that a literal, or a concatenation of literals, is; else None."""
+    value = constant(bare(node))
+    return value if isinstance(value, str) else None

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.nesting import children
-from pattern_engine.fixes.sql.where.constants import bare, is_a, named
+from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.where.constants import bare, named
 from pattern_engine.fixes.sql.where.terms import operator
 
 __all__ = ["asks_of_made", "is_digest"]

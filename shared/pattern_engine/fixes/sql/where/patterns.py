@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.nesting import children
+from pattern_engine.fixes.sql.nodes import children, is_a
 from pattern_engine.fixes.sql.where.constants import (
     KEYS,
     NULL,
     bare,
     column_of,
     constant,
-    is_a,
     named,
     text_of,
 )

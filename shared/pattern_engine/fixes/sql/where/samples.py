@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pglast import ast
 
+from pattern_engine.fixes.sql.nodes import is_a
 from pattern_engine.fixes.sql.where.constants import (
     BOOLEANS,
     EPOCH,
@@ -26,7 +27,6 @@ from pattern_engine.fixes.sql.where.constants import (
     bare,
     column_of,
     constant,
-    is_a,
     moment,
     named,
     number,

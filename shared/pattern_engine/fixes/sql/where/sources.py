@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.nesting import children
-from pattern_engine.fixes.sql.where.constants import NULL, constant, is_a
+from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.where.constants import NULL, constant
 from pattern_engine.fixes.sql.where.formulas import ORDER, fixed
 from pattern_engine.fixes.sql.where.made import asks_of_made
 

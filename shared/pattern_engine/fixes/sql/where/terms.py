@@ -1,22 +1,19 @@
 """Expressions of a condition brought to one form, so that what is equal looks equal."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.queries import scalar_subquery
+from pattern_engine.fixes.sql.nodes import is_a
 from pattern_engine.fixes.sql.where.constants import (
     NEVER_NULL,
     bare,
     column_of,
     constant,
-    is_a,
     named,
     text_of,
 )
-
-if TYPE_CHECKING:
-    from pattern_engine.fixes.sql.where.sources import Row
+from pattern_engine.fixes.sql.where.queries import scalar_subquery
 
 __all__ = [
     "conjunction",
@@ -33,6 +30,17 @@ __all__ = [
 
 # pglast declares each attribute of each node as optional; which ones are set, the grammar says.
 Node = Any
+
+
+class Reach(Protocol):
+    """Which columns are those of the row that a statement touches."""
+
+    def is_own_name(self, column: Node, /) -> bool:
+        """Tell whether a reference can be to the row: by its name, or by none."""
+
+    def is_whole(self, column: Node, /) -> bool:
+        """Tell whether a reference is to the row as a whole."""
+
 
 _KIND = enums.A_Expr_Kind
 _ARITHMETIC: Final = frozenset(
@@ -157,7 +165,7 @@ def _number(value: int) -> Node:
     return ast.A_Const(val=ast.Integer(ival=value), isnull=False)
 
 
-def key(node: object, row: "Row") -> object:
+def key(node: object, row: Reach) -> object:
     """Return a value that is equal where expressions are, casts and the row's names aside."""
     if isinstance(node, tuple):
         return tuple(key(each, row) for each in node)
@@ -171,7 +179,7 @@ def key(node: object, row: "Row") -> object:
     return (type(inner).__name__, *slots)
 
 
-def never_null(node: Node, row: "Row") -> bool:
+def never_null(node: Node, row: Reach) -> bool:
     """Tell whether an expression has a value in every row."""
     inner = bare(node)
     if is_a(inner, ast.ColumnRef):

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql import queries
-from pattern_engine.fixes.sql.where import algebra, terms
-from pattern_engine.fixes.sql.where.constants import NULL, Constant, column_of, constant, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.where import algebra, queries, terms
+from pattern_engine.fixes.sql.where.constants import NULL, Constant, column_of, constant
 from pattern_engine.fixes.sql.where.formulas import (
     ORDER,
     Formula,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.where.constants import is_a
+from pattern_engine.fixes.sql.nodes import is_a
 from pattern_engine.fixes.sql.where.sources import Row
 from pattern_engine.fixes.sql.where.terms import conjunction
 from pattern_engine.fixes.sql.where.where import chooses_rows, gives_all_rows

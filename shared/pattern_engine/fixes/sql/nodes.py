@@ -1,4 +1,4 @@
-"""How deep an SQL script is nested, told without recursion.
+"""Nodes of a syntax tree, and how deep a script is nested, found without recursion.
 
 Postgres' parser, its conversion to Python objects and the writer of `pglast` are recursive; the
 second of them crashes the process, with no exception, on some ten thousand levels, which fit in 64
@@ -12,7 +12,7 @@ from typing import Final
 from pglast import ast
 from pglast.parser import scan
 
-__all__ = ["MAX_DEPTH", "MAX_WORDS", "children", "deeper_than", "too_many_words"]
+__all__ = ["MAX_DEPTH", "MAX_WORDS", "children", "deeper_than", "is_a", "too_many_words"]
 
 #: Levels of nodes in a statement's tree: what the writer can do within Python's recursion limit.
 MAX_DEPTH: Final = 80
@@ -76,3 +76,11 @@ def deeper_than(node: ast.Node, limit: int) -> bool:
         deeper = depth + isinstance(current, ast.Node)
         waiting += ((child, deeper) for child in children(current) if child is not None)
     return False
+
+
+def is_a(node: object, *kinds: type) -> bool:
+    """Tell whether a node is of one of these kinds.
+
+    Unlike `isinstance`, it leaves the node's type open: see `Node`.
+    """
+    return isinstance(node, kinds)

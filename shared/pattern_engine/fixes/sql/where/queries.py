@@ -4,7 +4,8 @@ from typing import Any
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.where.constants import bare, is_a, named
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.where.constants import bare, named
 
 __all__ = [
     "array_subquery",
