@@ -9,13 +9,14 @@ export PATH := $(abspath $(NODE_BIN)):$(PATH)
 export SUPABASE_TELEMETRY_DISABLED := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo up test check format bench lock clean
+.PHONY: help setup demo up test check format schema bench lock clean
 
 help:
 	@echo "make demo    the whole life of an error, on a local Supabase"
 	@echo "make up      the local Supabase with the engine, until Ctrl-C"
 	@echo "make test    every test"
 	@echo "make check   style and types"
+	@echo "make schema  what is generated from the migrations, after a change of them"
 	@echo "make bench   the benchmarks"
 
 setup: .venv/.python node_modules/.npm
@@ -56,6 +57,9 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+schema: setup
+	@$(BIN)/python -m docs.generate database schema
 
 .venv/.bench: requirements/bench.lock .venv/.python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock

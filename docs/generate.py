@@ -1,9 +1,9 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
 Pages: cli (from argparse), settings (from `pattern_engine.settings` and
-`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), database (from the
-catalogue of a migrated database: that of the local stack, of `--db-url`, or of
-PATTERN_ENGINE_DB_URL), openapi. Without a page: all of them.
+`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), openapi, database (from the
+catalogue of a fresh PostgreSQL 18 with the migrations), and schema, which is no page of the
+reference but `supabase/schema.sql`, a dump of the same database. Without a page: all of them.
 
 The suite compares every page with what is generated, so a page that was forgotten does not pass.
 """
@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from docs import catalogue
+from docs import catalogue, migrated
 from docs.markdown import code, table
 
 from pattern_engine import exceptions, settings, thresholds
 from pattern_engine.cli import build_parser
-from pattern_engine.cli.login import add_database, connect
 from pattern_engine.local.errors import StackError
 from pattern_engine.serving import openapi
 
@@ -328,26 +327,42 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
 def main() -> int:
     """Write the pages that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
-    parser.add_argument("pages", nargs="*", choices=[*PAGES, "database", []], metavar="PAGE")
-    add_database(parser)
-    options = parser.parse_args()
-    for page in options.pages or [*PAGES, "database"]:
-        try:
-            name, text = _rendered(page, options)
-        except (StackError, psycopg.Error) as error:
-            sys.stderr.write(f"generate: {error}\n")
-            return 1
-        (REFERENCE / name).write_text(text, encoding="utf-8")
-        sys.stdout.write(f"wrote {name}\n")
+    names = [*PAGES, *OF_THE_DATABASE]
+    parser.add_argument("pages", nargs="*", choices=[*names, []], metavar="PAGE")
+    wanted = parser.parse_args().pages or names
+    for page, (name, render) in PAGES.items():
+        if page in wanted:
+            _write(REFERENCE / name, render())
+    try:
+        if OF_THE_DATABASE.keys() & wanted:
+            _write_of_the_database(wanted)
+    except (StackError, psycopg.Error) as error:
+        sys.stderr.write(f"generate: {error}\n")
+        return 1
     return 0
 
 
-def _rendered(page: str, options: argparse.Namespace) -> tuple[str, str]:
-    if page != "database":
-        name, render = PAGES[page]
-        return name, render()
-    with connect(options) as connection:
-        return "database.md", catalogue.page(connection)
+def _write_of_the_database(wanted: list[str]) -> None:
+    with migrated.database() as url:
+        for page, (file, render) in OF_THE_DATABASE.items():
+            if page in wanted:
+                _write(file, render(url))
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"wrote {file.name}\n")
+
+
+def _database(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        return catalogue.page(connection)
+
+
+OF_THE_DATABASE: dict[str, tuple[Path, Callable[[str], str]]] = {
+    "database": (REFERENCE / "database.md", _database),
+    "schema": (migrated.SCHEMA, migrated.schema),
+}
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@
     │   ├── MissingSecret                  409 missing_secret         (PL026)
     │   ├── ProposalClosed                 409 proposal_closed        (PL028)
     │   ├── TwoLiveFixes                   409 two_live_fixes         (PL016)
-    │   ├── ToldApart                      409 told_apart             (PL017)
+    │   ├── KeptSeparate                   409 kept_separate          (PL017)
     │   ├── PatternMerged                  409 pattern_merged         (PL020)
     │   └── NotUndoable                    409 not_undoable           (PL021)
     ├── Unavailable                        503 unavailable            (with Retry-After)
@@ -242,7 +242,7 @@ class CallerNotAllowed(Forbidden):
 
 
 class PersonRequired(Forbidden):
-    """This takes a person: sign in and send your own access token, the secret key cannot do it."""
+    """Only a signed-in person may do this; send your own access token, not the secret key."""
 
     code = "person_required"
 
@@ -254,7 +254,7 @@ class ForeignApprover(Forbidden):
 
 
 class OwnFix(Forbidden):
-    """Nobody approves his own fix here; ask another administrator to decide on the proposal."""
+    """You proposed this fix; another administrator has to approve it."""
 
     code = "own_fix"
 
@@ -363,10 +363,10 @@ class TwoLiveFixes(Conflict):
     code = "two_live_fixes"
 
 
-class ToldApart(Conflict):
-    """A person told these patterns apart; only a person joins them again, by POST /merge."""
+class KeptSeparate(Conflict):
+    """An operator separated these patterns; only POST /merge joins them again."""
 
-    code = "told_apart"
+    code = "kept_separate"
 
 
 class PatternMerged(Conflict):
@@ -450,7 +450,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL014": NoEnabledFix,
     "PL015": UnknownSession,
     "PL016": TwoLiveFixes,
-    "PL017": ToldApart,
+    "PL017": KeptSeparate,
     "PL018": UnknownMerge,
     "PL019": InvalidRule,
     "PL020": PatternMerged,

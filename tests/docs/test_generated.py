@@ -54,7 +54,7 @@ def test_the_page_of_the_database_equals_the_migrated_database(addresses: dict[s
     with psycopg.connect(addresses["db_url"]) as connection:
         rendered = catalogue.page(connection)
     kept = (generate.REFERENCE / "database.md").read_text(encoding="utf-8")
-    assert kept == rendered, f"{HOW}, with a local stack that is up"
+    assert kept == rendered, HOW
 
 
 def test_everything_in_the_database_is_commented(addresses: dict[str, Any]) -> None:

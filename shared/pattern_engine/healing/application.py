@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 NO_MATCH = "No matching pattern found"
 UNCONSTITUTIONAL = "Constitutional validation failed"
-IN_HAND = "This error is in hand already"
+HANDLED_ELSEWHERE = "Another worker is handling this error"
 """What the database says to all who claim an error but one."""
 MOVED = "This error belongs to another pattern now"
 """What it says where a pattern was split or merged at that moment: another fix may be for it."""
@@ -166,7 +166,7 @@ def refusal_of(sighting: Sighting, candidate: Candidate, answer: ApplyResponse) 
         return None
     if answer.applied or sighting.system_log_id is None:
         return None
-    if candidate["already_applied"] or answer.reason in (None, IN_HAND, MOVED):
+    if candidate["already_applied"] or answer.reason in (None, HANDLED_ELSEWHERE, MOVED):
         return None
     return {
         "system_log_id": sighting.system_log_id,
@@ -313,7 +313,7 @@ def _run(
     except (NoEnabledFix, FixesPaused, MissingSecret) as problem:
         return _refused(problem.message)
     if not claim["claimed"] or claim["application_id"] is None:
-        return _refused(claim["reason"] or IN_HAND)
+        return _refused(claim["reason"] or HANDLED_ELSEWHERE)
     outcome = running.run(
         database, claim["application_id"], claim["job"], fix["timeout_ms"], settings.facilities()
     )

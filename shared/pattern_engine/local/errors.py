@@ -8,6 +8,7 @@ StackError
 ├── NodeNotFoundError
 ├── ProjectNotFoundError
 ├── MigrationsFailedError
+├── MigrationsChangedError
 └── PartFailedError
 """
 
@@ -42,6 +43,10 @@ class ProjectNotFoundError(StackError):
 
 class MigrationsFailedError(StackError):
     """The Supabase CLI could not apply the migrations."""
+
+
+class MigrationsChangedError(StackError):
+    """The data directory was made by other migrations than those of the project."""
 
 
 class PartFailedError(StackError):

@@ -4,11 +4,36 @@ import os
 import subprocess
 from pathlib import Path
 
-from pattern_engine.local.errors import MigrationsFailedError
+from pattern_engine.local.errors import MigrationsChangedError, MigrationsFailedError
 from pattern_engine.local.node import find_node, require_packages
 from pattern_engine.local.project import Project
 
 _LONGEST_PUSH_SECONDS = 300
+
+
+def require_unchanged(applied: str, wanted: str, data_dir: Path) -> None:
+    """Refuse a data directory that other migrations have made.
+
+    The CLI knows a migration by the number in its name and never looks at its content again. New
+    migrations are welcome: they are applied.
+
+    Args:
+        applied: The digests of the migrations that the database has, a line for each.
+        wanted: The digests of the project's migrations.
+        data_dir: Where the database lies.
+
+    Raises:
+        MigrationsChangedError: A migration that was applied has changed or is gone.
+    """
+    lines = set(wanted.splitlines())
+    changed = [line.partition("  ")[2] for line in applied.splitlines() if line not in lines]
+    if changed:
+        raise MigrationsChangedError(
+            f"the database in {data_dir} was made by other migrations than this project has now "
+            f"(changed or removed: {', '.join(filter(None, changed[:3])) or 'unknown'}"
+            f"{', …' if changed[3:] else ''}): delete {data_dir} and start again, which loses "
+            "its data, or name another directory with --data-dir"
+        )
 
 
 def push(project: Project, url: str, password: str, *, log: Path) -> None:

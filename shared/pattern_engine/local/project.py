@@ -62,9 +62,9 @@ class Project:
         schemas: list[str] = self.configuration.get("api", {}).get("schemas", ["public"])
         return schemas
 
-    def migrations_hash(self) -> str:
-        """Return a digest of the migrations' names and contents."""
-        digest = hashlib.sha256()
-        for file in sorted((self.root / "supabase" / "migrations").glob("*.sql")):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-        return digest.hexdigest()
+    def migrations_digests(self) -> str:
+        """Return a line for each migration, its digest and its name, as `sha256sum` writes them."""
+        files = sorted((self.root / "supabase" / "migrations").glob("*.sql"))
+        return "\n".join(
+            f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" for file in files
+        )

@@ -234,7 +234,7 @@ def test_a_variable_that_comes_late_merges_what_names_had_split(learner: Learner
     assert learner.count("roman_events", "event_type = 'patterns_merged'") == len(others)
 
 
-def test_evidence_never_joins_what_a_person_told_apart(learner: Learner) -> None:
+def test_evidence_never_joins_what_an_operator_separated(learner: Learner) -> None:
     """A template that is alike to both goes to one of them, and the two stay two."""
     one, other = (learner.learn(_towards(place))[0]["pattern_id"] for place in PLACES[:2])
     learner.sql.run(

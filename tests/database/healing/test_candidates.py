@@ -265,7 +265,10 @@ def test_a_disabled_fix_is_no_candidate(
     )
     assert patterns.find(approved["signature"])["fix"] is None
     claim = patterns.claim(approved["pattern_id"])
-    assert (claim["claimed"], claim["reason"]) == (False, "This fix is not the live one")
+    assert (claim["claimed"], claim["reason"]) == (
+        False,
+        "This fix is not the version that is live",
+    )
 
 
 def test_a_pattern_that_the_engine_switched_off_is_no_candidate(

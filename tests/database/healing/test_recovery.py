@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.database.conftest import Orders, Patterns
     from tests.database.healing.outcomes import Outcomes
 
-UNKNOWN = "Its worker ended without a word: whether the script ran is not known"
+UNKNOWN = "The worker ended without recording an outcome; whether the script ran is not known"
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,10 @@ def test_a_run_under_way_is_not_taken_over(
         running = pool.submit(patterns.run, first)
         wait_for_run(database, first)
         second = patterns.claim(pattern_id, log_id)
-        assert (second["claimed"], second["reason"]) == (False, "This error is in hand already")
+        assert (second["claimed"], second["reason"]) == (
+            False,
+            "Another worker is handling this error",
+        )
         assert database.call("recover_applications_v1") == 0
         assert not running.done()
         assert running.result(10)["success"] is True
@@ -256,7 +259,7 @@ def test_a_late_run_and_a_claim_do_not_wait_for_each_other(
                 "",
                 POLICY,
             )
-            assert answer["reason"] == "This error is in hand already"
+            assert answer["reason"] == "Another worker is handling this error"
         assert running.result(10)["success"] is True
 
 

@@ -219,7 +219,7 @@ def test_a_claim_for_another_digest_is_refused(patterns: Patterns, orders: Order
     pattern_id = _approved(patterns, f"update {orders.name} set status = 'fixed' where id = 1")
     claim = patterns.claim(pattern_id, p_sha256="0" * 64)
     assert (claim["claimed"], claim["application_id"]) == (False, None)
-    assert claim["reason"] == "This fix is not the live one"
+    assert claim["reason"] == "This fix is not the version that is live"
     assert orders.count("fixed") == 0
 
 

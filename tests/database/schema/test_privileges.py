@@ -117,7 +117,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.backoff(integer)": ENGINE,
     "ops_internal.require_secrets(text[])": [],
     "ops_internal.failed_laws(jsonb)": ENGINE,
-    "ops_internal.told_failure(text,text,text,text)": ENGINE,
+    "ops_internal.public_error_message(text,text,text,text)": ENGINE,
     "ops_internal.beta_below(double precision,double precision,double precision)": [],
     "ops_internal.beta_lower_bound(double precision,double precision)": [],
     "ops_internal.both_patterns(uuid,uuid)": [],
@@ -135,7 +135,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.decide_fix(uuid,text,text,text,text,boolean)": PEOPLE,
     "ops_internal.demote(ops.pattern_fixes,uuid,text)": [],
     "ops_internal.disable_pattern(uuid,text)": PEOPLE,
-    "ops_internal.disable_rule(uuid,text)": PEOPLE,
+    "ops_internal.disable_grouping_rule(uuid,text)": PEOPLE,
     "ops_internal.distrust_rules(text[])": [],
     "ops_internal.enable_fix(uuid,text,text,boolean)": PEOPLE,
     "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
@@ -193,7 +193,6 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.pause_refusal()": ENGINE,
     "ops_internal.pin_fix(ops.pattern_fixes,uuid)": [],
     "ops_internal.pinned_fix(uuid)": ["ops_fixer"],
-    "ops_internal.pinned_job(uuid)": ENGINE,
     "ops_internal.post_log_ids(bigint[])": [],
     "ops_internal.propose_fix(uuid,jsonb,jsonb,double precision)": PEOPLE,
     "ops_internal.proposed_fix(uuid)": ["ops_fixer", *ENGINE],
@@ -229,7 +228,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.restore_trust(uuid,jsonb,timestamp with time zone)": [],
     "ops_internal.resume_fixes(text)": PEOPLE,
     "ops_internal.run_lock_class()": ENGINE,
-    "ops_internal.save_rule(jsonb)": PEOPLE,
+    "ops_internal.save_grouping_rule(jsonb)": PEOPLE,
     "ops_internal.seen_again(uuid[])": ENGINE,
     "ops_internal.send_unhandled(interval,interval)": [],
     "ops_internal.send_unlearned(interval)": [],
@@ -246,14 +245,13 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.start_clustering()": PEOPLE,
     "ops_internal.start_rollback(uuid,text)": PEOPLE,
     "ops_internal.statistics()": PEOPLE,
-    "ops_internal.stop_for_storm(bigint,jsonb)": ENGINE,
-    "ops_internal.stop_learning()": ENGINE,
+    "ops_internal.lock_learning()": ENGINE,
     "ops_internal.stored_errors(integer)": PEOPLE,
     "ops_internal.suggested_fixes(uuid,integer)": PEOPLE,
     "ops_internal.sum_up(ops.error_patterns,ops.error_patterns)": [],
     "ops_internal.switch_off(ops.pattern_fixes,uuid,text)": [],
     "ops_internal.take_back_incidents(ops.pattern_merges)": [],
-    "ops_internal.tell_apart(uuid,uuid,uuid,text)": [],
+    "ops_internal.keep_separate(uuid,uuid,uuid,text)": [],
     "ops_internal.tell_decision(text,text,ops.error_patterns,uuid,text)": [],
     "ops_internal.text_list(jsonb,text)": [],
     "ops_internal.threshold(jsonb,text)": ENGINE,
@@ -413,6 +411,40 @@ def test_functions_are_executable_by_whom_they_are_meant_for(database: Sql) -> N
           ('ops'::regnamespace, 'ops_internal'::regnamespace, 'fix'::regnamespace)
     """)
     assert {row["name"]: row["roles"] for row in rows} == FUNCTIONS
+
+
+def test_only_what_the_engine_alone_calls_is_exposed_with_its_owners_rights(database: Sql) -> None:
+    """A function of ops that anyone but the engine may call runs with the rights of its caller."""
+    rows = database.rows("""
+        select oid::regprocedure::text as name from pg_proc
+        where pronamespace = 'ops'::regnamespace and prosecdef
+    """)
+    assert rows, "no function of the engine has its owner's rights: the query finds none"
+    assert [row["name"] for row in rows if FUNCTIONS[row["name"]] != ENGINE] == []
+
+
+def test_what_people_call_does_nothing_but_pass_their_call_on(database: Sql) -> None:
+    """ops.NAME_v1 calls ops_internal.NAME: equal arguments, result and callers, owner's rights."""
+    rows = database.rows("""
+        select exposed.oid::regprocedure::text as name,
+          coalesce(
+            behind.prosecdef
+            and behind.proargtypes = exposed.proargtypes
+            and behind.prorettype = exposed.prorettype
+            and behind.proacl @> exposed.proacl and exposed.proacl @> behind.proacl
+            and trim(exposed.prosrc) ~ format('^select (\\* from )?%s\\(%s\\)$',
+              behind.oid::regproc, array_to_string(exposed.proargnames, ', ')),
+            false) as passes_on
+        from pg_proc as exposed
+        left join pg_proc as behind on behind.pronamespace = 'ops_internal'::regnamespace
+          and behind.proname = regexp_replace(exposed.proname, '_v[0-9]+$', '')
+        where exposed.pronamespace = 'ops'::regnamespace
+          and exposed.proname <> 'ping_v1'
+          and has_function_privilege('authenticated', exposed.oid, 'execute')
+    """)
+    assert [row["name"] for row in rows if not row["passes_on"]] == []
+    people = {name for name, roles in FUNCTIONS.items() if name[:4] == "ops." and roles == PEOPLE}
+    assert {row["name"] for row in rows} == people
 
 
 @pytest.mark.parametrize(

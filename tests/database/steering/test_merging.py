@@ -183,7 +183,7 @@ def test_what_a_person_decided_since_is_not_undone(
     assert pattern(engine, gone_id)["status"] == "open"
 
 
-def test_evidence_never_joins_what_a_person_told_apart(
+def test_evidence_never_joins_what_an_operator_separated(
     database: Sql, patterns: Patterns, operator: Person
 ) -> None:
     """Undoing a merge keeps the two apart, and so does whatever either is merged into."""
@@ -201,7 +201,7 @@ def test_evidence_never_joins_what_a_person_told_apart(
     assert not database.value(told, kept_id, gone_id)
 
 
-def test_a_person_joins_again_what_was_told_apart(
+def test_a_person_joins_again_what_was_separated(
     database: Sql, patterns: Patterns, operator: Person
 ) -> None:
     """Merging by a person removes the link."""
@@ -229,7 +229,7 @@ def test_nobody_merges_in_a_persons_name(
     """PL011: the engine joins by evidence alone."""
     with database.undone():
         database.run("set local role service_role")
-        with pytest.raises(Exception, match="this takes a person"):
+        with pytest.raises(Exception, match="only a signed-in person may do this"):
             database.value(
                 "select ops_internal.join_patterns(%s, %s, 'person', %s, 'x')",
                 patterns.new(),

@@ -38,7 +38,7 @@ def test_twins_are_listed_with_their_score(
     assert database.value(statuses, [own, near, far]) == 3
 
 
-def test_what_a_person_told_apart_is_not_proposed(patterns: Patterns, operator: Person) -> None:
+def test_what_an_operator_separated_is_not_proposed(patterns: Patterns, operator: Person) -> None:
     """Nor is a pattern that was merged into this one; undone, neither is proposed again."""
     word = patterns.word("yankee")
     ids = [_new(patterns, f"{word} broke in the {part}") for part in ("morning", "mourning")]

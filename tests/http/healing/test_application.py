@@ -202,7 +202,7 @@ def test_the_engines_row_has_to_exist(
 
 
 @pytest.mark.parametrize(
-    "reason", ["This error is in hand already", "This error belongs to another pattern now"]
+    "reason", ["Another worker is handling this error", "This error belongs to another pattern now"]
 )
 def test_an_error_in_hand_is_left_to_others(
     healer: FlaskClient, wire: Wire, engine: dict[str, str], reason: str

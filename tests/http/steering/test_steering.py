@@ -199,7 +199,7 @@ DECISIONS = {
     "PL001": (403, "forbidden"),
     "PL002": (404, "unknown_pattern"),
     "PL016": (409, "two_live_fixes"),
-    "PL017": (409, "told_apart"),
+    "PL017": (409, "kept_separate"),
     "PL018": (404, "unknown_merge"),
     "PL020": (409, "pattern_merged"),
     "PL021": (409, "not_undoable"),

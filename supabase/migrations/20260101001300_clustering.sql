@@ -1,4 +1,4 @@
--- Clusters of patterns, and one row a learning session.
+-- Clusters of patterns, and one row for each learning session.
 
 create table ops.learning_sessions (
   id bigserial primary key,
@@ -26,7 +26,8 @@ comment on column ops.learning_sessions.session_id is 'Stable id of the session.
 comment on column ops.learning_sessions.session_type is 'clustering, pattern_extraction, ….';
 comment on column ops.learning_sessions.started_at is 'When it started.';
 comment on column ops.learning_sessions.completed_at is 'When it ended, well or not.';
-comment on column ops.learning_sessions.status is 'running, completed, failed, or aborted when it never came back.';
+comment on column ops.learning_sessions.status is
+  'running, completed, failed, or aborted: still running after an hour, so its process is gone.';
 comment on column ops.learning_sessions.input_data is 'What it was given.';
 comment on column ops.learning_sessions.output_data is 'What it made, or why it failed.';
 comment on column ops.learning_sessions.patterns_analyzed is 'Patterns that it looked at.';
@@ -34,9 +35,9 @@ comment on column ops.learning_sessions.patterns_created is 'Patterns that it ma
 comment on column ops.learning_sessions.patterns_updated is 'Patterns that it changed.';
 comment on column ops.learning_sessions.errors_processed is 'Errors that it read.';
 comment on column ops.learning_sessions.execution_time_ms is 'How long it took.';
-comment on column ops.learning_sessions.memory_used_mb is 'Peak memory of the process that ran it, in MiB.';
+comment on column ops.learning_sessions.memory_used_mb is 'Peak memory of the process, in MiB.';
 comment on column ops.learning_sessions.constitutional_compliant is 'Whether it kept the Four Laws.';
-comment on column ops.learning_sessions.metadata is 'Anything else.';
+comment on column ops.learning_sessions.metadata is 'Whatever else the session records.';
 
 create index idx_learning_sessions_started on ops.learning_sessions (session_type, started_at desc);
 
@@ -45,12 +46,6 @@ alter table ops.learning_sessions enable row level security;
 create policy "Operators read learning sessions" on ops.learning_sessions
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
-
-revoke all on table ops.learning_sessions from public, anon, authenticated, service_role;
-revoke all on sequence ops.learning_sessions_id_seq from public, anon, authenticated, service_role;
-grant select on table ops.learning_sessions to authenticated;
-grant select, insert, update on table ops.learning_sessions to service_role;
-grant usage on sequence ops.learning_sessions_id_seq to service_role;
 
 create table ops.pattern_clusters (
   id bigserial primary key,
@@ -73,16 +68,14 @@ comment on column ops.pattern_clusters.cluster_id is 'Id of the cluster; new wit
 comment on column ops.pattern_clusters.cluster_name is 'Such as Database Errors - High Occurrence.';
 comment on column ops.pattern_clusters.cluster_description is 'A sentence for people.';
 comment on column ops.pattern_clusters.pattern_ids is 'The patterns in it.';
-comment on column ops.pattern_clusters.centroid_features is 'Its centre: occurrence_count, success_rate, confidence_score (0 to 1) and severity_numeric, in their own units.';
-comment on column ops.pattern_clusters.cluster_size is 'How many patterns.';
+comment on column ops.pattern_clusters.centroid_features is
+  'Its centre: occurrence_count, success_rate, confidence_score (0 to 1) and severity_numeric, in their own units.';
+comment on column ops.pattern_clusters.cluster_size is 'How many patterns are in the cluster.';
 comment on column ops.pattern_clusters.avg_success_rate is 'Mean success rate of the patterns.';
 comment on column ops.pattern_clusters.total_occurrences is 'Errors of all its patterns.';
 comment on column ops.pattern_clusters.metadata is 'The session that made it, and its parts where it has more than 50 members.';
 comment on column ops.pattern_clusters.created_at is 'When it was made.';
 comment on column ops.pattern_clusters.updated_at is 'When it last changed.';
-
-create trigger touch_updated_at before update on ops.pattern_clusters
-  for each row execute function ops_internal.touch_updated_at();
 
 alter table ops.pattern_clusters enable row level security;
 
@@ -90,26 +83,8 @@ create policy "Operators read clusters" on ops.pattern_clusters
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
 
-revoke all on table ops.pattern_clusters from public, anon, authenticated, service_role;
-revoke all on sequence ops.pattern_clusters_id_seq from public, anon, authenticated, service_role;
-grant select on table ops.pattern_clusters to authenticated;
-grant select, insert, update, delete on table ops.pattern_clusters to service_role;
-grant usage on sequence ops.pattern_clusters_id_seq to service_role;
-
-create function ops_internal.require_engine_or_operator(p_allowed text []) returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if not ops_internal.is_engine() then
-    perform ops_internal.require_role(p_allowed);
-  end if;
-end
-$$;
-
-comment on function ops_internal.require_engine_or_operator(text []) is 'Raises PL001 unless the caller is the engine or an operator with one of these roles.';
-revoke all on function ops_internal.require_engine_or_operator(text []) from public, anon, authenticated, service_role;
+create trigger touch_updated_at before update on ops.pattern_clusters
+  for each row execute function ops_internal.touch_updated_at();
 
 create function ops_internal.start_clustering() returns jsonb
 language plpgsql
@@ -121,7 +96,7 @@ declare
 begin
   perform ops_internal.require_engine_or_operator(array['ops_operator', 'ops_admin']);
 
-  -- A session that never came back: its process was ended from outside.
+  -- A session still running after an hour has lost its process.
   update ops.learning_sessions set status = 'aborted', completed_at = now()
   where learning_sessions.session_type = 'clustering'
     and learning_sessions.status = 'running'
@@ -155,7 +130,12 @@ begin
 end
 $$;
 
-comment on function ops_internal.start_clustering() is 'The work of ops.start_clustering_v1, with the rights that only it has.';
+create function ops.start_clustering_v1() returns jsonb
+language sql set search_path = ''
+as $$ select ops_internal.start_clustering() $$;
+
+comment on function ops.start_clustering_v1 is
+  'Opens a clustering session and answers the patterns seen at least three times. For the engine, or an ops_operator or ops_admin.';
 
 create function ops_internal.lock_session(p_session_id uuid) returns void
 language plpgsql
@@ -170,12 +150,13 @@ begin
     raise exception using
       errcode = 'PL015',
       message = format('there is no running learning session %s', p_session_id),
-      hint = 'It ended, or was given up after an hour. POST /cluster starts a new one.';
+      hint = 'It has ended, or was aborted after an hour. POST /cluster starts a new one.';
   end if;
 end
 $$;
 
-comment on function ops_internal.lock_session(uuid) is 'Locks a running session until the end of the transaction. Raises PL015 where there is none.';
+comment on function ops_internal.lock_session is
+  'Locks a running session until the end of the transaction. Raises PL015 where there is none.';
 
 create function ops_internal.replace_clusters(p_session_id uuid, p_clusters jsonb, p_result jsonb) returns jsonb
 language plpgsql
@@ -193,7 +174,7 @@ begin
       message = 'the clusters are not a list',
       hint = 'Give a JSON array; an empty one removes all clusters.';
   end if;
-  -- Of two sessions that end together the later one stays, whole.
+  -- If two sessions end together, the clusters of the later one stay, all of them.
   lock table ops.pattern_clusters in share row exclusive mode;
   delete from ops.pattern_clusters where true;
 
@@ -234,7 +215,12 @@ begin
 end
 $$;
 
-comment on function ops_internal.replace_clusters(uuid, jsonb, jsonb) is 'The work of ops.replace_clusters_v1, with the rights that only it has.';
+create function ops.replace_clusters_v1(p_session_id uuid, p_clusters jsonb, p_result jsonb) returns jsonb
+language sql set search_path = ''
+as $$ select ops_internal.replace_clusters(p_session_id, p_clusters, p_result) $$;
+
+comment on function ops.replace_clusters_v1 is
+  'Replaces all clusters by these and completes the session, in one transaction. For the engine, or an ops_operator or ops_admin.';
 
 create function ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) returns void
 language plpgsql
@@ -255,47 +241,9 @@ begin
 end
 $$;
 
-comment on function ops_internal.fail_session(uuid, text, jsonb) is 'The work of ops.fail_session_v1, with the rights that only it has.';
-
-create function ops.start_clustering_v1() returns jsonb
-language sql
-set search_path = ''
-as $$ select ops_internal.start_clustering() $$;
-
-comment on function ops.start_clustering_v1() is
-  'Opens a clustering session and answers the patterns seen at least three times. For the engine, or an ops_operator or ops_admin.';
-
-create function ops.replace_clusters_v1(p_session_id uuid, p_clusters jsonb, p_result jsonb) returns jsonb
-language sql
-set search_path = ''
-as $$ select ops_internal.replace_clusters(p_session_id, p_clusters, p_result) $$;
-
-comment on function ops.replace_clusters_v1(uuid, jsonb, jsonb) is
-  'Replaces all clusters by these and completes the session, in one transaction. For the engine, or an ops_operator or ops_admin.';
-
 create function ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) returns void
-language sql
-set search_path = ''
+language sql set search_path = ''
 as $$ select ops_internal.fail_session(p_session_id, p_error, p_result) $$;
 
-comment on function ops.fail_session_v1(uuid, text, jsonb) is
+comment on function ops.fail_session_v1 is
   'Ends a session as failed; the clusters stay as they were. For the engine, or an ops_operator or ops_admin.';
-
-revoke all on function
-  ops_internal.start_clustering(),
-  ops_internal.lock_session(uuid),
-  ops_internal.replace_clusters(uuid, jsonb, jsonb),
-  ops_internal.fail_session(uuid, text, jsonb),
-  ops.start_clustering_v1(),
-  ops.replace_clusters_v1(uuid, jsonb, jsonb),
-  ops.fail_session_v1(uuid, text, jsonb)
-from public, anon, authenticated, service_role;
-
-grant execute on function
-  ops_internal.start_clustering(),
-  ops_internal.replace_clusters(uuid, jsonb, jsonb),
-  ops_internal.fail_session(uuid, text, jsonb),
-  ops.start_clustering_v1(),
-  ops.replace_clusters_v1(uuid, jsonb, jsonb),
-  ops.fail_session_v1(uuid, text, jsonb)
-to authenticated, service_role;

@@ -1,4 +1,4 @@
--- The engine's own journal: append-only.
+-- The engine's journal. It is append-only.
 
 create table ops.roman_events (
   id bigserial primary key,
@@ -13,7 +13,8 @@ create table ops.roman_events (
   created_at timestamptz not null default now()
 );
 
-comment on table ops.roman_events is 'Everything that the engine or an operator did. Append-only; pruned by age, decisions of people never.';
+comment on table ops.roman_events is
+  'Everything that the engine or a person did. Append-only. The events of the engine are deleted after 180 days, the decisions of people never.';
 comment on column ops.roman_events.id is 'Order of recording.';
 comment on column ops.roman_events.event_id is 'Stable id of the event.';
 comment on column ops.roman_events.event_type is
@@ -22,7 +23,8 @@ comment on column ops.roman_events.severity is 'debug, info, warning, error or c
 comment on column ops.roman_events.description is 'One sentence for people.';
 comment on column ops.roman_events.actor is 'The person who did it; null for the engine. Kept after the person is gone.';
 comment on column ops.roman_events.metadata is 'The event''s particulars, for machines.';
-comment on column ops.roman_events.constitutional_validation is 'The action profile and the verdict of each law, where one was asked for.';
+comment on column ops.roman_events.constitutional_validation is
+  'The action profile and the verdict of each law, where one was asked for.';
 comment on column ops.roman_events.created_at is 'When it was recorded.';
 
 create index idx_roman_events_type on ops.roman_events (event_type, created_at desc);
@@ -33,14 +35,6 @@ alter table ops.roman_events enable row level security;
 create policy "Operators read events" on ops.roman_events
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
-
-revoke all on table ops.roman_events from public, anon, authenticated, service_role;
-revoke all on sequence ops.roman_events_id_seq from public, anon, authenticated, service_role;
-grant select on table ops.roman_events to authenticated;
-grant select on table ops.roman_events to service_role;
--- Who did it and when, the database says: only what a person does carries an actor.
-grant insert (event_type, severity, description, metadata, constitutional_validation) on table ops.roman_events to service_role;
-grant usage on sequence ops.roman_events_id_seq to service_role;
 
 create function ops.record_event_v1(
   p_event_type text,
@@ -57,7 +51,4 @@ as $$
   returning event_id
 $$;
 
-comment on function ops.record_event_v1(text, text, text, jsonb, jsonb) is 'Appends one event to the journal; answers its id.';
-
-revoke all on function ops.record_event_v1(text, text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
-grant execute on function ops.record_event_v1(text, text, text, jsonb, jsonb) to service_role;
+comment on function ops.record_event_v1 is 'Appends one event to the journal; answers its id.';

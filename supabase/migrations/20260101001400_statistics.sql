@@ -29,8 +29,6 @@ comment on column ops.pattern_stats.avg_execution_time is 'Mean run time of its 
 -- Refreshing without blocking readers takes a unique index.
 create unique index idx_pattern_stats_pattern on ops.pattern_stats (pattern_id);
 
-revoke all on table ops.pattern_stats from public, anon, authenticated, service_role;
-
 create function ops_internal.pattern_stats() returns setof ops.pattern_stats
 language plpgsql
 stable
@@ -43,15 +41,11 @@ begin
 end
 $$;
 
-comment on function ops_internal.pattern_stats() is 'The work of ops.pattern_stats_v1, with the rights that only it has.';
-
 create function ops.pattern_stats_v1() returns setof ops.pattern_stats
-language sql
-stable
-set search_path = ''
+language sql stable set search_path = ''
 as $$ select * from ops_internal.pattern_stats() $$;
 
-comment on function ops.pattern_stats_v1() is
+comment on function ops.pattern_stats_v1 is
   'Applications per pattern as of the last refresh, most frequent patterns first. For operators and the engine.';
 
 create function ops_internal.statistics() returns jsonb
@@ -110,15 +104,11 @@ begin
 end
 $$;
 
-comment on function ops_internal.statistics() is 'The work of ops.statistics_v1, with the rights that only it has.';
-
 create function ops.statistics_v1() returns jsonb
-language sql
-stable
-set search_path = ''
+language sql stable set search_path = ''
 as $$ select ops_internal.statistics() $$;
 
-comment on function ops.statistics_v1() is
+comment on function ops.statistics_v1 is
   'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, as of now. For operators and the engine.';
 
 create function ops.ping_v1() returns integer
@@ -127,13 +117,4 @@ immutable
 set search_path = ''
 as $$ select 1 $$;
 
-comment on function ops.ping_v1() is 'Answers 1: the database is in reach.';
-
-revoke all on function
-  ops_internal.pattern_stats(), ops.pattern_stats_v1(), ops_internal.statistics(), ops.statistics_v1(), ops.ping_v1()
-from public, anon, authenticated, service_role;
-
-grant execute on function
-  ops_internal.pattern_stats(), ops.pattern_stats_v1(), ops_internal.statistics(), ops.statistics_v1()
-to authenticated, service_role;
-grant execute on function ops.ping_v1() to anon, authenticated, service_role;
+comment on function ops.ping_v1 is 'Answers 1: the database is in reach.';

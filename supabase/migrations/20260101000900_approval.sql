@@ -1,4 +1,138 @@
--- A fix is proposed, tried, looked at, and then approved or rejected: the very bytes that were looked at.
+-- Approval. A person proposes a fix, the engine tries it, and an administrator approves or rejects exactly these bytes; or an
+-- administrator approves a fix without a proposal. Each step is one transaction, and every version is kept.
+
+create function ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  person constant uuid := ops_internal.require_person(array['ops_admin']);
+  fix ops.pattern_fixes;
+  pattern ops.error_patterns;
+  latest ops.pattern_fixes;
+begin
+  if p_approved_by is distinct from person then
+    raise exception using
+      errcode = 'PL012',
+      message = 'approved_by is not you',
+      detail = format('You are %s; approved_by is %s.', person, p_approved_by),
+      hint = 'Send your own user id as approved_by.';
+  end if;
+  fix := ops_internal.composed_fix(p_pattern_id, p_fix);
+  fix.mode := p_mode;
+  fix.proposed_by := person;
+
+  pattern := ops_internal.lock_pattern(p_pattern_id);
+  latest := ops_internal.latest_fix(p_pattern_id);
+  if latest.version is not null and latest.disabled_at is null and latest.sha256 = fix.sha256 and latest.mode = p_mode then
+    return to_jsonb(pattern);
+  end if;
+  perform ops_internal.require_no_live_fix(latest);
+  return to_jsonb(ops_internal.pin_fix(fix, person));
+end
+$$;
+
+create function ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text default 'live') returns jsonb
+language sql set search_path = ''
+as $$ select ops_internal.approve_pattern(p_pattern_id, p_fix, p_approved_by, p_mode) $$;
+
+comment on function ops.approve_pattern_v1 is
+  'Approves a fix for a pattern as its next version, live or as a shadow. For an ops_admin in person; the same fix twice changes nothing, another one raises PL003. What a fix is made of: see ops_internal.composed_fix.';
+
+create function ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  person constant uuid := ops_internal.require_person(array['ops_admin']);
+  pattern ops.error_patterns := ops_internal.lock_pattern(p_pattern_id);
+  fix ops.pattern_fixes := ops_internal.latest_fix(p_pattern_id);
+begin
+  if fix.version is null or fix.disabled_at is not null then
+    raise exception using
+      errcode = 'PL014',
+      message = 'this pattern has no fix that can be enabled',
+      hint = 'Approve a fix; a disabled fix needs a new approval.';
+  end if;
+  if fix.sha256 is distinct from p_sha256 then
+    raise exception using
+      errcode = 'PL006',
+      message = 'the digest is not that of the approved fix',
+      detail = format('Version %s has digest %s.', fix.version, fix.sha256),
+      hint = 'Read the fix again, and send the digest of what you have read.';
+  end if;
+  if fix.mode = 'live' then
+    return to_jsonb(pattern);
+  end if;
+  -- Enabling a shadow decides that it runs, as approving does. So the same two people are needed.
+  if p_two_people and fix.proposed_by = person then
+    raise exception using
+      errcode = 'PL029',
+      message = 'you proposed this fix; another administrator has to enable it',
+      hint = 'Ask another administrator to POST /enable with this digest.';
+  end if;
+
+  update ops.pattern_fixes set
+    mode = 'live',
+    mode_changed_at = clock_timestamp(),
+    mode_changed_by = person,
+    mode_reason = p_reason,
+    is_on_probation = fix.mode = 'demoted'
+  where pattern_fixes.id = fix.id;
+
+  update ops.error_patterns set auto_fix_enabled = true, consecutive_failures = 0
+  where error_patterns.pattern_id = p_pattern_id
+  returning * into pattern;
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'fix_enabled', 'info', 'A fix was enabled: ' || pattern.pattern_signature, person,
+    jsonb_build_object(
+      'pattern_id', p_pattern_id, 'version', fix.version, 'sha256', fix.sha256, 'former_mode', fix.mode, 'reason', p_reason
+    )
+  );
+  return to_jsonb(pattern);
+end
+$$;
+
+create function ops.enable_fix_v1(
+  p_pattern_id uuid, p_sha256 text, p_reason text default null, p_two_people boolean default false
+) returns jsonb
+language sql set search_path = ''
+as $$ select ops_internal.enable_fix(p_pattern_id, p_sha256, p_reason, p_two_people) $$;
+
+comment on function ops.enable_fix_v1 is
+  'Makes a shadow live, or enables a demoted fix on probation. Only the fix with this digest is enabled. For an ops_admin in person.';
+
+create function ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
+  fix ops.pattern_fixes;
+begin
+  perform ops_internal.lock_pattern(p_pattern_id);
+  fix := ops_internal.latest_fix(p_pattern_id);
+  if fix.version is null or fix.disabled_at is not null then
+    raise exception using
+      errcode = 'PL014',
+      message = 'this pattern has no enabled fix',
+      hint = 'There is nothing to disable.';
+  end if;
+  return to_jsonb(ops_internal.switch_off(fix, person, p_reason));
+end
+$$;
+
+create function ops.disable_pattern_v1(p_pattern_id uuid, p_reason text default null) returns jsonb
+language sql set search_path = ''
+as $$ select ops_internal.disable_pattern(p_pattern_id, p_reason) $$;
+
+comment on function ops.disable_pattern_v1 is
+  'Switches a pattern''s fix off. For an ops_operator or ops_admin in person; a new version needs a new approval.';
 
 create table ops.fix_proposals (
   id bigserial primary key,
@@ -23,24 +157,30 @@ create table ops.fix_proposals (
   )
 );
 
-comment on table ops.fix_proposals is 'Fixes that somebody proposed, with what was found out about them and what was decided. Kept, whatever was decided.';
+comment on table ops.fix_proposals is
+  'Fixes that somebody proposed, with what was found out about them and what was decided. Rejected and expired ones are kept.';
 comment on column ops.fix_proposals.id is 'Order of proposing.';
 comment on column ops.fix_proposals.proposal_id is 'Stable id.';
-comment on column ops.fix_proposals.pattern_id is 'The pattern that it is to heal.';
-comment on column ops.fix_proposals.fix is 'Type, scripts, parameters, and what the analysis found that it touches, as ops_internal.composed_fix takes them.';
-comment on column ops.fix_proposals.sha256 is 'Digest of what would be approved. A decision has to carry it.';
-comment on column ops.fix_proposals.based_on_version is 'The latest version of the pattern''s fix at that time. With a later one the proposal is stale.';
+comment on column ops.fix_proposals.pattern_id is 'The pattern whose errors the fix is meant for.';
+comment on column ops.fix_proposals.fix is
+  'Type, scripts, parameters, and what the analysis found that it touches, as ops_internal.composed_fix takes them.';
+comment on column ops.fix_proposals.sha256 is 'Digest of what would be approved. A decision has to name the same digest.';
+comment on column ops.fix_proposals.based_on_version is
+  'The latest version of the fix of the pattern when this one was proposed. Once there is a later version, the proposal is stale.';
 comment on column ops.fix_proposals.analysis is 'What the script does, as its static analysis says.';
-comment on column ops.fix_proposals.dry_run is 'SQL: the real run, undone, with the rows it touched by table. Otherwise a plan of what would be called.';
-comment on column ops.fix_proposals.replay is 'A simulation over stored errors: which would have fired it, which not and why, and how many rows it touches for each.';
+comment on column ops.fix_proposals.dry_run is
+  'SQL: the rows by table that a real run touched, which was undone. Other types: a plan of what would be called.';
+comment on column ops.fix_proposals.replay is
+  'A simulation over stored errors: which of them would have fired the fix, which not and why, and how many rows each run touches.';
 comment on column ops.fix_proposals.previewed_at is 'When dry-run and replay were made.';
 comment on column ops.fix_proposals.proposed_by is 'Who proposed it.';
-comment on column ops.fix_proposals.proposed_at is 'When. Signatures that came later would not fire it.';
+comment on column ops.fix_proposals.proposed_at is
+  'When it was proposed. Signatures that came to the pattern later would not fire the fix.';
 comment on column ops.fix_proposals.expires_at is 'A decision after this is refused.';
 comment on column ops.fix_proposals.decision is 'approved or rejected; null while it is open.';
-comment on column ops.fix_proposals.decided_by is 'Who decided.';
-comment on column ops.fix_proposals.decided_at is 'When.';
-comment on column ops.fix_proposals.decision_reason is 'Why.';
+comment on column ops.fix_proposals.decided_by is 'Who approved or rejected it.';
+comment on column ops.fix_proposals.decided_at is 'When it was approved or rejected.';
+comment on column ops.fix_proposals.decision_reason is 'Why it was approved or rejected.';
 
 create index idx_fix_proposals_pattern on ops.fix_proposals (pattern_id, id desc);
 
@@ -49,10 +189,6 @@ alter table ops.fix_proposals enable row level security;
 create policy "Operators read proposals" on ops.fix_proposals
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
-
-revoke all on table ops.fix_proposals from public, anon, authenticated, service_role;
-revoke all on sequence ops.fix_proposals_id_seq from public, anon, authenticated, service_role;
-grant select on table ops.fix_proposals to authenticated, service_role;
 
 create function ops_internal.require_proposal(p_proposal_id uuid) returns ops.fix_proposals
 language plpgsql
@@ -72,7 +208,8 @@ begin
 end
 $$;
 
-comment on function ops_internal.require_proposal(uuid) is 'The proposal, locked until the end of the transaction. Raises PL027 where there is none.';
+comment on function ops_internal.require_proposal is
+  'The proposal, locked until the end of the transaction. Raises PL027 where there is none.';
 
 create function ops_internal.closed_because(p_proposal ops.fix_proposals) returns text
 language sql
@@ -89,8 +226,8 @@ as $$
   from ops_internal.latest_fix(p_proposal.pattern_id) as latest
 $$;
 
-comment on function ops_internal.closed_because(ops.fix_proposals) is
-  'Why nothing can be decided on a proposal any more: decided, expired, or stale; null while it is open.';
+comment on function ops_internal.closed_because is
+  'Why a proposal can no longer be decided on: decided, expired, or stale; null while it is open.';
 
 create function ops_internal.shown_proposal(p_proposal ops.fix_proposals) returns jsonb
 language sql
@@ -100,7 +237,7 @@ as $$
   select to_jsonb(p_proposal) - 'id' || jsonb_build_object('closed_because', ops_internal.closed_because(p_proposal))
 $$;
 
-comment on function ops_internal.shown_proposal(ops.fix_proposals) is 'A proposal as it is answered.';
+comment on function ops_internal.shown_proposal is 'A proposal as it is answered.';
 
 create function ops_internal.require_open(p_proposal ops.fix_proposals) returns void
 language plpgsql
@@ -118,7 +255,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.require_open(ops.fix_proposals) is 'Raises PL028 for a proposal that was decided, is expired, or is stale.';
+comment on function ops_internal.require_open is 'Raises PL028 for a proposal that was decided, is expired, or is stale.';
 
 create function ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) returns jsonb
 language plpgsql
@@ -134,7 +271,7 @@ begin
   if p_seconds is null or p_seconds not between 1 and 31536000 or jsonb_typeof(p_analysis) is distinct from 'object' then
     raise exception using
       errcode = 'PL022',
-      message = 'a proposal has an analysis and an end',
+      message = 'a proposal needs an analysis and a length',
       hint = 'Give the analysis as an object, and from 1 second to 365 days.';
   end if;
   insert into ops.fix_proposals (pattern_id, fix, sha256, based_on_version, analysis, proposed_by, expires_at)
@@ -153,15 +290,12 @@ begin
 end
 $$;
 
-comment on function ops_internal.propose_fix(uuid, jsonb, jsonb, double precision) is 'The work of ops.propose_fix_v1, with the rights that only it has.';
-
 create function ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) returns jsonb
-language sql
-set search_path = ''
+language sql set search_path = ''
 as $$ select ops_internal.propose_fix(p_pattern_id, p_fix, p_analysis, p_seconds) $$;
 
-comment on function ops.propose_fix_v1(uuid, jsonb, jsonb, double precision) is
-  'Proposes a fix for a pattern, for so many seconds. For an ops_operator or ops_admin in person; nothing runs by it.';
+comment on function ops.propose_fix_v1 is
+  'Proposes a fix for a pattern; the proposal can be decided on for so many seconds, and nothing runs by it. For an ops_operator or ops_admin in person.';
 
 create function ops_internal.open_proposal(p_proposal_id uuid) returns jsonb
 language plpgsql
@@ -178,15 +312,12 @@ begin
 end
 $$;
 
-comment on function ops_internal.open_proposal(uuid) is 'The work of ops.open_proposal_v1, with the rights that only it has.';
-
 create function ops.open_proposal_v1(p_proposal_id uuid) returns jsonb
-language sql
-set search_path = ''
+language sql set search_path = ''
 as $$ select ops_internal.open_proposal(p_proposal_id) $$;
 
-comment on function ops.open_proposal_v1(uuid) is
-  'A proposal that is to be tried or decided on. For an ops_operator or ops_admin in person; raises PL027 where there is none, PL028 where it is not open any more.';
+comment on function ops.open_proposal_v1 is
+  'A proposal that can be tried or decided on. For an ops_operator or ops_admin in person; raises PL027 where there is none, PL028 where it was decided, has expired or is stale.';
 
 create function ops_internal.proposed_fix(
   in p_proposal_id uuid,
@@ -215,7 +346,8 @@ begin
 end
 $$;
 
-comment on function ops_internal.proposed_fix(uuid) is 'What a rehearsal of an open proposal runs. Raises PL027 or PL028 where there is none.';
+comment on function ops_internal.proposed_fix is
+  'What a rehearsal of an open proposal runs. Raises PL027 or PL028 where there is none.';
 
 create function ops.rehearse_proposal_v1(p_proposal_id uuid, p_errors jsonb) returns jsonb
 language plpgsql
@@ -242,7 +374,7 @@ begin
       outcomes := outcomes || case
         when state = 'PL025' then detail::jsonb || '{"success": true, "error": null}'
         else jsonb_build_object(
-          'success', false, 'sqlstate', state, 'error', ops_internal.told_failure(state, problem, null, hint),
+          'success', false, 'sqlstate', state, 'error', ops_internal.public_error_message(state, problem, null, hint),
           'rows_touched', 0, 'tables', '{}'::jsonb, 'rows_before', null, 'rows_after', null
         )
       end;
@@ -252,7 +384,7 @@ begin
 end
 $$;
 
-comment on function ops.rehearse_proposal_v1(uuid, jsonb) is
+comment on function ops.rehearse_proposal_v1 is
   'Runs a proposed SQL fix for real, once for each of these errors, and undoes each run: answers what each touched, in order. Sequences that it draws from stay drawn.';
 
 create function ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) returns jsonb
@@ -274,7 +406,7 @@ begin
 end
 $$;
 
-comment on function ops.note_preview_v1(uuid, jsonb, jsonb) is
+comment on function ops.note_preview_v1 is
   'Stores dry-run and replay of an open proposal, with rows scrubbed. For the engine alone; answers the proposal.';
 
 create function ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer) returns jsonb
@@ -314,7 +446,7 @@ as $$
   ) as stored
 $$;
 
-comment on function ops.incidents_for_replay_v1(uuid, integer) is
+comment on function ops.incidents_for_replay_v1 is
   'The latest errors of a pattern that are still in the log, newest first, each with how many errors the five minutes before it held, in all and of the pattern. For the engine.';
 
 create function ops_internal.decide_fix(
@@ -335,25 +467,25 @@ begin
   if proposal.sha256 is distinct from p_sha256 then
     raise exception using
       errcode = 'PL006',
-      message = 'that is not the fix that was proposed',
+      message = 'the digest is not that of the proposed fix',
       detail = format('The proposal has digest %s.', proposal.sha256),
-      hint = 'Read it again, and send the digest of what you have read.';
+      hint = 'Read the fix again, and send the digest of what you have read.';
   end if;
 
   if p_decision = 'approve' then
     if p_two_people and proposal.proposed_by = person then
       raise exception using
         errcode = 'PL029',
-        message = 'nobody approves his own fix here',
-        hint = 'Ask another administrator to decide.';
+        message = 'you proposed this fix; another administrator has to approve it',
+        hint = 'Ask another administrator to POST /decide with this digest.';
     end if;
     perform ops_internal.require_no_live_fix(ops_internal.latest_fix(proposal.pattern_id));
     fix := ops_internal.composed_fix(proposal.pattern_id, proposal.fix);
     if fix.sha256 <> proposal.sha256 then
       raise exception using
-        errcode = 'PL006', message = 'the stored proposal is not the one that was made', hint = 'POST /propose makes a new one.';
+        errcode = 'PL006', message = 'the stored proposal was changed since it was made', hint = 'POST /propose makes a new one.';
     end if;
-    -- The First Law would forbid each run.
+    -- The First Law would forbid every run of such a fix.
     if (proposal.dry_run ->> 'rows_touched')::integer > fix.max_rows then
       raise exception using
         errcode = 'PL013',
@@ -375,7 +507,7 @@ begin
     );
   else
     raise exception using
-      errcode = 'PL022', message = format('%s is no decision', p_decision), hint = 'Send approve or reject.';
+      errcode = 'PL022', message = format('the decision is %s', p_decision), hint = 'Send approve or reject.';
   end if;
 
   update ops.fix_proposals set
@@ -389,17 +521,14 @@ begin
 end
 $$;
 
-comment on function ops_internal.decide_fix(uuid, text, text, text, text, boolean) is 'The work of ops.decide_fix_v1, with the rights that only it has.';
-
 create function ops.decide_fix_v1(
   p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text default 'live', p_two_people boolean default false
 ) returns jsonb
-language sql
-set search_path = ''
+language sql set search_path = ''
 as $$ select ops_internal.decide_fix(p_proposal_id, p_sha256, p_decision, p_reason, p_mode, p_two_people) $$;
 
-comment on function ops.decide_fix_v1(uuid, text, text, text, text, boolean) is
-  'Approves or rejects a proposal, the one with this digest and no other. For an ops_admin in person. Where two people are asked for, the engine also refuses to run what its proposer approved.';
+comment on function ops.decide_fix_v1 is
+  'Approves or rejects a proposal, only the one with this digest. For an ops_admin in person. Where two people are asked for, the engine also refuses to run a fix that one person proposed and approved.';
 
 create function ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) returns jsonb
 language plpgsql
@@ -423,42 +552,87 @@ begin
 end
 $$;
 
-comment on function ops_internal.fix_proposals(uuid, boolean, integer) is 'The work of ops.fix_proposals_v1, with the rights that only it has.';
-
 create function ops.fix_proposals_v1(p_pattern_id uuid default null, p_open_only boolean default true, p_limit integer default 20) returns jsonb
-language sql
-stable
-set search_path = ''
+language sql stable set search_path = ''
 as $$ select ops_internal.fix_proposals(p_pattern_id, p_open_only, p_limit) $$;
 
-comment on function ops.fix_proposals_v1(uuid, boolean, integer) is
+comment on function ops.fix_proposals_v1 is
   'Proposals, newest first, of one pattern or of all, those still open or all. For operators and the engine.';
 
-revoke all on function
-  ops_internal.require_proposal(uuid),
-  ops_internal.closed_because(ops.fix_proposals),
-  ops_internal.shown_proposal(ops.fix_proposals),
-  ops_internal.require_open(ops.fix_proposals),
-  ops_internal.propose_fix(uuid, jsonb, jsonb, double precision),
-  ops.propose_fix_v1(uuid, jsonb, jsonb, double precision),
-  ops_internal.open_proposal(uuid),
-  ops.open_proposal_v1(uuid),
-  ops_internal.proposed_fix(uuid),
-  ops.rehearse_proposal_v1(uuid, jsonb),
-  ops.note_preview_v1(uuid, jsonb, jsonb),
-  ops.incidents_for_replay_v1(uuid, integer),
-  ops_internal.decide_fix(uuid, text, text, text, text, boolean),
-  ops.decide_fix_v1(uuid, text, text, text, text, boolean),
-  ops_internal.fix_proposals(uuid, boolean, integer),
-  ops.fix_proposals_v1(uuid, boolean, integer)
-from public, anon, authenticated, service_role;
-grant execute on function ops_internal.proposed_fix(uuid) to ops_fixer, service_role;
-grant execute on function
-  ops.rehearse_proposal_v1(uuid, jsonb), ops.note_preview_v1(uuid, jsonb, jsonb), ops.incidents_for_replay_v1(uuid, integer)
-to service_role;
-grant execute on function
-  ops_internal.propose_fix(uuid, jsonb, jsonb, double precision), ops.propose_fix_v1(uuid, jsonb, jsonb, double precision),
-  ops_internal.open_proposal(uuid), ops.open_proposal_v1(uuid),
-  ops_internal.decide_fix(uuid, text, text, text, text, boolean), ops.decide_fix_v1(uuid, text, text, text, text, boolean),
-  ops_internal.fix_proposals(uuid, boolean, integer), ops.fix_proposals_v1(uuid, boolean, integer)
-to authenticated, service_role;
+-- For a pattern without a fix: fixes that helped similar patterns, as drafts for a proposal.
+
+create function ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
+  return (
+    with near as (
+      select (similar_ones.entry ->> 'pattern_id')::uuid as pattern_id, (similar_ones.entry ->> 'score')::numeric as score
+      from jsonb_array_elements(ops_internal.similar_patterns(p_pattern_id, 50)) as similar_ones (entry)
+    ),
+
+    related as (
+      select near.pattern_id, near.score, false as is_clustered from near
+      union all
+      select members.pattern_id, null, true
+      from ops.pattern_clusters as clusters
+      cross join unnest(clusters.pattern_ids) as members (pattern_id)
+      where p_pattern_id = any(clusters.pattern_ids) and members.pattern_id <> p_pattern_id
+    ),
+
+    once as (
+      select related.pattern_id, max(related.score) as score, bool_or(related.is_clustered) as in_same_cluster
+      from related
+      group by related.pattern_id
+    ),
+
+    drafts as (
+      select
+        patterns.pattern_id, patterns.pattern_signature, patterns.pattern_type, patterns.metadata ->> 'template' as template,
+        once.score, once.in_same_cluster,
+        fixes.fix_type as auto_fix_type, fixes.script as auto_fix_script, fixes.parameters as auto_fix_parameters,
+        fixes.undo_script, fixes.version, fixes.disabled_at is null and fixes.mode = 'live' as is_live,
+        patterns.success_rate, patterns.confidence_score, patterns.confidence_lower_bound, patterns.confidence_outcomes,
+        (
+          select jsonb_build_object(
+            'verified', count(*) filter (where verifications.outcome = 'verified'),
+            'failed', count(*) filter (where verifications.outcome = 'failed'),
+            'inconclusive', count(*) filter (where verifications.outcome = 'inconclusive'),
+            'pending', count(*) filter (where verifications.outcome = 'pending')
+          )
+          from ops.pattern_verifications as verifications
+          where verifications.pattern_id = fixes.pattern_id
+            and verifications.fix_version = fixes.version
+            and verifications.mode = 'live'
+        ) as track_record
+      from once
+      inner join ops.error_patterns as patterns on patterns.pattern_id = once.pattern_id
+      cross join lateral ops_internal.latest_fix(patterns.pattern_id) as fixes
+      where fixes.version is not null
+      -- A fix without outcomes comes before fixes that are known not to help.
+      order by coalesce(patterns.confidence_lower_bound, 0.05) desc, once.score desc nulls last, patterns.id
+      limit least(greatest(p_limit, 1), 50)
+    )
+
+    select coalesce(
+      jsonb_agg(
+        to_jsonb(drafts)
+        order by coalesce(drafts.confidence_lower_bound, 0.05) desc, drafts.score desc nulls last, drafts.pattern_id
+      ),
+      '[]'
+    )
+    from drafts
+  );
+end
+$$;
+
+create function ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer default 10) returns jsonb
+language sql stable set search_path = ''
+as $$ select ops_internal.suggested_fixes(p_pattern_id, p_limit) $$;
+
+comment on function ops.suggested_fixes_v1 is
+  'Fixes of patterns that resemble this one, by template or by cluster, with their track record, those that helped most first. Drafts: propose one to use it. For operators and the engine.';

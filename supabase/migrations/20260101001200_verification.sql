@@ -1,4 +1,4 @@
--- Whether the error stopped: what a run is judged by, what follows for the fix, and when it is taken out of use.
+-- Whether the error stopped after a run, how far a fix is trusted by its outcomes, and when it is taken out of use.
 
 create function ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb) returns interval
 language sql
@@ -36,7 +36,7 @@ as $$
   from needed
 $$;
 
-comment on function ops_internal.silence_window(uuid, jsonb) is
+comment on function ops_internal.silence_window is
   'How long an error has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
 
 create function ops_internal.open_verification(
@@ -59,7 +59,7 @@ as $$
   ) as clock
 $$;
 
-comment on function ops_internal.open_verification(ops.pattern_claims, text, text, text) is
+comment on function ops_internal.open_verification is
   'Begins to watch whether the error of this run stays away, or records what is known of it already.';
 
 create function ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamptz, p_until timestamptz)
@@ -93,7 +93,7 @@ as $$
     where incidents.pattern_id = path.pattern_id
       and incidents.occurred_at > p_from
       and incidents.occurred_at <= p_until
-      -- What could not fire the fix says nothing of it, or anybody could have it taken out of use.
+      -- Rows that may not fire the fix do not count against it. Otherwise anyone who writes logs could take it out of use.
       and logs.written_by = any(fixes.trusted_writers)
       and (
         signatures.created_at <= fixes.trusts_until
@@ -103,7 +103,7 @@ as $$
       and (
         p_verification.target = ''
         or incidents.target = p_verification.target
-        -- While the fix is out of use nobody looks which target an error has.
+        -- While the fix is out of use, errors are stored without a target.
         or (incidents.target is null and not patterns.auto_fix_enabled)
       )
     order by incidents.occurred_at
@@ -113,7 +113,7 @@ as $$
   limit 1
 $$;
 
-comment on function ops_internal.first_recurrence(ops.pattern_verifications, timestamptz, timestamptz) is
+comment on function ops_internal.first_recurrence is
   'The first error of the same pattern, and target, in this time, of those that could have fired the fix; null without one.';
 
 create function ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamptz) returns boolean
@@ -128,13 +128,13 @@ as $$
     where logs.source is not distinct from p_verification.source
       and logs.created_at > p_from
       and logs.created_at <= p_verification.due_at
-      -- Whoever may not fire the fix may not vouch for it either.
+      -- Rows that may not fire the fix do not count for it either.
       and logs.written_by = any(fixes.trusted_writers)
   )
 $$;
 
-comment on function ops_internal.has_traffic(ops.pattern_verifications, timestamptz) is
-  'Whether the source of the error wrote anything at all from this time on, while it had to stay away.';
+comment on function ops_internal.has_traffic is
+  'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
 
 create function ops_internal.verdict(
   in p_verification ops.pattern_verifications, out outcome text, out reason text, out recurrence bigint
@@ -144,7 +144,7 @@ stable
 set search_path = ''
 as $$
 declare
-  -- How a moment is told.
+  -- How a time is written in a reason.
   second constant text := 'YYYY-MM-DD HH24:MI:SS "UTC"';
   settled constant timestamptz :=
     p_verification.started_at + make_interval(secs => ops_internal.threshold(p_verification.policy, 'settle_seconds'));
@@ -159,8 +159,8 @@ declare
 begin
   if p_verification.outcome = 'pending' then
     incident := ops_internal.first_recurrence(p_verification, settled, p_verification.due_at);
-  -- Of several verified ones the last is what a late recurrence speaks against. One that happened before it was
-  -- verified, and was learned afterwards, does so too.
+  -- A late recurrence overturns the last of several verified runs. So does an error that happened before the run was
+  -- verified and was learned afterwards.
   elsif p_verification.outcome = 'verified' and not is_superseded and p_verification.late_until > clock_timestamp() then
     incident := ops_internal.first_recurrence(p_verification, settled, p_verification.late_until);
   end if;
@@ -179,7 +179,7 @@ begin
     reason := 'Another run followed before anything was known';
   elsif clock_timestamp() < p_verification.due_at then
     return;
-  -- The last errors of a burst that was under way are no sign of life either.
+  -- Errors of a burst that was under way when the run ended do not prove that the source still works.
   elsif ops_internal.has_traffic(p_verification, settled) then
     outcome := 'verified';
     reason := format(
@@ -187,12 +187,12 @@ begin
     );
   else
     outcome := 'inconclusive';
-    reason := format('Nothing at all came from %s: no traffic, no proof', coalesce(p_verification.source, 'its source'));
+    reason := format('%s logged nothing in that time, so it is not known whether the error stopped', coalesce(p_verification.source, 'The source'));
   end if;
 end
 $$;
 
-comment on function ops_internal.verdict(ops.pattern_verifications) is
+comment on function ops_internal.verdict is
   'What can be said now of a run that is pending, or against one that is verified; null where there is nothing new.';
 
 create function ops_internal.judge(p_verification ops.pattern_verifications) returns boolean
@@ -229,8 +229,103 @@ begin
 end
 $$;
 
-comment on function ops_internal.judge(ops.pattern_verifications) is
-  'Decides one run if it can be decided now, or overturns it; answers whether anything changed. Its caller has locked the row.';
+comment on function ops_internal.judge is
+  'Decides one run if it can be decided now, or overturns it; answers whether anything changed. The caller has locked the row.';
+
+-- The share of runs that a fix helps at least: a quantile of a Beta distribution, for which Postgres has no function.
+
+create function ops_internal.log_gamma(p_x double precision) returns double precision
+language plpgsql immutable strict
+set search_path = ''
+as $$
+declare
+  x double precision := p_x;
+  shift double precision := 0.0::double precision;
+begin
+  -- Stirling's series is exact to 1e-12 from 10 on; below it, gamma(x) = gamma(x + 1) / x leads there.
+  while x < 10 loop
+    shift := shift + ln(x);
+    x := x + 1;
+  end loop;
+  return (x - 0.5) * ln(x) - x + ln(2 * pi()) / 2
+    + 1 / (12 * x) - 1 / (360 * x ^ 3) + 1 / (1260 * x ^ 5) - 1 / (1680 * x ^ 7) - shift;
+end
+$$;
+
+comment on function ops_internal.log_gamma is
+  'The logarithm of the gamma function above 0; NIST Digital Library of Mathematical Functions, 5.11.1.';
+
+create function ops_internal.beta_below(
+  p_x double precision, p_a double precision, p_b double precision
+) returns double precision
+language plpgsql immutable strict
+set search_path = ''
+as $$
+declare
+  is_mirrored constant boolean := p_x > (p_a + 1) / (p_a + p_b + 2);
+  x constant double precision := case when is_mirrored then 1 - p_x else p_x end;
+  a constant double precision := case when is_mirrored then p_b else p_a end;
+  b constant double precision := case when is_mirrored then p_a else p_b end;
+  term double precision;
+  numerators double precision := 1.0::double precision;
+  denominators double precision := 0.0::double precision;
+  fraction double precision := 1.0::double precision;
+  m double precision := 0.0::double precision;
+  below double precision;
+begin
+  -- 1 + d1 / (1 + d2 / (1 + …)) by the modified method of Lentz, two terms a turn.
+  loop
+    term := -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    numerators := 1 + term / numerators;
+    denominators := 1 / (1 + term * denominators);
+    fraction := fraction * numerators * denominators;
+    m := m + 1;
+    term := m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    numerators := 1 + term / numerators;
+    denominators := 1 / (1 + term * denominators);
+    fraction := fraction * numerators * denominators;
+    exit when abs(numerators * denominators - 1) < 1e-12;
+  end loop;
+  below := exp(greatest(-600,
+    ops_internal.log_gamma(a + b) - ops_internal.log_gamma(a) - ops_internal.log_gamma(b)
+    + a * ln(x) + b * ln(1 - x)
+  )) / a / fraction;
+  return case when is_mirrored then 1 - below else below end;
+end
+$$;
+
+comment on function ops_internal.beta_below is
+  'How likely Beta(a, b) is below x, 0 < x < 1; NIST Digital Library of Mathematical Functions, 8.17.4 and 8.17.22.';
+
+create function ops_internal.beta_lower_bound(
+  p_verified double precision, p_failed double precision
+) returns double precision
+language plpgsql immutable strict
+set search_path = ''
+as $$
+declare
+  low double precision := 0.0::double precision;
+  high double precision := 1.0::double precision;
+  middle double precision;
+begin
+  if not (p_verified between 0 and 1e6 and p_failed between 0 and 1e6) then
+    raise exception 'no bound of % verified, % failed', p_verified, p_failed
+      using errcode = 'numeric_value_out_of_range';
+  end if;
+  while high - low > 1e-8 loop
+    middle := (low + high) / 2;
+    if ops_internal.beta_below(middle, 1 + p_verified, 1 + p_failed) < 0.05 then
+      low := middle;
+    else
+      high := middle;
+    end if;
+  end loop;
+  return (low + high) / 2;
+end
+$$;
+
+comment on function ops_internal.beta_lower_bound is
+  'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8. Python computes the same.';
 
 create function ops_internal.recent_confidence(p_pattern_id uuid) returns numeric
 language sql
@@ -256,7 +351,8 @@ as $$
   ) as latest
 $$;
 
-comment on function ops_internal.recent_confidence(uuid) is 'Confidence by the share of verified ones among the last ten decided outcomes.';
+comment on function ops_internal.recent_confidence is
+  'Confidence by the share of verified ones among the last ten decided outcomes.';
 
 create function ops_internal.failures_in_a_row(p_fix ops.pattern_fixes) returns integer
 language sql
@@ -280,7 +376,8 @@ as $$
     )
 $$;
 
-comment on function ops_internal.failures_in_a_row(ops.pattern_fixes) is 'Failed outcomes of a fix since its last verified one, and since it was last put in use.';
+comment on function ops_internal.failures_in_a_row is
+  'Failed outcomes of a fix since its last verified one, and since it was last put in use.';
 
 create function ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) returns void
 language sql
@@ -320,7 +417,7 @@ as $$
   where error_patterns.pattern_id = p_pattern_id
 $$;
 
-comment on function ops_internal.rate_pattern(uuid, ops.pattern_fixes) is
+comment on function ops_internal.rate_pattern is
   'Works out anew how often the error stopped, and how far the latest fix is trusted, from all that was decided.';
 
 create function ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) returns void
@@ -356,37 +453,8 @@ begin
 end
 $$;
 
-comment on function ops_internal.break_circuit(ops.pattern_fixes, jsonb) is
-  'Takes a fix out of use that failed too often in a row: demoted at first, disabled if it fails again after a person put it back and before it helped. Goes by the count that rating left with the pattern.';
-
-create function ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  signature text;
-begin
-  update ops.pattern_fixes set
-    mode = 'demoted',
-    mode_changed_at = clock_timestamp(),
-    mode_changed_by = p_person,
-    mode_reason = p_reason
-  where pattern_fixes.id = p_fix.id;
-
-  update ops.error_patterns set auto_fix_enabled = false
-  where error_patterns.pattern_id = p_fix.pattern_id
-  returning pattern_signature into signature;
-
-  insert into ops.roman_events (event_type, severity, description, actor, metadata)
-  values (
-    'fix_demoted', 'warning', 'A fix waits for a person: ' || signature, p_person,
-    jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
-  );
-end
-$$;
-
-comment on function ops_internal.demote(ops.pattern_fixes, uuid, text) is
-  'Has a fix wait for a person, who may enable it again. Its caller has locked the pattern.';
+comment on function ops_internal.break_circuit is
+  'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. Reads the count that ops_internal.rate_pattern stored.';
 
 create function ops_internal.judge_pattern(p_pattern_id uuid) returns integer
 language plpgsql
@@ -415,7 +483,7 @@ begin
     end if;
   end loop;
 
-  -- By what the engine was told when it last ran or rehearsed the fix.
+  -- The thresholds that the engine sent with the latest run.
   select verifications.policy into policy
   from ops.pattern_verifications as verifications
   where verifications.pattern_id = p_pattern_id
@@ -430,7 +498,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.judge_pattern(uuid) is
+comment on function ops_internal.judge_pattern is
   'Decides the runs of a pattern that can be decided now, rates its fix, and takes it out of use where it fails. Answers how many were decided.';
 
 create function ops.verify_applications_v1() returns integer
@@ -444,8 +512,8 @@ declare
   pattern uuid;
   decided integer := 0;
 begin
-  -- Those alone of which something new is known, since each is locked until the end; in the order in which everyone locks
-  -- several patterns; and so many that learning never waits for long. The rest a minute later.
+  -- Only patterns of which something new is known, since each stays locked until the end; in the order in which all functions
+  -- lock several patterns; and 500 at most, so that learning does not wait for long. The rest is decided a minute later.
   for pattern in
     select distinct verifications.pattern_id
     from ops.pattern_verifications as verifications
@@ -465,88 +533,5 @@ begin
 end
 $$;
 
-comment on function ops.verify_applications_v1() is
+comment on function ops.verify_applications_v1 is
   'Decides every run that can be decided now: verified, failed or inconclusive; a late recurrence overturns a verified one. A cron job calls it every minute; answers how many were decided.';
-
-create function ops_internal.dead_claims() returns setof ops.pattern_claims
-language sql
-stable
-set search_path = ''
-as $$
-  select claims.*
-  from ops.pattern_claims as claims
-  inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
-  where claims.finished_at is null
-    -- Of SQL nothing was kept: where there is a log row the sweep sends it again, and the claim is taken over.
-    and claims.lease_until < clock_timestamp() - case
-      when fixes.fix_type = 'sql' and claims.purpose = 'heal' and claims.system_log_id is not null then interval '5 minutes'
-      else interval '0'
-    end
-  order by claims.pattern_id, claims.claimed_at
-  limit 500
-$$;
-
-comment on function ops_internal.dead_claims() is 'Claims whose worker is taken to be dead, and that nobody will take over; 500 of them at most.';
-
-create function ops.recover_applications_v1() returns integer
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  dead ops.pattern_claims;
-  claim ops.pattern_claims;
-  recovered integer := 0;
-begin
-  for dead in select * from ops_internal.dead_claims() loop
-    -- The pattern first, as everyone does; a run under way holds its claim.
-    perform from ops.error_patterns where error_patterns.pattern_id = dead.pattern_id for no key update;
-    select claims.* into claim
-    from ops.pattern_claims as claims
-    where claims.application_id = dead.application_id and claims.finished_at is null and claims.lease_until = dead.lease_until
-    for update skip locked;
-    continue when not found;
-
-    begin
-      perform ops_internal.record_application(
-        claim,
-        jsonb_build_object(
-          'success', false, 'started', false, 'execution_time_ms', null,
-          'error', 'Its worker ended without a word: whether the script ran is not known'
-        )
-      );
-      recovered := recovered + 1;
-    exception when others then
-      raise warning 'pattern engine: application % was not recovered: %', claim.application_id, sqlerrm;
-    end;
-  end loop;
-  return recovered;
-end
-$$;
-
-comment on function ops.recover_applications_v1() is
-  'Ends the claims whose worker died, as inconclusive. A cron job calls it every minute; answers how many there were.';
-
-revoke all on function
-  ops_internal.silence_window(uuid, jsonb),
-  ops_internal.open_verification(ops.pattern_claims, text, text, text),
-  ops_internal.first_recurrence(ops.pattern_verifications, timestamptz, timestamptz),
-  ops_internal.has_traffic(ops.pattern_verifications, timestamptz),
-  ops_internal.verdict(ops.pattern_verifications),
-  ops_internal.judge(ops.pattern_verifications),
-  ops_internal.recent_confidence(uuid),
-  ops_internal.failures_in_a_row(ops.pattern_fixes),
-  ops_internal.rate_pattern(uuid, ops.pattern_fixes),
-  ops_internal.break_circuit(ops.pattern_fixes, jsonb),
-  ops_internal.demote(ops.pattern_fixes, uuid, text),
-  ops_internal.judge_pattern(uuid),
-  ops.verify_applications_v1(),
-  ops_internal.dead_claims(),
-  ops.recover_applications_v1()
-from public, anon, authenticated, service_role;
-grant execute on function
-  ops_internal.open_verification(ops.pattern_claims, text, text, text),
-  ops_internal.judge_pattern(uuid),
-  ops.verify_applications_v1(),
-  ops.recover_applications_v1()
-to service_role;

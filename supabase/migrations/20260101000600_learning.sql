@@ -1,30 +1,42 @@
 -- Learning with several grouping algorithms: one round trip for errors that are known, and for most that are new.
 --
--- An error brings the signature of the current algorithm and those of the older ones. An older one that is known decides:
--- patterns made before an upgrade keep their errors. The current one is then attached to that pattern. An error of whose
--- signatures none is known makes a pattern, or joins the one whose templates are alike. Where it is alike to templates of
--- two patterns, those are one: that takes ops.join_errors_v1, which has learning to itself.
+-- An error brings the signature of the current algorithm and those of the older ones. If an older one is known, it decides,
+-- so that patterns made before an upgrade keep their errors; the current signature is then attached to that pattern. If none
+-- is known, the error makes a pattern, or joins the pattern whose templates are alike. If templates of two patterns are
+-- alike to it, those two are one pattern: ops.join_errors_v1 joins them, while nobody else learns.
 
-create function ops_internal.lock_leaves(p_errors jsonb) returns void
-language plpgsql
+create function ops.read_logs_v1(p_ids bigint []) returns jsonb
+language sql
+stable
 set search_path = ''
 as $$
-declare
-  lock integer;
-begin
-  for lock in
-    -- What has no leaf is alike to nothing, but two learners may make the same.
-    select distinct ops_internal.leaf_lock(coalesce(errors.leaf, errors.signature)) as leaf_lock
-    from jsonb_to_recordset(p_errors) as errors (signature text, leaf text)
-    order by leaf_lock
-  loop
-    perform pg_advisory_xact_lock(ops_internal.learning_lock_class(), lock);
-  end loop;
-end
+  select coalesce(
+    jsonb_agg(
+      jsonb_build_object(
+        'id', logs.id,
+        -- Learning reads a part of it; a log row may hold any amount.
+        'message', left(logs.message, 65536),
+        'source', logs.source,
+        'log_level', logs.log_level,
+        'created_at', logs.created_at,
+        'written_by', logs.written_by,
+        'error_data', case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end,
+        'environment', logs.environment,
+        'release', logs.release,
+        'learned', exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = logs.id)
+      )
+      order by logs.id
+    ),
+    '[]'
+  )
+  from ops.system_logs as logs
+  where logs.id = any(p_ids)
+    and logs.log_level in ('error', 'critical')
+    and not ops_internal.is_own_source(logs.source)
 $$;
 
-comment on function ops_internal.lock_leaves(jsonb) is
-  'Waits for its turn to make signatures like those of these errors. In one order by every caller.';
+comment on function ops.read_logs_v1 is
+  'The errors and criticals among these log rows, without the engine''s own, and whether each was learned before.';
 
 create function ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid default null) returns void
 language plpgsql
@@ -42,7 +54,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.attach_signatures(jsonb, uuid) is
+comment on function ops_internal.attach_signatures is
   'Has the signatures of these errors lead to a pattern, or to the pattern_id that each of them names.';
 
 create function ops_internal.make_patterns(p_errors jsonb) returns uuid []
@@ -84,7 +96,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.make_patterns(jsonb) is
+comment on function ops_internal.make_patterns is
   'Makes a pattern for each of these errors, whose signatures are unknown and differ; answers the ids. Their errors are counted later.';
 
 create function ops_internal.alike_patterns(p_signature text, p_wider text []) returns uuid []
@@ -101,13 +113,13 @@ begin
       union
       select narrower.pattern_id from ops.pattern_signatures as narrower where narrower.wider @> array[p_signature]
     )
-    -- Where they are to be one, a fix stays with the errors that it was approved for; else the oldest is kept.
+    -- The pattern with a live fix is kept, else the oldest.
     order by patterns.auto_fix_enabled desc, patterns.id
   );
 end
 $$;
 
-comment on function ops_internal.alike_patterns(text, text []) is
+comment on function ops_internal.alike_patterns is
   'The patterns with a template that is alike, in the order in which they would be kept.';
 
 create function ops_internal.join_alike(p_patterns uuid [], p_fresh uuid [], p_template text) returns uuid
@@ -120,12 +132,12 @@ declare
 begin
   foreach gone in array p_patterns [2:] loop
     if gone = any(p_fresh) then
-      -- Made in this transaction: nobody has seen it, and nothing was counted yet.
+      -- The pattern was made in this transaction, and no error was counted for it yet.
       update ops.pattern_signatures set pattern_id = kept where pattern_signatures.pattern_id = gone;
       delete from ops.error_patterns where error_patterns.pattern_id = gone;
     elsif ops_internal.may_join(kept, gone) then
       perform ops_internal.join_patterns(kept, gone, 'evidence', null, 'Both are alike to: ' || p_template);
-      -- The other one is kept where it alone has a live fix.
+      -- If only the other one has a live fix, join_patterns has kept that one.
       kept := coalesce((select patterns.merged_into from ops.error_patterns as patterns where patterns.pattern_id = kept), kept);
     end if;
   end loop;
@@ -133,7 +145,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.join_alike(uuid [], uuid [], text) is
+comment on function ops_internal.join_alike is
   'Makes one pattern of several whose templates are alike to one template, but for those that may not be joined; answers which was kept.';
 
 create function ops_internal.make_or_join(p_errors jsonb, p_alone boolean) returns uuid []
@@ -150,7 +162,7 @@ declare
   alike uuid [];
   newcomer record;
 begin
-  -- Most are alike to nothing, and are made all at once.
+  -- Most errors are alike to nothing; their patterns are made together.
   with errors as (
     select elements.error, elements.signature, elements.template, elements.wider, elements.ordinality
     from rows from (
@@ -178,7 +190,7 @@ begin
   select
     coalesce(jsonb_agg(judged.error order by judged.ordinality) filter (where judged.is_lonely), '[]'),
     coalesce(
-      -- The widest first: then the others find it, and no pattern is made to be merged at once.
+      -- The template with most variables first: the others are then alike to it, and no pattern is made only to be merged.
       jsonb_agg(
         judged.error order by length(judged.template) - length(replace(judged.template, '<*>', '')) desc, judged.ordinality
       ) filter (where not judged.is_lonely),
@@ -213,7 +225,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.make_or_join(jsonb, boolean) is
+comment on function ops_internal.make_or_join is
   'Makes patterns for errors with unknown signatures, or attaches these to patterns that are alike; answers the new ones. Unless alone it leaves those that would join two existing patterns.';
 
 create function ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) returns uuid []
@@ -234,7 +246,7 @@ begin
     where not exists (select from ops.pattern_signatures as known where known.signature = errors.error ->> 'signature')
     order by errors.error ->> 'signature', errors.error ->> 'template' is null, errors.ordinality
   ) as firsts
-  -- Nothing can be made of keys alone: who sent no more is told that they are unknown.
+  -- A signature without a template cannot make a pattern; its sender is answered that it is unknown.
   where firsts.error ->> 'template' is not null;
 
   if not p_alone then
@@ -291,7 +303,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.settle_signatures(jsonb, boolean) is
+comment on function ops_internal.settle_signatures is
   'Has each unknown signature of these errors lead to a pattern: that of an older signature of the same error, one that is alike, or a new one. Answers the new ones.';
 
 create function ops_internal.learn_errors(p_errors jsonb, p_alone boolean) returns jsonb
@@ -322,7 +334,7 @@ begin
     select
       array_agg(errors.system_log_id order by errors.ordinality),
       array_agg(coalesce(older.signature, current.signature) order by errors.ordinality),
-      -- By an older signature alone only together with what the current one is attached by.
+      -- An older signature alone decides only if the error brings the template that its current signature is attached with.
       array_agg(
         case
           when current.signature is not null or errors.template is not null then coalesce(older.pattern_id, current.pattern_id)
@@ -348,8 +360,8 @@ begin
       perform ops_internal.require_own_log_rows(p_errors);
     end if;
     if array_position(given_logs, null) is null then
-      -- What a crash takes within the moment before it is flushed, the sweep brings again: the log rows
-      -- are there. So nobody needs to wait for the disk.
+      -- A crash may lose this transaction before it reaches the disk. The log rows are kept, so the sweep sends them again,
+      -- and learning need not wait for the disk.
       perform set_config('synchronous_commit', 'off', true);
     end if;
     exit when coalesce(all_attached, true);
@@ -468,7 +480,7 @@ begin
       patterns.occurrence_count,
       patterns.confidence_score,
       patterns.auto_fix_enabled,
-      -- A demoted fix does not run, and that stands with the error, too.
+      -- A demoted fix counts as one: the engine records with the error why it does not run.
       patterns.auto_fix_enabled or exists (
         select from ops.pattern_fixes as fixes
         where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null and fixes.mode = 'demoted'
@@ -517,8 +529,6 @@ begin
 end
 $$;
 
-comment on function ops_internal.learn_errors(jsonb, boolean) is 'The work of ops.learn_errors_v1 and, alone, of ops.join_errors_v1.';
-
 create function ops.learn_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
 set search_path = ''
@@ -529,7 +539,7 @@ begin
 end
 $$;
 
-comment on function ops.learn_errors_v1(jsonb) is
+comment on function ops.learn_errors_v1 is
   'Counts a batch of errors: finds or makes the pattern of each, skips log rows counted before, answers one outcome per error, in order; {"unknown": true} for one that ops.join_errors_v1 has to learn, because two patterns turn out to be one.';
 
 create function ops.join_errors_v1(p_errors jsonb) returns jsonb
@@ -537,35 +547,10 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform ops_internal.stop_learning();
+  perform ops_internal.lock_learning();
   return ops_internal.learn_errors(p_errors, true);
 end
 $$;
 
-comment on function ops.join_errors_v1(jsonb) is
+comment on function ops.join_errors_v1 is
   'Learns errors as ops.learn_errors_v1 does, and joins existing patterns whose templates turn out to be alike. Nobody else learns meanwhile.';
-
-revoke all on function
-  ops_internal.lock_leaves(jsonb),
-  ops_internal.attach_signatures(jsonb, uuid),
-  ops_internal.make_patterns(jsonb),
-  ops_internal.alike_patterns(text, text []),
-  ops_internal.join_alike(uuid [], uuid [], text),
-  ops_internal.make_or_join(jsonb, boolean),
-  ops_internal.settle_signatures(jsonb, boolean),
-  ops_internal.learn_errors(jsonb, boolean),
-  ops.learn_errors_v1(jsonb),
-  ops.join_errors_v1(jsonb)
-from public, anon, authenticated, service_role;
-grant execute on function
-  ops_internal.lock_leaves(jsonb),
-  ops_internal.attach_signatures(jsonb, uuid),
-  ops_internal.make_patterns(jsonb),
-  ops_internal.alike_patterns(text, text []),
-  ops_internal.join_alike(uuid [], uuid [], text),
-  ops_internal.make_or_join(jsonb, boolean),
-  ops_internal.settle_signatures(jsonb, boolean),
-  ops_internal.learn_errors(jsonb, boolean),
-  ops.learn_errors_v1(jsonb),
-  ops.join_errors_v1(jsonb)
-to service_role;

@@ -1,4 +1,4 @@
--- The fast path from a log row to the engine, and the cron job behind it that forgets nothing.
+-- The fast path from a log row to the engine, and the scheduled jobs that send what the fast path has lost.
 --
 -- Both read two secrets from Vault: pattern_engine_functions_url, the base URL of the functions, and
 -- pattern_engine_webhook_secret, which the functions know too. Without them nothing is sent.
@@ -27,7 +27,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.call_function(text, jsonb) is
+comment on function ops_internal.call_function is
   'Posts to one of the engine''s functions through pg_net; answers the request''s id, or null where Vault has no URL or secret.';
 
 create function ops_internal.post_log_ids(p_ids bigint []) returns integer
@@ -54,7 +54,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.post_log_ids(bigint []) is
+comment on function ops_internal.post_log_ids is
   'Posts these ids to the webhook function, at most 500 a call; answers how many calls were made.';
 
 create function ops_internal.announce_log_rows() returns trigger
@@ -71,13 +71,13 @@ begin
   ));
   return null;
 exception when others then
-  -- The application's insert is worth more than our speed: the cron job sends the rows later.
+  -- The insert of the application must not fail because of us; the cron job sends the rows later.
   raise warning 'pattern engine: the webhook was not called: %', sqlerrm;
   return null;
 end
 $$;
 
-comment on function ops_internal.announce_log_rows() is
+comment on function ops_internal.announce_log_rows is
   'Announces new errors and criticals to the webhook function. Never fails the insert, never announces the engine''s own rows.';
 
 create trigger announce_log_rows after insert on ops.system_logs
@@ -92,16 +92,16 @@ create table ops_internal.sweep (
   seen_until xid8 not null default pg_current_xact_id()
 );
 
-comment on table ops_internal.sweep is 'How far the search for errors that were never learned has come, so that it does not begin anew each minute.';
-comment on column ops_internal.sweep.only_row is 'There is one row.';
+comment on table ops_internal.sweep is
+  'How far the search for errors that were never learned has come, so that it does not begin anew each minute.';
+comment on column ops_internal.sweep.only_row is 'Holds the table to one row.';
 comment on column ops_internal.sweep.settled_id is 'Every error up to this log row was learned.';
 comment on column ops_internal.sweep.seen_id is 'The last log row at the sweep before seen_until.';
 comment on column ops_internal.sweep.drawn_id is 'The last log row at the time of seen_until; the next seen_id.';
 comment on column ops_internal.sweep.seen_until is
-  'Transactions from here on began later. An id is drawn a moment before its transaction is numbered, hence the sweep in between: up to seen_id nothing can appear once all older transactions have ended.';
+  'Transactions from this number on began after the last sweep. A log row draws its id a moment before its transaction gets a number, so there is one sweep in between: once all transactions before seen_until have ended, no row up to seen_id can appear any more.';
 
 insert into ops_internal.sweep default values;
-revoke all on table ops_internal.sweep from public, anon, authenticated, service_role;
 
 create function ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) returns setof bigint
 language sql
@@ -119,7 +119,7 @@ as $$
   limit p_most
 $$;
 
-comment on function ops_internal.unlearned_ids(bigint, bigint, integer) is 'Errors in this range of log rows that were never learned, oldest first.';
+comment on function ops_internal.unlearned_ids is 'Errors in this range of log rows that were never learned, oldest first.';
 
 create function ops_internal.send_unlearned(p_grace interval default '30 seconds') returns integer
 language plpgsql
@@ -149,7 +149,7 @@ begin
     returning * into progress;
   end if;
 
-  -- What is younger than the grace, the webhook itself may still bring.
+  -- The webhook may still deliver rows that are younger than the grace.
   return ops_internal.post_log_ids(array(
     select logs.id
     from ops_internal.unlearned_ids(progress.settled_id, last_id, most_at_once) as ids
@@ -160,7 +160,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.send_unlearned(interval) is
+comment on function ops_internal.send_unlearned is
   'Sends the errors that were never learned, oldest first, at most 5,000 at a time; answers how many calls were made.';
 
 create function ops_internal.unhandled_ids(p_grace interval, p_most_age interval) returns setof bigint
@@ -191,8 +191,8 @@ begin
 end
 $$;
 
-comment on function ops_internal.unhandled_ids(interval, interval) is
-  'Recent errors with an enabled fix of which nobody knows whether it should run: their worker ended between learning and healing.';
+comment on function ops_internal.unhandled_ids is
+  'Recent errors with an enabled fix for which neither a run nor a refusal is recorded: their worker ended between learning and healing.';
 
 create function ops_internal.send_unhandled(
   p_grace interval default '30 seconds', p_most_age interval default '15 minutes'
@@ -202,15 +202,5 @@ security definer
 set search_path = ''
 as $$ select ops_internal.post_log_ids(array(select ops_internal.unhandled_ids(p_grace, p_most_age))) $$;
 
-comment on function ops_internal.send_unhandled(interval, interval) is
+comment on function ops_internal.send_unhandled is
   'Sends the errors again whose worker ended between learning and healing; answers how many calls were made. What was refused, or ran, is not among them.';
-
-revoke all on function
-  ops_internal.call_function(text, jsonb),
-  ops_internal.post_log_ids(bigint []),
-  ops_internal.announce_log_rows(),
-  ops_internal.unlearned_ids(bigint, bigint, integer),
-  ops_internal.send_unlearned(interval),
-  ops_internal.unhandled_ids(interval, interval),
-  ops_internal.send_unhandled(interval, interval)
-from public, anon, authenticated, service_role;
