@@ -12,8 +12,9 @@ from pattern_engine import fixes
 from pattern_engine.api.callers import ENGINE
 from pattern_engine.healing import application
 from pattern_engine.healing.models import ApplyRequest
-from pattern_engine.learning import learning
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.learning import counting
+from pattern_engine.learning.recording import record
+from pattern_engine.learning.sightings import sighted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def _measured(
     kind: str, database: Counted, connection: psycopg.Connection[Any]
 ) -> Iterator[Result]:
     message = f"the {kind} shelf is empty"
-    (learned,) = database.learn_errors([learning.record(Sighting(message, source="shelves"))])
+    (learned,) = counting.count(database, [record(sighted(message, source="shelves"))])
     _approve(kind, learned["pattern_id"], connection)
 
     def apply() -> None:

@@ -14,9 +14,10 @@ import psycopg
 from benchmarks.result import Result, side_by_side
 from benchmarks.stack import Counted, fresh_stack, settings_of
 
-from pattern_engine.healing.candidates import find
-from pattern_engine.learning import learning
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.healing.candidates import Match, find
+from pattern_engine.learning import counting
+from pattern_engine.learning.recording import record
+from pattern_engine.learning.sightings import sighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,23 +63,23 @@ def _compared(
 
 
 def _match_known(database: Counted) -> None:
-    (found,) = find(database, [Sighting(KNOWN)], database.settings)
-    if found["fix"] is None:
-        raise RuntimeError("the fix of a known error was not found")
+    (found,) = find(database, [sighted(KNOWN)])
+    if not isinstance(found, Match):
+        raise TypeError("the fix of a known error was not found")
 
 
 def _match_unknown(database: Counted) -> None:
-    (found,) = find(database, [Sighting(next(_NEW))], database.settings)
-    if found["pattern"] is not None:
+    (found,) = find(database, [sighted(next(_NEW))])
+    if found.pattern is not None:
         raise RuntimeError("an unknown error was found")
 
 
 def _learn_known(database: Counted) -> None:
-    database.learn_errors([learning.record(Sighting(KNOWN))])
+    counting.count(database, [record(sighted(KNOWN))])
 
 
 def _learn_new(database: Counted) -> None:
-    (learned,) = database.learn_errors([learning.record(Sighting(next(_NEW)))])
+    (learned,) = counting.count(database, [record(sighted(next(_NEW)))])
     if learned["action"] != "created":
         raise RuntimeError("a new error was not new")
 
@@ -98,7 +99,7 @@ def _calls(database: Counted, action: Callable[[Counted], object]) -> float:
 def _filled(status: dict[str, Any], count: int) -> Counted:
     """Return who asks a stack that has so many patterns, one of them that of the known error."""
     database = Counted(settings_of(status))
-    (learned,) = database.learn_errors([learning.record(Sighting(KNOWN))])
+    (learned,) = counting.count(database, [record(sighted(KNOWN))])
     started = time.perf_counter()
     with psycopg.connect(status["admin_db_url"], autocommit=True) as connection:
         connection.execute(_PATTERNS, (count - 1,))

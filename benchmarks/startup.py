@@ -68,7 +68,8 @@ ANSWERS: dict[str, object] = {
             "fix": None,
             "untrusted_signature": None,
             "expressions": [],
-            "recent_errors": 0,
+            "hold": None,
+            "before_approval": False,
         }
     ],
     "start_clustering_v1": {"session_id": ID, "patterns": []},

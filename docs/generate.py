@@ -2,8 +2,9 @@
 
 Pages: cli (from argparse), settings (from `pattern_engine.settings` and
 `pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), openapi, database (from the
-catalogue of a fresh PostgreSQL 18 with the migrations), and schema, which is no page of the
-reference but `supabase/schema.sql`, a dump of the same database. Without a page: all of them.
+catalogue of a fresh PostgreSQL 18 with the migrations); and what is no page of the reference:
+limits, a migration (from `pattern_engine.limits`), and schema, `supabase/schema.sql`, a dump of the
+same database. Without a page: all of them.
 
 The suite compares every page with what is generated, so a page that was forgotten does not pass.
 """
@@ -25,7 +26,7 @@ import psycopg
 from docs import catalogue, migrated
 from docs.markdown import code, table
 
-from pattern_engine import exceptions, settings, thresholds
+from pattern_engine import exceptions, limits, settings, thresholds
 from pattern_engine.cli import build_parser
 from pattern_engine.local.errors import StackError
 from pattern_engine.serving import openapi
@@ -127,7 +128,7 @@ SECTIONS: dict[str, dict[tuple[str, ...], str]] = {
         ("PATTERN_ENGINE_API_CALL_CA_FILE",): "api_call_ca_file",
         **_thresholds("two_people", "proposal_seconds"),
     },
-    "Law 1: harm": _thresholds("most_rows", "most_tables", "most_hosts", "allow_destructive"),
+    "Law 1: harm": _thresholds("max_rows", "max_tables", "max_hosts", "allow_destructive"),
     "Law 2: order": _thresholds("errors_at_maximum", "storm_share"),
     "Law 3: proportion": _thresholds(
         "runs_per_hour",
@@ -152,8 +153,8 @@ SECTIONS: dict[str, dict[tuple[str, ...], str]] = {
     "Verification": _thresholds(
         "demote_after",
         "disable_after",
-        "least_window_seconds",
-        "most_window_seconds",
+        "min_window_seconds",
+        "max_window_seconds",
         "settle_seconds",
         "late_seconds",
     ),
@@ -314,13 +315,49 @@ def _tree(
             yield from _tree(child, depth + 1)
 
 
+# -- limits ----------------------------------------------------------------------------------------
+
+_LIMITS = """\
+-- The types of fixes and the bounds of their limits.
+-- Generated from `pattern_engine.limits` by `python -m docs.generate limits`; do not edit.
+
+create function ops_internal.fix_limits(
+  in p_fix_type text, out max_timeout_ms integer, out max_retries integer, out max_rows integer
+)
+language sql
+immutable
+set search_path = ''
+as $$
+  select limits.max_timeout_ms, limits.max_retries, limits.max_rows
+  from (
+    values
+{rows}
+  ) as limits (fix_type, max_timeout_ms, max_retries, max_rows)
+  where limits.fix_type = p_fix_type
+$$;
+
+comment on function ops_internal.fix_limits is
+  'The most that a fix of this type may ask for; nulls where there is no such type.';
+"""
+
+
+def limits_migration() -> str:
+    """The limits of fixes, as the database knows them."""
+    rows = (
+        f"      ('{kind}', {limits.MAX_TIMEOUT_MS[kind]}, {limits.MAX_RETRIES}, {limits.MAX_ROWS})"
+        for kind in limits.FIX_TYPES
+    )
+    return _LIMITS.format(rows=",\n".join(rows))
+
+
 # -- main ------------------------------------------------------------------------------------------
 
-PAGES: dict[str, tuple[str, Callable[[], str]]] = {
-    "cli": ("cli.md", cli),
-    "settings": ("settings.md", settings_page),
-    "errors": ("errors.md", errors_page),
-    "openapi": ("openapi.json", openapi.rendered),
+PAGES: dict[str, tuple[Path, Callable[[], str]]] = {
+    "cli": (REFERENCE / "cli.md", cli),
+    "settings": (REFERENCE / "settings.md", settings_page),
+    "errors": (REFERENCE / "errors.md", errors_page),
+    "openapi": (REFERENCE / "openapi.json", openapi.rendered),
+    "limits": (migrated.SUPABASE / "migrations" / "20260101000050_limits.sql", limits_migration),
 }
 
 
@@ -330,9 +367,9 @@ def main() -> int:
     names = [*PAGES, *OF_THE_DATABASE]
     parser.add_argument("pages", nargs="*", choices=[*names, []], metavar="PAGE")
     wanted = parser.parse_args().pages or names
-    for page, (name, render) in PAGES.items():
+    for page, (file, render) in PAGES.items():
         if page in wanted:
-            _write(REFERENCE / name, render())
+            _write(file, render())
     try:
         if OF_THE_DATABASE.keys() & wanted:
             _write_of_the_database(wanted)

@@ -85,12 +85,12 @@ CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS boolean
 
 COMMENT ON FUNCTION ops.cancel_application_v1(p_application_id uuid) IS 'Cancels the statement that runs this application; answers whether there was one. A client that hangs up does not stop the statement.';
 
-CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_validation jsonb, p_error jsonb, p_target text, p_policy jsonb) RETURNS jsonb
+CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_validation jsonb, p_error jsonb, p_target text, p_policy jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. A shadow is recorded and not given out. The answer has the job of a fix that runs outside the database.';
+COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, paused, demoted, laws or shadow (recorded, not run).';
 
 CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) RETURNS jsonb
     LANGUAGE sql
@@ -134,13 +134,13 @@ CREATE FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result js
 
 COMMENT ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) IS 'Ends a session as failed; the clusters stay as they were. For the engine, or an ops_operator or ops_admin.';
 
-CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb, p_storm_seconds double precision) RETURNS jsonb
+CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb, p_storm_seconds double precision) IS 'For each error its log row, pattern, live or demoted fix with its standing, and the load of the system, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix, and what holds that fix, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
 
 CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -170,12 +170,12 @@ CREATE FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with 
 
 COMMENT ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) IS 'Ignores a pattern until a time, until so many more errors, whichever comes first, or for good. For an ops_operator or ops_admin in person.';
 
-CREATE FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer) RETURNS jsonb
+CREATE FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer) IS 'The latest errors of a pattern that are still in the log, newest first, each with how many errors the five minutes before it held, in all and of the pattern. For the engine.';
+COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) IS 'The latest errors of a pattern that are still in the log, newest first, each with what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 CREATE FUNCTION ops.join_errors_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -275,13 +275,6 @@ CREATE FUNCTION ops.record_refusals_v1(p_refusals jsonb) RETURNS integer
 
 COMMENT ON FUNCTION ops.record_refusals_v1(p_refusals jsonb) IS 'Records why the fix was not run for these errors: a list of system_log_id, reason and target. Answers how many were recorded; these errors are not sent again.';
 
-CREATE FUNCTION ops.record_violation_v1(p_pattern_id uuid, p_validation jsonb) RETURNS uuid
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops.record_violation_v1(p_pattern_id uuid, p_validation jsonb) IS 'Records that the Four Laws forbade an application: the event, and the pattern''s last violation; once a minute for the same laws. Answers the event''s id.';
-
 CREATE FUNCTION ops.recover_applications_v1() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -380,13 +373,6 @@ CREATE FUNCTION ops.statistics_v1() RETURNS jsonb
 
 COMMENT ON FUNCTION ops.statistics_v1() IS 'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, as of now. For operators and the engine.';
 
-CREATE FUNCTION ops.stop_for_storm_v1(p_patterns bigint, p_policy jsonb) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops.stop_for_storm_v1(p_patterns bigint, p_policy jsonb) IS 'Pauses all fixes because so many different patterns with an enabled fix have errors at the same time, unless they are paused already; answers why nothing runs now.';
-
 CREATE FUNCTION ops.stored_errors_v1(p_most integer DEFAULT 1000) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -455,13 +441,6 @@ CREATE FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid
 
 COMMENT ON FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid) IS 'Has the signatures of these errors lead to a pattern, or to the pattern_id that each of them names.';
 
-CREATE FUNCTION ops_internal.backoff(p_failures integer) RETURNS double precision
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.backoff(p_failures integer) IS 'How many cooldowns to wait after so many failures in a row: the Fibonacci sequence 1, 1, 2, 3, 5, … as in fibonacci.py.';
-
 CREATE FUNCTION ops_internal.beta_below(p_x double precision, p_a double precision, p_b double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path TO ''
@@ -482,6 +461,13 @@ CREATE FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) RETURNS jso
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) IS 'Two patterns as they are now.';
+
+CREATE FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) IS 'The most that a fix of this type may ask for; nulls where there is no such type.';
 
 CREATE TABLE ops.pattern_fixes (
     id bigint NOT NULL,
@@ -519,11 +505,11 @@ CREATE TABLE ops.pattern_fixes (
     disabled_at timestamp with time zone,
     disabled_reason text,
     CONSTRAINT pattern_fixes_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text, 'demoted'::text]))),
-    CONSTRAINT pattern_fixes_retries_in_bounds CHECK (((max_retries >= 0) AND (max_retries <= 8))),
-    CONSTRAINT pattern_fixes_rows_in_bounds CHECK (((max_rows >= 1) AND (max_rows <= 100000))),
+    CONSTRAINT pattern_fixes_retries_in_bounds CHECK (((max_retries >= 0) AND (max_retries <= (ops_internal.fix_limits(fix_type)).max_retries))),
+    CONSTRAINT pattern_fixes_rows_in_bounds CHECK (((max_rows >= 1) AND (max_rows <= (ops_internal.fix_limits(fix_type)).max_rows))),
     CONSTRAINT pattern_fixes_sample_whole CHECK (((sample_script IS NULL) = (sample_table IS NULL))),
-    CONSTRAINT pattern_fixes_timeout_in_bounds CHECK (((timeout_ms >= 1) AND (timeout_ms <= 60000))),
-    CONSTRAINT pattern_fixes_type_known CHECK ((fix_type = ANY (ARRAY['sql'::text, 'typescript'::text, 'bash'::text, 'api_call'::text]))),
+    CONSTRAINT pattern_fixes_timeout_in_bounds CHECK (((timeout_ms >= 1) AND (timeout_ms <= (ops_internal.fix_limits(fix_type)).max_timeout_ms))),
+    CONSTRAINT pattern_fixes_type_known CHECK (((ops_internal.fix_limits(fix_type)).max_rows IS NOT NULL)),
     CONSTRAINT pattern_fixes_undo_prepared CHECK (((undo_script IS NULL) = (prepared_undo_script IS NULL)))
 );
 
@@ -596,13 +582,6 @@ COMMENT ON COLUMN ops.pattern_fixes.disabled_by IS 'Who disabled the fix; null f
 COMMENT ON COLUMN ops.pattern_fixes.disabled_at IS 'When the fix was disabled; null while it is not.';
 
 COMMENT ON COLUMN ops.pattern_fixes.disabled_reason IS 'Why the fix was disabled.';
-
-CREATE FUNCTION ops_internal.brake(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) RETURNS text
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.brake(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Why this fix must not run for this error now, as a sentence; null if nothing forbids it. A claim that is being taken over does not count as a run. The caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -820,6 +799,13 @@ CREATE FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures 
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) IS 'What the Four Laws say, out of their parts: the specification''s action profile, and each law with its outcome, its parts (which hold) and their numbers. A part that does not hold fails its law; parts without data neither pass nor fail it.';
+
 CREATE TABLE ops.fix_pauses (
     id bigint NOT NULL,
     pause_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -924,6 +910,13 @@ CREATE FUNCTION ops_internal.failures_in_a_row(p_fix ops.pattern_fixes) RETURNS 
 
 COMMENT ON FUNCTION ops_internal.failures_in_a_row(p_fix ops.pattern_fixes) IS 'Failed outcomes of a fix since its last verified one, and since it was last put in use.';
 
+CREATE FUNCTION ops_internal.fibonacci(p_place integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.fibonacci(p_place integer) IS 'The Fibonacci sequence 1, 1, 2, 3, 5, … at the places 0, 1, 2, 3, 4, …; pauses grow by it.';
+
 CREATE FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -931,13 +924,13 @@ CREATE FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) RETUR
 
 COMMENT ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) IS 'Fingerprints of the rules that get what this one no longer takes.';
 
-CREATE FUNCTION ops_internal.firing_patterns(p_seconds double precision) RETURNS integer
+CREATE FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) RETURNS integer
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.firing_patterns(p_seconds double precision) IS 'How many different patterns with an enabled fix are among the errors of the last seconds, of a thousand at most.';
+COMMENT ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) IS 'How many different patterns with an enabled fix had errors within the last seconds, this one included, among the latest thousand errors.';
 
 CREATE TABLE ops.pattern_incidents (
     id bigint NOT NULL,
@@ -1073,6 +1066,13 @@ CREATE FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verification
 
 COMMENT ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) IS 'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
 
+CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) IS 'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
+
 CREATE FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1135,7 +1135,7 @@ CREATE TABLE ops.error_patterns (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT error_patterns_confidence_is_share CHECK (((confidence_score >= (0)::numeric) AND (confidence_score <= (1)::numeric))),
     CONSTRAINT error_patterns_enabled_means_approved CHECK (((NOT auto_fix_enabled) OR (human_approved AND (auto_fix_script IS NOT NULL) AND (auto_fix_type IS NOT NULL) AND (approved_at IS NOT NULL)))),
-    CONSTRAINT error_patterns_fix_type_known CHECK ((auto_fix_type = ANY (ARRAY['sql'::text, 'typescript'::text, 'bash'::text, 'api_call'::text]))),
+    CONSTRAINT error_patterns_fix_type_known CHECK (((auto_fix_type IS NULL) OR ((ops_internal.fix_limits(auto_fix_type)).max_rows IS NOT NULL))),
     CONSTRAINT error_patterns_merged_pattern_is_empty CHECK (((status <> 'merged'::text) OR (occurrence_count = 0))),
     CONSTRAINT error_patterns_occurrences_not_negative CHECK ((occurrence_count >= 0)),
     CONSTRAINT error_patterns_severity_known CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text]))),
@@ -1290,6 +1290,13 @@ CREATE FUNCTION ops_internal.judge(p_verification ops.pattern_verifications) RET
 
 COMMENT ON FUNCTION ops_internal.judge(p_verification ops.pattern_verifications) IS 'Decides one run if it can be decided now, or overturns it; answers whether anything changed. The caller has locked the row.';
 
+CREATE FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) IS 'The verdict of the Four Laws on a run of this fix now, for this target. p_parts are the parts that the engine computed. The caller has locked the pattern.';
+
 CREATE FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1324,6 +1331,13 @@ CREATE FUNCTION ops_internal.latest_logs(p_pattern_id uuid) RETURNS bigint[]
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid) IS 'The latest 20 log rows of a pattern, out of its incidents.';
+
+CREATE FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) IS 'A part of a law as the engine sends it, too: law, part, holds, numbers.';
 
 CREATE FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1365,6 +1379,13 @@ CREATE FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) IS 'One limit out of the parameters, or its default. Raises PL013 outside its bounds.';
+
+CREATE FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) IS 'Law 2: so many errors in five minutes are the system''s entropy; at its maximum only a fix of the pattern that makes up most of them may run.';
 
 CREATE FUNCTION ops_internal.lock_claim(p_application_id uuid) RETURNS ops.pattern_claims
     LANGUAGE plpgsql
@@ -1469,6 +1490,13 @@ CREATE FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mod
 
 COMMENT ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mode text, p_outcome text, p_reason text) IS 'Begins to watch whether the error of this run stays away, or records what is known of it already.';
 
+CREATE FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) IS 'Law 2: how many errors there are, and whether this fix made them fewer by its latest ten decided outcomes since it was enabled.';
+
 CREATE TABLE ops.pattern_merges (
     id bigint NOT NULL,
     merge_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1567,6 +1595,13 @@ CREATE FUNCTION ops_internal.post_log_ids(p_ids bigint[]) RETURNS integer
 
 COMMENT ON FUNCTION ops_internal.post_log_ids(p_ids bigint[]) IS 'Posts these ids to the webhook function, at most 500 a call; answers how many calls were made.';
 
+CREATE FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) IS 'Law 3: how much was done within an hour and for how many errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
+
 CREATE FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1621,6 +1656,13 @@ CREATE FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) RETURNS v
 
 COMMENT ON FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) IS 'Records that the fix would have run, and starts to watch what becomes of the error without it.';
 
+CREATE FUNCTION ops_internal.record_violation(p_pattern_id uuid, p_validation jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.record_violation(p_pattern_id uuid, p_validation jsonb) IS 'Records that the Four Laws forbade an application: the event, and the pattern''s last violation; once a minute for the same laws.';
+
 CREATE FUNCTION ops_internal.recorded_outcome(p_application_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1648,6 +1690,13 @@ CREATE FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_messag
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text) IS 'Raises this code if the condition is true: PL019 for a rule, PL021 for what can no longer be undone, PL022 for a choice that does not fit.';
+
+CREATE FUNCTION ops_internal.refused(p_code text, p_validation jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) IS 'The answer of ops.claim_application_v1 where nothing was claimed, for this reason.';
 
 CREATE FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -1714,6 +1763,13 @@ CREATE FUNCTION ops_internal.require_parameters(p_parameters jsonb) RETURNS json
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_parameters(p_parameters jsonb) IS 'The parameters, none by default. Raises PL013 unless they are an object.';
+
+CREATE FUNCTION ops_internal.require_parts(p_parts jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_parts(p_parts jsonb) IS 'Raises PL022 unless these are the parts of the Four Laws that the engine computes, each once, by law and name. Without a part its law could not fail.';
 
 CREATE FUNCTION ops_internal.require_person(p_allowed text[]) RETURNS uuid
     LANGUAGE plpgsql STABLE
@@ -1846,6 +1902,13 @@ CREATE FUNCTION ops_internal.resume_fixes(p_reason text) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Law 4: whether enough time went by since the last run for this target, whether the fix flaps, and whether many patterns with an enabled fix have errors at the same time.';
+
 CREATE FUNCTION ops_internal.run_lock_class() RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1939,13 +2002,6 @@ CREATE FUNCTION ops_internal.stamped_signatures(p_pattern_id uuid, p_only text[]
 
 COMMENT ON FUNCTION ops_internal.stamped_signatures(p_pattern_id uuid, p_only text[]) IS 'Signatures of a pattern, all or only these, with the times at which they came to it and were confirmed.';
 
-CREATE FUNCTION ops_internal.standing(p_fix ops.pattern_fixes) RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.standing(p_fix ops.pattern_fixes) IS 'How a fix did of late: its latest ten decided outcomes since it was enabled, those overturned in a day, the runs, rows and errors of the last hour, and the seconds since its last run by target.';
-
 CREATE FUNCTION ops_internal.start_clustering() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1960,6 +2016,13 @@ CREATE FUNCTION ops_internal.statistics() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) IS 'Pauses all fixes because so many different patterns with an enabled fix have errors at the same time, unless they are paused already.';
 
 CREATE FUNCTION ops_internal.stored_errors(p_most integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2907,8 +2970,8 @@ GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_a
 REVOKE ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) TO service_role;
 
-REVOKE ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_validation jsonb, p_error jsonb, p_target text, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_validation jsonb, p_error jsonb, p_target text, p_policy jsonb) TO service_role;
+REVOKE ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO service_role;
@@ -2934,8 +2997,8 @@ REVOKE ALL ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_re
 GRANT ALL ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) TO service_role;
 GRANT ALL ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) TO authenticated;
 
-REVOKE ALL ON FUNCTION ops.find_candidates_v1(p_errors jsonb, p_storm_seconds double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.find_candidates_v1(p_errors jsonb, p_storm_seconds double precision) TO service_role;
+REVOKE ALL ON FUNCTION ops.find_candidates_v1(p_errors jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.find_candidates_v1(p_errors jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) TO service_role;
@@ -2952,8 +3015,8 @@ REVOKE ALL ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestam
 GRANT ALL ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
 GRANT ALL ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
 
-REVOKE ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.join_errors_v1(p_errors jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.join_errors_v1(p_errors jsonb) TO service_role;
@@ -3003,9 +3066,6 @@ GRANT ALL ON FUNCTION ops.record_event_v1(p_event_type text, p_severity text, p_
 
 REVOKE ALL ON FUNCTION ops.record_refusals_v1(p_refusals jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.record_refusals_v1(p_refusals jsonb) TO service_role;
-
-REVOKE ALL ON FUNCTION ops.record_violation_v1(p_pattern_id uuid, p_validation jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.record_violation_v1(p_pattern_id uuid, p_validation jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.recover_applications_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.recover_applications_v1() TO service_role;
@@ -3059,9 +3119,6 @@ REVOKE ALL ON FUNCTION ops.statistics_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.statistics_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.statistics_v1() TO authenticated;
 
-REVOKE ALL ON FUNCTION ops.stop_for_storm_v1(p_patterns bigint, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.stop_for_storm_v1(p_patterns bigint, p_policy jsonb) TO service_role;
-
 REVOKE ALL ON FUNCTION ops.stored_errors_v1(p_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.stored_errors_v1(p_most integer) TO service_role;
 GRANT ALL ON FUNCTION ops.stored_errors_v1(p_most integer) TO authenticated;
@@ -3095,20 +3152,17 @@ REVOKE ALL ON FUNCTION ops_internal.archive_patterns(p_unseen interval) FROM PUB
 REVOKE ALL ON FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid) TO service_role;
 
-REVOKE ALL ON FUNCTION ops_internal.backoff(p_failures integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.backoff(p_failures integer) TO service_role;
-
 REVOKE ALL ON FUNCTION ops_internal.beta_below(p_x double precision, p_a double precision, p_b double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.beta_lower_bound(p_verified double precision, p_failed double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) TO service_role;
+
 GRANT SELECT ON TABLE ops.pattern_fixes TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_fixes TO service_role;
-
-REVOKE ALL ON FUNCTION ops_internal.brake(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.brake(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
 
@@ -3166,6 +3220,9 @@ REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_sign
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) TO service_role;
+
 GRANT SELECT ON TABLE ops.fix_pauses TO authenticated;
 GRANT SELECT ON TABLE ops.fix_pauses TO service_role;
 
@@ -3203,10 +3260,13 @@ GRANT ALL ON FUNCTION ops_internal.failed_laws(p_validation jsonb) TO service_ro
 
 REVOKE ALL ON FUNCTION ops_internal.failures_in_a_row(p_fix ops.pattern_fixes) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.fibonacci(p_place integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.fibonacci(p_place integer) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.firing_patterns(p_seconds double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.firing_patterns(p_seconds double precision) TO service_role;
+REVOKE ALL ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_incidents TO authenticated;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_incidents TO service_role;
@@ -3235,6 +3295,9 @@ GRANT ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) TO service_ro
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
@@ -3274,6 +3337,9 @@ REVOKE ALL ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_g
 
 REVOKE ALL ON FUNCTION ops_internal.judge(p_verification ops.pattern_verifications) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) TO service_role;
 
@@ -3284,6 +3350,9 @@ REVOKE ALL ON FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_pe
 REVOKE ALL ON FUNCTION ops_internal.latest_fix(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) FROM PUBLIC;
 
@@ -3300,6 +3369,9 @@ REVOKE ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_claim(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.lock_claim(p_application_id uuid) TO service_role;
@@ -3342,6 +3414,9 @@ GRANT ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) TO service_
 REVOKE ALL ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mode text, p_outcome text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mode text, p_outcome text, p_reason text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) TO service_role;
+
 GRANT SELECT ON TABLE ops.pattern_merges TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_merges TO service_role;
 
@@ -3364,6 +3439,9 @@ REVOKE ALL ON FUNCTION ops_internal.pinned_fix(p_application_id uuid, OUT script
 GRANT ALL ON FUNCTION ops_internal.pinned_fix(p_application_id uuid, OUT script text, OUT parameters jsonb, OUT error jsonb, OUT max_rows integer, OUT sample_table text, OUT sample_script text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.post_log_ids(p_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO authenticated;
@@ -3388,6 +3466,9 @@ GRANT ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims
 REVOKE ALL ON FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.record_violation(p_pattern_id uuid, p_validation jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.record_violation(p_pattern_id uuid, p_validation jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) TO service_role;
 
@@ -3396,6 +3477,9 @@ REVOKE ALL ON FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jso
 REVOKE ALL ON FUNCTION ops_internal.refresh_pattern_stats() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) FROM PUBLIC;
 
@@ -3421,6 +3505,9 @@ REVOKE ALL ON FUNCTION ops_internal.require_own_log_rows(p_errors jsonb) FROM PU
 GRANT ALL ON FUNCTION ops_internal.require_own_log_rows(p_errors jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_parameters(p_parameters jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_parts(p_parts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.require_parts(p_parts jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_person(p_allowed text[]) FROM PUBLIC;
 
@@ -3459,6 +3546,9 @@ REVOKE ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.run_lock_class() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.run_lock_class() TO service_role;
 
@@ -3496,9 +3586,6 @@ REVOKE ALL ON FUNCTION ops_internal.stamp_signature() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.stamped_signatures(p_pattern_id uuid, p_only text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.standing(p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.standing(p_fix ops.pattern_fixes) TO service_role;
-
 REVOKE ALL ON FUNCTION ops_internal.start_clustering() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.start_clustering() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.start_clustering() TO service_role;
@@ -3510,6 +3597,9 @@ GRANT ALL ON FUNCTION ops_internal.start_rollback(p_application_id uuid, p_reaso
 REVOKE ALL ON FUNCTION ops_internal.statistics() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.statistics() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.statistics() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.stored_errors(p_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.stored_errors(p_most integer) TO authenticated;

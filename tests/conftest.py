@@ -118,8 +118,8 @@ def start_stack() -> StartStack:
 #: Settings with which outcomes are known in seconds, and tests that share a stack are no storm.
 QUICK = {
     "PATTERN_ENGINE_COOLDOWN_SECONDS": "0",
-    "PATTERN_ENGINE_LEAST_WINDOW_SECONDS": "2",
-    "PATTERN_ENGINE_MOST_WINDOW_SECONDS": "2",
+    "PATTERN_ENGINE_MIN_WINDOW_SECONDS": "2",
+    "PATTERN_ENGINE_MAX_WINDOW_SECONDS": "2",
     "PATTERN_ENGINE_SETTLE_SECONDS": "0",
     "PATTERN_ENGINE_LATE_SECONDS": "60",
     "PATTERN_ENGINE_STORM_PATTERNS": "30",

@@ -189,13 +189,13 @@ def _contradictions(thresholds: Thresholds) -> list[str]:
     problems = []
     if thresholds.demote_after > thresholds.disable_after:
         problems.append(f"{variable('demote_after')} exceeds {variable('disable_after')}")
-    if thresholds.least_window_seconds > thresholds.most_window_seconds:
+    if thresholds.min_window_seconds > thresholds.max_window_seconds:
         problems.append(
-            f"{variable('least_window_seconds')} exceeds {variable('most_window_seconds')}"
+            f"{variable('min_window_seconds')} exceeds {variable('max_window_seconds')}"
         )
-    if thresholds.settle_seconds >= thresholds.least_window_seconds:
+    if thresholds.settle_seconds >= thresholds.min_window_seconds:
         problems.append(
-            f"{variable('settle_seconds')} must be below {variable('least_window_seconds')}, "
+            f"{variable('settle_seconds')} must be below {variable('min_window_seconds')}, "
             "else no recurrence counts"
         )
     return problems

@@ -8,31 +8,17 @@ docs/explanation/four-laws.md.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+from pattern_engine.limits import MAX_ROWS
+
 __all__ = ["Bounds", "QuietHours", "Thresholds", "between", "quiet_hours"]
 
 DAY: Final = 86_400.0
-
-#: What the database needs, since it decides these where several callers meet.
-_POLICY: Final = (
-    "cooldown_seconds",
-    "runs_per_hour",
-    "rows_per_hour",
-    "demote_after",
-    "disable_after",
-    "least_window_seconds",
-    "most_window_seconds",
-    "settle_seconds",
-    "late_seconds",
-    "storm_patterns",
-    "storm_seconds",
-    "storm_pause_seconds",
-)
 
 
 class Bounds(NamedTuple):
@@ -124,11 +110,11 @@ class Thresholds:
     """How far fixes go by themselves, and what makes the engine stop them."""
 
     # -- Law 1: harm -------------------------------------------------------------------------------
-    most_rows: int = field(default=100_000, metadata=between(1, 1_000_000))
+    max_rows: int = field(default=MAX_ROWS, metadata=between(1, 1_000_000))
     """Highest cap on rows that a fix may have; one with a higher cap does not run."""
-    most_tables: int = field(default=10, metadata=between(1, 1_000))
+    max_tables: int = field(default=10, metadata=between(1, 1_000))
     """Most tables that one fix may read or write."""
-    most_hosts: int = field(default=5, metadata=between(1, 1_000))
+    max_hosts: int = field(default=5, metadata=between(1, 1_000))
     """Most hosts that one fix may reach."""
     allow_destructive: bool = True
     """`off` stops fixes that lose something for good, by a delete for instance."""
@@ -181,9 +167,9 @@ class Thresholds:
     """Failed outcomes in a row after which a fix runs only when a person says so."""
     disable_after: int = field(default=3, metadata=between(1, 100))
     """Failed outcomes in a row, those included, after which a fix is disabled."""
-    least_window_seconds: float = field(default=300.0, metadata=between(0.1, 7 * DAY))
+    min_window_seconds: float = field(default=300.0, metadata=between(0.1, 7 * DAY))
     """Seconds that an error must stay away for its fix to count as verified, at least."""
-    most_window_seconds: float = field(default=DAY, metadata=between(0.1, 7 * DAY))
+    max_window_seconds: float = field(default=DAY, metadata=between(0.1, 7 * DAY))
     """Seconds that an error must stay away for its fix to count as verified, at most."""
     settle_seconds: float = field(default=1.0, metadata=between(0, 60))
     """Errors this many seconds after a run were under way already, and speak against nothing."""
@@ -196,19 +182,10 @@ class Thresholds:
     proposal_seconds: float = field(default=7 * DAY, metadata=between(60, 365 * DAY))
     """Seconds after which a proposal that nobody approved expires."""
 
-    def min_confidence(self, fix_type: str) -> float:
-        """Return the least confidence for a type of fix.
-
-        Raises:
-            KeyError: if there is no such type.
-        """
+    def policy(self) -> dict[str, float]:
+        """Return what the database decides by: every number, by its name."""
         return {
-            "sql": self.min_confidence_sql,
-            "typescript": self.min_confidence_typescript,
-            "bash": self.min_confidence_bash,
-            "api_call": self.min_confidence_api_call,
-        }[fix_type]
-
-    def policy(self) -> dict[str, object]:
-        """Return what the database decides by: names of fields → numbers."""
-        return {name: getattr(self, name) for name in _POLICY}
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if "bounds" in each.metadata
+        }

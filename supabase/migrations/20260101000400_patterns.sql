@@ -36,7 +36,7 @@ create table ops.error_patterns (
   auto_fix_enabled boolean not null default false,
   auto_fix_script text,
   auto_fix_type text
-  constraint error_patterns_fix_type_known check (auto_fix_type in ('sql', 'typescript', 'bash', 'api_call')),
+  constraint error_patterns_fix_type_known check (auto_fix_type is null or (ops_internal.fix_limits(auto_fix_type)).max_rows is not null),
   auto_fix_parameters jsonb,
   constitutional_compliant boolean not null default false,
   constitutional_violations jsonb,

@@ -6,7 +6,7 @@ create table ops.pattern_fixes (
   pattern_id uuid not null references ops.error_patterns (pattern_id) on delete cascade,
   version integer not null,
   fix_type text not null
-  constraint pattern_fixes_type_known check (fix_type in ('sql', 'typescript', 'bash', 'api_call')),
+  constraint pattern_fixes_type_known check ((ops_internal.fix_limits(fix_type)).max_rows is not null),
   script text not null,
   prepared_script text not null,
   undo_script text,
@@ -14,9 +14,9 @@ create table ops.pattern_fixes (
   sample_table text,
   sample_script text,
   parameters jsonb not null,
-  timeout_ms integer not null constraint pattern_fixes_timeout_in_bounds check (timeout_ms between 1 and 60000),
-  max_retries integer not null constraint pattern_fixes_retries_in_bounds check (max_retries between 0 and 8),
-  max_rows integer not null constraint pattern_fixes_rows_in_bounds check (max_rows between 1 and 100000),
+  timeout_ms integer not null constraint pattern_fixes_timeout_in_bounds check (timeout_ms between 1 and (ops_internal.fix_limits(fix_type)).max_timeout_ms),
+  max_retries integer not null constraint pattern_fixes_retries_in_bounds check (max_retries between 0 and (ops_internal.fix_limits(fix_type)).max_retries),
+  max_rows integer not null constraint pattern_fixes_rows_in_bounds check (max_rows between 1 and (ops_internal.fix_limits(fix_type)).max_rows),
   trusted_writers text [] not null,
   target text [] not null,
   tables text [] not null,
@@ -479,7 +479,7 @@ begin
     order by parts.key
     limit 1;
     problem := coalesce(problem, case
-      when p_fix ->> 'type' not in ('sql', 'typescript', 'bash', 'api_call') then format('its type is %s', p_fix -> 'type')
+      when (ops_internal.fix_limits(p_fix ->> 'type')).max_rows is null then format('its type is %s', p_fix -> 'type')
       when trim(p_fix ->> 'script') = '' or trim(p_fix ->> 'prepared_script') = '' then 'its script is empty'
       when ((p_fix ->> 'undo_script') is null) <> ((p_fix ->> 'prepared_undo_script') is null)
         then 'it has one of undo_script and prepared_undo_script'
@@ -507,6 +507,7 @@ as $$
 declare
   parameters constant jsonb := ops_internal.require_parameters(p_fix -> 'parameters');
   fix ops.pattern_fixes;
+  limits record;
 begin
   perform ops_internal.require_whole_fix(p_fix);
   fix.pattern_id := p_pattern_id;
@@ -518,12 +519,10 @@ begin
   fix.sample_table := p_fix ->> 'sample_table';
   fix.sample_script := p_fix ->> 'sample_script';
   fix.parameters := parameters;
-  -- Inside Postgres the login role's time-out is the ceiling.
-  fix.timeout_ms := ops_internal.limit_parameter(
-    parameters, 'timeout_ms', 5000, 1, case when fix.fix_type = 'sql' then 8000 else 60000 end
-  );
-  fix.max_retries := ops_internal.limit_parameter(parameters, 'max_retries', 0, 0, 8);
-  fix.max_rows := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, 100000);
+  limits := ops_internal.fix_limits(fix.fix_type);
+  fix.timeout_ms := ops_internal.limit_parameter(parameters, 'timeout_ms', 5000, 1, limits.max_timeout_ms);
+  fix.max_retries := ops_internal.limit_parameter(parameters, 'max_retries', 0, 0, limits.max_retries);
+  fix.max_rows := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, limits.max_rows);
   fix.trusted_writers := ops_internal.trusted_writers(parameters);
   fix.target := ops_internal.text_list(parameters, 'target');
   fix.tables := ops_internal.text_list(p_fix, 'tables');

@@ -5,7 +5,7 @@
 -- which the log row was counted is among them. Expressions are tried only where no signature is known, and only expressions
 -- that were made by grouping/v1 or by hand.
 
-create function ops.find_candidates_v1(p_errors jsonb, p_storm_seconds double precision) returns jsonb
+create function ops.find_candidates_v1(p_errors jsonb) returns jsonb
 language plpgsql
 stable
 set search_path = ''
@@ -21,19 +21,6 @@ begin
         inputs.signatures || array_remove(array[incidents.signature], null) as signatures
       from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
       left join ops.pattern_incidents as incidents on incidents.system_log_id = inputs.system_log_id
-    ),
-
-    load as (
-      select count(*) as recent_errors
-      from (
-        select from ops.system_logs as logs
-        where logs.created_at >= now() - interval '5 minutes' and logs.log_level = 'error'
-        limit 10000
-      ) as recent
-    ),
-
-    firing as (
-      select ops_internal.firing_patterns(p_storm_seconds) as patterns
     ),
 
     expressions as (
@@ -78,26 +65,8 @@ begin
           ) end,
           'untrusted_signature', case when fixes.version is null and patterns.auto_fix_enabled then hit.signature end,
           'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
-          'recent_errors', (select load.recent_errors from load),
-          'recent_errors_of_pattern', (
-            select count(*)
-            from (
-              select from ops.pattern_incidents as incidents
-              where incidents.pattern_id = patterns.pattern_id and incidents.occurred_at >= now() - interval '5 minutes'
-              limit 10000
-            ) as recent
-          ),
-          'standing', case when fixes.version is not null then ops_internal.standing(fixes) end,
-          'firing_patterns', case when fixes.version is not null then (select firing.patterns from firing) else 0 end,
-          'pause', case when fixes.version is not null then ops_internal.pause_refusal() end,
-          'before_approval', coalesce(logs.created_at < fixes.approved_at, false),
-          'already_applied', exists (
-            select from ops.pattern_claims as claims
-            where claims.pattern_id = patterns.pattern_id
-              and claims.fix_version = fixes.version
-              and claims.system_log_id = errors.system_log_id
-              and (claims.finished_at is not null or claims.lease_until > clock_timestamp() or fixes.fix_type <> 'sql')
-          )
+          'hold', case when fixes.version is not null then ops_internal.hold(fixes) end,
+          'before_approval', coalesce(logs.created_at < fixes.approved_at, false)
         )
         order by errors.ordinality
       ),
@@ -129,7 +98,7 @@ end
 $$;
 
 comment on function ops.find_candidates_v1 is
-  'For each error its log row, pattern, live or demoted fix with its standing, and the load of the system, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+  'For each error its log row, its pattern, the live or demoted fix, and what holds that fix, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
 
 create function ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) returns boolean
 language plpgsql
@@ -550,12 +519,24 @@ $$;
 comment on function ops_internal.record_shadow is
   'Records that the fix would have run, and starts to watch what becomes of the error without it.';
 
+create function ops_internal.refused(p_code text, p_validation jsonb default null) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'application_id', null, 'refusal', jsonb_build_object('code', p_code), 'validation', p_validation, 'job', null
+  )
+$$;
+
+comment on function ops_internal.refused is 'The answer of ops.claim_application_v1 where nothing was claimed, for this reason.';
+
 create function ops.claim_application_v1(
   p_pattern_id uuid,
   p_system_log_id bigint,
   p_fix_version integer,
   p_sha256 text,
-  p_validation jsonb,
+  p_parts jsonb,
   p_error jsonb,
   p_target text,
   p_policy jsonb
@@ -566,9 +547,11 @@ as $$
 declare
   fix ops.pattern_fixes;
   claim ops.pattern_claims;
-  refusal text;
+  hold jsonb;
+  verdict jsonb;
 begin
   perform ops_internal.require_policy(p_policy);
+  perform ops_internal.require_parts(p_parts);
   -- One claim of a pattern at a time, so that each sees what the one before has recorded.
   perform from ops.error_patterns where error_patterns.pattern_id = p_pattern_id for no key update;
   update ops.pattern_incidents set target = p_target
@@ -594,9 +577,7 @@ begin
         'pattern_id', p_pattern_id, 'fix_version', p_fix_version, 'sha256', p_sha256, 'system_log_id', p_system_log_id
       )
     );
-    return jsonb_build_object(
-      'claimed', false, 'application_id', null, 'reason', 'This fix is not the version that is live', 'job', null, 'is_shadow', false
-    );
+    return ops_internal.refused('not_live');
   end if;
 
   select * into claim
@@ -605,25 +586,37 @@ begin
     and pattern_claims.fix_version = p_fix_version
     and pattern_claims.system_log_id = p_system_log_id
     and pattern_claims.purpose <> 'undo';
-  refusal := case
-    when claim.application_id is not null and not ops_internal.is_abandoned(claim, fix) then 'Another worker is handling this error'
-    -- Somebody may have split the pattern after the fix was found.
-    when exists (
-      select from ops.pattern_incidents as incidents
-      where incidents.system_log_id = p_system_log_id and incidents.pattern_id <> p_pattern_id
-    )
-      then 'This error belongs to another pattern now'
-    else ops_internal.brake(fix, claim.application_id, p_target, p_policy)
-  end;
-  if refusal is not null then
-    return jsonb_build_object('claimed', false, 'application_id', null, 'reason', refusal, 'job', null, 'is_shadow', false);
+  if claim.finished_at is not null then
+    return ops_internal.refused('applied_before');
+  end if;
+  if claim.application_id is not null and not ops_internal.is_abandoned(claim, fix) then
+    return ops_internal.refused('in_hand');
+  end if;
+  -- Somebody may have split the pattern after the fix was found.
+  if exists (
+    select from ops.pattern_incidents as incidents
+    where incidents.system_log_id = p_system_log_id and incidents.pattern_id <> p_pattern_id
+  ) then
+    return ops_internal.refused('moved');
+  end if;
+  hold := ops_internal.hold(fix);
+  if hold is not null then
+    return ops_internal.refused(null) || jsonb_build_object('refusal', hold);
+  end if;
+  verdict := ops_internal.judge_laws(fix, claim.application_id, p_target, p_parts, p_policy);
+  if (verdict -> 'compliant')::boolean is not true then
+    perform ops_internal.record_violation(p_pattern_id, verdict);
+    if not (verdict #> '{laws,3,parts,storm}')::boolean then
+      perform ops_internal.stop_for_storm((verdict #> '{laws,3,numbers,firing_patterns}')::bigint, p_policy);
+    end if;
+    return ops_internal.refused('laws', verdict);
   end if;
 
   if claim.application_id is not null then
     update ops.pattern_claims set
       sha256 = p_sha256,
       error = p_error,
-      constitutional_validation = p_validation,
+      constitutional_validation = verdict,
       policy = p_policy,
       claimed_at = clock_timestamp(),
       lease_until = ops_internal.lease(fix)
@@ -635,26 +628,26 @@ begin
     )
     values (
       p_pattern_id, p_system_log_id, p_fix_version, p_sha256, case fix.mode when 'shadow' then 'shadow' else 'heal' end,
-      p_target, p_error ->> 'source', p_error, p_validation, p_policy, ops_internal.lease(fix)
+      p_target, p_error ->> 'source', p_error, verdict, p_policy, ops_internal.lease(fix)
     )
     returning * into claim;
   end if;
 
   if claim.purpose = 'shadow' then
     perform ops_internal.record_shadow(claim);
+    return ops_internal.refused('shadow', verdict);
   end if;
   return jsonb_build_object(
-    'claimed', claim.purpose = 'heal',
     'application_id', claim.application_id,
-    'reason', case claim.purpose when 'shadow' then 'The fix is a shadow: it would have run' end,
-    'job', case when claim.purpose = 'heal' and fix.fix_type <> 'sql' then ops.application_job_v1(claim.application_id) end,
-    'is_shadow', claim.purpose = 'shadow'
+    'refusal', null,
+    'validation', verdict,
+    'job', case when fix.fix_type <> 'sql' then ops.application_job_v1(claim.application_id) end
   );
 end
 $$;
 
 comment on function ops.claim_application_v1 is
-  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. A shadow is recorded and not given out. The answer has the job of a fix that runs outside the database.';
+  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, paused, demoted, laws or shadow (recorded, not run).';
 
 -- Runs, and how they end.
 
@@ -873,7 +866,7 @@ begin
       -- Only what a second try can change is tried again: a deadlock, a serialisation failure.
       exit when state not in ('40001', '40P01') or tries >= max_retries;
       -- Give the other transaction time to go on: trying again at once would take the same rows before it wakes.
-      perform pg_sleep(0.1 * ops_internal.backoff(tries));
+      perform pg_sleep(0.1 * ops_internal.fibonacci(tries));
       tries := tries + 1;
     end;
   end loop;

@@ -29,8 +29,8 @@ as $$
 
   select make_interval(
     secs => least(
-      greatest(needed.seconds, ops_internal.threshold(p_policy, 'least_window_seconds')),
-      ops_internal.threshold(p_policy, 'most_window_seconds')
+      greatest(needed.seconds, ops_internal.threshold(p_policy, 'min_window_seconds')),
+      ops_internal.threshold(p_policy, 'max_window_seconds')
     )
   )
   from needed

@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(267);
+select plan(264);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -148,17 +148,16 @@ from (
   ('learn_errors_v1', array['jsonb'], false),
   ('join_errors_v1', array['jsonb'], false),
   ('read_logs_v1', array['bigint[]'], false),
-  ('find_candidates_v1', array['jsonb', 'double precision'], false),
+  ('find_candidates_v1', array['jsonb'], false),
   ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb', 'text', 'jsonb'], false),
   ('application_job_v1', array['uuid'], false),
   ('note_rows_v1', array['uuid', 'jsonb', 'jsonb'], false),
   ('record_refusals_v1', array['jsonb'], false),
-  ('stop_for_storm_v1', array['bigint', 'jsonb'], false),
   ('verify_applications_v1', array[]::text [], false),
   ('recover_applications_v1', array[]::text [], false),
   ('rehearse_proposal_v1', array['uuid', 'jsonb'], false),
   ('note_preview_v1', array['uuid', 'jsonb', 'jsonb'], false),
-  ('incidents_for_replay_v1', array['uuid', 'integer'], false),
+  ('incidents_for_replay_v1', array['uuid', 'integer', 'jsonb'], false),
   ('run_application_v1', array['uuid'], false),
   ('cancel_application_v1', array['uuid'], false),
   ('finish_application_v1', array['uuid', 'jsonb'], false),

@@ -28,9 +28,9 @@ from tests.conftest import (  # noqa: F401  taken as fixtures, by name
 )
 from tests.database.approval.proposing import Desk
 from tests.database.healing.outcomes import Outcomes
+from tests.database.healing.policy import PARTS, POLICY
 
 from pattern_engine.local.project import Project
-from pattern_engine.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,18 +59,6 @@ def stack(server: ServerName, start_stack: StartStack, bare_project: Path) -> It
         with psycopg.connect(stack.status()["db_url"], autocommit=True) as connection:
             connection.execute("select cron.alter_job(jobid, active := false) from cron.job")
         yield stack
-
-
-# Brakes that hold nothing back, for tests of something else.
-POLICY = Thresholds(
-    cooldown_seconds=0,
-    runs_per_hour=100_000,
-    rows_per_hour=100_000_000,
-    storm_patterns=100_000,
-    demote_after=1_000,
-    disable_after=1_001,
-    settle_seconds=0,
-).policy()
 
 
 class Patterns:
@@ -125,9 +113,7 @@ class Patterns:
     def find(self, signature: str, log_id: int | None = None) -> dict[str, Any]:
         """Return what find_candidates_v1 answers for one error."""
         query = {"signatures": [signature], "system_log_id": log_id}
-        found: list[dict[str, Any]] = self._engine.call(
-            "find_candidates_v1", p_errors=[query], p_storm_seconds=60
-        )
+        found: list[dict[str, Any]] = self._engine.call("find_candidates_v1", p_errors=[query])
         return found[0]
 
     def approve(
@@ -182,14 +168,14 @@ class Patterns:
         error: dict[str, Any] | None = None,
         **changes: object,
     ) -> dict[str, Any]:
-        """Take an error in hand with the latest version of the pattern's fix."""
+        """Claim an error for the latest version of the pattern's fix; return the answer."""
         fix = self.fix(pattern_id)
         arguments = {
             "p_pattern_id": pattern_id,
             "p_system_log_id": log_id,
             "p_fix_version": fix["version"],
             "p_sha256": fix["sha256"],
-            "p_validation": {"system_entropy": 0.1},
+            "p_parts": PARTS,
             "p_error": error or {"message": "something broke", "source": "tests", "captured": {}},
             "p_target": "",
             "p_policy": POLICY,

@@ -45,8 +45,8 @@ PROBES = (
 @pytest.mark.parametrize("page", generate.PAGES)
 def test_a_page_equals_its_generators_output(page: str) -> None:
     """Whoever changes an option, a setting or an error writes the page anew."""
-    name, render = generate.PAGES[page]
-    assert (generate.REFERENCE / name).read_text(encoding="utf-8") == render(), HOW
+    file, render = generate.PAGES[page]
+    assert file.read_text(encoding="utf-8") == render(), HOW
 
 
 def test_the_page_of_the_database_equals_the_migrated_database(addresses: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import jwt
 import pytest
 import respx
 from flask.testing import FlaskClient
-from tests.http.healing.candidates import APPLICATION_ID, candidate, outcome
+from tests.http.healing.candidates import candidate, claim, outcome
 
 from pattern_engine import settings
 from pattern_engine.database.database import Database
@@ -187,16 +187,8 @@ def job() -> dict[str, str]:
 def healer(load: Load, wire: Wire) -> FlaskClient:
     """The function apply, before a database in which everything goes well."""
     wire.replies["find_candidates_v1"] = [candidate()]
-    wire.replies["claim_application_v1"] = {
-        "claimed": True,
-        "application_id": APPLICATION_ID,
-        "reason": None,
-        "job": None,
-        "is_shadow": False,
-    }
+    wire.replies["claim_application_v1"] = claim()
     wire.replies["record_refusals_v1"] = 1
-    wire.replies["stop_for_storm_v1"] = "All fixes are paused until then: storm"
     wire.replies["run_application_v1"] = outcome()
     wire.replies["record_event_v1"] = "88888888-8888-4888-8888-888888888888"
-    wire.replies["record_violation_v1"] = "88888888-8888-4888-8888-888888888888"
     return load("apply")

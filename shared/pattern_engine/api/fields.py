@@ -11,7 +11,7 @@ what a serverless caller feels.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, LiteralString
 from uuid import UUID
 
 from pydantic import (
@@ -25,25 +25,15 @@ from pydantic_core import PydanticCustomError
 
 from pattern_engine.text.storable import storable, storable_throughout
 
-MOST_MESSAGE_BYTES = 64 * 1024
-MOST_SCRIPT_BYTES = 64 * 1024
-MOST_ERROR_DATA_BYTES = 256 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_SCRIPT_BYTES = 64 * 1024
+MAX_ERROR_DATA_BYTES = 256 * 1024
 """As much as is read of a log row's."""
-MOST_SOURCE_LENGTH = 256
-MOST_REASON_LENGTH = 1000
-MOST_IDS = 500
-MOST_BIGINT = 2**63 - 1
-
-
-def _error_data_size(value: dict[str, Any]) -> dict[str, Any]:
-    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > MOST_ERROR_DATA_BYTES:
-        raise PydanticCustomError(
-            "error_data_too_large",
-            "Input has {size} bytes of JSON, at most {most} are taken",
-            {"size": size, "most": MOST_ERROR_DATA_BYTES},
-        )
-    return value
+MAX_SOURCE_LENGTH = 256
+MAX_REASON_LENGTH = 1000
+MAX_IDS = 500
+MAX_BIGINT = 2**63 - 1
+_COMPACT: Final[dict[str, Any]] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 def _not_blank(value: str) -> str:
@@ -52,39 +42,33 @@ def _not_blank(value: str) -> str:
     return value
 
 
-def _message_size(value: str) -> str:
-    size = len(value.encode())
-    if size > MOST_MESSAGE_BYTES:
-        raise PydanticCustomError(
-            "message_too_large",
-            "Input has {size} bytes, at most {most} are taken",
-            {"size": size, "most": MOST_MESSAGE_BYTES},
-        )
-    return value
+def _at_most(kind: LiteralString, most: int) -> AfterValidator:
+    """Refuse what has more bytes: a text in UTF-8, anything else as JSON."""
 
+    def check(value: object) -> object:
+        text = value if isinstance(value, str) else json.dumps(value, **_COMPACT)
+        size = len(text.encode())
+        if size > most:
+            message = "Input has {size} bytes, at most {most} are allowed"
+            raise PydanticCustomError(kind, message, {"size": size, "most": most})
+        return value
 
-def _script_size(value: str) -> str:
-    size = len(value.encode())
-    if size > MOST_SCRIPT_BYTES:
-        raise PydanticCustomError(
-            "script_too_large",
-            "Input has {size} bytes, at most {most} are taken",
-            {"size": size, "most": MOST_SCRIPT_BYTES},
-        )
-    return value
+    return AfterValidator(check)
 
 
 Text = Annotated[str, BeforeValidator(storable), AfterValidator(_not_blank)]
-Message = Annotated[Text, AfterValidator(_message_size)]
-Script = Annotated[Text, AfterValidator(_script_size)]
+Message = Annotated[Text, _at_most("message_too_large", MAX_MESSAGE_BYTES)]
+Script = Annotated[Text, _at_most("script_too_large", MAX_SCRIPT_BYTES)]
 ErrorData = Annotated[
-    dict[str, Any], BeforeValidator(storable_throughout), AfterValidator(_error_data_size)
+    dict[str, Any],
+    BeforeValidator(storable_throughout),
+    _at_most("error_data_too_large", MAX_ERROR_DATA_BYTES),
 ]
-Source = Annotated[Text, Field(max_length=MOST_SOURCE_LENGTH)]
-Reason = Annotated[Text, Field(max_length=MOST_REASON_LENGTH)]
+Source = Annotated[Text, Field(max_length=MAX_SOURCE_LENGTH)]
+Reason = Annotated[Text, Field(max_length=MAX_REASON_LENGTH)]
 # JSON has no UUIDs: a string is what a strict model has to take here.
 Identifier = Annotated[UUID, Field(strict=False)]
-LogId = Annotated[int, Field(ge=1, le=MOST_BIGINT)]
+LogId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
 Severity = Literal["debug", "info", "warning", "error", "critical"]
 PatternType = Literal["database", "api", "rls", "stripe", "deployment"]
 

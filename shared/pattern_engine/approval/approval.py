@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pattern_engine import fixes
 from pattern_engine.approval.models import ApprovedPattern, PatternResponse
 from pattern_engine.exceptions import FixRefused, FixTypeNotSupported, OwnFix
+from pattern_engine.limits import FIX_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ def compose(
     if fix_type == "bash" and not facilities.bash:
         raise FixTypeNotSupported(
             "Fixes of type bash are off here; set PATTERN_ENGINE_BASH_FIXES=on, or write another.",
-            details={"supported": [kind for kind in fixes.TYPES if kind != "bash"]},
+            details={"supported": [kind for kind in FIX_TYPES if kind != "bash"]},
         )
     analysis = fixes.analyse(fix_type, script, parameters, facilities)
     undo = fixes.analyse(fix_type, undo_script, parameters, facilities) if undo_script else None

@@ -8,11 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import Identifier, Reason, Request, Response, Script
-from pattern_engine.fixes import MOST_TIMEOUT_MS
+from pattern_engine.limits import MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FixMode = Literal["live", "shadow"]
-FixType = Literal["sql", "typescript", "bash", "api_call"]
 Writer = Literal["service_role", "authenticated", "postgres"]
 
 
@@ -21,17 +20,17 @@ class FixParameters(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
 
-    timeout_ms: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
+    timeout_ms: Annotated[int, Field(ge=1, le=max(MAX_TIMEOUT_MS.values()))] | None = Field(
         default=None,
         description="A run, all tries together, is cut off after this long; 5000 by default, "
-        "at most 8000 for sql.",
+        f"at most {MAX_TIMEOUT_MS['sql']} for sql.",
     )
-    max_retries: Annotated[int, Field(ge=0, le=8)] | None = Field(
+    max_retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] | None = Field(
         default=None,
         description="Further tries where one is safe: for sql after a deadlock or a serialisation "
         "failure; 0 by default. The pauses between them follow the Fibonacci sequence.",
     )
-    max_rows: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+    max_rows: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = Field(
         default=None, description="Rows that a run may touch, cascades included; 1000 by default."
     )
     trusted_writers: Annotated[list[Writer], Field(min_length=1)] | None = Field(
@@ -66,7 +65,7 @@ class FixRequest(Request):
     def _time_limit_of_its_type(
         cls, given: FixParameters | None, others: ValidationInfo
     ) -> FixParameters | None:
-        most = MOST_TIMEOUT_MS.get(others.data.get("auto_fix_type", ""), 0)
+        most = MAX_TIMEOUT_MS.get(others.data.get("auto_fix_type", ""), 0)
         if given and given.timeout_ms and most and given.timeout_ms > most:
             raise PydanticCustomError(
                 "timeout_too_long",

@@ -10,25 +10,24 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine import fixes
 from pattern_engine.exceptions import PatternEngineError
 from pattern_engine.fixes.execution import Job, Limits
+from pattern_engine.grouping import rules
 from pattern_engine.healing.candidates import find
-from pattern_engine.healing.context import ENGINE_WRITER, distrust, error_context, target
-from pattern_engine.laws import parts, verdict
-from pattern_engine.laws.circumstances import Circumstances
-from pattern_engine.learning.sightings import Sighting, by_rules
+from pattern_engine.healing.context import ENGINE_WRITER, distrust, error_seen, target
+from pattern_engine.laws.verdict import sentence
+from pattern_engine.learning import sightings
 from pattern_engine.text import scrubbing
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import Candidate, Json, ReplayedRecord
+    from pattern_engine.database.records import ErrorSeen, Json, ReplayedRecord
     from pattern_engine.fixes.analysis import Analysis
+    from pattern_engine.healing.candidates import Match, NoMatch
     from pattern_engine.settings import Settings
-    from pattern_engine.thresholds import Thresholds
 
 MOST_INCIDENTS: Final = 20
 MOST_REHEARSALS: Final = 10
@@ -46,7 +45,13 @@ ABOUT_REPLAY: Final = (
     " time; whatever it changes is undone. Cooldown, budgets, storms, pauses and quiet hours are"
     " not simulated."
 )
-NO_ERROR: Final[Json] = {"message": "", "source": None, "captured": {}, "system_log_id": None}
+NO_ERROR: Final[ErrorSeen] = {
+    "message": "",
+    "source": None,
+    "captured": {},
+    "system_log_id": None,
+    "scrubbed": "",
+}
 """What a script sees where no error of the pattern is in the log any more."""
 
 
@@ -65,7 +70,7 @@ def preview(proposal: Json, analysis: Analysis, database: Database, settings: Se
     else:
         dry_run = _plan(proposal, analysis, error, settings)
     dry_run |= {"for_system_log_id": error["system_log_id"]}
-    replay = _replay(fix, incidents, rehearsals, settings.thresholds) | {"error": problem}
+    replay = _replay(fix, incidents, rehearsals) | {"error": problem}
     return database.note_preview(proposal["proposal_id"], dry_run, replay)
 
 
@@ -81,7 +86,7 @@ class _Incident:
     """A stored error of the pattern."""
 
     row: ReplayedRecord
-    error: Json
+    error: ErrorSeen
     """What a script would learn of it."""
     matches: bool
     """Whether its signatures lead to the pattern today."""
@@ -92,21 +97,21 @@ def _incidents(
 ) -> tuple[list[_Incident], str | None]:
     """The latest stored errors of a pattern, newest first; or none, and why."""
     try:
-        rows = database.incidents_for_replay(pattern_id, MOST_INCIDENTS)
-        sightings = by_rules([Sighting.of_row(row) for row in rows], database)
-        candidates = find(database, sightings, settings) if sightings else []
+        policy = settings.thresholds.policy()
+        rows = database.incidents_for_replay(pattern_id, MOST_INCIDENTS, policy)
+        book = rules.current(database)
+        found = find(database, [sightings.of_row(row, book) for row in rows])
     except PatternEngineError as problem:
         return [], problem.message
     incidents = [
-        _Incident(row, error_context(sighting), _is_of(pattern_id, candidate))
-        for row, sighting, candidate in zip(rows, sightings, candidates, strict=True)
+        _Incident(row, error_seen(one.sighting), _is_of(pattern_id, one))
+        for row, one in zip(rows, found, strict=True)
     ]
     return incidents, None
 
 
-def _is_of(pattern_id: str, candidate: Candidate) -> bool:
-    pattern = candidate["pattern"]
-    return pattern is not None and pattern["pattern_id"] == pattern_id
+def _is_of(pattern_id: str, found: Match | NoMatch) -> bool:
+    return found.pattern is not None and found.pattern["pattern_id"] == pattern_id
 
 
 @dataclass(slots=True)
@@ -119,7 +124,7 @@ class _Rehearsals:
     _known: dict[str, Json] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
 
-    def of(self, error: Json) -> Json:
+    def of(self, error: ErrorSeen) -> Json:
         """What the script did for an error before it was undone.
 
         Without `rehearsed` it was not tried, since enough others were.
@@ -133,7 +138,7 @@ class _Rehearsals:
             self._known[key] = self._rehearse(error)
         return self._known[key]
 
-    def _rehearse(self, error: Json) -> Json:
+    def _rehearse(self, error: ErrorSeen) -> Json:
         started = time.monotonic()
         try:
             (done,) = self.database.rehearse_proposal(self.proposal_id, [error])
@@ -177,11 +182,9 @@ def _small(value: Any) -> Any:  # noqa: ANN401  any JSON
     return value if size <= MOST_BYTES else f"left out: {size} bytes"
 
 
-def _replay(
-    fix: Json, incidents: list[_Incident], rehearsals: _Rehearsals, thresholds: Thresholds
-) -> Json:
+def _replay(fix: Json, incidents: list[_Incident], rehearsals: _Rehearsals) -> Json:
     """What would become of each stored error."""
-    replayed = [_replayed(fix, incident, rehearsals, thresholds) for incident in incidents]
+    replayed = [_replayed(fix, incident, rehearsals) for incident in incidents]
     runs = [each for each in replayed if each["would_run"]]
     return {
         "simulation": True,
@@ -200,11 +203,9 @@ def _replay(
     }
 
 
-def _replayed(
-    fix: Json, incident: _Incident, rehearsals: _Rehearsals, thresholds: Thresholds
-) -> Json:
+def _replayed(fix: Json, incident: _Incident, rehearsals: _Rehearsals) -> Json:
     row, error = incident.row, incident.error
-    refusal = _refusal(fix, row, thresholds)
+    refusal = _refusal(fix, row)
     would_run = incident.matches and refusal is None
     told: Json = {
         "system_log_id": row["id"],
@@ -222,22 +223,16 @@ def _replayed(
     return told
 
 
-def _refusal(fix: Json, row: ReplayedRecord, thresholds: Thresholds) -> str | None:
+def _refusal(fix: Json, row: ReplayedRecord) -> str | None:
     """Why the fix would not have run for an error, at its time; None if it would have."""
     trusted = fix["parameters"].get("trusted_writers", [ENGINE_WRITER])
     if row["written_by"] not in trusted:
         return distrust(row["written_by"], trusted)
-    circumstances = Circumstances(
-        pattern_signature="",
-        recent_errors=row["recent_errors"],
-        recent_errors_of_pattern=row["recent_errors_of_pattern"],
-        now=datetime.now(UTC),
-    )
-    order = verdict.LawVerdict.of(2, parts.order(circumstances, thresholds))
-    return f"Law 2: {order.reason}" if order.outcome == "fail" else None
+    load = row["load"]
+    return None if load["holds"] else f"Law 2: {sentence(load['part'], load['numbers'])}"
 
 
-def _plan(proposal: Json, analysis: Analysis, error: Json, settings: Settings) -> Json:
+def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settings) -> Json:
     """What a script outside the database would be given, and for an api_call what it would send."""
     fix, limits = proposal["fix"], _limits(proposal["fix"])
     seen = {name: value for name, value in error.items() if name != "scrubbed"}

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pattern_engine import fixes
 from pattern_engine.approval.models import FixParameters
 from pattern_engine.fixes.analysis import Analysis, Finding
+from pattern_engine.limits import FIX_TYPES, MAX_TIMEOUT_MS
 from pattern_engine.text import strict_json
 
 _ACCEPTED, _REFUSED, _WRONG_USAGE = 0, 1, 2
@@ -28,7 +29,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `check-fix`."""
     check = commands.add_parser("check-fix", help="tell offline whether a script could be approved")
     check.add_argument("file", metavar="FILE", help="the script; - reads standard input")
-    check.add_argument("--type", choices=fixes.TYPES, required=True, help="type of the fix")
+    check.add_argument("--type", choices=FIX_TYPES, required=True, help="type of the fix")
     check.add_argument(
         "--params", type=Path, metavar="PARAMS.json", help="its parameters, a JSON object"
     )
@@ -107,7 +108,7 @@ def _wrong_limits(fix_type: str, parameters: dict[str, object]) -> Iterator[Find
     for name in FixParameters.model_fields:
         if name in parameters and parameters[name] is None:
             yield Finding("parameters", f"{name} is null: leave it out, or give a value")
-    timeout, most = parameters.get("timeout_ms"), fixes.MOST_TIMEOUT_MS[fix_type]
+    timeout, most = parameters.get("timeout_ms"), MAX_TIMEOUT_MS[fix_type]
     if isinstance(timeout, int) and timeout > most:
         yield Finding("parameters", f"timeout_ms is {timeout}, {most} are allowed for {fix_type}")
 

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pattern_engine import logs
 from pattern_engine.database import transport
-from pattern_engine.database.batches import self_contained
 from pattern_engine.database.transport import Clients
 from pattern_engine.exceptions import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from pattern_engine.api.callers import Caller
     from pattern_engine.database.records import (
-        AnyErrorRecord,
         Approval,
         Candidate,
         CandidateQuery,
@@ -32,15 +30,15 @@ if TYPE_CHECKING:
         Decision,
         Enabling,
         ErrorRecord,
+        ErrorSeen,
         Event,
         Ignoring,
         JobRecord,
         Json,
-        KnownErrorRecord,
         LearnedRecord,
         LogRecord,
         Outcome,
-        Refusal,
+        RefusalNote,
         Rehearsal,
         ReplayedRecord,
         RuleRecord,
@@ -53,10 +51,6 @@ if TYPE_CHECKING:
     from pattern_engine.settings import Settings
 
 
-MOST_SIGNATURES = 20_000
-"""Signatures that a process remembers the database to have; beyond it, it starts anew."""
-
-
 class Database:
     """Calls the database's functions. Safe to share between threads, one for each process."""
 
@@ -64,7 +58,6 @@ class Database:
         self._settings = settings
         self._lock = threading.Lock()
         self._clients: Clients | None = None
-        self._signatures: set[str] = set()
 
     def close(self) -> None:
         """Close the connections; a process that lives on opens new ones with its next call."""
@@ -73,68 +66,24 @@ class Database:
                 self._clients.close()
                 self._clients = None
 
-    def learn_error(
-        self, keys: KnownErrorRecord, complete: Callable[[], ErrorRecord]
-    ) -> LearnedRecord:
-        """Count one error, by its keys alone where the database was seen to have its signature.
+    def learn_errors(self, errors: list[ErrorRecord]) -> list[LearnedRecord | UnknownRecord]:
+        """Count errors and answer what became of each, in order."""
+        return self._rows("learn_errors_v1", {"p_errors": errors}, expected=len(errors))
 
-        `complete` is asked for what makes a pattern where it was not, or has lost it since.
-        """
-        signature = keys["signature"]
-        if signature in self._signatures:
-            counted = self._count(keys)
-            if counted is not None:
-                return counted
-            self._signatures.discard(signature)
-            logs.warning("signature_lost", signature=signature)
-        (learned,) = self.learn_errors([complete()])
-        if learned["action"] != "unchanged":  # a row that was counted before proves nothing
-            self._remember(signature)
-        return learned
-
-    def _count(self, keys: KnownErrorRecord) -> LearnedRecord | None:
-        """Count an error by its keys alone; None, and nothing is counted, if they do not do."""
-        (answer,) = self._learn("learn_errors_v1", [keys])
-        return None if "unknown" in answer else answer
-
-    def _remember(self, signature: str) -> None:
-        if len(self._signatures) >= MOST_SIGNATURES:
-            self._signatures.clear()
-        self._signatures.add(signature)
-
-    def learn_errors(self, errors: list[AnyErrorRecord]) -> list[LearnedRecord]:
-        """Count errors and answer what became of each, in order.
-
-        One call, and one more for those by which two patterns turn out to be one.
-        """
-        answers = self._learn("learn_errors_v1", errors)
-        unknown = [place for place, answer in enumerate(answers) if "unknown" in answer]
-        if unknown:
-            left = self_contained([errors[place] for place in unknown], errors)
-            for place, answer in zip(unknown, self._learn("join_errors_v1", left), strict=True):
-                answers[place] = answer
-        if any("unknown" in answer for answer in answers):
-            raise _unexpected("join_errors_v1", answers)
-        return cast("list[LearnedRecord]", answers)
-
-    def _learn(
-        self, name: str, errors: list[AnyErrorRecord]
-    ) -> list[LearnedRecord | UnknownRecord]:
-        return self._rows(name, {"p_errors": errors}, expected=len(errors))
+    def join_errors(self, errors: list[ErrorRecord]) -> list[LearnedRecord | UnknownRecord]:
+        """Count errors by which patterns turn out to be one, and join those, in order."""
+        return self._rows("join_errors_v1", {"p_errors": errors}, expected=len(errors))
 
     def read_logs(self, ids: list[int]) -> list[LogRecord]:
         """Read the errors and criticals among some log rows, without the engine's own."""
         return self._rows("read_logs_v1", {"p_ids": ids})
 
-    def find_candidates(
-        self, queries: list[CandidateQuery], storm_seconds: float
-    ) -> list[Candidate]:
-        """Find pattern, fix and circumstances of errors, in order."""
-        arguments = {"p_errors": queries, "p_storm_seconds": storm_seconds}
-        return self._rows("find_candidates_v1", arguments, expected=len(queries))
+    def find_candidates(self, queries: list[CandidateQuery]) -> list[Candidate]:
+        """Find log row, pattern and fix of errors, in order."""
+        return self._rows("find_candidates_v1", {"p_errors": queries}, expected=len(queries))
 
     def claim_application(self, request: ClaimRequest) -> Claim:
-        """Take an error in hand: a version of a fix runs once for a log row."""
+        """Claim an error for its fix, or learn why not; a fix version runs once for a log row."""
         arguments = {f"p_{name}": value for name, value in request.items()}
         return cast("Claim", self._object("claim_application_v1", arguments))
 
@@ -162,7 +111,7 @@ class Database:
         arguments = {"p_application_id": application_id, "p_before": before, "p_after": after}
         self._call("note_rows_v1", arguments)
 
-    def record_refusals(self, refusals: list[Refusal]) -> None:
+    def record_refusals(self, refusals: list[RefusalNote]) -> None:
         """Note why fixes were not run for errors."""
         self._call("record_refusals_v1", {"p_refusals": refusals})
 
@@ -170,11 +119,6 @@ class Database:
         """Tell, once an hour, that a fix was not run for a signature that came after it."""
         arguments = {"p_signature": signature, "p_system_log_id": system_log_id}
         self._call("refuse_signature_v1", arguments)
-
-    def stop_for_storm(self, patterns: int, policy: Json) -> str:
-        """Pause all fixes because so many patterns fire together; answers why nothing runs."""
-        answer = self._call("stop_for_storm_v1", {"p_patterns": patterns, "p_policy": policy})
-        return str(answer)
 
     def approve_pattern(self, approval: Approval, caller: Caller) -> Json:
         """Approve a fix for a pattern, in the caller's name; answers the pattern."""
@@ -196,7 +140,7 @@ class Database:
         arguments = {"p_application_id": application_id, "p_reason": reason}
         return cast("Undo", self._object("start_rollback_v1", arguments, caller))
 
-    def recall_error(self, application_id: str, error: Json) -> bool:
+    def recall_error(self, application_id: str, error: ErrorSeen) -> bool:
         """Give a roll-back the error as the run saw it; False if none is under way."""
         arguments = {"p_application_id": application_id, "p_error": error}
         return self._call("recall_error_v1", arguments) is True
@@ -225,7 +169,7 @@ class Database:
         """Read a proposal that is still open, in the caller's name."""
         return self._object("open_proposal_v1", {"p_proposal_id": proposal_id}, caller)
 
-    def rehearse_proposal(self, proposal_id: str, errors: list[Json]) -> list[Rehearsal]:
+    def rehearse_proposal(self, proposal_id: str, errors: list[ErrorSeen]) -> list[Rehearsal]:
         """Run a proposed SQL fix for real once for each error, and undo each run."""
         arguments = {"p_proposal_id": proposal_id, "p_errors": errors}
         return self._rows("rehearse_proposal_v1", arguments, expected=len(errors))
@@ -235,9 +179,11 @@ class Database:
         arguments = {"p_proposal_id": proposal_id, "p_dry_run": dry_run, "p_replay": replay}
         return self._object("note_preview_v1", arguments)
 
-    def incidents_for_replay(self, pattern_id: str, limit: int) -> list[ReplayedRecord]:
+    def incidents_for_replay(
+        self, pattern_id: str, limit: int, policy: Mapping[str, float]
+    ) -> list[ReplayedRecord]:
         """Read the latest errors of a pattern that are still in the log, newest first."""
-        arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
+        arguments = {"p_pattern_id": pattern_id, "p_limit": limit, "p_policy": policy}
         return self._rows("incidents_for_replay_v1", arguments)
 
     def decide_fix(self, decision: Decision, caller: Caller) -> Json:
@@ -348,10 +294,6 @@ class Database:
     def record_event(self, event: Event) -> None:
         """Write an entry of ops.roman_events."""
         self._call("record_event_v1", {f"p_{name}": value for name, value in event.items()})
-
-    def record_violation(self, pattern_id: str, validation: Json) -> None:
-        """Record that the Four Laws forbade an application."""
-        self._call("record_violation_v1", {"p_pattern_id": pattern_id, "p_validation": validation})
 
     def ping(self) -> None:
         """Ask the database for a sign of life, as anyone may."""

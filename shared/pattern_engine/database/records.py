@@ -5,46 +5,43 @@ Each class mirrors the comment of a function in `supabase/migrations`; times are
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pattern_engine.limits import FixType
 
 Json = dict[str, Any]
 
 
 class ErrorRecord(TypedDict):
-    """One error to count, with all that makes a pattern of it, should it be a new one."""
+    """One error to count, and all that makes a pattern of it, should it be a new one.
+
+    What makes a pattern is left out where the database has its signature, or where an error before
+    it in the same call has brought it.
+    """
 
     signature: str
     older: list[str]
     """Its signatures under older algorithms; the first that is known decides."""
     system_log_id: int | None
     claimed_by: str | None
-    """The person on whose word it is counted; then the log row has to be his, with this message."""
+    """The person on whose word it is counted: the log row must be that person's, with this
+    message."""
     error_message: str | None
-    algorithm: str
-    template: str
-    leaf: str | None
+    algorithm: NotRequired[str]
+    template: NotRequired[str]
+    leaf: NotRequired[str | None]
     """What all templates that may be alike have in common; None where none is."""
-    wider: list[str]
+    wider: NotRequired[list[str]]
     """Signatures of the templates with one word more a variable: those and this one are alike."""
-    pattern_type: str
-    error_message_pattern: str
-    error_source: str | None
-    severity: str
-    features: Json
-    sample: str
-
-
-class KnownErrorRecord(TypedDict):
-    """One error to count, whose signature another of the same call has explained."""
-
-    signature: str
-    older: list[str]
-    system_log_id: int | None
-    claimed_by: str | None
-    error_message: str | None
-
-
-AnyErrorRecord = ErrorRecord | KnownErrorRecord
+    pattern_type: NotRequired[str]
+    error_message_pattern: NotRequired[str]
+    error_source: NotRequired[str | None]
+    severity: NotRequired[str]
+    features: NotRequired[Json]
+    sample: NotRequired[str]
 
 
 class LearnedRecord(TypedDict):
@@ -128,7 +125,7 @@ class CandidateFix(TypedDict):
     """The approved fix of a pattern."""
 
     version: int
-    fix_type: str
+    fix_type: FixType
     script: str
     prepared_script: str
     undo_script: str | None
@@ -154,26 +151,24 @@ class CandidateFix(TypedDict):
     """Whether the stored fix still has the digest that was approved."""
 
 
-class Standing(TypedDict):
-    """How a fix did of late."""
-
-    verified: int
-    """Of its latest ten decided outcomes since it was put in use; `failed` too."""
-    failed: int
-    flaps_last_day: int
-    runs_last_hour: int
-    rows_last_hour: int
-    incidents_last_hour: int
-    seconds_since_run: dict[str, float]
-    """By target, within a day."""
-
-
 class Expression(TypedDict):
     """An enabled pattern's regular expression, to try on a message whose signature is unknown."""
 
     pattern_id: str
     error_message_pattern: str
     pattern_signature: str
+
+
+class Refusal(TypedDict):
+    """Why the database lets a fix not run."""
+
+    code: Literal[
+        "not_live", "applied_before", "in_hand", "moved", "paused", "demoted", "laws", "shadow"
+    ]
+    reason: NotRequired[str]
+    """What was said when the fixes were paused, or why this one was demoted."""
+    until: NotRequired[str]
+    """When the pause ends."""
 
 
 class Candidate(TypedDict):
@@ -185,29 +180,33 @@ class Candidate(TypedDict):
     untrusted_signature: str | None
     """The signature that led here, where a fix is enabled and its approver could not see it."""
     expressions: list[Expression]
-    recent_errors: int
-    """Errors of the last five minutes, and how many of them are this pattern's."""
-    recent_errors_of_pattern: int
-    standing: Standing | None
-    firing_patterns: int
-    """Different patterns with an enabled fix among the errors of the last seconds."""
-    pause: str | None
-    """Why nothing runs now; None without a pause."""
+    hold: Refusal | None
+    """Why the fix runs for no error at all now: paused or demoted."""
     before_approval: bool
-    already_applied: bool
+
+
+class ErrorSeen(TypedDict):
+    """An error as its fix sees it; `scrubbed` is kept, the rest goes when the run has ended."""
+
+    message: str
+    source: str | None
+    captured: dict[str, str]
+    system_log_id: int | None
+    scrubbed: str
 
 
 class ClaimRequest(TypedDict):
-    """An error that is to be taken in hand."""
+    """An error that is to be claimed for its fix."""
 
     pattern_id: str
     system_log_id: int | None
     fix_version: int
     sha256: str
-    validation: Json
-    error: Json
+    parts: list[Json]
+    """The parts of the Four Laws that the engine computed: law, part, holds, numbers, risk."""
+    error: ErrorSeen
     target: str
-    policy: Json
+    policy: Mapping[str, float]
 
 
 class JobRecord(TypedDict):
@@ -226,16 +225,17 @@ class JobRecord(TypedDict):
 class Claim(TypedDict):
     """Whether an application is ours to run."""
 
-    claimed: bool
     application_id: str | None
-    reason: str | None
+    refusal: Refusal | None
+    """Why it is not; exactly one of both is there."""
+    validation: Json | None
+    """The verdict of the Four Laws, where they were asked."""
     job: JobRecord | None
     """None for SQL, which runs where it is stored."""
-    is_shadow: bool
 
 
-class Refusal(TypedDict):
-    """Why a fix was not run for an error."""
+class RefusalNote(TypedDict):
+    """Why a fix was not run for an error, to be noted with it."""
 
     system_log_id: int
     reason: str
@@ -336,9 +336,8 @@ class Rehearsal(TypedDict):
 class ReplayedRecord(LogRecord):
     """A stored error of a pattern, to simulate its fix on."""
 
-    recent_errors: int
-    """Errors of the five minutes before it, and how many of them were this pattern's."""
-    recent_errors_of_pattern: int
+    load: Json
+    """The part `load` of Law 2, for the five minutes before it."""
 
 
 class Event(TypedDict):

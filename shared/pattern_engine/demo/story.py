@@ -28,8 +28,8 @@ _NEW_ORDER = 7
 
 #: Verification within seconds instead of minutes, so that the demo ends while one looks at it.
 SETTINGS = {
-    "PATTERN_ENGINE_LEAST_WINDOW_SECONDS": "3",
-    "PATTERN_ENGINE_MOST_WINDOW_SECONDS": "3",
+    "PATTERN_ENGINE_MIN_WINDOW_SECONDS": "3",
+    "PATTERN_ENGINE_MAX_WINDOW_SECONDS": "3",
     "PATTERN_ENGINE_SETTLE_SECONDS": "0.1",
     "PATTERN_ENGINE_COOLDOWN_SECONDS": "0.2",
 }

@@ -8,7 +8,9 @@ them hold what all types share. Parsers are loaded when a script of their type i
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pattern_engine.limits import FIX_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,17 +19,8 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.execution import Executor
     from pattern_engine.settings import Facilities
 
-__all__ = ["MOST_TIMEOUT_MS", "TYPES", "FixType", "analyse", "executor"]
+__all__ = ["analyse", "executor"]
 
-FixType = Literal["sql", "typescript", "bash", "api_call"]
-TYPES: Final[tuple[FixType, ...]] = ("sql", "typescript", "bash", "api_call")
-#: The longest time limit by type: SQL ends with the time-out of PostgREST's login role.
-MOST_TIMEOUT_MS: Final = {
-    "sql": 8_000,
-    "typescript": 60_000,
-    "bash": 60_000,
-    "api_call": 60_000,
-}
 _EXECUTORS: Final = {"typescript": "Typescript", "bash": "Bash", "api_call": "ApiCall"}
 
 
@@ -42,8 +35,8 @@ def analyse(
     Raises:
         ValueError: for a type that does not exist.
     """
-    if fix_type not in TYPES:
-        raise ValueError(f"there is no fix of type {fix_type}; there are {', '.join(TYPES)}")
+    if fix_type not in FIX_TYPES:
+        raise ValueError(f"there is no fix of type {fix_type}; there are {', '.join(FIX_TYPES)}")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     if fix_type == "api_call" and facilities is not None:
         return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))

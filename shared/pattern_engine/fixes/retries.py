@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import time
-from typing import TYPE_CHECKING
-
-from pattern_engine.fibonacci import fibonacci
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pattern_engine.fixes.execution import Job, Outcome
 
-__all__ = ["pauses", "tried"]
+__all__ = ["PAUSES_SECONDS", "tried"]
 
-
-def pauses() -> Iterator[float]:
-    """Seconds between tries: the Fibonacci sequence times a tenth of a second."""
-    return (number / 10 for number in fibonacci())
+#: Before each further try: a tenth of a second times the Fibonacci sequence, as in the database.
+PAUSES_SECONDS: Final = (0.1, 0.1, 0.2, 0.3, 0.5, 0.8, 1.3, 2.1)
 
 
 def tried(job: Job, once: Callable[[int], Outcome]) -> Outcome:
@@ -40,7 +35,7 @@ def tried(job: Job, once: Callable[[int], Outcome]) -> Outcome:
     retries = job.limits.max_retries if job.parameters.get("retry_safe") is True else 0
     outcome = once(left_ms())
     started = outcome.started
-    for pause in itertools.islice(pauses(), retries):
+    for pause in PAUSES_SECONDS[:retries]:
         if outcome.success or outcome.stopped or not outcome.started:
             break
         if left_ms() <= pause * 1000:

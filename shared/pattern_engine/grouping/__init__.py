@@ -15,7 +15,6 @@ from pattern_engine.grouping.grouping import (
     normalize,
     older_signatures,
     signature_of,
-    signatures_of,
     wider_signatures,
 )
 
@@ -30,6 +29,5 @@ __all__ = [
     "normalize",
     "older_signatures",
     "signature_of",
-    "signatures_of",
     "wider_signatures",
 ]

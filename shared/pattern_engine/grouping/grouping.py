@@ -37,7 +37,6 @@ __all__ = [
     "normalize",
     "older_signatures",
     "signature_of",
-    "signatures_of",
     "wider_signatures",
 ]
 
@@ -130,20 +129,6 @@ def older_signatures(message: str, group: Group) -> list[Signature]:
     if group.basis == "rule":
         return []
     return [Signature(of_message(message), name) for name, of_message in OLDER.items()]
-
-
-def signatures_of(
-    message: str,
-    *,
-    rule: str | None = None,
-    fingerprint: str | None = None,
-    stack: str | None = None,
-    exception: str | None = None,
-) -> list[Signature]:
-    """Return the signatures of an error under all algorithms in use, the current one first."""
-    current = group(message, rule=rule, fingerprint=fingerprint, stack=stack, exception=exception)
-    key = Signature(current.signature, current.algorithm)
-    return [key, *older_signatures(message, current)]
 
 
 @lru_cache(maxsize=4096)

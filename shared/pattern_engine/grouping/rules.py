@@ -16,30 +16,20 @@ from pattern_engine import logs
 from pattern_engine.exceptions import InvalidRule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pattern_engine.database.database import Database
     from pattern_engine.database.records import RuleRecord
     from pattern_engine.grouping.matching import ExpressionSet
 
-__all__ = ["KEPT_SECONDS", "Occurrence", "RuleSet", "current", "fingerprint", "require_expression"]
+__all__ = ["KEPT_SECONDS", "NONE", "RuleSet", "current", "require_expression"]
 
 KEPT_SECONDS: Final = 30.0
-MOST_CHARACTERS: Final = 8192
+MAX_CHARACTERS: Final = 8192
 """Characters of a message in which an expression is looked for."""
-MOST_MEMORY: Final = 1 << 20
+MAX_MEMORY: Final = 1 << 20
 """Bytes that RE2 may take for one expression; `(a{999}){999}` takes more."""
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """What a rule looks at."""
-
-    message: str
-    source: str | None = None
-    environment: str | None = None
-    severity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,29 +51,41 @@ class RuleSet:
                 # Whoever writes the table past the endpoint can store such a one.
                 logs.warning("rule_refused", rule_id=self.rules[place]["rule_id"], reason=reason)
 
-    def first(self, occurrence: Occurrence) -> RuleRecord | None:
+    def first(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        environment: str | None = None,
+        severity: str | None = None,
+    ) -> RuleRecord | None:
         """The rule that counts for an error; None where none matches."""
         if self._expressions is None:
             return None
-        places = self._expressions.matches(occurrence.message[:MOST_CHARACTERS])
-        fitting = (place for place in sorted(places) if _is_meant(self.rules[place], occurrence))
+        places = self._expressions.matches(message[:MAX_CHARACTERS])
+        exact = {"source": source, "environment": environment}
+        fitting = (
+            place for place in sorted(places) if _is_meant(self.rules[place], exact, severity)
+        )
         place = next(fitting, None)
         return None if place is None else self.rules[place]
 
-    def fingerprint(self, occurrence: Occurrence) -> str | None:
-        """The fingerprint that the rules give to an error; None where none matches."""
-        rule = self.first(occurrence)
+    def fingerprint(self, message: str, **circumstances: str | None) -> str | None:
+        """The fingerprint that the rules give to an error, as `first`; None where none matches."""
+        rule = self.first(message, **circumstances)
         return None if rule is None else rule["fingerprint"]
 
 
-def _is_meant(rule: RuleRecord, occurrence: Occurrence) -> bool:
-    """Whether the conditions of a rule hold."""
+NONE: Final = RuleSet(())
+"""No rules."""
+
+
+def _is_meant(rule: RuleRecord, exact: Mapping[str, str | None], severity: str | None) -> bool:
+    """Whether the conditions of a rule hold for an error."""
     conditions = rule["conditions"]
     least = conditions.get("min_severity")
-    return (
-        conditions.get("source") in {None, occurrence.source}
-        and conditions.get("environment") in {None, occurrence.environment}
-        and (least is None or _level(occurrence.severity) >= _level(least))
+    return all(conditions.get(name) in {None, value} for name, value in exact.items()) and (
+        least is None or _level(severity) >= _level(least)
     )
 
 
@@ -106,11 +108,6 @@ def current(database: Database) -> RuleSet:
     return rules
 
 
-def fingerprint(database: Database, occurrence: Occurrence) -> str | None:
-    """The fingerprint that the operators' rules give to an error; None where none matches."""
-    return current(database).fingerprint(occurrence)
-
-
 def require_expression(expression: str) -> None:
     """Make sure that RE2 takes an expression, and that it does not match each and every message.
 
@@ -121,7 +118,7 @@ def require_expression(expression: str) -> None:
 
     options: Any = re2.Options()
     options.log_errors = False
-    options.max_mem = MOST_MEMORY
+    options.max_mem = MAX_MEMORY
     try:
         compiled = re2.compile(expression, options=options)
     except re2.error as problem:

@@ -1,26 +1,74 @@
-"""What the database knows about an error and its fix."""
+"""What the database knows about errors and their fixes, parsed once.
+
+An error is a `Match`, whose fix may be run, or a `NoMatch`, which says why there is none.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from pattern_engine import grouping
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import Candidate, CandidateQuery
+    from pattern_engine.database.records import (
+        Candidate,
+        CandidateFix,
+        CandidateLog,
+        CandidatePattern,
+        CandidateQuery,
+        Refusal,
+    )
     from pattern_engine.learning.sightings import Sighting
-    from pattern_engine.settings import Settings
+
+NO_PATTERN = "No matching pattern found"
+NO_FIX = "The matching pattern has no enabled fix"
 
 
-def find(database: Database, sightings: list[Sighting], settings: Settings) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An error with the fix that its pattern has for it."""
+
+    sighting: Sighting
+    log: CandidateLog | None
+    pattern: CandidatePattern
+    fix: CandidateFix
+    hold: Refusal | None
+    """Why the fix runs for no error at all now."""
+    before_approval: bool
+    """Whether the error occurred before the fix was approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """An error without a fix."""
+
+    sighting: Sighting
+    log: CandidateLog | None
+    pattern: CandidatePattern | None
+    untrusted_signature: str | None
+    """The signature that led to a pattern with a fix whose approver could not see it."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is no fix."""
+        if self.pattern is None:
+            return NO_PATTERN
+        if self.untrusted_signature is None:
+            return NO_FIX
+        return (
+            f"The error's signature {self.untrusted_signature} came after the fix was approved; "
+            "POST /confirm it"
+        )
+
+
+def find(database: Database, sightings: list[Sighting]) -> list[Match | NoMatch]:
     """What is known about each error and its fix, in order.
 
     An error whose signature is unknown is tried on the expressions of the enabled patterns.
     """
-    queries = [_query(sighting, *signatures(sighting)) for sighting in sightings]
-    storm_seconds = settings.thresholds.storm_seconds
-    found = database.find_candidates(queries, storm_seconds)
+    if not sightings:
+        return []
+    found = database.find_candidates([_query(each, *each.signatures) for each in sightings])
     matched = {
         place: signature
         for place, (sighting, candidate) in enumerate(zip(sightings, found, strict=True))
@@ -29,18 +77,16 @@ def find(database: Database, sightings: list[Sighting], settings: Settings) -> l
     }
     if matched:
         again = [_query(sightings[place], signature) for place, signature in matched.items()]
-        for place, candidate in zip(
-            matched, database.find_candidates(again, storm_seconds), strict=True
-        ):
+        for place, candidate in zip(matched, database.find_candidates(again), strict=True):
             found[place] = candidate
-    return found
+    return [_parsed(*pair) for pair in zip(sightings, found, strict=True)]
 
 
-def signatures(sighting: Sighting) -> list[str]:
-    """Its signatures in the order in which they decide: those of older algorithms come first."""
-    group = sighting.group()
-    older = grouping.older_signatures(grouping.clean(sighting.message), group)
-    return [*(key.signature for key in older), group.signature]
+def _parsed(sighting: Sighting, candidate: Candidate) -> Match | NoMatch:
+    log, pattern, fix = candidate["log"], candidate["pattern"], candidate["fix"]
+    if pattern is None or fix is None:
+        return NoMatch(sighting, log, pattern, candidate["untrusted_signature"])
+    return Match(sighting, log, pattern, fix, candidate["hold"], candidate["before_approval"])
 
 
 def _query(sighting: Sighting, *signatures: str) -> CandidateQuery:

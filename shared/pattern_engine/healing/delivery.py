@@ -11,22 +11,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pattern_engine import logs
-from pattern_engine.database.batches import self_contained
 from pattern_engine.exceptions import (
     DatabaseNotMigrated,
     PatternEngineError,
     StatementCancelled,
     Unavailable,
 )
-from pattern_engine.healing.candidates import find
+from pattern_engine.grouping import rules
 from pattern_engine.healing.models import WebhookResponse
-from pattern_engine.learning.learning import record
-from pattern_engine.learning.sightings import Sighting, by_rules
+from pattern_engine.learning import counting, recording, sightings
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import AnyErrorRecord, Candidate, LearnedRecord, Refusal
+    from pattern_engine.database.records import (
+        ErrorRecord,
+        LearnedRecord,
+        LogRecord,
+        RefusalNote,
+    )
+    from pattern_engine.healing.candidates import Match, NoMatch
     from pattern_engine.healing.models import WebhookRequest
+    from pattern_engine.learning.sightings import Sighting
     from pattern_engine.settings import Settings
 
 
@@ -50,16 +55,15 @@ def receive(request: WebhookRequest, database: Database, settings: Settings) -> 
     ids = request.log_ids()
     tally = Tally()
     rows = database.read_logs(ids) if ids else []
-    sightings = [Sighting.of_row(row) for row in rows]
-    known = _learn(database, by_rules(sightings, database) if sightings else [], tally)
+    known = _learn(database, rows, tally) if rows else []
     fixable = [sighting for sighting, learned in known if learned["has_fix"]]
-    refusals: list[Refusal] = []
-    for sighting, candidate in _candidates(database, fixable, settings, tally) if fixable else []:
-        refusal = _heal(database, sighting, candidate, settings, tally)
-        if refusal is not None:
-            refusals.append(refusal)
-    if refusals:
-        database.record_refusals(refusals)
+    notes: list[RefusalNote] = []
+    for found in _candidates(database, fixable, tally) if fixable else []:
+        note = _heal(database, found, settings, tally)
+        if note is not None:
+            notes.append(note)
+    if notes:
+        database.record_refusals(notes)
     return WebhookResponse(
         received=len(ids),
         learned=tally.learned,
@@ -71,30 +75,32 @@ def receive(request: WebhookRequest, database: Database, settings: Settings) -> 
 
 
 def _learn(
-    database: Database, sightings: list[Sighting], tally: Tally
+    database: Database, rows: list[LogRecord], tally: Tally
 ) -> list[tuple[Sighting, LearnedRecord]]:
     """Learn from all of them, and answer those that were learned with what became of them."""
-    computed: list[tuple[Sighting, AnyErrorRecord]] = []
+    book = rules.current(database)
+    computed: list[tuple[Sighting, ErrorRecord]] = []
     explained: set[str] = set()
-    for sighting in sightings:
+    for row in rows:
         try:
-            computed.append((sighting, record(sighting, explained)))
+            sighting = sightings.of_row(row, book)
+            computed.append((sighting, recording.record(sighting, explained)))
         except Exception as problem:  # noqa: BLE001  whatever is wrong with this row, the others go on
-            _note_failure("learning_failed", problem, sighting, tally)
+            _note_failure("learning_failed", problem, row["id"], tally)
     return _count(database, computed, tally) if computed else []
 
 
 def _count(
-    database: Database, computed: list[tuple[Sighting, AnyErrorRecord]], tally: Tally
+    database: Database, computed: list[tuple[Sighting, ErrorRecord]], tally: Tally
 ) -> list[tuple[Sighting, LearnedRecord]]:
     """Count errors in one call; halve the batch where the database refuses it, to find the row."""
     try:
-        outcomes = database.learn_errors([error for _, error in computed])
+        outcomes = counting.count(database, [error for _, error in computed])
     except PatternEngineError as problem:
         if _is_for_all(problem):
             raise
         if len(computed) == 1:
-            _note_failure("learning_failed", problem, computed[0][0], tally)
+            _note_failure("learning_failed", problem, computed[0][0].system_log_id, tally)
             return []
         first, second = _halves(computed)
         return _count(database, first, tally) + _count(database, second, tally)
@@ -105,14 +111,14 @@ def _count(
 
 
 def _halves(
-    computed: list[tuple[Sighting, AnyErrorRecord]],
-) -> tuple[list[tuple[Sighting, AnyErrorRecord]], list[tuple[Sighting, AnyErrorRecord]]]:
+    computed: list[tuple[Sighting, ErrorRecord]],
+) -> tuple[list[tuple[Sighting, ErrorRecord]], list[tuple[Sighting, ErrorRecord]]]:
     """Both halves of a batch, each complete in itself."""
     middle = len(computed) // 2
-    sightings = [sighting for sighting, _ in computed]
     errors = [error for _, error in computed]
-    second = self_contained(errors[middle:], errors)
-    return computed[:middle], list(zip(sightings[middle:], second, strict=True))
+    second = counting.self_contained(errors[middle:], errors)
+    of_second = [sighting for sighting, _ in computed[middle:]]
+    return computed[:middle], list(zip(of_second, second, strict=True))
 
 
 def _is_for_all(problem: PatternEngineError) -> bool:
@@ -122,47 +128,41 @@ def _is_for_all(problem: PatternEngineError) -> bool:
     return isinstance(problem, Unavailable | DatabaseNotMigrated)
 
 
-def _candidates(
-    database: Database, sightings: list[Sighting], settings: Settings, tally: Tally
-) -> list[tuple[Sighting, Candidate]]:
+def _candidates(database: Database, errors: list[Sighting], tally: Tally) -> list[Match | NoMatch]:
     """What is known about each error; one by one where they cannot be looked up together."""
+    from pattern_engine.healing import candidates  # noqa: PLC0415  most calls only learn
+
     try:
-        return list(zip(sightings, find(database, sightings, settings), strict=True))
+        return candidates.find(database, errors)
     except PatternEngineError as problem:
         if _is_for_all(problem):
             raise
-        if len(sightings) == 1:
-            _note_failure("finding_failed", problem, sightings[0], tally)
+        if len(errors) == 1:
+            _note_failure("finding_failed", problem, errors[0].system_log_id, tally)
             return []
-        return [
-            found
-            for sighting in sightings
-            for found in _candidates(database, [sighting], settings, tally)
-        ]
+        return [found for error in errors for found in _candidates(database, [error], tally)]
 
 
 def _heal(
-    database: Database,
-    sighting: Sighting,
-    candidate: Candidate,
-    settings: Settings,
-    tally: Tally,
-) -> Refusal | None:
+    database: Database, found: Match | NoMatch, settings: Settings, tally: Tally
+) -> RefusalNote | None:
     """Heal one error, if it may be healed; else answer what to note of it."""
     from pattern_engine.healing import application  # noqa: PLC0415  most calls only learn
 
+    log_id = found.sighting.system_log_id
     try:
-        answer = application.heal(database, sighting, candidate, settings)
+        healing = application.heal(database, found, settings)
     except Exception as problem:  # noqa: BLE001  whatever is wrong with this row, the others go on
-        _note_failure("healing_failed", problem, sighting, tally)
+        _note_failure("healing_failed", problem, log_id, tally)
         return None
+    answer = healing.answer
     tally.applied += answer.applied
     tally.healed += answer.success is True
     if not answer.applied:
-        logs.debug("not_applied", system_log_id=sighting.system_log_id, reason=answer.reason)
-    return application.refusal_of(sighting, candidate, answer)
+        logs.debug("not_applied", system_log_id=log_id, reason=answer.reason)
+    return healing.note
 
 
-def _note_failure(event: str, problem: Exception, sighting: Sighting, tally: Tally) -> None:
+def _note_failure(event: str, problem: Exception, log_id: int | None, tally: Tally) -> None:
     tally.failed += 1
-    logs.error(event, problem, system_log_id=sighting.system_log_id)
+    logs.error(event, problem, system_log_id=log_id)

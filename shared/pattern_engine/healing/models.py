@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pattern_engine.api.fields import MOST_IDS, Identifier, LogId, Reason, Request, Response
+from pattern_engine.api.fields import MAX_IDS, Identifier, LogId, Reason, Request, Response
 from pattern_engine.learning.models import ErrorReport
 
 
@@ -58,7 +58,7 @@ class WebhookRequest(Request):
     schema_name: Literal["ops"] = Field(alias="schema")
     record: LogRow | None = None
     old_record: None = None
-    ids: Annotated[list[LogId], Field(max_length=MOST_IDS)] | None = None
+    ids: Annotated[list[LogId], Field(max_length=MAX_IDS)] | None = None
 
     def log_ids(self) -> list[int]:
         """The ids that it names, each once, in order."""

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from pattern_engine import fixes, logs
 from pattern_engine.exceptions import FixNotPinned
+from pattern_engine.grouping import rules
 from pattern_engine.healing import running
-from pattern_engine.healing.context import error_context, record_changed_fix
+from pattern_engine.healing.context import error_seen, record_changed_fix
 from pattern_engine.healing.models import RollbackResponse
-from pattern_engine.learning.sightings import Sighting, by_rules
+from pattern_engine.learning import sightings
 
 if TYPE_CHECKING:
     from pattern_engine.api.callers import Caller
@@ -83,5 +84,6 @@ def _recall_error(undo_id: str, log_id: int | None, database: Database) -> None:
     Where the log row is gone, it sees what is left: the scrubbed message.
     """
     rows = database.read_logs([log_id]) if log_id is not None else []
-    for sighting in by_rules([Sighting.of_row(row) for row in rows], database):
-        database.recall_error(undo_id, error_context(sighting))
+    for row in rows:
+        sighting = sightings.of_row(row, rules.current(database))
+        database.recall_error(undo_id, error_seen(sighting))

@@ -1,149 +1,103 @@
-"""The Four Laws: whether a fix may run now, one verdict for each law, with reason and numbers.
+"""The verdict of the Four Laws in words: a sentence for each part, out of its numbers.
 
 Source: specification, "Constitutional Validation". There the action profile is a constant, so that
-three laws can never fail; here risk, entropy, ratio and frequency are computed, and every law can
-say no. What each law looks at is in `pattern_engine.laws.parts`.
+three laws can never fail; here every law can say no. The database makes the verdict
+(`ops_internal.judge_laws`) and stores it as numbers; what a person reads of it is worded here.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, Literal
-
-from pattern_engine.laws import parts
-from pattern_engine.laws.parts import Figure, Part, system_entropy
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from pattern_engine.laws.circumstances import Circumstances
-    from pattern_engine.thresholds import Thresholds
+__all__ = ["against", "worded"]
 
-__all__ = [
-    "ActionProfile",
-    "LawVerdict",
-    "Outcome",
-    "Verdict",
-    "validate",
-]
+Json = dict[str, Any]
 
-Outcome = Literal["pass", "fail", "not_evaluated"]
-
-NAMES: Final[Mapping[int, str]] = {
-    1: "Do No Harm",
-    2: "Increase Order",
-    3: "Sacred Geometry",
-    4: "Harmonic Resonance",
+#: Part → how its numbers read, in the order in which a law tells of its parts.
+SENTENCES: Final[Mapping[str, str]] = {
+    "analysis": "the static analysis has {findings} objections{_findings}",
+    "destruction": "destructive operations: {destructive_operations}{_destructive_operations}, "
+    "allow_destructive is {allow_destructive}",
+    "cap": "the fix may touch {max_rows} rows (it writes: {writes}), {max_rows_allowed} are "
+    "allowed",
+    "dry_run": "its dry-run touched {dry_run_rows} rows, the fix may touch {max_rows}",
+    "tables": "it names {tables} tables{_tables}, {max_tables} are allowed",
+    "hosts": "it names {hosts} hosts{_hosts}, {max_hosts} are allowed",
+    "load": "{recent_errors} errors in five minutes make an entropy of {system_entropy:.2f}; "
+    "{recent_errors_of_pattern} of them are of this pattern, a share of {storm_share:.0%} is "
+    "needed at the maximum",
+    "history": "{verified_outcomes} outcomes verified, {failed_outcomes} failed of the latest ten",
+    "time_limit": "its time limit is {timeout_ms} ms, {timeout_ms_allowed} are allowed",
+    "retries": "it may be tried again {max_retries} times, {max_retries_allowed} are allowed",
+    "runs": "{runs_last_hour} runs in the last hour, {runs_per_hour} are allowed",
+    "runs_of_incidents": "{runs_last_hour} runs for {incidents_last_hour} errors in the last hour, "
+    "{runs_per_incident:g} are allowed for each error",
+    "rows": "{rows_last_hour} rows touched in the last hour, {rows_per_hour} are allowed",
+    "rows_of_incidents": "{rows_last_hour} rows touched for {incidents_last_hour} errors in the "
+    "last hour, {rows_per_incident} are allowed for each error",
+    "confidence": "a confidence of {confidence:.2f}, {min_confidence:.2f} is needed",
+    "lower_bound": "it helps at least {lower_bound:.1%} of the time by {decided_outcomes} decided "
+    "outcomes, {min_lower_bound:.1%} is needed",
+    "cooldown": "{seconds_since_last_run:.1f} s since the last run, {pause_seconds:.1f} s are "
+    "needed after {consecutive_failures} failed outcomes in a row",
+    "flapping": "{flaps_last_day} verified outcomes were overturned in a day, at "
+    "{flaps_per_day} the fix stops",
+    "storm": "{firing_patterns} patterns with a fix had errors within {storm_seconds:g} s, at "
+    "{storm_patterns} all fixes stop",
+    "quiet_hours": "it is {now}, the quiet hours are: {quiet_hours}",
 }
-_PHI: Final = 1.618
-_SCHUMANN: Final = 7.83
+UNKNOWN: Final[Mapping[str, str]] = {
+    "dry_run": "there was no dry-run",
+    "history": "no outcome is decided yet",
+    "lower_bound": "{decided_outcomes} outcomes are decided, {min_lower_bound_outcomes} are needed "
+    "to judge by them",
+    "cooldown": "there was no run before",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class ActionProfile:
-    """The specification's description of an action, field by field."""
-
-    method_type: str
-    risk_to_life: float
-    """0 to 1; below 1 exactly when Law 1 does not fail."""
-    entropy_increase: float
-    geometric_ratio: float
-    """The golden ratio times the share of Law 3's parts that hold."""
-    target_frequency: float
-    """The Schumann resonance times the share of Law 4's parts that hold."""
-    description: str
-    system_entropy: float
-
-
-@dataclass(frozen=True, slots=True)
-class LawVerdict:
-    """What one law says."""
-
-    law: int
-    name: str
-    outcome: Outcome
-    reason: str
-    numbers: Mapping[str, Figure]
-    """Every figure that was looked at, beside its threshold; None where there was none."""
-
-    @classmethod
-    def of(cls, law: int, parts: Sequence[Part]) -> LawVerdict:
-        """Return what follows from a law's parts.
-
-        One that does not hold fails the law, whatever the others say. Parts without data neither
-        pass nor fail it; if all are without, the law was not evaluated.
-        """
-        failed, held, unknown = (
-            [part.sentence for part in parts if part.holds is holds]
-            for holds in (False, True, None)
-        )
-        outcome: Outcome = "fail" if failed else "pass" if held else "not_evaluated"
-        sentences = failed or held
-        if unknown:
-            sentences = [*sentences, f"not evaluated: {', '.join(unknown)}"]
-        numbers = {name: _json(figure) for part in parts for name, figure in part.numbers.items()}
-        return cls(law, NAMES[law], outcome, "; ".join(sentences), numbers)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the four laws say together."""
-
-    profile: ActionProfile
-    laws: tuple[LawVerdict, ...]
-
-    @property
-    def compliant(self) -> bool:
-        """Whether no law fails."""
-        return not self.violations
-
-    @property
-    def violations(self) -> tuple[LawVerdict, ...]:
-        """The laws that fail."""
-        return tuple(law for law in self.laws if law.outcome == "fail")
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the profile's fields, `laws` and `compliant` as one JSON object."""
-        return asdict(self.profile) | {
-            "laws": [asdict(law) for law in self.laws],
-            "compliant": self.compliant,
-        }
-
-
-def validate(circumstances: Circumstances, thresholds: Thresholds) -> Verdict:
-    """Return the verdict of the Four Laws on a run under these circumstances.
-
-    Raises:
-        KeyError: if there is no such type of fix.
-        ValueError: if `now` does not know its time zone and there are quiet hours.
-    """
-    found = {
-        1: parts.harm(circumstances, thresholds),
-        2: parts.order(circumstances, thresholds),
-        3: parts.proportion(circumstances, thresholds),
-        4: parts.rhythm(circumstances, thresholds),
+def worded(validation: Json) -> Json:
+    """Return the database's verdict with a `reason` for each law."""
+    return validation | {
+        "laws": [
+            {
+                "law": law["law"],
+                "name": law["name"],
+                "outcome": law["outcome"],
+                "reason": _reason(law),
+                "numbers": law["numbers"],
+            }
+            for law in validation["laws"]
+        ]
     }
-    profile = ActionProfile(
-        method_type="harmonic_resonance",
-        risk_to_life=max(part.risk for part in found[1]),
-        entropy_increase=parts.entropy_increase(
-            circumstances.verified_outcomes, circumstances.failed_outcomes
-        ),
-        geometric_ratio=_PHI * _share_that_holds(found[3]),
-        target_frequency=_SCHUMANN * _share_that_holds(found[4]),
-        description=f"Auto-fix pattern: {circumstances.pattern_signature}",
-        system_entropy=system_entropy(circumstances.recent_errors, thresholds.errors_at_maximum),
+
+
+def against(validation: Json) -> str:
+    """Return what speaks against a run, in one sentence; empty where nothing does."""
+    return "; ".join(_reason(law) for law in validation["laws"] if law["outcome"] == "fail")
+
+
+def _reason(law: Json) -> str:
+    """What decided: the parts that do not hold, else those that do; then what nobody can tell."""
+    holds: Json = law["parts"]
+    failed, held, unknown = (
+        [name for name in SENTENCES if name in holds and holds[name] is wanted]
+        for wanted in (False, True, None)
     )
-    return Verdict(profile, tuple(LawVerdict.of(law, of_law) for law, of_law in found.items()))
+    told = [sentence(name, law["numbers"]) for name in failed or held]
+    if unknown:
+        missing = ", ".join(UNKNOWN[name].format(**law["numbers"]) for name in unknown)
+        told.append(f"not evaluated: {missing}")
+    return "; ".join(told)
 
 
-def _share_that_holds(parts: Sequence[Part]) -> float:
-    """Of the parts that could be evaluated; all of none."""
-    evaluated = [part.holds for part in parts if part.holds is not None]
-    return sum(evaluated) / len(evaluated) if evaluated else 1.0
-
-
-def _json(figure: Figure) -> Figure:
-    """A figure as JSON knows it, which has no infinity and nothing that is no number."""
-    return str(figure) if isinstance(figure, float) and not math.isfinite(figure) else figure
+def sentence(part: str, numbers: Mapping[str, Any]) -> str:
+    """Return how a part's numbers read; a list reads as its length, and its items in brackets."""
+    shown: dict[str, Any] = {}
+    for name, value in numbers.items():
+        is_list = isinstance(value, list)
+        shown[name] = len(value) if is_list else value
+        shown[f"_{name}"] = f" ({'; '.join(value)})" if is_list and value else ""
+    return SENTENCES[part].format(**shown)

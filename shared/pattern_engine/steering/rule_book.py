@@ -30,18 +30,18 @@ def act(request: RulesRequest, caller: Caller, database: Database) -> RulesRespo
         UnknownRule: if there is no rule with this id.
         Forbidden: or one of its kinds, as the database decides.
     """
-    if request.action == "list":
-        listed = database.grouping_rules(caller, disabled_too=True)
-        return RulesResponse(rules=[StoredRule.model_validate(rule) for rule in listed])
+    # The model has looked: there is a rule exactly where it is to be tried or saved.
+    if request.rule is not None:
+        _require_sound(request.rule)
+        if request.action == "preview":
+            return RulesResponse(preview=preview(request.rule, request.errors, caller, database))
+        saved = database.save_grouping_rule(_given(request.rule), caller)
+        return RulesResponse(rule=StoredRule.model_validate(saved))
     if request.action == "disable":
-        rule = database.disable_grouping_rule(str(request.rule_id), request.reason, caller)
-        return RulesResponse(rule=StoredRule.model_validate(rule))
-    assert request.rule is not None  # noqa: S101  the model has looked
-    _require_sound(request.rule)
-    if request.action == "preview":
-        return RulesResponse(preview=preview(request.rule, request.errors, caller, database))
-    rule = database.save_grouping_rule(_given(request.rule), caller)
-    return RulesResponse(rule=StoredRule.model_validate(rule))
+        disabled = database.disable_grouping_rule(str(request.rule_id), request.reason, caller)
+        return RulesResponse(rule=StoredRule.model_validate(disabled))
+    listed = database.grouping_rules(caller, disabled_too=True)
+    return RulesResponse(rules=[StoredRule.model_validate(rule) for rule in listed])
 
 
 def _require_sound(rule: GroupingRule) -> None:
@@ -92,10 +92,12 @@ def _with(rule: GroupingRule, others: list[RuleRecord]) -> list[RuleRecord]:
 
 
 def _takes(book: rules.RuleSet, error: StoredErrorRecord) -> bool:
-    occurrence = rules.Occurrence(
-        error["message"], error["source"], error["environment"], error["severity"]
+    rule = book.first(
+        error["message"],
+        source=error["source"],
+        environment=error["environment"],
+        severity=error["severity"],
     )
-    rule = book.first(occurrence)
     return rule is not None and rule["rule_id"] == _NEW
 
 

@@ -10,7 +10,7 @@ import pytest
 from pattern_engine import logs
 from pattern_engine.exceptions import InvalidRule
 from pattern_engine.grouping import rules
-from pattern_engine.grouping.rules import Occurrence, RuleSet
+from pattern_engine.grouping.rules import RuleSet
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
@@ -30,7 +30,7 @@ def rule(name: str, expression: str, **conditions: str) -> RuleRecord:
 
 def winner(*known: RuleRecord, message: str = "pool timeout", **occurrence: str) -> str | None:
     """The name of the rule that counts."""
-    found = RuleSet(known).first(Occurrence(message, **occurrence))
+    found = RuleSet(known).first(message, **occurrence)
     return found["rule_id"] if found else None
 
 
@@ -117,7 +117,7 @@ def test_matching_takes_linear_time_whatever_an_operator_writes(expression: str)
     """Expressions that take others forever take RE2 milliseconds."""
     book = RuleSet([rule("a", expression)])
     start = time.perf_counter()
-    book.first(Occurrence("a" * 8192 + "!"))
+    book.first("a" * 8192 + "!")
     assert time.perf_counter() - start < 0.5
 
 
@@ -140,12 +140,12 @@ def test_rules_are_read_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None
     reading: Any = _Reading(rule("a", "pool"))
     database = cast("Database", reading)
     for _ in range(3):
-        assert rules.fingerprint(database, Occurrence("pool")) == "a"
+        assert rules.current(database).fingerprint("pool") == "a"
     assert reading.reads == 1
     reading.known = []
     now += 29.9
-    assert rules.fingerprint(database, Occurrence("pool")) == "a"
+    assert rules.current(database).fingerprint("pool") == "a"
     now += 0.2
-    assert rules.fingerprint(database, Occurrence("pool")) is None
+    assert rules.current(database).fingerprint("pool") is None
     assert reading.reads == 2
     assert rules.current(cast("Database", _Reading(rule("b", "x")))).rules[0]["rule_id"] == "b"

@@ -10,11 +10,12 @@ from pattern_engine.api.callers import Caller, Kind
 from pattern_engine.approval import proposals
 from pattern_engine.approval.models import DecideRequest, PreviewRequest, ProposeRequest
 from pattern_engine.database.database import Database
+from pattern_engine.grouping import rules
 from pattern_engine.healing import application, rollback
 from pattern_engine.healing.candidates import find
 from pattern_engine.healing.models import RollbackRequest
-from pattern_engine.learning.learning import record
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.learning import counting, sightings
+from pattern_engine.learning.recording import record
 from pattern_engine.settings import Settings
 from pattern_engine.thresholds import Thresholds
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 
     from pattern_engine.approval.models import Proposal
     from pattern_engine.healing.models import ApplyResponse, RollbackResponse
+    from pattern_engine.learning.sightings import Sighting
 
 
 def caller(person: Person) -> Caller:
-    """A person as the harness hands him on."""
+    """A person, as the functions see them."""
     return Caller(Kind.PERSON, person.id, person.token)
 
 
@@ -65,18 +67,17 @@ class Desk:
     def occur(self, message: str, **columns: object) -> tuple[str, int]:
         """Have an error occur and be learned; its pattern and log row."""
         log_id = self.patterns.log_row(message=message, **columns)
-        (learned,) = self.database.learn_errors([record(self._sighting(log_id))])
+        (learned,) = counting.count(self.database, [record(self._sighting(log_id))])
         return learned["pattern_id"], log_id
 
     def heal(self, log_id: int) -> ApplyResponse:
         """Have the engine look at an error, as the webhook does."""
-        sighting = self._sighting(log_id)
-        (candidate,) = find(self.database, [sighting], self.settings)
-        return application.heal(self.database, sighting, candidate, self.settings)
+        (found,) = find(self.database, [self._sighting(log_id)])
+        return application.heal(self.database, found, self.settings).answer
 
     def _sighting(self, log_id: int) -> Sighting:
         (row,) = self.database.read_logs([log_id])
-        return Sighting.of_row(row)
+        return sightings.of_row(row, rules.current(self.database))
 
     def propose(
         self,

@@ -10,6 +10,7 @@ from tests.conftest import RefusedError
 from tests.database.approval.proposing import mend, message
 from tests.database.steering.steering import events, refused
 
+from pattern_engine.approval.previews import NO_ERROR
 from pattern_engine.exceptions import (
     FixNotPinned,
     InvalidParameters,
@@ -515,7 +516,10 @@ def test_rehearsing_is_the_engines_alone(
             "note_preview_v1",
             {"p_proposal_id": proposal_id, "p_dry_run": {}, "p_replay": {}},
         ),
-        "incidents": ("incidents_for_replay_v1", {"p_pattern_id": ABSENT, "p_limit": 1}),
+        "incidents": (
+            "incidents_for_replay_v1",
+            {"p_pattern_id": ABSENT, "p_limit": 1, "p_policy": {}},
+        ),
     }
     name, arguments = calls[function]
     for rest in (administrator.rest, anon):
@@ -549,4 +553,4 @@ def test_nothing_is_rehearsed_of_a_proposal_that_is_closed(
     with pytest.raises(ProposalClosed):
         desk.preview(proposal, operator)
     with pytest.raises(ProposalClosed):
-        desk.database.rehearse_proposal(proposal.proposal_id, [{}])
+        desk.database.rehearse_proposal(proposal.proposal_id, [NO_ERROR])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from pattern_engine import grouping
-from pattern_engine.learning.learning import record
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.learning import counting
+from pattern_engine.learning.recording import record
+from pattern_engine.learning.sightings import sighted
 from pattern_engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Learner:
 
     def learn(self, *messages: str) -> list[LearnedRecord]:
         """Learn messages in one call."""
-        return self.database.learn_errors([record(Sighting(text)) for text in messages])
+        return counting.count(self.database, [record(sighted(text)) for text in messages])
 
     def learn_all(self, messages: list[str], *, workers: int = 1, batch: int = BATCH) -> None:
         """Learn messages in batches, by so many workers at once."""
@@ -73,7 +74,7 @@ class Learner:
 
 def _as_by_v1(message: str) -> dict[str, Any]:
     template = grouping.normalize(message)
-    complete = record(Sighting(message))
+    complete = record(sighted(message))
     kept = ("pattern_type", "error_source", "severity", "features", "system_log_id", "claimed_by")
     return {name: dict(complete)[name] for name in kept} | {
         "signature": grouping.signature_of(template, "grouping/v1"),

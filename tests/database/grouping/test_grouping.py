@@ -15,11 +15,11 @@ from tests.database.grouping.grouped import Learner, settings_of
 from pattern_engine import grouping, settings
 from pattern_engine.api.callers import ENGINE
 from pattern_engine.database.database import Database
-from pattern_engine.grouping.v2.leaf import alike
+from pattern_engine.grouping.v2.leaf import wider_templates
 from pattern_engine.learning import learning
-from pattern_engine.learning.learning import record
 from pattern_engine.learning.models import LearnRequest
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.learning.recording import record
+from pattern_engine.learning.sightings import sighted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,8 +181,8 @@ def test_alike_templates_join_whichever_comes_first(learner: Learner) -> None:
     """The variable first or last, in one call or in several: one pattern."""
     narrow, other = _towards("lisbon"), _towards("berlin")
     templates = [grouping.group(text).template for text in (narrow, other, WIDE)]
-    assert alike(templates[0], templates[2])
-    assert not alike(templates[0], templates[1])
+    assert templates[2] in wider_templates(templates[0])
+    assert templates[1] not in wider_templates(templates[0])
     for calls in ([[narrow], [WIDE], [other]], [[narrow, other], [WIDE]], [[other, WIDE, narrow]]):
         learner.clear()
         for call in calls:
@@ -270,7 +270,7 @@ def test_a_new_error_is_compared_with_few_of_many_templates(learner: Learner) ->
         from ops.error_patterns, generate_series(1, 20000) as number
     """)
     learner.sql.run("analyze ops.pattern_signatures")
-    errors = [dict(record(Sighting(_towards(place)))) for place in PLACES]
+    errors = [dict(record(sighted(_towards(place)))) for place in PLACES]
     with learner.sql.undone():
         learner.sql.call("learn_errors_v1", errors)
         read = learner.sql.value("""

@@ -12,14 +12,17 @@ from tests.database.grouping.grouped import Learner, settings_of
 
 from pattern_engine import grouping
 from pattern_engine.database.database import Database
-from pattern_engine.healing.candidates import find, signatures
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.grouping.rules import RuleSet
+from pattern_engine.healing.candidates import Match, find
+from pattern_engine.learning.sightings import sighted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Rest
     from tests.database.conftest import Patterns
+
+    from pattern_engine.database.records import RuleRecord
 
 
 @pytest.fixture
@@ -39,8 +42,8 @@ def word() -> str:
 
 
 def _fix(learner: Learner, message: str) -> dict[str, Any] | None:
-    (found,) = find(learner.database, [Sighting(message)], learner.settings)
-    return dict(found["fix"]) if found["fix"] else None
+    (found,) = find(learner.database, [sighted(message)])
+    return dict(found.fix) if isinstance(found, Match) else None
 
 
 def test_an_upgrade_is_no_storm(learner: Learner, patterns: Patterns) -> None:
@@ -130,8 +133,15 @@ def test_v2_adds_no_key_of_v1(learner: Learner, word: str) -> None:
 
 
 def test_a_rule_beats_an_older_signature(learner: Learner, word: str) -> None:
-    """An operator's rule moves errors: he was shown which. A fingerprint moves none that v1 knew."""
+    """An operator's rule moves errors: the preview showed which. A fingerprint moves none that v1 knew."""
     pattern_id = learner.learn_by_v1(word)[0]["pattern_id"]
-    sighting = Sighting(word, rule=f"rule of {word}")
-    assert signatures(sighting) == [grouping.group(word, rule=sighting.rule).signature]
+    rule: RuleRecord = {
+        "rule_id": "1",
+        "expression": word,
+        "conditions": {},
+        "fingerprint": f"rule of {word}",
+        "priority": 1,
+    }
+    sighting = sighted(word, book=RuleSet([rule]))
+    assert sighting.signatures == [grouping.group(word, rule=rule["fingerprint"]).signature]
     assert learner.learn(word)[0]["pattern_id"] == pattern_id

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.database.conftest import POLICY
+from tests.database.healing.policy import POLICY
 
 if TYPE_CHECKING:
-    from tests.conftest import Person, Rest, Sql
+    from tests.conftest import Person, Rest
     from tests.database.conftest import Patterns
     from tests.database.healing.outcomes import Outcomes
 
@@ -25,7 +25,7 @@ def approved(patterns: Patterns) -> dict[str, Any]:
 def test_an_error_finds_its_log_row_pattern_and_fix(
     patterns: Patterns, approved: dict[str, Any]
 ) -> None:
-    """A candidate has all that decides: row and writer, pattern, pinned fix, load."""
+    """A candidate has all that the engine needs: row and writer, pattern, pinned fix, its hold."""
     found = patterns.find(approved["signature"], approved["system_log_id"])
     assert found["log"]["message"] == "it broke"
     assert found["log"]["written_by"] == "service_role"
@@ -36,19 +36,11 @@ def test_an_error_finds_its_log_row_pattern_and_fix(
     assert found["fix"]["prepared_script"] == "select 7"
     assert found["fix"]["stored_matches"] is True
     assert found["expressions"] == []
-    assert found["already_applied"] is False
     assert found["before_approval"] is True, "its log row came first"
-    assert found["recent_errors"] >= 1
-    assert found["recent_errors_of_pattern"] == 1
-    assert found["pause"] is None
-    assert found["standing"] == {
-        "verified": 0,
-        "failed": 0,
-        "flaps_last_day": 0,
-        "runs_last_hour": 0,
-        "rows_last_hour": 0,
-        "incidents_last_hour": 1,
-        "seconds_since_run": {},
+    assert found["hold"] is None
+    assert set(found) == {
+        *("log", "pattern", "fix", "untrusted_signature", "expressions"),
+        *("hold", "before_approval"),
     }
 
 
@@ -61,10 +53,10 @@ def test_candidates_come_in_the_order_of_the_errors(
         {"signatures": [approved["signature"]], "system_log_id": 2**50},
         {"signatures": [], "system_log_id": patterns.log_row()},
     ]
-    found = engine.call("find_candidates_v1", p_errors=queries, p_storm_seconds=60)
+    found = engine.call("find_candidates_v1", p_errors=queries)
     assert [bool(row["pattern"]) for row in found] == [False, True, False]
     assert [bool(row["log"]) for row in found] == [False, False, True]
-    assert engine.call("find_candidates_v1", p_errors=[], p_storm_seconds=60) == []
+    assert engine.call("find_candidates_v1", p_errors=[]) == []
 
 
 def test_a_counted_log_row_leads_to_its_pattern(
@@ -93,7 +85,7 @@ def test_any_trusted_signature_of_the_pattern_fires_its_fix(
     alias = _add_alias(engine, patterns, approved["pattern_id"])
     for trusted, fires in ((approved["signature"], True), (other["signature"], False)):
         query = {"signatures": [alias, trusted], "system_log_id": None}
-        found = engine.call("find_candidates_v1", p_errors=[query], p_storm_seconds=60)[0]
+        found = engine.call("find_candidates_v1", p_errors=[query])[0]
         assert found["pattern"]["pattern_id"] == approved["pattern_id"]
         assert (found["fix"] is not None) == fires
 
@@ -128,7 +120,7 @@ def test_the_first_known_signature_decides(
     signatures = [patterns.word(), other["signature"], approved["signature"]]
     for expected in (other["signature"], approved["signature"]):
         query = {"signatures": signatures, "system_log_id": None}
-        found = engine.call("find_candidates_v1", p_errors=[query], p_storm_seconds=60)[0]
+        found = engine.call("find_candidates_v1", p_errors=[query])[0]
         assert found["pattern"]["pattern_signature"] == expected
         signatures.reverse()
 
@@ -198,61 +190,23 @@ def test_a_signature_moved_after_approval_does_not_fire_the_fix(
     assert found["fix"] is None
 
 
-def test_a_candidate_tells_how_its_fix_did_of_late(
-    patterns: Patterns, outcomes: Outcomes, approved: dict[str, Any]
+def test_a_candidate_tells_what_holds_its_fix(
+    patterns: Patterns, operator: Person, outcomes: Outcomes, approved: dict[str, Any]
 ) -> None:
-    """Standing has the latest ten decided outcomes and the flaps of a day; pending ones are none."""
-    pattern_id = approved["pattern_id"]
-    outcomes.passes(pattern_id, 60)
-    for letter in "--?" + "+" * 9:
-        last = outcomes.settle(pattern_id, letter)
-    standing = patterns.find(approved["signature"])["standing"]
-    assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (9, 1, 0)
-    outcomes.occurs(pattern_id)
-    assert outcomes.judge(pattern_id) == 1
-    assert outcomes.of(last)["outcome"] == "failed"
-    outcomes.finish(pattern_id)
-    standing = patterns.find(approved["signature"])["standing"]
-    assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (8, 2, 1)
-
-
-def test_a_fix_that_is_put_back_begins_anew(
-    patterns: Patterns, outcomes: Outcomes, administrator: Person, approved: dict[str, Any]
-) -> None:
-    """On probation Law 2 does not see the failures that demoted it: it could never run again."""
-    pattern_id = approved["pattern_id"]
-    for letter in "+--":
-        outcomes.settle(pattern_id, letter, p_policy=POLICY | {"demote_after": 2})
-    fix = patterns.fix(pattern_id)
-    assert fix["mode"] == "demoted"
-    administrator.rest.call("enable_fix_v1", p_pattern_id=pattern_id, p_sha256=fix["sha256"])
-    standing = patterns.find(approved["signature"])["standing"]
-    assert (standing["verified"], standing["failed"]) == (0, 0)
-    outcomes.settle(pattern_id, "+")
-    standing = patterns.find(approved["signature"])["standing"]
-    assert (standing["verified"], standing["failed"]) == (1, 0)
-
-
-def test_candidates_count_the_patterns_that_fire_together(
-    patterns: Patterns, database: Sql
-) -> None:
-    """Different patterns with an enabled fix among the errors of the last seconds, each once."""
-    with database.undone():
-        database.run("update ops.error_patterns set auto_fix_enabled = false")
-        count = "select ops_internal.firing_patterns(60)"
-        assert database.value(count) == 0
-    seen = "select ops_internal.firing_patterns(3600)"
-    before = database.value(seen)
-    errors = [patterns.error() for _ in range(3)]
-    for error in errors:
-        for _ in range(2):
-            patterns.learn(error | {"system_log_id": patterns.log_row()})
-    assert database.value(seen) == before
-    for error in errors[:2]:
-        patterns.approve(patterns.find(error["signature"])["pattern"]["pattern_id"])
-    assert database.value(seen) == before + 2
-    found = patterns.find(errors[0]["signature"])
-    assert found["firing_patterns"] >= 2
+    """A pause comes before a demotion; both are told with their reason, before anything is claimed."""
+    pattern_id, signature = approved["pattern_id"], approved["signature"]
+    for _ in range(2):
+        outcomes.settle(pattern_id, "-", policy=POLICY | {"demote_after": 2})
+    demoted = {"code": "demoted", "reason": "2 failed outcomes in a row"}
+    assert patterns.find(signature)["hold"] == demoted
+    begun = operator.rest.call("pause_fixes_v1", p_reason="counting", p_seconds=60)
+    try:
+        hold = patterns.find(signature)["hold"]
+    finally:
+        operator.rest.call("resume_fixes_v1")
+    assert hold == {"code": "paused", "until": begun["expires_at"], "reason": "counting"}
+    assert patterns.find(signature)["hold"] == demoted
+    assert patterns.find(patterns.word())["hold"] is None, "there is no fix to hold"
 
 
 def test_a_disabled_fix_is_no_candidate(
@@ -264,11 +218,7 @@ def test_a_disabled_fix_is_no_candidate(
         "error_patterns", {"auto_fix_enabled": True}, pattern_id=f"eq.{approved['pattern_id']}"
     )
     assert patterns.find(approved["signature"])["fix"] is None
-    claim = patterns.claim(approved["pattern_id"])
-    assert (claim["claimed"], claim["reason"]) == (
-        False,
-        "This fix is not the version that is live",
-    )
+    assert patterns.claim(approved["pattern_id"])["refusal"] == {"code": "not_live"}
 
 
 def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
@@ -297,22 +247,22 @@ def test_a_changed_fix_is_told(
     assert patterns.find(approved["signature"])["fix"]["stored_matches"] is False
 
 
-def test_an_error_in_hand_is_told(patterns: Patterns, approved: dict[str, Any]) -> None:
-    """Once claimed, an error is already applied for that version; the run counts this hour."""
-    log_id = approved["system_log_id"]
-    claim = patterns.claim(approved["pattern_id"], log_id)
+def test_an_error_is_claimed_once_for_a_version(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """While its run is under way it is in hand, after it applied before; a new version may run."""
+    pattern_id, log_id = approved["pattern_id"], approved["system_log_id"]
+    claim = patterns.claim(pattern_id, log_id)
     assert claim == {
-        "claimed": True,
         "application_id": claim["application_id"],
-        "reason": None,
+        "refusal": None,
+        "validation": claim["validation"],
         "job": None,
-        "is_shadow": False,
     }
-    assert patterns.find(approved["signature"], log_id)["already_applied"] is True
+    assert claim["validation"]["compliant"] is True
+    assert patterns.claim(pattern_id, log_id)["refusal"] == {"code": "in_hand"}
     patterns.run(claim["application_id"])
-    standing = patterns.find(approved["signature"], log_id)["standing"]
-    assert standing["runs_last_hour"] == 1
-    assert 0 <= standing["seconds_since_run"][""] < 60
-    patterns.disable(approved["pattern_id"])
-    patterns.approve(approved["pattern_id"], "select 9")
-    assert patterns.find(approved["signature"], log_id)["already_applied"] is False
+    assert patterns.claim(pattern_id, log_id)["refusal"] == {"code": "applied_before"}
+    patterns.disable(pattern_id)
+    patterns.approve(pattern_id, "select 9")
+    assert patterns.claim(pattern_id, log_id)["refusal"] is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.types.json import Jsonb
 from tests.conftest import RefusedError
 from tests.database.approval.proposing import mend, message
 from tests.database.steering.steering import events, refused
@@ -33,14 +34,17 @@ def pause(person: Person, reason: str = "migration", seconds: int = 600) -> dict
 def test_nothing_is_taken_in_hand_while_a_pause_holds(
     operator: Person, patterns: Patterns, engine: Rest
 ) -> None:
-    """The reason and the end are what is answered; whoever asks after the resuming runs."""
+    """The reason and the end are answered, and no law is asked; after the resuming it runs."""
     pattern_id = patterns.new()
     patterns.approve(pattern_id)
     begun = pause(operator, "the warehouse is being counted")
     claim = patterns.claim(pattern_id)
-    assert claim["claimed"] is False
-    assert claim["reason"].startswith("All fixes are paused until ")
-    assert claim["reason"].endswith("the warehouse is being counted")
+    assert (claim["application_id"], claim["validation"]) == (None, None)
+    assert claim["refusal"] == {
+        "code": "paused",
+        "until": begun["expires_at"],
+        "reason": "the warehouse is being counted",
+    }
     (event,) = events(engine, "fixes_paused", pause_id=begun["pause_id"])
     assert event["actor"] == operator.id
     ended = operator.rest.call("resume_fixes_v1", p_reason="counted")
@@ -110,21 +114,20 @@ def test_of_two_pauses_the_longer_one_holds(
     pattern_id = patterns.new()
     patterns.approve(pattern_id)
     first, second = pause(operator, "short", 60), pause(administrator, "long", 600)
-    assert patterns.claim(pattern_id)["reason"].endswith("long")
+    assert patterns.claim(pattern_id)["refusal"]["reason"] == "long"
     ended = operator.rest.call("resume_fixes_v1")["ended"]
     assert sorted(ended) == sorted([first["pause_id"], second["pause_id"]])
 
 
-def test_a_storms_pause_is_made_once_and_ended_by_a_person(
-    operator: Person, engine: Rest, database: Sql
-) -> None:
+def test_a_storms_pause_is_made_once_and_ended_by_a_person(operator: Person, database: Sql) -> None:
     """It has no person who began it; who ends it is on record."""
-    policy = {"storm_seconds": 60, "storm_pause_seconds": 300}
+    policy = Jsonb({"storm_seconds": 60, "storm_pause_seconds": 300})
     for _ in range(2):
-        told = engine.call("stop_for_storm_v1", p_patterns=12, p_policy=policy)
-        assert "12 patterns" in told
+        database.run("select ops_internal.stop_for_storm(12, %s)", policy)
     rows = database.rows("select * from ops.fix_pauses where ended_at is null")
-    assert [(row["cause"], row["started_by"]) for row in rows] == [("storm", None)]
+    assert [(row["cause"], row["started_by"], row["reason"]) for row in rows] == [
+        ("storm", None, "12 patterns with a fix fired within 60 seconds")
+    ]
     operator.rest.call("resume_fixes_v1", p_reason="looked at")
     (row,) = database.rows("select * from ops.fix_pauses where id = %s", rows[0]["id"])
     assert (str(row["ended_by"]), row["ended_reason"]) == (operator.id, "looked at")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conftest import RefusedError, Sql
-from tests.database.conftest import POLICY
+from tests.database.healing.policy import PARTS, POLICY
 from tests.database.healing.test_running import wait_for_run
 from tests.database.steering.test_steering_together import waiting
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.database.healing.outcomes import Outcomes
 
 UNKNOWN = "The worker ended without recording an outcome; whether the script ran is not known"
+
+IN_HAND = {"code": "in_hand"}
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +65,11 @@ def test_a_dead_workers_sql_is_taken_over(
     pattern_id, log_id = patterns.new(), patterns.log_row()
     patterns.approve(pattern_id, f"update {orders.name} set status = status || '+' where id = 1")
     first = patterns.claim(pattern_id, log_id)["application_id"]
-    assert not patterns.claim(pattern_id, log_id)["claimed"], "its lease holds"
+    assert patterns.claim(pattern_id, log_id)["refusal"] == IN_HAND, "its lease holds"
     _lease_ends(database, first)
     second = patterns.claim(pattern_id, log_id)
-    assert (second["claimed"], second["application_id"]) == (True, first)
-    assert not patterns.claim(pattern_id, log_id)["claimed"], "its new lease holds"
+    assert (second["refusal"], second["application_id"]) == (None, first)
+    assert patterns.claim(pattern_id, log_id)["refusal"] == IN_HAND, "its new lease holds"
     outcome = patterns.run(first)
     assert (outcome["success"], outcome["rows_touched"]) == (True, 1)
     # The first worker wakes up.
@@ -75,7 +77,7 @@ def test_a_dead_workers_sql_is_taken_over(
     assert (late["success"], late["execution_time_ms"]) == (True, outcome["execution_time_ms"])
     assert orders.count("broken+") == 1
     assert len(_applications(engine, first)) == 1
-    assert not patterns.claim(pattern_id, log_id)["claimed"]
+    assert patterns.claim(pattern_id, log_id)["refusal"] == {"code": "applied_before"}
 
 
 def test_what_is_taken_over_does_not_stand_in_its_own_way(
@@ -98,7 +100,8 @@ def test_of_many_that_take_over_one_gets_it(patterns: Patterns, database: Sql) -
     _lease_ends(database, first)
     with ThreadPoolExecutor(32) as pool:
         claims = list(pool.map(lambda _: patterns.claim(pattern_id, log_id), range(32)))
-    assert [claim["application_id"] for claim in claims if claim["claimed"]] == [first]
+    assert [claim["application_id"] for claim in claims if not claim["refusal"]] == [first]
+    assert [claim["refusal"] for claim in claims if claim["refusal"]] == [IN_HAND] * 31
 
 
 def test_a_run_under_way_is_not_taken_over(
@@ -113,11 +116,7 @@ def test_a_run_under_way_is_not_taken_over(
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(patterns.run, first)
         wait_for_run(database, first)
-        second = patterns.claim(pattern_id, log_id)
-        assert (second["claimed"], second["reason"]) == (
-            False,
-            "Another worker is handling this error",
-        )
+        assert patterns.claim(pattern_id, log_id)["refusal"] == IN_HAND
         assert database.call("recover_applications_v1") == 0
         assert not running.done()
         assert running.result(10)["success"] is True
@@ -130,7 +129,7 @@ def test_what_may_have_run_is_not_taken_over(patterns: Patterns, database: Sql) 
     claim = patterns.claim(pattern_id, log_id)
     assert claim["job"]["script"] == "true"
     _lease_ends(database, claim["application_id"])
-    assert not patterns.claim(pattern_id, log_id)["claimed"]
+    assert patterns.claim(pattern_id, log_id)["refusal"] == IN_HAND
 
 
 @pytest.mark.parametrize("kind", ["bash", "bash without a log row", "sql without a log row"])
@@ -254,12 +253,12 @@ def test_a_late_run_and_a_claim_do_not_wait_for_each_other(
                 log_id,
                 fix["version"],
                 fix["sha256"],
-                {},
+                PARTS,
                 {"message": "x"},
                 "",
                 POLICY,
             )
-            assert answer["reason"] == "Another worker is handling this error"
+            assert answer["refusal"] == IN_HAND
         assert running.result(10)["success"] is True
 
 

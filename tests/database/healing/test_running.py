@@ -73,9 +73,9 @@ def test_a_run_is_recorded_with_what_it_did(
         "fix_parameters_used": {"note": "x"},
         "error_before": "it broke",
         "error_after": None,
-        "system_state_before": {"system_entropy": 0.1},
+        "system_state_before": {"system_entropy": claim["validation"]["system_entropy"]},
         "system_state_after": {"rows_touched": 1, "tables": {orders.name: 1}},
-        "constitutional_validation": {"system_entropy": 0.1},
+        "constitutional_validation": claim["validation"],
         "metadata": {
             "fix_version": 1,
             "sha256": fix["sha256"],
@@ -161,17 +161,16 @@ def test_of_many_claims_of_one_error_one_gets_it(patterns: Patterns) -> None:
     patterns.fix(pattern_id)
     with ThreadPoolExecutor(32) as pool:
         claims = list(pool.map(lambda _: patterns.claim(pattern_id, log_id), range(32)))
-    assert sorted(claim["claimed"] for claim in claims) == [False] * 31 + [True]
-    refused = next(claim for claim in claims if not claim["claimed"])
-    assert refused["application_id"] is None
-    assert refused["reason"]
+    assert sorted(claim["application_id"] is not None for claim in claims) == [False] * 31 + [True]
+    refusals = [claim["refusal"] for claim in claims if claim["application_id"] is None]
+    assert refusals == [{"code": "in_hand"}] * 31
 
 
 def test_errors_without_a_log_row_are_claimed_each(patterns: Patterns) -> None:
     """Without a log row nothing tells two errors apart, so each may be taken in hand."""
     pattern_id = _approved(patterns, "select 1")
     claims = [patterns.claim(pattern_id) for _ in range(2)]
-    assert all(claim["claimed"] for claim in claims)
+    assert [claim["refusal"] for claim in claims] == [None, None]
     assert claims[0]["application_id"] != claims[1]["application_id"]
 
 
@@ -218,8 +217,7 @@ def test_a_claim_for_another_digest_is_refused(patterns: Patterns, orders: Order
     """What was checked before claiming is what runs: another digest is refused."""
     pattern_id = _approved(patterns, f"update {orders.name} set status = 'fixed' where id = 1")
     claim = patterns.claim(pattern_id, p_sha256="0" * 64)
-    assert (claim["claimed"], claim["application_id"]) == (False, None)
-    assert claim["reason"] == "This fix is not the version that is live"
+    assert (claim["refusal"], claim["application_id"]) == ({"code": "not_live"}, None)
     assert orders.count("fixed") == 0
 
 

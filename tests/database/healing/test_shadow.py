@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conftest import RefusedError
-from tests.database.conftest import POLICY
 from tests.database.healing.outcomes import WINDOW
+from tests.database.healing.policy import POLICY
 
 if TYPE_CHECKING:
     from tests.conftest import Person, Rest, Sql
@@ -31,30 +31,37 @@ def _enable(person: Person, pattern_id: str, digest: str) -> dict[str, Any]:
     return stored
 
 
+def _watched(engine: Rest, pattern_id: str) -> str:
+    """The one application that a shadow has recorded."""
+    (claim,) = engine.select("pattern_claims", pattern_id=f"eq.{pattern_id}")
+    assert claim["purpose"] == "shadow"
+    return str(claim["application_id"])
+
+
 def test_a_shadow_records_what_would_have_run(
     engine: Rest, patterns: Patterns, outcomes: Outcomes, orders: Orders, shadow: str
 ) -> None:
     """It is not given out, touches nothing, and is told with version and digest."""
     log_id = patterns.log_row()
     claim = patterns.claim(shadow, log_id)
-    assert claim["claimed"] is False
-    assert claim["is_shadow"] is True
-    assert claim["job"] is None
-    assert "would have run" in claim["reason"]
+    assert claim["refusal"] == {"code": "shadow"}
+    assert (claim["application_id"], claim["job"]) == (None, None)
+    application_id = _watched(engine, shadow)
     (event,) = engine.select(
         "roman_events",
         event_type="eq.fix_shadowed",
-        **{"metadata->>application_id": f"eq.{claim['application_id']}"},
+        **{"metadata->>application_id": f"eq.{application_id}"},
     )
+    assert event["constitutional_validation"] == claim["validation"]
     fix = patterns.fix(shadow)
     assert event["metadata"] == {
         "pattern_id": shadow,
-        "application_id": claim["application_id"],
+        "application_id": application_id,
         "system_log_id": log_id,
         "fix_version": 1,
         "sha256": fix["sha256"],
     }
-    assert outcomes.of(claim["application_id"])["mode"] == "shadow"
+    assert outcomes.of(application_id)["mode"] == "shadow"
     assert not engine.select("pattern_applications", pattern_id=f"eq.{shadow}")
     assert orders.count("broken") == 10
 
@@ -63,7 +70,8 @@ def test_a_shadow_does_not_run_whoever_asks(
     engine: Rest, patterns: Patterns, orders: Orders, shadow: str
 ) -> None:
     """Its claim ended as it began: running or finishing it does nothing, and it has no job."""
-    application_id = patterns.claim(shadow)["application_id"]
+    patterns.claim(shadow)
+    application_id = _watched(engine, shadow)
     assert patterns.run(application_id) is None
     outcome = {"success": True, "error": None, "execution_time_ms": 1}
     engine.call("finish_application_v1", p_application_id=application_id, p_outcome=outcome)
@@ -78,10 +86,9 @@ def test_a_shadow_keeps_the_pace_of_a_live_fix(patterns: Patterns, shadow: str) 
     """Cooldown and budget hold it back as they would the runs; an error has one shadow."""
     log_id = patterns.log_row()
     policy = POLICY | {"cooldown_seconds": 60}
-    assert patterns.claim(shadow, log_id, p_policy=policy)["is_shadow"] is True
-    for other in (log_id, patterns.log_row()):
-        again = patterns.claim(shadow, other, p_policy=policy)
-        assert (again["is_shadow"], again["application_id"]) == (False, None)
+    for row, code in ((log_id, "shadow"), (log_id, "applied_before"), (patterns.log_row(), "laws")):
+        claim = patterns.claim(shadow, row, p_policy=policy)
+        assert (claim["refusal"]["code"], claim["application_id"]) == (code, None)
 
 
 @pytest.mark.parametrize(("comes_back", "outcome"), [(False, "verified"), (True, "failed")])
@@ -95,7 +102,8 @@ def test_a_shadow_tells_what_became_of_the_error_without_it(
 ) -> None:
     """It is judged as a run is, and counts for nothing: neither rate, nor trust, nor breaker."""
     policy = POLICY | {"demote_after": 1, "disable_after": 1}
-    run = patterns.claim(shadow, p_policy=policy)["application_id"]
+    patterns.claim(shadow, p_policy=policy)
+    run = _watched(engine, shadow)
     outcomes.passes(shadow, WINDOW + 1)
     outcomes.traffic(seconds_ago=WINDOW / 2)
     if comes_back:
@@ -117,10 +125,11 @@ def test_a_shadow_tells_what_became_of_the_error_without_it(
 
 
 def test_a_shadow_and_a_run_do_not_follow_each_other(
-    patterns: Patterns, outcomes: Outcomes, administrator: Person, shadow: str
+    engine: Rest, patterns: Patterns, outcomes: Outcomes, administrator: Person, shadow: str
 ) -> None:
     """A run after a shadow leaves it to be judged by itself."""
-    watched = patterns.claim(shadow)["application_id"]
+    patterns.claim(shadow)
+    watched = _watched(engine, shadow)
     _enable(administrator, shadow, patterns.fix(shadow)["sha256"])
     live = outcomes.finish(shadow)
     assert outcomes.of(watched)["outcome"] == "pending"

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.types.json import Jsonb
 from tests.conftest import RefusedError
-from tests.database.conftest import POLICY
 from tests.database.healing.outcomes import WINDOW
+from tests.database.healing.policy import POLICY
 
 from pattern_engine import confidence
+from pattern_engine.limits import FIX_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def test_without_traffic_nothing_is_proved(
         outcomes.traffic(source, 5)
     assert outcomes.judge(pattern_id) == 1
     assert outcomes.of(run)["outcome"] == "inconclusive"
-    assert "no traffic" in outcomes.of(run)["reason"]
+    assert f"{source} logged nothing in that time" in outcomes.of(run)["reason"]
     assert (_pattern(engine, pattern_id)["success_rate"], outcomes.judge(pattern_id)) == (0, 0)
 
 
@@ -174,7 +175,7 @@ def test_errors_that_were_under_way_are_no_recurrence(
 ) -> None:
     """Only what happened a moment after the end of the run speaks against it."""
     policy = POLICY | {"settle_seconds": 5}
-    run = outcomes.finish(pattern_id, source=source, p_policy=policy)
+    run = outcomes.finish(pattern_id, source=source, policy=policy)
     outcomes.passes(pattern_id, 20)
     for seconds_ago in (30, 21, 16):
         outcomes.occurs(pattern_id, seconds_ago)
@@ -190,7 +191,7 @@ def test_errors_that_were_under_way_are_no_sign_of_life(
 ) -> None:
     """They count for neither side: a source that fell silent after its burst proves nothing."""
     policy = POLICY | {"settle_seconds": 5}
-    run = outcomes.finish(pattern_id, source=source, p_policy=policy)
+    run = outcomes.finish(pattern_id, source=source, policy=policy)
     outcomes.passes(pattern_id, WINDOW + 1)
     outcomes.traffic(source, WINDOW + 1 - seconds)
     assert outcomes.judge(pattern_id) == 1
@@ -237,7 +238,7 @@ def test_the_window_follows_the_errors_own_rhythm(
 ) -> None:
     """Three mean distances or the 95th percentile of the gaps, the larger, within the bounds."""
     pattern_id = patterns.new()
-    policy = POLICY | {"least_window_seconds": least, "most_window_seconds": most}
+    policy = POLICY | {"min_window_seconds": least, "max_window_seconds": most}
     with database.undone():
         database.run("delete from ops.pattern_incidents where pattern_id = %s", pattern_id)
         moments = [0.0]
@@ -280,7 +281,7 @@ def test_a_late_recurrence_overturns_what_was_verified_once(
 
 def test_what_comes_after_the_late_time_is_a_new_story(outcomes: Outcomes, pattern_id: str) -> None:
     """A verified run stays verified once its time is over."""
-    run = outcomes.settle(pattern_id, "+", p_policy=POLICY | {"late_seconds": 60})
+    run = outcomes.settle(pattern_id, "+", policy=POLICY | {"late_seconds": 60})
     outcomes.passes(pattern_id, 61)
     outcomes.occurs(pattern_id)
     assert outcomes.judge(pattern_id) == 0
@@ -309,7 +310,7 @@ def test_runs_for_different_targets_do_not_follow_each_other(
     outcomes: Outcomes, pattern_id: str
 ) -> None:
     """Each target is watched by itself."""
-    one, other = (outcomes.finish(pattern_id, p_target=target) for target in ("one", "other"))
+    one, other = (outcomes.finish(pattern_id, target=target) for target in ("one", "other"))
     outcomes.judge(pattern_id)
     assert [outcomes.of(run)["outcome"] for run in (one, other)] == ["pending"] * 2
     outcomes.passes(pattern_id, 10)
@@ -501,7 +502,11 @@ def test_one_run_that_cannot_be_judged_holds_no_other_back(
         assert outcomes.of(runs[1])["outcome"] == "verified"
 
 
-@pytest.mark.parametrize("missing", sorted(POLICY))
+OF_THE_ENGINE = {"max_rows", "max_tables", "max_hosts", "proposal_seconds"}
+"""Thresholds that the engine decides by, before it claims."""
+
+
+@pytest.mark.parametrize("missing", sorted(POLICY.keys() - OF_THE_ENGINE))
 def test_nothing_is_claimed_by_a_policy_that_lacks_something(
     patterns: Patterns, pattern_id: str, missing: str
 ) -> None:
@@ -516,3 +521,17 @@ def test_nothing_is_claimed_by_a_policy_that_lacks_something(
         with pytest.raises(RefusedError) as refused:
             patterns.claim(pattern_id, p_policy=policy)
         assert refused.value.code == "PL022"
+
+
+def test_no_function_reads_a_threshold_that_no_claim_has_to_have(database: Sql) -> None:
+    """What the functions read of a policy is what require_policy asks for, no more and no less."""
+    read = database.rows(
+        r"""select distinct names.name[1] as name
+            from pg_proc as functions,
+              regexp_matches(functions.prosrc, '(?:policy, |policy -> )''(\w+)''', 'g') as names (name)
+            where functions.pronamespace in ('ops'::regnamespace, 'ops_internal'::regnamespace)"""
+    )
+    names = {row["name"] for row in read}
+    names.remove("min_confidence_")
+    names |= {f"min_confidence_{fix_type}" for fix_type in FIX_TYPES}
+    assert names == POLICY.keys() - OF_THE_ENGINE

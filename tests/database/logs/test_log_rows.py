@@ -147,9 +147,6 @@ def test_a_huge_log_row_is_read_in_part(engine: Rest) -> None:
     log_id = engine.insert("system_logs", row)[0]["id"]
     (read,) = engine.call("read_logs_v1", p_ids=[log_id])
     assert read["message"] == "x" * 65_536
-    (candidate,) = engine.call(
-        "find_candidates_v1",
-        p_errors=[{"signatures": [], "system_log_id": log_id}],
-        p_storm_seconds=60,
-    )
+    query = {"signatures": [], "system_log_id": log_id}
+    (candidate,) = engine.call("find_candidates_v1", p_errors=[query])
     assert candidate["log"]["message"] == "x" * 65_537, "a message of 64 KiB would equal it"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conftest import RefusedError, Rest, Sql
-from tests.database.conftest import POLICY
+from tests.database.healing.policy import POLICY
 
 if TYPE_CHECKING:
     from tests.conftest import People, Person
@@ -228,7 +228,7 @@ def test_nothing_waits_for_each_other_in_a_circle(
     made = [str(row["pattern_id"]) for row in patterns.learn(*errors)]
     for pattern_id in made:
         patterns.approve(pattern_id, "select pg_sleep(0.002)")
-    policy = POLICY | {"least_window_seconds": 0.1, "most_window_seconds": 0.1}
+    policy = POLICY | {"min_window_seconds": 0.1, "max_window_seconds": 0.1}
 
     def heal(place: int) -> None:
         for turn in range(12):
@@ -236,7 +236,7 @@ def test_nothing_waits_for_each_other_in_a_circle(
             log_id = patterns.log_row()
             patterns.learn(error | {"system_log_id": log_id}, *errors)
             claim = patterns.claim(made[(place + turn) % 4], log_id, p_policy=policy)
-            if claim["claimed"]:
+            if claim["refusal"] is None:
                 assert patterns.run(claim["application_id"])["success"]
 
     def judge(place: int) -> None:

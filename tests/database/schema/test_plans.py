@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import pytest
 from psycopg.types.json import Jsonb
-from tests.database.conftest import POLICY
+from tests.database.healing.policy import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,19 +98,25 @@ CALLS: dict[str, LiteralString] = {
     "verify": "select ops.verify_applications_v1()",
     "recover": "select ops.recover_applications_v1()",
     "unhandled": "select count(*) from ops_internal.unhandled_ids('30 seconds', '15 minutes')",
-    "standing": "select ops_internal.standing(ops_internal.latest_fix(%(pattern)s))",
-    "brake": (
-        "select ops_internal.brake(ops_internal.latest_fix(%(pattern)s), null, '', %(policy)s)"
-    ),
+    "laws": """select ops_internal.judge_laws(
+      ops_internal.latest_fix(%(pattern)s), null, '', '[]', %(policy)s)""",
+    "hold": "select ops_internal.hold(ops_internal.latest_fix(%(pattern)s))",
     "judge": "select ops_internal.judge_pattern(%(pattern)s)",
     "window": "select ops_internal.silence_window(%(pattern)s, %(policy)s)",
-    "firing": "select ops_internal.firing_patterns(60)",
+    "firing": "select ops_internal.firing_patterns(%(pattern)s, 60)",
 }
 
 
-def test_what_runs_often_reads_no_table_from_end_to_end(admin: Sql, filled: str) -> None:
-    """Each question is answered by indexes, within ten seconds on the slowest machine."""
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+def test_what_runs_often_reads_no_table_from_end_to_end(
+    admin: Sql, filled: str, plans: str
+) -> None:
+    """Each question is answered by indexes, within ten seconds on the slowest machine.
+
+    A connection that was used often may have plans that were made for any values.
+    """
     admin.run("set local statement_timeout = '10s'")
+    admin.run("select set_config('plan_cache_mode', %s, true)", plans)
     values = {"pattern": filled, "policy": Jsonb(POLICY)}
     read: dict[str, dict[str, int]] = {}
     for name, call in CALLS.items():

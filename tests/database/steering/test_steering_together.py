@@ -201,8 +201,7 @@ def test_a_split_while_a_claim_is_unfinished(
     assert pattern(engine, pattern_id)["success_rate"] == 100
     assert pattern(engine, made_id)["success_rate"] == 0
     late = patterns.claim(pattern_id, log_ids[1])
-    assert (late["claimed"], late["application_id"]) == (False, None)
-    assert late["reason"] == "This error belongs to another pattern now"
+    assert (late["refusal"], late["application_id"]) == ({"code": "moved"}, None)
 
 
 def test_a_merge_while_a_run_is_under_way(

@@ -69,6 +69,19 @@ def noted(arguments: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def load_part(**changes: object) -> dict[str, Any]:
+    """What Law 2 says of the errors around a stored one: three of them, and all is well."""
+    numbers = {
+        "recent_errors": 3,
+        "errors_at_maximum": 100,
+        "system_entropy": 0.03,
+        "recent_errors_of_pattern": 1,
+        "share_of_errors": 1 / 3,
+        "storm_share": 0.5,
+    }
+    return {"law": 2, "part": "load", "holds": True, "numbers": numbers, **changes}
+
+
 def incident(number: int, message: str = MESSAGE, **changes: object) -> dict[str, Any]:
     """A stored error of the pattern."""
     return {
@@ -82,8 +95,7 @@ def incident(number: int, message: str = MESSAGE, **changes: object) -> dict[str
         "environment": None,
         "release": None,
         "learned": True,
-        "recent_errors": 3,
-        "recent_errors_of_pattern": 1,
+        "load": load_part(),
         **changes,
     }
 

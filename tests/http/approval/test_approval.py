@@ -140,34 +140,6 @@ def test_one_person_alone_approves_nothing_where_two_are_asked_for(
     assert wire.names == []
 
 
-DECISIONS = {
-    "PL001": (403, "forbidden"),
-    "PL002": (404, "unknown_pattern"),
-    "PL003": (409, "another_fix_approved"),
-    "PL011": (403, "person_required"),
-    "PL012": (403, "foreign_approver"),
-    "PL013": (422, "invalid_parameters"),
-}
-
-
-@pytest.mark.parametrize(("code", "expected"), DECISIONS.items(), ids=DECISIONS.keys())
-def test_the_database_decides(
-    load: Load,
-    wire: Wire,
-    person: dict[str, str],
-    refusal: Callable[..., httpx.Response],
-    *,
-    code: str,
-    expected: tuple[int, str],
-) -> None:
-    """Each refusal of the database has a status and a code of its own."""
-    wire.replies["approve_pattern_v1"] = refusal(code, "no", "Do this instead.")
-    answer = load("approve").post("/", json=BODY, headers=person)
-    error = answer.get_json()["error"]
-    assert (answer.status_code, error["code"]) == expected
-    assert error["message"] == "No. Do this instead."
-
-
 def test_a_fix_is_disabled_with_a_reason(load: Load, wire: Wire, person: dict[str, str]) -> None:
     """In the person's name, with his reason, answered like an approval."""
     wire.replies["disable_pattern_v1"] = {**ROW, "auto_fix_enabled": False}

@@ -262,28 +262,13 @@ def test_an_undo_script_is_analysed_again_before_it_runs(
     }
 
 
-REFUSALS = {
-    "PL001": (403, "forbidden"),
-    "PL010": (404, "unknown_application"),
-    "PL021": (409, "not_undoable"),
-    "PL026": (409, "missing_secret"),
-}
-
-
-@pytest.mark.parametrize(("code", "expected"), REFUSALS.items(), ids=REFUSALS.keys())
 def test_what_cannot_be_taken_back_runs_nothing(
-    load: Load,
-    wire: Wire,
-    person: dict[str, str],
-    refusal: Callable[..., httpx.Response],
-    *,
-    code: str,
-    expected: tuple[int, str],
+    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
 ) -> None:
-    """Each refusal of the database has a status and a code of its own."""
-    wire.replies["start_rollback_v1"] = refusal(code)
+    """The database's refusal is the answer, and the undo script does not run."""
+    wire.replies["start_rollback_v1"] = refusal("PL021")
     answer = load("rollback").post("/", json={"application_id": APPLICATION_ID}, headers=person)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == expected
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "not_undoable")
     assert wire.names == ["start_rollback_v1"]
 
 

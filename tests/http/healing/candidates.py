@@ -85,20 +85,6 @@ def fix(**changes: object) -> dict[str, Any]:
     }
 
 
-def standing(**changes: object) -> dict[str, Any]:
-    """How the fix did of late: well, and not this hour."""
-    return {
-        "verified": 5,
-        "failed": 1,
-        "flaps_last_day": 0,
-        "runs_last_hour": 0,
-        "rows_last_hour": 0,
-        "incidents_last_hour": 3,
-        "seconds_since_run": {},
-        **changes,
-    }
-
-
 def candidate(**changes: object) -> dict[str, Any]:
     """What the database knows about the error."""
     return {
@@ -107,15 +93,47 @@ def candidate(**changes: object) -> dict[str, Any]:
         "fix": fix(),
         "untrusted_signature": None,
         "expressions": [],
-        "recent_errors": 3,
-        "recent_errors_of_pattern": 3,
-        "standing": standing(),
-        "firing_patterns": 1,
-        "pause": None,
+        "hold": None,
         "before_approval": False,
-        "already_applied": False,
         **changes,
     }
+
+
+def claim(**changes: object) -> dict[str, Any]:
+    """The error is ours to heal."""
+    return {
+        "application_id": APPLICATION_ID,
+        "refusal": None,
+        "validation": verdict(),
+        "job": None,
+        **changes,
+    }
+
+
+def refused(code: str, **changes: object) -> dict[str, Any]:
+    """The database lets the fix not run."""
+    refusal = {"code": code, **changes}
+    validation = verdict(storm=False) if code == "laws" else None
+    return claim(application_id=None, refusal=refusal, validation=validation)
+
+
+def verdict(*, storm: bool = True) -> dict[str, Any]:
+    """What the database says of the Four Laws; only Law 4, and only of storms."""
+    outcome = "pass" if storm else "fail"
+    numbers = {
+        "firing_patterns": 1 if storm else 10,
+        "storm_patterns": 10,
+        "storm_seconds": 60,
+        "seconds_since_last_run": None,
+    }
+    law = {
+        "law": 4,
+        "name": "Harmonic Resonance",
+        "outcome": outcome,
+        "parts": {"storm": storm, "cooldown": None},
+        "numbers": numbers,
+    }
+    return {"risk_to_life": 0.1, "compliant": storm, "laws": [law]}
 
 
 def outcome(**changes: object) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tests.http.healing.candidates import (
     log,
     outcome,
     post,
+    refused,
 )
 
 from pattern_engine import grouping
@@ -46,7 +47,7 @@ def test_a_fix_runs_and_is_answered(
     assert wire.names == ["find_candidates_v1", "claim_application_v1", "run_application_v1"]
 
 
-def test_a_claim_names_the_pinned_version_and_the_verdict(
+def test_a_claim_names_the_pinned_version_and_what_the_engine_knows(
     healer: FlaskClient, wire: Wire, engine: dict[str, str]
 ) -> None:
     """What was checked is what is claimed; the script will see the error."""
@@ -62,15 +63,15 @@ def test_a_claim_names_the_pinned_version_and_the_verdict(
         "scrubbed": MESSAGE,
     }
     assert (sent["p_target"], sent["p_policy"]) == ("", Thresholds().policy())
-    assert sent["p_validation"]["compliant"] is True
-    assert [law["law"] for law in sent["p_validation"]["laws"]] == [1, 2, 3, 4]
+    assert {part["law"] for part in sent["p_parts"]} == {1, 3, 4}
+    assert all(part["holds"] for part in sent["p_parts"])
     assert wire.sent("run_application_v1") == {"p_application_id": APPLICATION_ID}
 
 
-def test_a_person_heals_his_own_error(
+def test_a_person_heals_an_error_of_their_own(
     healer: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
-    """With his row and its message he may; applying is the engine's work, by its key."""
+    """With the row and its message a person may; applying is the engine's work, by its key."""
     assert post(healer, person).get_json()["success"] is True
     assert {request.headers["authorization"] for request in wire.requests} == {
         "Bearer sb_secret_test"
@@ -80,16 +81,18 @@ def test_a_person_heals_his_own_error(
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no pattern": ({"pattern": None, "fix": None}, "No matching pattern found"),
     "no fix": ({"fix": None}, "The matching pattern has no enabled fix"),
-    "a pause": ({"pause": "All fixes are paused until noon: deploy"}, "All fixes are paused"),
+    "a pause": (
+        {"hold": {"code": "paused", "until": "2026-01-01T12:00:00Z", "reason": "deploy"}},
+        "All fixes are paused until 2026-01-01T12:00:00Z: deploy",
+    ),
     "demoted": (
-        {"fix": fix(mode="demoted", mode_reason="2 failed outcomes in a row")},
+        {"hold": {"code": "demoted", "reason": "2 failed outcomes in a row"}},
         "The fix waits for a person: 2 failed outcomes in a row",
     ),
     "before the approval": (
         {"before_approval": True},
         "The error occurred before the fix was approved",
     ),
-    "applied before": ({"already_applied": True}, "This version of the fix was applied to this"),
     "history": ({"log": log(age_seconds=901)}, "The error is older than 900 seconds"),
     "an untrusted writer": (
         {"log": log(written_by="authenticated")},
@@ -115,7 +118,7 @@ def test_what_speaks_against_a_fix_is_answered(
     assert list(answer) == ["applied", "reason"]
     assert answer["applied"] is False
     assert answer["reason"].startswith(reason)
-    noted = known.get("fix", fix()) is not None and not known.get("already_applied")
+    noted = known.get("fix", fix()) is not None
     assert wire.names == ["find_candidates_v1", *["record_refusals_v1"] * noted]
     if noted:
         refusal = {"system_log_id": 12, "reason": answer["reason"], "target": None}
@@ -143,7 +146,7 @@ def test_the_age_limit_can_be_another(
     wire.replies["find_candidates_v1"] = [candidate()]
     wire.replies["record_refusals_v1"] = 1
     answer = post(load("apply"), engine).get_json()
-    assert answer["reason"] == "The error is older than 1 seconds: it is history"
+    assert answer["reason"] == "The error is older than 1 seconds"
 
 
 def test_other_writers_can_be_trusted(
@@ -169,7 +172,7 @@ PERSONAL: dict[str, tuple[dict[str, Any] | None, int | None, int, str]] = {
 
 
 @pytest.mark.parametrize(("row", "row_id", "status", "code"), PERSONAL.values(), ids=PERSONAL)
-def test_a_person_needs_a_row_of_his_own(
+def test_a_person_needs_a_row_of_their_own(
     healer: FlaskClient,
     wire: Wire,
     person: dict[str, str],
@@ -179,7 +182,7 @@ def test_a_person_needs_a_row_of_his_own(
     status: int,
     code: str,
 ) -> None:
-    """Nobody heals what did not happen to him, or did not happen."""
+    """Nobody heals an error of somebody else, or one that did not occur."""
     wire.replies["find_candidates_v1"] = [candidate(log=row)]
     answer = post(healer, person, system_log_id=row_id)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (status, code)
@@ -201,23 +204,43 @@ def test_the_engines_row_has_to_exist(
     assert post(healer, engine).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "reason", ["Another worker is handling this error", "This error belongs to another pattern now"]
-)
-def test_an_error_in_hand_is_left_to_others(
-    healer: FlaskClient, wire: Wire, engine: dict[str, str], reason: str
+ELSEWHERE = {
+    "in_hand": "Another worker is handling this error",
+    "moved": "This error belongs to another pattern now",
+    "applied_before": "This version of the fix was applied to this log row before",
+}
+
+
+@pytest.mark.parametrize(("code", "reason"), ELSEWHERE.items())
+def test_an_error_that_is_dealt_with_elsewhere_is_left_alone(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str], code: str, reason: str
 ) -> None:
     """Of many who see one error, one applies the fix; nothing is noted that would keep others."""
-    wire.replies["claim_application_v1"] = {
-        "claimed": False,
-        "application_id": None,
-        "reason": reason,
-        "job": None,
-        "is_shadow": False,
-    }
-    answer = post(healer, engine).get_json()
-    assert answer == {"applied": False, "reason": reason}
+    wire.replies["claim_application_v1"] = refused(code)
+    assert post(healer, engine).get_json() == {"applied": False, "reason": reason}
     assert wire.names[-1] == "claim_application_v1"
+
+
+HELD: dict[str, tuple[dict[str, Any], str]] = {
+    "not live": (refused("not_live"), "This fix is not the version that is live"),
+    "a shadow": (refused("shadow"), "The fix is a shadow: it would have run"),
+    "a pause": (
+        refused("paused", until="2026-01-01T12:00:00Z", reason="deploy"),
+        "All fixes are paused until 2026-01-01T12:00:00Z: deploy",
+    ),
+    "demoted": (refused("demoted", reason="it failed"), "The fix waits for a person: it failed"),
+}
+
+
+@pytest.mark.parametrize(("answer", "reason"), HELD.values(), ids=HELD.keys())
+def test_what_the_database_refuses_is_answered_and_noted(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str], answer: dict[str, Any], reason: str
+) -> None:
+    """The database decides last: its code becomes a sentence, and stays with the error."""
+    wire.replies["claim_application_v1"] = answer
+    assert post(healer, engine).get_json() == {"applied": False, "reason": reason}
+    note = {"system_log_id": 12, "reason": reason, "target": None}
+    assert wire.sent("record_refusals_v1") == {"p_refusals": [note]}
 
 
 def test_a_fix_that_fails_is_told(healer: FlaskClient, wire: Wire, engine: dict[str, str]) -> None:
@@ -293,7 +316,7 @@ def test_what_came_beside_the_message_finds_the_pattern(
     assert grouping.group(MESSAGE, fingerprint="shop").signature in query["signatures"]
 
 
-def test_a_person_cannot_choose_the_fix_for_his_row(
+def test_a_person_cannot_choose_the_fix_for_a_row(
     healer: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
     """A row that a fix trusts leads to the pattern that the row tells of, whatever is sent."""

@@ -11,9 +11,8 @@ from tests.http.healing.candidates import (
     candidate,
     fix,
     log,
-    pattern,
     post,
-    standing,
+    refused,
 )
 
 if TYPE_CHECKING:
@@ -59,64 +58,33 @@ def test_a_changed_fix_is_refused_and_recorded(
     assert event["p_metadata"]["reason"].startswith(reason)
 
 
-UNLAWFUL: dict[str, tuple[dict[str, Any], int]] = {
-    "too many rows": ({"fix": fix(max_rows=1_000_000)}, 1),
-    "a storm of other errors": ({"recent_errors": 150, "recent_errors_of_pattern": 3}, 2),
-    "no confidence": ({"pattern": pattern(confidence_score=0.4)}, 3),
-    "a budget that is spent": ({"standing": standing(runs_last_hour=60)}, 3),
-    "too soon": ({"standing": standing(seconds_since_run={"": 59})}, 4),
-    "flapping": ({"standing": standing(flaps_last_day=3)}, 4),
-}
-
-
-@pytest.mark.parametrize(("known", "law"), UNLAWFUL.values(), ids=UNLAWFUL.keys())
 def test_what_the_laws_forbid_is_not_done(
-    healer: FlaskClient,
-    wire: Wire,
-    engine: dict[str, str],
-    *,
-    known: dict[str, Any],
-    law: int,
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
 ) -> None:
-    """The specification's answer and event, with the verdict of each law."""
-    wire.replies["find_candidates_v1"] = [candidate(**known)]
+    """The specification's answer: the verdict of each law, worded; and a note with the error."""
+    wire.replies["claim_application_v1"] = refused("laws")
     answer = post(healer, engine).get_json()
     assert list(answer) == ["applied", "reason", "constitutional_validation"]
     assert answer["reason"] == "Constitutional validation failed"
-    failed = [
-        one["law"]
-        for one in answer["constitutional_validation"]["laws"]
-        if one["outcome"] == "fail"
-    ]
-    assert failed == [law]
-    assert wire.names == ["find_candidates_v1", "record_violation_v1", "record_refusals_v1"]
-    recorded = wire.sent("record_violation_v1")
-    assert recorded["p_validation"] == answer["constitutional_validation"]
-    assert recorded["p_pattern_id"] == PATTERN_ID
+    (law,) = answer["constitutional_validation"]["laws"]
+    storm = "10 patterns with a fix had errors within 60 s, at 10 all fixes stop"
+    assert law["reason"] == f"{storm}; not evaluated: there was no run before"
+    assert (law["law"], law["outcome"]) == (4, "fail")
+    assert wire.names == ["find_candidates_v1", "claim_application_v1", "record_refusals_v1"]
+    (note,) = wire.sent("record_refusals_v1")["p_refusals"]
+    assert note["reason"].startswith(f"Constitutional validation failed: {storm}")
 
 
-def test_a_storm_of_this_very_error_is_fixed(
+def test_what_the_script_does_is_told_to_the_laws(
     healer: FlaskClient, wire: Wire, engine: dict[str, str]
 ) -> None:
-    """At the maximum of errors a fix runs that lowers it."""
-    wire.replies["find_candidates_v1"] = [
-        candidate(recent_errors=150, recent_errors_of_pattern=140)
-    ]
-    assert post(healer, engine).get_json()["applied"] is True
-
-
-def test_a_storm_pauses_all_fixes(healer: FlaskClient, wire: Wire, engine: dict[str, str]) -> None:
-    """Where many patterns with a fix fire together, this one does not run, nor does any other."""
-    wire.replies["find_candidates_v1"] = [candidate(firing_patterns=10)]
-    answer = post(healer, engine).get_json()
-    assert answer["reason"] == "Constitutional validation failed"
-    assert wire.names == [
-        "find_candidates_v1",
-        "stop_for_storm_v1",
-        "record_violation_v1",
-        "record_refusals_v1",
-    ]
-    assert wire.sent("stop_for_storm_v1")["p_patterns"] == 10
+    """The engine computes what only it can: here the cap on rows, beyond what is allowed."""
+    wire.replies["find_candidates_v1"] = [candidate(fix=fix(max_rows=1_000_000))]
+    post(healer, engine)
+    parts = {part["part"]: part for part in wire.sent("claim_application_v1")["p_parts"]}
+    assert (parts["cap"]["law"], parts["cap"]["holds"], parts["cap"]["risk"]) == (1, False, 1.0)
+    assert parts["cap"]["numbers"]["max_rows_allowed"] == 100_000
+    assert parts["analysis"]["holds"] is True
 
 
 TWO_PEOPLE = {

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.http.healing import candidates
 from tests.http.healing.candidates import candidate, log
 
-from pattern_engine.healing import delivery
-from pattern_engine.learning import learning
+from pattern_engine.learning import recording
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pattern_engine.learning.sightings import Sighting
 
 
-NOTHING = candidate(log=None, pattern=None, fix=None, standing=None)
+NOTHING = candidate(log=None, pattern=None, fix=None)
 
 
 def row(number: int, **changes: object) -> dict[str, Any]:
@@ -248,14 +248,14 @@ def test_a_row_that_cannot_be_computed_keeps_no_other_waiting(
     function: FlaskClient, logs: Logs, job: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault of ours with one message is logged; the others are learned."""
-    compute = learning.record
+    compute = recording.record
 
     def record(sighting: Sighting, explained: set[str]) -> Any:
         if sighting.system_log_id == 2:
             raise ZeroDivisionError
         return compute(sighting, explained)
 
-    monkeypatch.setattr(delivery, "record", record)
+    monkeypatch.setattr(recording, "record", record)
     logs.add(1, 2, 3)
     answer = post(function, job, 1, 2, 3).get_json()
     assert (answer["learned"], answer["failed"]) == (2, 1)
@@ -325,13 +325,7 @@ def test_each_row_is_healed_for_itself(
         number = sent["p_system_log_id"]
         if number == 3:
             return httpx.Response(500, json={"code": "XX000", "message": "no"})
-        return {
-            "claimed": True,
-            "application_id": f"application-{number}",
-            "reason": None,
-            "job": None,
-            "is_shadow": False,
-        }
+        return candidates.claim(application_id=f"application-{number}")
 
     def run(sent: dict[str, Any]) -> dict[str, Any]:
         bad = sent["p_application_id"] == "application-4"
@@ -354,4 +348,4 @@ def test_each_row_is_healed_for_itself(
     assert wire.names.count("run_application_v1") == 3
     (refusal,) = wire.sent("record_refusals_v1")["p_refusals"]
     assert refusal["system_log_id"] == 1
-    assert "it is history" in refusal["reason"]
+    assert refusal["reason"] == "The error is older than 900 seconds"

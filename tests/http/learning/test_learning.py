@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pattern_engine import grouping
-from pattern_engine.api.callers import ENGINE
 from pattern_engine.exceptions import DatabaseError
-from pattern_engine.learning.learning import learn_many, record
-from pattern_engine.learning.models import LearnRequest
-from pattern_engine.learning.sightings import Sighting
+from pattern_engine.grouping import rules
+from pattern_engine.learning import counting
+from pattern_engine.learning.recording import record
+from pattern_engine.learning.sightings import Sighting, of_row, sighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.http.conftest import Load, Wire
 
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import LogRecord
+    from pattern_engine.database.records import LearnedRecord, LogRecord
 
 MESSAGE = "Database connection failed for user d290f1ee-6c54-4b01-90e6-d701748f0851"
 BODY = {
@@ -46,6 +46,12 @@ def learned(**changes: object) -> dict[str, Any]:
         "system_log_id": 12345,
         **changes,
     }
+
+
+def count(database: Database, *errors: Sighting) -> list[LearnedRecord]:
+    """Count errors in one call, as the webhook does."""
+    explained: set[str] = set()
+    return counting.count(database, [record(error, explained) for error in errors])
 
 
 def test_the_answer_has_the_specifications_keys(
@@ -101,20 +107,15 @@ def test_the_engine_calls_for_a_person_and_says_so(
     assert error["error_message"] == MESSAGE
 
 
-@pytest.mark.parametrize(("code", "status"), [("PL004", 404), ("PL005", 403)])
-def test_a_log_row_that_is_not_his_is_refused(
-    load: Load,
-    wire: Wire,
-    person: dict[str, str],
-    refusal: Callable[..., httpx.Response],
-    *,
-    code: str,
-    status: int,
+def test_a_log_row_of_somebody_else_is_refused(
+    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
 ) -> None:
     """The database's refusal comes back as the caller's."""
-    wire.replies["learn_errors_v1"] = refusal(code, "log row 12345 is not yours", "Send your own.")
+    wire.replies["learn_errors_v1"] = refusal(
+        "PL005", "log row 12345 is not yours", "Send your own."
+    )
     answer = load("learn").post("/", json=BODY, headers=person)
-    assert answer.status_code == status
+    assert answer.status_code == 403
     assert answer.get_json()["error"]["message"] == "Log row 12345 is not yours. Send your own."
 
 
@@ -143,7 +144,7 @@ def test_what_makes_a_pattern_is_sent_once_for_each_signature(
     """The second error of a signature brings its keys alone: a batch says nothing twice."""
     wire.replies["learn_errors_v1"] = lambda sent: [learned() for _ in sent["p_errors"]]
     messages = ["shard 1 is down", "disk full", "shard 2 is down"]
-    learn_many([LearnRequest(error_message=text) for text in messages], ENGINE, database)
+    count(database, *map(sighted, messages))
     first, other, again = wire.sent("learn_errors_v1")["p_errors"]
     assert first["signature"] == again["signature"] != other["signature"]
     assert {"template", "features", "sample"} <= first.keys() & other.keys()
@@ -225,8 +226,7 @@ def test_an_error_that_joins_two_patterns_takes_a_second_call(
         learned(system_log_id=error["system_log_id"], action="created")
         for error in sent["p_errors"]
     ]
-    requests = [LearnRequest(error_message="x y", system_log_id=n) for n in range(1, 5)]
-    outcomes = learn_many(requests, ENGINE, database)
+    outcomes = count(database, *(sighted("x y", system_log_id=n) for n in range(1, 5)))
     assert [(one["system_log_id"], one["action"]) for one in outcomes] == [
         (1, "updated"),
         (2, "created"),
@@ -266,7 +266,7 @@ def test_nothing_secret_is_stored_in_a_pattern(wire: Wire, database: Database) -
     """Sample and template are scrubbed, and the expression does not name what was taken out."""
     wire.replies["learn_errors_v1"] = [learned()]
     message = "login refused, password: hunterwolf, for jane@example.com"
-    learn_many([LearnRequest(error_message=message)], ENGINE, database)
+    count(database, sighted(message))
     (error,) = wire.sent("learn_errors_v1")["p_errors"]
     stored = json.dumps(error)
     assert "hunterwolf" not in stored
@@ -284,7 +284,7 @@ def test_an_error_that_stays_unknown_is_the_databases_fault(wire: Wire, database
     unknown = [{"unknown": True, "system_log_id": None}]
     wire.replies |= {"learn_errors_v1": unknown, "join_errors_v1": unknown}
     with pytest.raises(DatabaseError):
-        learn_many([LearnRequest(error_message="x y")], ENGINE, database)
+        count(database, sighted("x y"))
     assert wire.names == ["learn_errors_v1", "join_errors_v1"]
 
 
@@ -293,8 +293,7 @@ def test_many_errors_are_one_call(wire: Wire, database: Database) -> None:
     wire.replies["learn_errors_v1"] = lambda sent: [
         learned(system_log_id=error["system_log_id"]) for error in sent["p_errors"]
     ]
-    requests = [LearnRequest(error_message="x y", system_log_id=n) for n in range(1, 1001)]
-    outcomes = learn_many(requests, ENGINE, database)
+    outcomes = count(database, *(sighted("x y", system_log_id=n) for n in range(1, 1001)))
     assert [outcome["system_log_id"] for outcome in outcomes] == list(range(1, 1001))
     assert wire.names == ["learn_errors_v1"]
 
@@ -334,11 +333,11 @@ def test_an_error_is_one_pattern_whoever_tells_of_it(
     load("learn").post("/", json={**BODY, "error_data": error_data}, headers=engine)
     assert wire.names == ["learn_errors_v1"]
     (error,) = wire.sent("learn_errors_v1")["p_errors"]
-    assert error == record(Sighting.of_row(_row(error_data)))
+    assert error == record(of_row(_row(error_data), rules.NONE))
 
 
 def test_a_persons_row_tells_by_itself(load: Load, wire: Wire, person: dict[str, str]) -> None:
-    """Whoever may name a row must not lead it to another pattern by what he says of it."""
+    """Whoever may name a row must not lead it to another pattern by what its caller says of it."""
     wire.replies["read_logs_v1"] = [dict(_row({"fingerprint": "its own"}))]
     wire.replies["learn_errors_v1"] = [learned()]
     body = {**BODY, "error_data": {"fingerprint": "another"}}

@@ -66,8 +66,8 @@ WRONG = {
     "PATTERN_ENGINE_BASH_FIXES": "yes",
     "PATTERN_ENGINE_ALLOW_DESTRUCTIVE": "false",
     "PATTERN_ENGINE_TWO_PEOPLE": "1",
-    "PATTERN_ENGINE_MOST_ROWS": "1000001",
-    "PATTERN_ENGINE_MOST_TABLES": "0",
+    "PATTERN_ENGINE_MAX_ROWS": "1000001",
+    "PATTERN_ENGINE_MAX_TABLES": "0",
     "PATTERN_ENGINE_RUNS_PER_HOUR": "60.5",
     "PATTERN_ENGINE_STORM_SHARE": "nan",
     "PATTERN_ENGINE_COOLDOWN_SECONDS": "-1",
@@ -93,8 +93,8 @@ def test_all_wrong_values_are_in_one_message() -> None:
 def test_the_message_says_what_is_allowed() -> None:
     """With the bounds, and the value as it was written."""
     with pytest.raises(ConfigurationError) as raised:
-        settings.from_environment({**COMPLETE, "PATTERN_ENGINE_MOST_ROWS": "1e9"})
-    allowed = "PATTERN_ENGINE_MOST_ROWS must be a whole number from 1 to 1000000, it is '1e9'"
+        settings.from_environment({**COMPLETE, "PATTERN_ENGINE_MAX_ROWS": "1e9"})
+    allowed = "PATTERN_ENGINE_MAX_ROWS must be a whole number from 1 to 1000000, it is '1e9'"
     assert allowed in raised.value.message
 
 
@@ -107,8 +107,8 @@ CALM = {  # so that no bound contradicts another threshold
     "PATTERN_ENGINE_DISABLE_AFTER": "100",
     "PATTERN_ENGINE_DEMOTE_AFTER": "1",
     "PATTERN_ENGINE_SETTLE_SECONDS": "0",
-    "PATTERN_ENGINE_LEAST_WINDOW_SECONDS": "60.1",
-    "PATTERN_ENGINE_MOST_WINDOW_SECONDS": "604800",
+    "PATTERN_ENGINE_MIN_WINDOW_SECONDS": "60.1",
+    "PATTERN_ENGINE_MAX_WINDOW_SECONDS": "604800",
 }
 
 
@@ -118,7 +118,7 @@ def test_the_bounds_themselves_are_allowed(name: str, bound: float) -> None:
     least, most = (each for each_name, each in BOUNDS if each_name == name)
     variable = settings.variable(name)
     calm = CALM | (
-        {"PATTERN_ENGINE_LEAST_WINDOW_SECONDS": "0.1"} if name == "most_window_seconds" else {}
+        {"PATTERN_ENGINE_MIN_WINDOW_SECONDS": "0.1"} if name == "max_window_seconds" else {}
     )
     given = {**COMPLETE, **calm, variable: f"{bound:.15g}"}
     assert getattr(settings.from_environment(given).thresholds, name) == bound
@@ -131,8 +131,8 @@ def test_the_bounds_themselves_are_allowed(name: str, bound: float) -> None:
     ("first", "second"),
     [
         ({"DEMOTE_AFTER": "4"}, "DISABLE_AFTER"),
-        ({"LEAST_WINDOW_SECONDS": "20", "MOST_WINDOW_SECONDS": "10"}, "MOST_WINDOW_SECONDS"),
-        ({"LEAST_WINDOW_SECONDS": "1"}, "SETTLE_SECONDS"),
+        ({"MIN_WINDOW_SECONDS": "20", "MAX_WINDOW_SECONDS": "10"}, "MAX_WINDOW_SECONDS"),
+        ({"MIN_WINDOW_SECONDS": "1"}, "SETTLE_SECONDS"),
     ],
 )
 def test_thresholds_that_contradict_each_other_are_refused(
@@ -155,13 +155,13 @@ def test_switches_are_on_or_off_in_any_case() -> None:
         "PATTERN_ENGINE_TWO_PEOPLE": "On",
         "PATTERN_ENGINE_ALLOW_DESTRUCTIVE": "OFF",
         "PATTERN_ENGINE_COOLDOWN_SECONDS": "0",
-        "PATTERN_ENGINE_MOST_ROWS": "7",
+        "PATTERN_ENGINE_MAX_ROWS": "7",
     }
     found = settings.from_environment({**COMPLETE, **given}).thresholds
     assert found == Thresholds(
-        two_people=True, allow_destructive=False, cooldown_seconds=0.0, most_rows=7
+        two_people=True, allow_destructive=False, cooldown_seconds=0.0, max_rows=7
     )
-    assert (type(found.cooldown_seconds), type(found.most_rows)) == (float, int)
+    assert (type(found.cooldown_seconds), type(found.max_rows)) == (float, int)
 
 
 def test_the_time_zones_are_loaded_only_when_asked_for() -> None:

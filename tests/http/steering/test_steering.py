@@ -12,9 +12,6 @@ from pattern_engine.grouping.v1 import normalizing
 from pattern_engine.grouping.v2 import expression as v2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
     from tests.http.conftest import Load, Wire
 
 KEPT = "22222222-2222-4222-8222-222222222222"
@@ -193,35 +190,6 @@ def test_a_body_that_does_not_fit_is_refused(
     assert answer.status_code == 422
     assert told in answer.get_json()["error"]["message"]
     assert wire.names == []
-
-
-DECISIONS = {
-    "PL001": (403, "forbidden"),
-    "PL002": (404, "unknown_pattern"),
-    "PL016": (409, "two_live_fixes"),
-    "PL017": (409, "kept_separate"),
-    "PL018": (404, "unknown_merge"),
-    "PL020": (409, "pattern_merged"),
-    "PL021": (409, "not_undoable"),
-    "PL022": (422, "invalid_choice"),
-    "40P01": (503, "transaction_conflict"),
-}
-
-
-@pytest.mark.parametrize(("code", "expected"), DECISIONS.items(), ids=DECISIONS.keys())
-def test_the_database_decides(
-    load: Load,
-    wire: Wire,
-    person: dict[str, str],
-    refusal: Callable[..., httpx.Response],
-    *,
-    code: str,
-    expected: tuple[int, str],
-) -> None:
-    """Each refusal of the database has a status and a code of its own."""
-    wire.replies["merge_patterns_v1"] = refusal(code, "no", "Do this instead.")
-    answer = load("merge").post("/", json={"pattern_ids": [KEPT, GONE]}, headers=person)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == expected
 
 
 # Splitting: the new pattern gets an expression that its messages match.

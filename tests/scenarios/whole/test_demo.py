@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 USELESS_FIX = """
 import sys
 from pattern_engine.cli import main
-from pattern_engine.demo import sample, story
+from pattern_engine.demo import history, story
 story.FIX = story.FIX.replace("WHERE", "WHERE id = 99 AND")
-sample.log_rows = list
+history.log_rows = list
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -27,7 +27,7 @@ from pattern_engine.fixes.api_call.connection import (
 from pattern_engine.fixes.api_call.request import UnsendableError, built, plan
 from pattern_engine.fixes.api_call.response import shown_body, without_secrets
 from pattern_engine.fixes.execution import Outcome
-from pattern_engine.fixes.retries import pauses
+from pattern_engine.fixes.retries import PAUSES_SECONDS
 from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class _Tries:
         Raises:
             NotSentError, LostError, StoppedError, _RedirectError: as the last try ended.
         """
-        for _, pause in zip(range(self._max_retries), pauses(), strict=False):
+        for pause in PAUSES_SECONDS[: self._max_retries]:
             try:
                 answer = self._follow()
             except NotSentError as problem:

@@ -18,7 +18,7 @@ from typing import Final
 from pattern_engine.grouping.v2.marks import WILDCARD
 from pattern_engine.grouping.v2.vocabulary import NOT_A_NAME, NOUNS
 
-__all__ = ["Index", "alike", "joined", "leaf_of", "wider_templates"]
+__all__ = ["joined", "leaf_of", "wider_templates"]
 
 #: Literal words that two templates must share.
 MIN_LITERALS: Final = 3
@@ -40,22 +40,6 @@ def leaf_of(template: str) -> str:
     return f"{template.count(' ') + 1} {first[:60]}"
 
 
-def alike(one: str, other: str) -> bool:
-    """Tell whether two templates differ in one word, variable in one and free in the other."""
-    left, right = one.split(" "), other.split(" ")
-    if len(left) != len(right):
-        return False
-    pairs = enumerate(zip(left, right, strict=True))
-    differing = [place for place, (one_word, other_word) in pairs if one_word != other_word]
-    if len(differing) != 1:
-        return False
-    place = differing[0]
-    return any(
-        _literals(words) > MIN_LITERALS and _wide(words, place) == others[place]
-        for words, others in ((left, right), (right, left))
-    )
-
-
 def joined(templates: Iterable[str]) -> dict[str, str]:
     """Return template → its pattern's template: of those joined, that with the most variables."""
     leaves: defaultdict[str, list[str]] = defaultdict(list)
@@ -67,34 +51,8 @@ def joined(templates: Iterable[str]) -> dict[str, str]:
     return root
 
 
-class Index:
-    """The templates that are known, by leaf: what the database keeps, in memory."""
-
-    def __init__(self) -> None:
-        self._leaves: defaultdict[str, list[str]] = defaultdict(list)
-
-    def find(self, leaf: str) -> list[str]:
-        """Return the templates of a leaf: the candidates to be alike."""
-        return list(self._leaves.get(leaf, ()))
-
-    def add(self, template: str) -> list[str]:
-        """Add a template and return those it is alike to, which it makes one pattern with."""
-        leaf = leaf_of(template)
-        near = [known for known in self._leaves.get(leaf, ()) if alike(known, template)]
-        if template not in self._leaves[leaf]:
-            self._leaves[leaf].append(template)
-        return near
-
-    def patterns(self) -> dict[str, str]:
-        """Return template → the template of its pattern (see `joined`)."""
-        root: dict[str, str] = {}
-        for templates in self._leaves.values():
-            root |= _components(templates)
-        return root
-
-
 def _components(templates: list[str]) -> dict[str, str]:
-    """Return the components of `alike`, each named by its template with the most variables."""
+    """Return what is alike together, each named by its template with the most variables."""
     root = {template: template for template in templates}
     if len(templates) < 2 or "\n" in templates[0]:
         return root

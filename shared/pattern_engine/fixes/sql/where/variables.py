@@ -16,7 +16,7 @@ __all__ = ["Variables"]
 Node = Any
 
 #: Rows tried before a condition is taken to hold for all: the first few refute what people write.
-_MOST_ROWS: Final = 2_048
+_MAX_ROWS: Final = 2_048
 #: Values from outside the row that may be true or false; more than these are taken to be the worst.
 _MOST_OUTSIDE: Final = 6
 
@@ -48,7 +48,7 @@ class Variables:
     def _refuted(self, formula: Formula, outside: Values) -> bool:
         if not self.terms and not self.choices:
             return formula(outside) is False
-        rows = islice(self._rows(), _MOST_ROWS)
+        rows = islice(self._rows(), _MAX_ROWS)
         return any(formula({**outside, **row}) is not True for row in rows)
 
     def _rows(self) -> Iterator[dict[Key, Any]]:

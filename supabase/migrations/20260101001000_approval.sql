@@ -409,7 +409,7 @@ $$;
 comment on function ops.note_preview_v1 is
   'Stores dry-run and replay of an open proposal, with rows scrubbed. For the engine alone; answers the proposal.';
 
-create function ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer) returns jsonb
+create function ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) returns jsonb
 language sql
 stable
 set search_path = ''
@@ -420,24 +420,27 @@ as $$
       logs.id, left(logs.message, 65536) as message, logs.source, logs.log_level, logs.created_at, logs.written_by,
       case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end as error_data,
       logs.environment, logs.release, true as learned,
-      (
-        select count(*)
-        from (
-          select from ops.system_logs as others
-          where others.log_level = 'error'
-            and others.created_at between logs.created_at - interval '5 minutes' and logs.created_at
-          limit 10000
-        ) as recent
-      ) as recent_errors,
-      (
-        select count(*)
-        from (
-          select from ops.pattern_incidents as others
-          where others.pattern_id = incidents.pattern_id
-            and others.occurred_at between incidents.occurred_at - interval '5 minutes' and incidents.occurred_at
-          limit 10000
-        ) as recent
-      ) as recent_errors_of_pattern
+      ops_internal.load_part(
+        (
+          select count(*)
+          from (
+            select from ops.system_logs as others
+            where others.log_level = 'error'
+              and others.created_at between logs.created_at - interval '5 minutes' and logs.created_at
+            limit 10000
+          ) as recent
+        ),
+        (
+          select count(*)
+          from (
+            select from ops.pattern_incidents as others
+            where others.pattern_id = incidents.pattern_id
+              and others.occurred_at between incidents.occurred_at - interval '5 minutes' and incidents.occurred_at
+            limit 10000
+          ) as recent
+        ),
+        p_policy
+      ) as load
     from ops.pattern_incidents as incidents
     inner join ops.system_logs as logs on logs.id = incidents.system_log_id
     where incidents.pattern_id = p_pattern_id
@@ -447,7 +450,7 @@ as $$
 $$;
 
 comment on function ops.incidents_for_replay_v1 is
-  'The latest errors of a pattern that are still in the log, newest first, each with how many errors the five minutes before it held, in all and of the pattern. For the engine.';
+  'The latest errors of a pattern that are still in the log, newest first, each with what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 create function ops_internal.decide_fix(
   p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean

@@ -1,0 +1,71 @@
+"""What travels to the database of an error that is to be counted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pattern_engine import grouping
+from pattern_engine.grouping.v2.expression import expression
+from pattern_engine.learning import classification, features
+from pattern_engine.text import scrubbing
+
+if TYPE_CHECKING:
+    from pattern_engine.database.records import ErrorRecord
+    from pattern_engine.learning.sightings import Sighting
+
+MAX_SAMPLE = 1024
+"""Characters of its first message that a pattern keeps as a sample."""
+_SCRUBBED = re.compile(r"\[[a-z0-9_ ]+\]")
+
+
+def record(sighting: Sighting, explained: set[str] | None = None) -> ErrorRecord:
+    """Return an error as it is counted in a batch: the first of each signature is complete.
+
+    `explained` holds the signatures of the errors before it, and gets its own.
+    """
+    signature = sighting.group.signature
+    if explained is None or signature not in explained:
+        complete_record = complete(sighting)
+        if explained is not None:
+            explained.add(signature)
+        return complete_record
+    return keys(sighting)
+
+
+def keys(sighting: Sighting) -> ErrorRecord:
+    """Return what counts an error whose signature the database has."""
+    return {
+        "signature": sighting.group.signature,
+        "older": list(sighting.older),
+        "system_log_id": sighting.system_log_id,
+        "claimed_by": sighting.claimed_by,
+        # Only a person's word is compared with the row; the engine need not send it again.
+        "error_message": sighting.message if sighting.claimed_by else None,
+    }
+
+
+def complete(sighting: Sighting) -> ErrorRecord:
+    """Return what counts an error, or makes its pattern; nothing secret is stored in one.
+
+    Signatures are digests of the template as it is, so they agree with those of other messages.
+    """
+    group, message = sighting.group, sighting.message
+    wider = list(grouping.wider_signatures(group.template)) if group.leaf else []
+    template = scrubbing.scrub(group.template)
+    if template != group.template:
+        # What was taken out may be anything.
+        group = group._replace(template=_SCRUBBED.sub("<*>", template))
+    return {
+        **keys(sighting),
+        "algorithm": group.algorithm,
+        "template": template,
+        "leaf": group.leaf or None,
+        "wider": wider,
+        "pattern_type": classification.classify(message),
+        "error_message_pattern": expression(group),
+        "error_source": sighting.source,
+        "severity": classification.severity(message, sighting.severity),
+        "features": features.extract(message, sighting.source, sighting.severity).as_dict(),
+        "sample": scrubbing.scrub(message[: 2 * MAX_SAMPLE])[:MAX_SAMPLE],
+    }
