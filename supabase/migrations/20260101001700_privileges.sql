@@ -62,7 +62,7 @@ grant usage on sequence
   ops.pattern_incidents_id_seq, ops.roman_events_id_seq
 to service_role;
 
--- Functions: the pairs that people may call, the engine too, ...
+-- Functions: first the pairs that people may call, and the engine too.
 
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
@@ -85,12 +85,12 @@ grant execute on function
   ops_internal.undo_merge, ops_internal.undo_split
 to authenticated, service_role;
 
--- ... what policies and functions ask about their caller, ...
+-- What policies and functions ask about their caller.
 
 grant execute on function ops_internal.caller_role, ops_internal.is_engine, ops_internal.require_role
 to authenticated, service_role;
 
--- ... what the engine's functions of `ops` call with the rights of service_role, ...
+-- What the engine's functions of `ops` call with the rights of service_role.
 
 grant execute on function
   ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.backoff, ops_internal.brake,
@@ -107,7 +107,7 @@ grant execute on function
 to service_role;
 grant execute on function fix.execute, fix.rehearse to service_role;
 
--- ... and what a running SQL fix needs.
+-- What a running SQL fix needs.
 
 grant execute on function
   fix.touched_rows, fix.belongings, fix.rows_after, ops_internal.pinned_fix, ops_internal.proposed_fix
