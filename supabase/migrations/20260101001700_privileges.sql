@@ -11,8 +11,9 @@
 -- 3. PUBLIC and anon have nothing but ops.ping_v1.
 --
 -- PostgreSQL gives PUBLIC the right to execute each new function. `alter default privileges` takes that back for all schemas
--- of a database or for none, and all schemas would include those of the project that we are a guest in. So whoever adds a
--- function in a later migration ends that migration with the same `revoke … on all functions` and grants by name again.
+-- of a database or for none, and all schemas would include those of the project that we are a guest in. So a function that
+-- is added before the first release is granted here, and a migration after it that adds one revokes all on that function
+-- from public, anon, authenticated and service_role before it grants it.
 
 revoke all on schema ops, ops_internal, fix from public, anon, authenticated, service_role;
 revoke all on all tables in schema ops, ops_internal from public, anon, authenticated, service_role;
