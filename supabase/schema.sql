@@ -21,7 +21,7 @@ CREATE FUNCTION fix.belongings() RETURNS text
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION fix.belongings() IS 'Everything that ops_fixer owns, temporary objects included, and the state of its functions: fix.execute, unchanged.';
+COMMENT ON FUNCTION fix.belongings() IS 'Everything that ops_fixer owns, temporary objects included, and the version of each of its functions. fix.run compares it before and after a script, which may change none of it.';
 
 CREATE FUNCTION fix.execute(p_application_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -97,7 +97,7 @@ CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Has a pattern''s live fix fire for signatures that came after its approval. For an ops_admin in person.';
+COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
 
 CREATE FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text DEFAULT 'live'::text, p_two_people boolean DEFAULT false) RETURNS jsonb
     LANGUAGE sql
@@ -118,7 +118,7 @@ CREATE FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text DEFAULT 
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) IS 'Switches a pattern''s fix off. For an ops_operator or ops_admin in person; a new version needs a new approval.';
+COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) IS 'Disables a pattern''s fix for good: to use a fix again takes a new approval. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text DEFAULT NULL::text, p_two_people boolean DEFAULT false) RETURNS jsonb
     LANGUAGE sql
@@ -238,7 +238,7 @@ CREATE FUNCTION ops.ping_v1() RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.ping_v1() IS 'Answers 1: the database is in reach.';
+COMMENT ON FUNCTION ops.ping_v1() IS 'Answers 1, which shows that the database can be reached.';
 
 CREATE FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) RETURNS jsonb
     LANGUAGE sql
@@ -406,7 +406,7 @@ CREATE FUNCTION ops.undo_merge_v1(p_merge_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) IS 'Undoes a merge, by whomever: both patterns get back what was theirs, and evidence never joins them again. For an ops_operator or ops_admin in person.';
+COMMENT ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) IS 'Undoes a merge, whether evidence or a person made it: both patterns get back what was theirs, and evidence never joins them again. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.undo_split_v1(p_split_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -645,7 +645,7 @@ CREATE TABLE ops.grouping_rules (
     CONSTRAINT grouping_rules_priority_in_bounds CHECK (((priority >= 0) AND (priority <= 1000000)))
 );
 
-COMMENT ON TABLE ops.grouping_rules IS 'Rules of the operators: an error that matches goes to the pattern of the rules fingerprint. A rule applies to errors that are learned after it was saved.';
+COMMENT ON TABLE ops.grouping_rules IS 'Rules of the operators: an error that matches goes to the pattern of the fingerprint of the rule. A rule applies to errors that are learned after it was saved.';
 
 COMMENT ON COLUMN ops.grouping_rules.id IS 'Order of creation.';
 
@@ -676,7 +676,7 @@ CREATE FUNCTION ops_internal.checked_rule(p_rule jsonb) RETURNS ops.grouping_rul
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.checked_rule(p_rule jsonb) IS 'A rule as it is stored, without the columns that are not its author''s. Raises PL019. That RE2 takes the expression, the engine checks.';
+COMMENT ON FUNCTION ops_internal.checked_rule(p_rule jsonb) IS 'A rule as it is stored, without the columns that its author may not set. Raises PL019. The engine checks whether RE2 accepts the expression.';
 
 CREATE TABLE ops.pattern_claims (
     application_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -862,7 +862,7 @@ CREATE FUNCTION ops_internal.current_pause() RETURNS ops.fix_pauses
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.current_pause() IS 'The pause that holds now, of several the one that holds longest; null without one.';
+COMMENT ON FUNCTION ops_internal.current_pause() IS 'The pause that holds now; of several, the one that ends last; null without one.';
 
 CREATE FUNCTION ops_internal.dead_claims() RETURNS SETOF ops.pattern_claims
     LANGUAGE sql STABLE
@@ -929,7 +929,7 @@ CREATE FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) RETUR
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) IS 'Fingerprints of the rules that get what this one no longer takes.';
+COMMENT ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) IS 'Fingerprints of the enabled rules that are tried after this one: they get the errors that it no longer takes.';
 
 CREATE FUNCTION ops_internal.firing_patterns(p_seconds double precision) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -1253,7 +1253,7 @@ CREATE FUNCTION ops_internal.is_own_source(p_source text) RETURNS boolean
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.is_own_source(p_source text) IS 'Whether a log row was written by the engine itself, which never learns from itself.';
+COMMENT ON FUNCTION ops_internal.is_own_source(p_source text) IS 'Whether a log row was written by the engine, which does not learn from its own rows.';
 
 CREATE FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1654,7 +1654,7 @@ CREATE FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) RETURNS js
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) IS 'What a merge or a split changes of a pattern: counts, times, status, first signature and expression.';
+COMMENT ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) IS 'The columns of a pattern that a merge or a split changes, so that it can be undone: counts, times, status, first signature and expression.';
 
 CREATE FUNCTION ops_internal.reopen_pattern(p_pattern_id uuid, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1734,7 +1734,7 @@ CREATE FUNCTION ops_internal.require_policy(p_policy jsonb) RETURNS void
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.require_policy(p_policy jsonb) IS 'Raises PL022 unless all thresholds are there: what is missed only when a run is to be judged, is missed too late.';
+COMMENT ON FUNCTION ops_internal.require_policy(p_policy jsonb) IS 'Raises PL022 unless all thresholds are there, so that none is found missing only when a run is judged.';
 
 CREATE FUNCTION ops_internal.require_proposal(p_proposal_id uuid) RETURNS ops.fix_proposals
     LANGUAGE plpgsql
@@ -2018,7 +2018,7 @@ CREATE FUNCTION ops_internal.touch_updated_at() RETURNS trigger
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.touch_updated_at() IS 'Keeps updated_at.';
+COMMENT ON FUNCTION ops_internal.touch_updated_at() IS 'Sets updated_at to the time of the change.';
 
 CREATE FUNCTION ops_internal.trusted_writers(p_parameters jsonb) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE

@@ -518,7 +518,7 @@ begin
   fix.sample_table := p_fix ->> 'sample_table';
   fix.sample_script := p_fix ->> 'sample_script';
   fix.parameters := parameters;
-  -- Inside Postgres the login role's time-out is the ceiling.
+  -- A SQL fix cannot run longer than the statement time-out of the role that PostgREST logs in as.
   fix.timeout_ms := ops_internal.limit_parameter(
     parameters, 'timeout_ms', 5000, 1, case when fix.fix_type = 'sql' then 8000 else 60000 end
   );

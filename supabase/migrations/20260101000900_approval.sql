@@ -132,7 +132,7 @@ language sql set search_path = ''
 as $$ select ops_internal.disable_pattern(p_pattern_id, p_reason) $$;
 
 comment on function ops.disable_pattern_v1 is
-  'Switches a pattern''s fix off. For an ops_operator or ops_admin in person; a new version needs a new approval.';
+  'Disables a pattern''s fix for good: to use a fix again takes a new approval. For an ops_operator or ops_admin in person.';
 
 create table ops.fix_proposals (
   id bigserial primary key,

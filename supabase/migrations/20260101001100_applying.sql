@@ -62,7 +62,7 @@ begin
         jsonb_build_object(
           'log', case when logs.id is not null then jsonb_build_object(
             'id', logs.id,
-            -- One character more than any request can hold: a longer message equals none.
+            -- One character more than a request can hold, so that a message that is cut off here equals none of a request.
             'message', left(logs.message, 65537),
             'source', logs.source,
             'user_id', logs.user_id,
@@ -330,7 +330,7 @@ as $$
 $$;
 
 comment on function fix.belongings is
-  'Everything that ops_fixer owns, temporary objects included, and the state of its functions: fix.execute, unchanged.';
+  'Everything that ops_fixer owns, temporary objects included, and the version of each of its functions. fix.run compares it before and after a script, which may change none of it.';
 
 create function fix.rows_after(p_table text, p_before jsonb) returns jsonb
 language plpgsql

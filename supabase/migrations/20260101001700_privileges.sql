@@ -11,8 +11,9 @@
 -- 3. PUBLIC and anon have nothing but ops.ping_v1.
 --
 -- PostgreSQL gives PUBLIC the right to execute each new function. `alter default privileges` takes that back for all schemas
--- of a database or for none, and all schemas would include those of the project that we are a guest in. So whoever adds a
--- function in a later migration ends that migration with the same `revoke … on all functions` and grants by name again.
+-- of a database or for none, and all schemas would include those of the project that we are a guest in. So a function that
+-- is added before the first release is granted here, and a migration after it that adds one revokes all on that function
+-- from public, anon, authenticated and service_role before it grants it.
 
 revoke all on schema ops, ops_internal, fix from public, anon, authenticated, service_role;
 revoke all on all tables in schema ops, ops_internal from public, anon, authenticated, service_role;
@@ -62,7 +63,7 @@ grant usage on sequence
   ops.pattern_incidents_id_seq, ops.roman_events_id_seq
 to service_role;
 
--- Functions: the pairs that people may call, the engine too, ...
+-- Functions: first the pairs that people may call, and the engine too.
 
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
@@ -85,12 +86,12 @@ grant execute on function
   ops_internal.undo_merge, ops_internal.undo_split
 to authenticated, service_role;
 
--- ... what policies and functions ask about their caller, ...
+-- What policies and functions ask about their caller.
 
 grant execute on function ops_internal.caller_role, ops_internal.is_engine, ops_internal.require_role
 to authenticated, service_role;
 
--- ... what the engine's functions of `ops` call with the rights of service_role, ...
+-- What the engine's functions of `ops` call with the rights of service_role.
 
 grant execute on function
   ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.backoff, ops_internal.brake,
@@ -107,7 +108,7 @@ grant execute on function
 to service_role;
 grant execute on function fix.execute, fix.rehearse to service_role;
 
--- ... and what a running SQL fix needs.
+-- What a running SQL fix needs.
 
 grant execute on function
   fix.touched_rows, fix.belongings, fix.rows_after, ops_internal.pinned_fix, ops_internal.proposed_fix

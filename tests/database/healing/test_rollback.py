@@ -99,7 +99,7 @@ def test_a_run_is_taken_back_once(
 def test_what_took_a_run_back_is_not_taken_back(desk: Desk, operator: Person, run: Run) -> None:
     """PL021: it is on record beside the runs, and somebody will take it for one."""
     undone = desk.roll_back(run.application_id, operator)
-    with pytest.raises(NotUndoable, match="took another one back itself"):
+    with pytest.raises(NotUndoable, match="is itself the undoing of another run"):
         desk.roll_back(str(undone.application_id), operator)
 
 

@@ -90,7 +90,7 @@ def test_without_traffic_nothing_is_proved(
         outcomes.traffic(source, 5)
     assert outcomes.judge(pattern_id) == 1
     assert outcomes.of(run)["outcome"] == "inconclusive"
-    assert "no traffic" in outcomes.of(run)["reason"]
+    assert "logged nothing" in outcomes.of(run)["reason"]
     assert (_pattern(engine, pattern_id)["success_rate"], outcomes.judge(pattern_id)) == (0, 0)
 
 
