@@ -39,7 +39,7 @@ CREATE FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) RETURNS jsonb
 
 ALTER FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) OWNER TO ops_fixer;
 
-COMMENT ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) IS 'Runs the script of one proposal as ops_fixer, as fix.execute would, and always raises at the end: PL025, with what it touched as the detail.';
+COMMENT ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) IS 'Runs the script of one proposal as ops_fixer, as fix.execute would, and undoes it. Answers what it touched, and the tables of which it changed or deleted every row that they had.';
 
 CREATE FUNCTION fix.rows_after(p_table text, p_before jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -781,7 +781,7 @@ COMMENT ON COLUMN ops.fix_proposals.based_on_version IS 'The latest version of t
 
 COMMENT ON COLUMN ops.fix_proposals.analysis IS 'What the script does, as its static analysis says.';
 
-COMMENT ON COLUMN ops.fix_proposals.dry_run IS 'SQL: the rows by table that a real run touched, which was undone. Other types: a plan of what would be called.';
+COMMENT ON COLUMN ops.fix_proposals.dry_run IS 'SQL: the rows by table that a real run touched, which was undone, and the tables of which it touched every row. Other types: a plan of what would be called.';
 
 COMMENT ON COLUMN ops.fix_proposals.replay IS 'A simulation over stored errors: which of them would have fired the fix, which not and why, and how many rows each run touches.';
 
@@ -1072,6 +1072,14 @@ CREATE FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verification
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) IS 'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
+
+CREATE FUNCTION ops_internal.has_unchanged_row(p_table text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET row_security TO 'off'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.has_unchanged_row(p_table text) IS 'Whether a table has a row that this transaction neither inserted nor updated; null where that cannot be read. Counts all rows, those too that policies hide from ops_fixer.';
 
 CREATE FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3235,6 +3243,9 @@ GRANT ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) TO service_ro
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;

@@ -367,6 +367,42 @@ $$;
 
 comment on function fix.rows_after is 'What became of these rows of a table, found by their primary key; null where it has none.';
 
+create function ops_internal.has_unchanged_row(p_table text) returns boolean
+language plpgsql
+security definer
+set search_path = ''
+-- A policy that would hide rows from the owner raises an error here instead, so that the answer is never about a part.
+set row_security = off
+as $$
+declare
+  class constant oid := (
+    select classes.oid
+    from pg_catalog.pg_class as classes
+    inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
+    where p_table = format('%I.%I', namespaces.nspname, classes.relname) and classes.relkind = 'r'
+  );
+  -- A transaction locks its own id and those of its subtransactions. Each trigger that catches errors has a subtransaction.
+  own_ids constant xid [] := array(
+    select locks.transactionid
+    from pg_catalog.pg_locks as locks
+    where locks.locktype = 'transactionid' and locks.mode = 'ExclusiveLock' and locks.pid = pg_backend_pid()
+  );
+  answer boolean;
+begin
+  if class is not null then
+    -- It reads up to the first row that this transaction did not write, which is little more than what the transaction wrote.
+    execute format('select exists (select from only %s as stored where stored.xmin <> all ($1))', class::regclass)
+    into answer using own_ids;
+  end if;
+  return answer;
+exception when others then
+  return null;  -- For example, the table belongs to another owner, who did not let this one read it.
+end
+$$;
+
+comment on function ops_internal.has_unchanged_row is
+  'Whether a table has a row that this transaction neither inserted nor updated; null where that cannot be read. Counts all rows, those too that policies hide from ops_fixer.';
+
 create function fix.run(
   p_script text, p_parameters jsonb, p_error jsonb, p_max_rows integer, p_sample_table text, p_sample_script text
 ) returns jsonb
@@ -466,19 +502,39 @@ set search_path = ''
 as $$
 declare
   proposed record;
+  outcome jsonb;
+  whole_tables text [];
 begin
   select * into proposed from ops_internal.proposed_fix(p_proposal_id);
-  raise exception using
-    errcode = 'PL025',
-    message = 'the rehearsal is over; nothing of it is kept',
-    detail = fix.run(
+  begin
+    outcome := fix.run(
       proposed.script, proposed.parameters, p_error, null, proposed.sample_table, proposed.sample_script
-    )::text;
+    );
+    whole_tables := array(
+      select tables.name
+      from jsonb_object_keys(outcome -> 'tables') as tables (name)
+      where not ops_internal.has_unchanged_row(tables.name)
+      order by tables.name
+    );
+    -- This undoes the run. Variables keep their values.
+    raise exception using errcode = 'PL025', message = 'the rehearsal is over; nothing of it is kept';
+  exception when sqlstate 'PL025' then
+    if whole_tables is null then
+      raise;  -- It was not raised here, but by a trigger of the application.
+    end if;
+  end;
+  -- Every row is unchanged again, so a table without an unchanged row was empty before the run.
+  return outcome || jsonb_build_object('whole_tables', array(
+    select tables.name
+    from unnest(whole_tables) with ordinality as tables (name, place)
+    where ops_internal.has_unchanged_row(tables.name)
+    order by tables.place
+  ));
 end
 $$;
 
 comment on function fix.rehearse is
-  'Runs the script of one proposal as ops_fixer, as fix.execute would, and always raises at the end: PL025, with what it touched as the detail.';
+  'Runs the script of one proposal as ops_fixer, as fix.execute would, and undoes it. Answers what it touched, and the tables of which it changed or deleted every row that they had.';
 
 -- Claims: of many workers, one gets an error.
 

@@ -111,7 +111,8 @@ grant execute on function fix.execute, fix.rehearse to service_role;
 -- What a running SQL fix needs.
 
 grant execute on function
-  fix.touched_rows, fix.belongings, fix.rows_after, ops_internal.pinned_fix, ops_internal.proposed_fix
+  fix.touched_rows, fix.belongings, fix.rows_after, ops_internal.has_unchanged_row, ops_internal.pinned_fix,
+  ops_internal.proposed_fix
 to ops_fixer;
 
 -- ops_fixer owns the functions that run scripts, so that a script has the rights of ops_fixer and no others. To give a
