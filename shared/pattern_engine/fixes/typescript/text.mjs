@@ -1,0 +1,169 @@
+// What a script writes out: which name is a global, which value a constant stands for, and which text
+// an expression is made of. Nothing is computed: a call is not known, whatever it is given.
+
+import { FORBIDDEN_MEMBERS } from "./globals.mjs";
+import { bare } from "./places.mjs";
+
+const MAX_CHARACTERS = 65_536;
+const MAX_PARTS = 1_000;
+/** Methods that put a text together; the last argument is a piece of it. */
+const BUILDERS = new Set(["join", "concat", "replace", "replaceAll"]);
+/** Functions that make a text which cannot be read in what they are given. */
+const DECODERS = new Set(["atob", "decodeURIComponent", "fromCharCode", "fromCodePoint"]);
+/** Names that a piece of text could be a piece of. */
+const SPELLED = [...FORBIDDEN_MEMBERS].filter((name) => !name.startsWith("__"));
+
+/** Reads the names and texts of one script. `of` is the map from references to bindings of `resolve`. */
+export class Texts {
+  #of;
+  #parts = new Map();
+
+  constructor(of) {
+    this.#of = of;
+  }
+
+  /** What a name is bound to; undefined for a global. */
+  binding(node) {
+    return this.#of.get(node) ?? undefined;
+  }
+
+  /** Whether an identifier stands for a value: it is no member, key or label. */
+  isName(node) {
+    return this.#of.has(node);
+  }
+
+  isGlobal(node, name) {
+    node = bare(node);
+    return node?.type === "Identifier" && this.#of.get(node) === null &&
+      (name === undefined || node.name === name);
+  }
+
+  /** Follows constants to the expression that they stand for. */
+  source(node) {
+    node = bare(node);
+    for (let hops = 0; hops < 20 && node?.type === "Identifier"; hops++) {
+      const value = this.binding(node)?.value;
+      if (!value) return node;
+      node = bare(value);
+    }
+    return node;
+  }
+
+  /** The whole text of an expression, or undefined where a part of it is not known. */
+  whole(node) {
+    const parts = this.parts(node);
+    return parts.length === 1 && typeof parts[0] === "string" ? parts[0] : undefined;
+  }
+
+  /** What a text begins with, and whether that is all of it. */
+  beginning(node) {
+    const [first] = this.parts(node);
+    return { text: typeof first === "string" ? first : "", whole: this.whole(node) !== undefined };
+  }
+
+  /** The pieces of a text in their order: strings, and null for each one that is not known. */
+  parts(node) {
+    node = bare(node);
+    if (!node) return [null];
+    if (!this.#parts.has(node)) {
+      this.#parts.set(node, [null]); // What needs itself is not known.
+      this.#parts.set(node, merged(this.#partsOf(node)));
+    }
+    return this.#parts.get(node);
+  }
+
+  #partsOf(node) {
+    switch (node.type) {
+      case "Literal":
+        return [node.regex ? null : String(node.value)];
+      case "TemplateLiteral":
+        return node.quasis.flatMap(({ cooked }, i) => [
+          cooked ?? "",
+          ...(i < node.expressions.length ? this.parts(node.expressions[i]) : []),
+        ]);
+      case "BinaryExpression":
+        return node.operator === "+"
+          ? [...this.parts(node.left), ...this.parts(node.right)]
+          : [null];
+      case "Identifier":
+        return this.parts(this.binding(node)?.value);
+      case "MemberExpression":
+        return ["href", "origin"].includes(node.property.name)
+          ? [...this.parts(node.object), null]
+          : [null];
+      case "CallExpression":
+      case "NewExpression":
+        return [...this.#partsOfCall(node), null];
+      default:
+        return [null];
+    }
+  }
+
+  /** Whether a call makes a text out of an unreadable one that stands in the script. */
+  isHiding({ callee, arguments: given = [] }) {
+    const name = bare(callee).property?.name ?? bare(callee).name;
+    // One or two characters are a line's end, not a word.
+    const isWord = given.length > 2 || this.whole(given[0])?.length > 2;
+    return DECODERS.has(name) && isWord && given.every((one) => this.whole(one) !== undefined);
+  }
+
+  /** What the result of a call begins with. */
+  #partsOfCall({ callee, arguments: given }) {
+    callee = bare(callee);
+    if (["URL", "String", "btoa"].some((name) => this.isGlobal(callee, name))) {
+      const { text } = this.beginning(given[0]);
+      // With a base the first argument may be a path.
+      return this.parts(given[1] && !/^\s*[a-z][a-z0-9+.-]*:/i.test(text) ? given[1] : given[0]);
+    }
+    const isSame = callee.type === "MemberExpression" && !callee.computed &&
+      ["toString", "concat", "trim"].includes(callee.property.name);
+    return isSame ? this.parts(callee.object) : [];
+  }
+
+  /** Whether string operations make a key of pieces that a forbidden name could be made of. */
+  isSpelled(key) {
+    const node = this.source(key);
+    const isSum = node.type === "TemplateLiteral" ||
+      (node.type === "BinaryExpression" && node.operator === "+");
+    if (isSum) return this.#fits(this.parts(node));
+    if (node.type !== "CallExpression") return false;
+    const callee = bare(node.callee);
+    const name = callee.property?.name ?? callee.name;
+    if (callee.type !== "MemberExpression") return false;
+    if (BUILDERS.has(name)) return this.#fits(this.parts(node.arguments.at(-1)));
+    return this.#isWrittenOut(callee.object);
+  }
+
+  /** Whether there are strings, and each of them stands in a forbidden name. */
+  #fits(parts) {
+    const known = parts.filter((one) => one !== null);
+    return known.length > 0 &&
+      known.every((one) => SPELLED.some((name) => name.includes(one)));
+  }
+
+  /** Whether a chain of methods begins with a text or a list that stands in the script. */
+  #isWrittenOut(node) {
+    node = this.source(node);
+    while (node.type === "CallExpression" || node.type === "MemberExpression") {
+      node = this.source(node.callee ?? node.object);
+    }
+    return this.whole(node) !== undefined ||
+      (node.type === "ArrayExpression" &&
+        node.elements.every((one) => this.whole(one) !== undefined));
+  }
+}
+
+/** Joins strings that follow one another; what is too long is not known. */
+function merged(parts) {
+  const result = [];
+  for (const part of parts) {
+    if (typeof part === "string" && typeof result.at(-1) === "string") {
+      result.push(result.pop() + part);
+    } else if (part !== null || result.at(-1) !== null) {
+      result.push(part);
+    }
+  }
+  const isLong = result.length > MAX_PARTS ||
+    result.some((one) => one?.length > MAX_CHARACTERS);
+  return isLong ? [null] : result;
+}
