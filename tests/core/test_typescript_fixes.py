@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.typescript_blind_scripts import BLIND_BENIGN, BLIND_HOSTILE
 from tests.typescript_scripts import BENIGN, HOSTS, MALICIOUS
 
 from pattern_engine import fixes
@@ -34,7 +35,13 @@ def test_a_script_that_reaches_beyond_its_parameters_is_refused(script: str, rul
     assert analysis.prepared_script == ""
 
 
-@pytest.mark.parametrize("script", BENIGN)
+@pytest.mark.parametrize("script", BLIND_HOSTILE)
+def test_a_hostile_script_that_was_not_written_for_these_rules_is_refused(script: str) -> None:
+    """The rules are not fitted to the scripts above."""
+    assert not analyse(script, PARAMETERS).accepted
+
+
+@pytest.mark.parametrize("script", [*BENIGN, *BLIND_BENIGN])
 def test_a_script_of_every_day_is_accepted_word_for_word(script: str) -> None:
     """An ordinary fix is accepted, and runs exactly as it was written."""
     analysis = analyse(script, PARAMETERS)

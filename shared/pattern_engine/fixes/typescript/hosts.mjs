@@ -7,7 +7,7 @@ const SECURE = new Set(["https:", "wss:"]);
  * Judges the known beginning of a URL: returns `{ host }` for people, and `problem`, or null.
  * `allowed` are the approval's hosts: "host" for port 443, or "host:port".
  */
-export function judge({ text, whole }, allowed) {
+export function judgeUrl({ text, whole }, allowed) {
   const start = text.trimStart().replace(/[\t\n\r]/g, "");
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(start)?.[0].toLowerCase();
   if (scheme && !SECURE.has(scheme)) {

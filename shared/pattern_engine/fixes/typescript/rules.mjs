@@ -1,7 +1,7 @@
 // The rules that a script is judged by. Each refusal has a stable name and says what to do instead.
 
 import { ALLOWED, BORROWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
-import { judge } from "./hosts.mjs";
+import { judgeUrl } from "./hosts.mjs";
 import { endless } from "./loops.mjs";
 import {
   bare,
@@ -18,7 +18,7 @@ import {
 } from "./places.mjs";
 import { isFunction, isWritten, resolve } from "./scopes.mjs";
 import { Texts } from "./text.mjs";
-import { nodes, Refusal, HOLE } from "./tree.mjs";
+import { HOLE, nodes, Refusal } from "./tree.mjs";
 
 /** Text of which these are all is a way to a forbidden member. */
 const TELLING = new Set(["constructor", "__proto__", "globalThis", "Deno.internal"]);
@@ -33,11 +33,8 @@ const HOLDERS = new Set(
 const ADDRESS = /^\s*(https?|wss?|ftp|file|data|blob|javascript):/i;
 
 /** Judges a tree: returns `refusals`, `operations`, `destructive` and `literals`. */
-export function judgeScript(tree, allowedHosts) {
-  const rules = new Rules(tree, allowedHosts);
-  rules.run();
-  const { refusals, operations, destructive, literals } = rules;
-  return { refusals, operations, destructive, literals };
+export function judge(tree, allowedHosts) {
+  return { ...new Rules(tree, allowedHosts) };
 }
 
 class Rules {
@@ -46,27 +43,20 @@ class Rules {
   destructive = [];
   /** Texts in the script that may be credentials: `text` and the `name` beside it. */
   literals = [];
-  #tree;
   #hosts;
-  #names;
   #texts;
   #usesNetwork;
 
   constructor(tree, allowedHosts) {
-    this.#tree = tree;
+    const { bindings, of } = resolve(tree);
+    const globals = [...of.keys()].filter((id) => of.get(id) === null);
     this.#hosts = allowedHosts;
-    this.#names = resolve(tree);
-    this.#texts = new Texts(this.#names.of);
-    this.#usesNetwork = this.#names.references.some((id) =>
-      this.#texts.isGlobal(id) && NETWORK.has(id.name)
-    );
-  }
-
-  run() {
-    for (const binding of this.#names.bindings) this.#binding(binding);
-    for (const id of this.#names.references) this.#reference(id);
-    this.#exports();
-    for (const node of nodes(this.#tree)) {
+    this.#texts = new Texts(of);
+    this.#usesNetwork = globals.some(({ name }) => NETWORK.has(name));
+    for (const binding of bindings) this.#binding(binding);
+    for (const id of globals) this.#global(id);
+    this.#exports(tree);
+    for (const node of nodes(tree)) {
       RULES[node.type]?.call(this, node);
       this.text(node);
     }
@@ -80,8 +70,8 @@ class Rules {
     if (RESERVED.has(name)) this.refuse("global", `${name} is no name for a thing of your own`, id);
   }
 
-  #reference(id) {
-    if (this.#names.of.get(id) !== null || id.name.startsWith(HOLE)) return;
+  #global(id) {
+    if (id.name.startsWith(HOLE)) return;
     if (!ALLOWED.has(id.name)) {
       this.refuse("global", `${id.name} is not allowed: ${insteadOf(id.name)}`, id);
     } else if (isWritten(id)) {
@@ -136,11 +126,9 @@ class Rules {
     if (this.#texts.isSpelled(property)) return this.#refuseSpelled(node);
     const base = this.#texts.source(node.object);
     const isOwn = base.type === "ObjectExpression" || base.type === "ArrayExpression";
-    const member = node.parent.type === "MemberExpression" && node.heldAs === "object"
-      ? node.parent
-      : null;
-    const isHandedOn = ["call", "apply", "bind"].includes(member?.property.name);
-    const isCode = !isOwn && (isCalled(node) || (isHandedOn && isCalled(member)));
+    const isHandedOn = node.heldAs === "object" &&
+      /^(call|apply|bind)$/.test(node.parent.property.name) && isCalled(node.parent);
+    const isCode = !isOwn && (isCalled(node) || isHandedOn);
     const isOfOthers = isFunction(base) || this.#isGlobalObject(base) || this.#isData(base);
     if (isCode && isOfOthers) {
       const advice = "what a computed key finds is not called: use a table of functions";
@@ -232,7 +220,7 @@ class Rules {
     const source = this.#texts.source(first);
     // A request was looked at where it is made.
     if (source.type === "NewExpression" && this.#texts.isGlobal(source.callee, "Request")) return;
-    const { host, problem } = judge(this.#texts.beginning(first), this.#hosts);
+    const { host, problem } = judgeUrl(this.#texts.beginning(first), this.#hosts);
     if (problem) this.refuse("host", problem, node);
     const method = /^(fetch|Request)$/.test(name) && this.#option(options, "method");
     const verb = (method || "GET").toUpperCase();
@@ -264,7 +252,7 @@ class Rules {
   }
 
   #judgeAddress(known, node) {
-    const { problem } = judge(known, this.#hosts);
+    const { problem } = judgeUrl(known, this.#hosts);
     if (problem) this.refuse("host", problem, node);
   }
 
@@ -298,8 +286,8 @@ class Rules {
   }
 
   /** A module that exports, but no function to run, would succeed by doing nothing. */
-  #exports() {
-    const given = this.#tree.body.filter(({ type, exportKind, declaration, specifiers }) =>
+  #exports({ body }) {
+    const given = body.filter(({ type, exportKind, declaration, specifiers }) =>
       type === "ExportDefaultDeclaration" ||
       (type === "ExportNamedDeclaration" && exportKind !== "type" &&
         (declaration ? declaration.type !== "EmptyStatement" : specifiers.length > 0))

@@ -40,8 +40,8 @@ class Scope {
 }
 
 /**
- * Resolves a tree. Returns `bindings`, `references` (identifiers that stand for values) and `of`, a
- * map from each reference to its binding, null for a global.
+ * Resolves a tree. Returns `bindings`, and `of`: a map from each identifier that stands for a value to
+ * its binding, null for a global.
  */
 export function resolve(tree) {
   const resolver = new Resolver();
@@ -65,7 +65,7 @@ class Resolver {
       of.set(id, binding);
       if (isWritten(id)) binding?.writes.push(id);
     }
-    return { bindings: this.#bindings, of, references: [...of.keys()] };
+    return { bindings: this.#bindings, of };
   }
 
   #declare(scope, id, init = null) {
@@ -159,7 +159,8 @@ class Resolver {
 function isName({ type, parent, heldAs }) {
   if (type !== "Identifier") return false;
   if (parent.type === "ExportSpecifier") {
-    return heldAs === "exported" || [parent, parent.parent].some((one) => one.exportKind === "type");
+    return heldAs === "exported" ||
+      [parent, parent.parent].some((one) => one.exportKind === "type");
   }
   return /^(Labeled|Break|Continue)Statement$/.test(parent.type) ||
     (!parent.computed && (heldAs === "key" || heldAs === "property"));

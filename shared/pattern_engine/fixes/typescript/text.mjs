@@ -110,7 +110,8 @@ export class Texts {
   /** What the result of a call begins with. */
   #partsOfCall({ callee, arguments: given }) {
     callee = bare(callee);
-    if (["URL", "String", "btoa"].some((name) => this.isGlobal(callee, name))) {
+    if (this.isGlobal(callee, "btoa")) return encoded(this.beginning(given[0]).text);
+    if (this.isGlobal(callee, "URL") || this.isGlobal(callee, "String")) {
       const { text } = this.beginning(given[0]);
       // With a base the first argument may be a path.
       return this.parts(given[1] && !/^\s*[a-z][a-z0-9+.-]*:/i.test(text) ? given[1] : given[0]);
@@ -152,6 +153,9 @@ export class Texts {
         node.elements.every((one) => this.whole(one) !== undefined));
   }
 }
+
+/** A text in base64, as credentials are written; none for one that has no such form. */
+const encoded = (text) => /^[\x00-\xff]*$/.test(text) ? [btoa(text)] : [];
 
 /** Joins strings that follow one another; what is too long is not known. */
 function merged(parts) {

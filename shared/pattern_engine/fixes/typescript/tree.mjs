@@ -245,7 +245,9 @@ class Reader {
 
   /** What is lost can only be words of the language: it names nothing and holds no text. */
   #check(start, end) {
-    const words = this.#text.slice(start, end).matchAll(/[^\s{}()[\];,.:?!=<>+\-*/%&|^~`$\uFEFF]+/g);
+    const words = this.#text.slice(start, end).matchAll(
+      /[^\s{}()[\];,.:?!=<>+\-*/%&|^~`$\uFEFF]+/g,
+    );
     for (const { 0: word, index } of words) {
       if (WORDS.has(word)) continue;
       throw new Refusal(
