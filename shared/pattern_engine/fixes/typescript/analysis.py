@@ -2,16 +2,13 @@
 
 The parser is the one that reads the script when it runs. Deno lends it to tests of lint plugins, so
 the analysis is such a test (`analyser.mjs`): the script is data to it, none of it runs, and
-comments such as `deno-lint-ignore` say nothing to it. From the tree, `tree.mjs` proves that it read
-every piece of the text; `scopes.mjs` tells the script's names from globals; `constants.mjs` knows
-what is put together of literals; `rules.mjs`, `loops.mjs` and `hosts.mjs` judge. What is not on a
-list (`globals.mjs`) is refused.
+comments such as `deno-lint-ignore` say nothing to it. `tree.mjs` proves that it read every piece of
+the text; `scopes.mjs` tells the script's names from globals; `text.mjs` knows what is written out;
+`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. Globals that are not listed (`globals.mjs`) are refused.
 
-Proxy and Reflect are refused although they are harmless by themselves: they do by a text what the
-rules refuse by name.
-
-The check is one of several brakes: the fix runs without permissions, without code from text, under
-limits of time, memory and output.
+A person learns here what a script does, and what it could not do anyway: it runs without permissions,
+without any way to make code of text, under limits of time, memory and output. What a key is when the
+script runs, or whether it ends, is therefore not worked out.
 """
 
 from __future__ import annotations
@@ -62,15 +59,11 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
     try:
         return _analysed(program, script, allowed)
     except _UnreadError as failure:
-        return _refused(failure.finding)
+        return _refused(Finding(*failure.args))
 
 
 class _UnreadError(Exception):
-    """The script was not read; why is told by `finding`."""
-
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(message)
-        self.finding = Finding(rule, message)
+    """The script was not read; the rule and the sentence that say why."""
 
 
 def _refused(finding: Finding) -> Analysis:

@@ -1,5 +1,7 @@
 // The kinds of nodes that a script may be made of, as Deno's lint plugins call them.
 
+const list = (text) => new Set(text.trim().split(/\s+/));
+
 /** Kinds of nodes, each with the properties that hold nodes. */
 const KINDS = `
   Program body;
@@ -13,7 +15,7 @@ const KINDS = `
   FunctionDeclaration id params body; ClassDeclaration id superClass body decorators;
   ClassBody body; StaticBlock body; MethodDefinition key value decorators;
   PropertyDefinition key value decorators; ExportDefaultDeclaration declaration;
-  ExportNamedDeclaration declaration specifiers source; ExportSpecifier local exported;
+  ExportNamedDeclaration declaration specifiers; ExportSpecifier local exported;
   TSEnumDeclaration id body; TSEnumBody members; TSEnumMember id initializer;
   TSParameterProperty parameter decorators;
   ArrayExpression elements; ArrowFunctionExpression params body; AssignmentExpression left right;
@@ -29,45 +31,39 @@ const KINDS = `
   ArrayPattern elements decorators; AssignmentPattern left right decorators;
   ObjectPattern properties decorators; RestElement argument decorators;
   Identifier decorators; Literal; MetaProperty; PrivateIdentifier; Super; TemplateElement;
-  ThisExpression;
+  ThisExpression
 `;
 export const KIND = new Map(
   KINDS.split(";").map((one) => one.trim().split(/\s+/)).map(([kind, ...held]) => [kind, held]),
 );
 /** Words of the language that may stand between the nodes. */
-export const WORDS = new Set(
-  `abstract as async await break case catch class const continue declare default delete do else enum
+export const WORDS = list(`
+  abstract as async await break case catch class const continue declare default delete do else enum
   export extends finally for from function get if implements in instanceof let new of override private
   protected public readonly return satisfies set static switch throw try type typeof using var void
-  while yield`.split(/\s+/),
-);
+  while yield
+`);
 
 /** Nodes whose whole text is theirs. */
-export const TOKENS = new Set(
-  "Identifier Literal MetaProperty PrivateIdentifier Super TemplateElement ThisExpression".split(
-    " ",
-  ),
+export const TOKENS = list(
+  "Identifier Literal MetaProperty PrivateIdentifier Super TemplateElement ThisExpression",
 );
 /** Properties that hold types: they are erased before the script runs. */
-export const TYPES =
-  "typeAnnotation returnType typeParameters typeArguments superTypeArguments implements"
-    .split(" ");
+export const TYPES = list(
+  "typeAnnotation returnType typeParameters typeArguments superTypeArguments implements",
+);
 /** Nodes that are erased as a whole. */
-export const ERASED = new Set([
-  "TSInterfaceDeclaration",
-  "TSTypeAliasDeclaration",
-  "TSDeclareFunction",
-  "TSIndexSignature",
-  "TSAbstractMethodDefinition",
-  "TSAbstractPropertyDefinition",
-  "TSEmptyBodyFunctionExpression",
-]);
+export const ERASED = list(`
+  TSInterfaceDeclaration TSTypeAliasDeclaration TSDeclareFunction TSIndexSignature
+  TSAbstractMethodDefinition TSAbstractPropertyDefinition TSEmptyBodyFunctionExpression
+`);
 /** Those that are erased after the word declare. */
 export const DECLARED = new Set(["VariableDeclaration", "TSEnumDeclaration"]);
 /** Properties that hold no nodes. */
-export const FACTS =
-  "name operator kind computed optional value raw regex bigint static generator async await delegate prefix shorthand method declare exportKind cooked abstract"
-    .split(" ");
+export const FACTS = list(`
+  name operator kind computed optional value raw regex bigint static generator async await delegate
+  prefix shorthand method declare exportKind cooked abstract
+`);
 /** Nodes with a list of statements. */
 export const LISTS = { Program: "body", BlockStatement: "body", SwitchCase: "consequent" };
 

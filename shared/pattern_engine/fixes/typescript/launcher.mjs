@@ -39,31 +39,24 @@ const succeed = (result) => {
 
 /** A result as JSON; what JSON leaves out in silence is refused. */
 function json(result) {
-  const check = (_key, value) => {
-    if (typeof value === "function" || typeof value === "symbol") {
-      throw new TypeError(`it holds a ${typeof value}`);
-    }
-    return value;
-  };
-  return stringify(result === undefined ? null : result, check);
+  return stringify(result === undefined ? null : result, (_key, value) => {
+    if (typeof value !== "function" && typeof value !== "symbol") return value;
+    throw new TypeError(`it holds a ${typeof value}`);
+  });
 }
 
 /** "TypeError: x is not a function (line 3)"; without the advice to run with more permissions. */
 function told(reason) {
   if (!(reason instanceof Error) && !(reason instanceof DOMException)) {
-    return `the script threw ${
-      typeof reason === "string" ? stringify(reason) : kind(reason)
-    }, not an error`;
+    const isShown = reason === null || typeof reason === "string";
+    const what = isShown ? stringify(reason) : `a value of type ${typeof reason}`;
+    return `the script threw ${what}, not an error`;
   }
   const line = /blob:[^\s)]*?:(\d+):\d+/.exec(String(reason.stack))?.[1];
   const { name, message, cause } = reason;
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   const text = `${name}: ${message}${why}`.replace(/, run again with.*$/s, "");
   return text + (line ? ` (line ${line})` : "");
-}
-
-function kind(value) {
-  return value === null ? "null" : `a value of type ${typeof value}`;
 }
 
 addEventListener("unhandledrejection", (event) => {

@@ -66,7 +66,7 @@ export function isPartOfText({ parent, heldAs }) {
 }
 
 export function isKey({ parent, heldAs }) {
-  return heldAs === "key" || heldAs === "source" ||
+  return heldAs === "key" ||
     (parent.type === "TSEnumMember" && heldAs === "id");
 }
 

@@ -1,6 +1,6 @@
 // The rules that a script is judged by. Each refusal has a stable name and says what to do instead.
 
-import { ALLOWED, BORROWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
+import { ALLOWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
 import { judgeUrl } from "./hosts.mjs";
 import { endless } from "./loops.mjs";
 import {
@@ -26,10 +26,8 @@ const TELLING = new Set(["constructor", "__proto__", "globalThis", "Deno.interna
 const CHANGING = new Set(["assign", "freeze", "seal", "preventExtensions"]);
 /** What is no function, where setTimeout is given one. */
 const TEXTS = new Set("Literal TemplateLiteral BinaryExpression SpreadElement".split(" "));
-/** What gives `this` a meaning of its own. */
-const HOLDERS = new Set(
-  "FunctionDeclaration FunctionExpression PropertyDefinition StaticBlock".split(" "),
-);
+/** What gives `this` a meaning. */
+const HOLDER = /^(FunctionDeclaration|FunctionExpression|PropertyDefinition|StaticBlock)$/;
 const ADDRESS = /^\s*(https?|wss?|ftp|file|data|blob|javascript):/i;
 
 /** Judges a tree: returns `refusals`, `operations`, `destructive` and `literals`. */
@@ -113,11 +111,9 @@ class Rules {
     if (name === "constructor") {
       return outer.property.name === "name" && outermost(outer).heldAs !== "callee";
     }
-    if (name !== "prototype" || !BORROWED.has(outer.property.name)) return false;
-    const call = outermost(outer).parent;
-    const isOwner = ["Object", "Array"].some((one) => this.#texts.isGlobal(node.object, one));
-    return isOwner && call.type === "MemberExpression" && !call.computed &&
-      call.property.name === "call" && isCalled(call);
+    const { parent: call } = outermost(outer);
+    return name === "prototype" && this.#isGlobalObject(node.object) &&
+      call.property?.name === "call" && !call.computed && isCalled(call);
   }
 
   /** A key that is known only when the script runs: x[key]. */
@@ -165,13 +161,11 @@ class Rules {
     if (isTaken && this.#texts.isSpelled(node.key)) this.#refuseSpelled(node);
   }
 
-  /** In a plain function, which a timer may call, `this` is the global object. */
+  /** In a plain function `this` is nothing that a fix needs. */
   thisExpression(node) {
     let holder = node.parent;
-    while (holder && !HOLDERS.has(holder.type)) holder = holder.parent;
-    const isOwn = holder && (/^(Property|Static)/.test(holder.type) ||
-      ["MethodDefinition", "Property"].includes(holder.parent.type));
-    if (isOwn) return;
+    while (holder && !HOLDER.test(holder.type)) holder = holder.parent;
+    if (/^(ClassBody|MethodDefinition|Property)$/.test(holder?.parent.type)) return;
     const advice = "this is only for members of your own classes and objects: name the object";
     this.refuse("this", advice, node);
   }
@@ -281,10 +275,6 @@ class Rules {
     if (reason) this.refuse("loop", reason, node);
   }
 
-  exported(node) {
-    if (node.source) this.refuse("import", "export from is not allowed: a fix is one file", node);
-  }
-
   /** A module that exports, but no function to run, would succeed by doing nothing. */
   #exports({ body }) {
     const given = body.filter(({ type, exportKind, declaration, specifiers }) =>
@@ -314,5 +304,4 @@ const RULES = {
   WhileStatement: own.loop,
   DoWhileStatement: own.loop,
   ForStatement: own.loop,
-  ExportNamedDeclaration: own.exported,
 };

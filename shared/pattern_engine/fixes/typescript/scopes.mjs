@@ -3,21 +3,6 @@
 
 import { children } from "./tree.mjs";
 
-/**
- * One name of the script: `id`, `init` (the value at its declaration, where it has one that is no part
- * of something else), and `writes` (identifiers that assign it later).
- */
-class Binding {
-  writes = [];
-  constructor(name, id, init) {
-    Object.assign(this, { name, id, init });
-  }
-  /** The only value that it ever has, if that is known. */
-  get value() {
-    return this.writes.length === 0 ? this.init : null;
-  }
-}
-
 class Scope {
   names = new Map();
   constructor(parent, holdsVars) {
@@ -31,17 +16,14 @@ class Scope {
     known.writes.push(binding.id);
   }
   find(name) {
-    for (let scope = this; scope; scope = scope.parent) {
-      const binding = scope.names.get(name);
-      if (binding) return binding;
-    }
-    return null;
+    return this.names.get(name) ?? this.parent?.find(name) ?? null;
   }
 }
 
 /**
  * Resolves a tree. Returns `bindings`, and `of`: a map from each identifier that stands for a value to
- * its binding, null for a global.
+ * its binding, null for a global. A binding has `name`, `id`, `writes` (identifiers that assign it after
+ * its declaration), and `value`: the only one that it ever has, where that is known.
  */
 export function resolve(tree) {
   const resolver = new Resolver();
@@ -65,11 +47,12 @@ class Resolver {
       of.set(id, binding);
       if (isWritten(id)) binding?.writes.push(id);
     }
+    for (const one of this.#bindings) if (one.writes.length > 0) one.value = null;
     return { bindings: this.#bindings, of };
   }
 
-  #declare(scope, id, init = null) {
-    const binding = new Binding(id.name, id, init);
+  #declare(scope, id, value = null) {
+    const binding = { name: id.name, id, value, writes: [] };
     this.#bindings.push(binding);
     scope.declare(binding);
   }
@@ -104,11 +87,8 @@ class Resolver {
 
   /** Declares the functions, classes and enums of a block before anything in it is looked at. */
   #hoist(node, scope) {
-    const statements = node.type === "SwitchStatement"
-      ? node.cases.flatMap((one) => one.consequent)
-      : node.type === "Program" || node.type === "BlockStatement"
-      ? node.body
-      : [];
+    const statements = node.cases?.flatMap((one) => one.consequent) ?? node.body;
+    if (!Array.isArray(statements)) return;
     for (const statement of statements) {
       const declared = statement.declaration ?? statement;
       const isNamed = /^(Function|Class|TSEnum)Declaration$/.test(declared?.type);
@@ -120,9 +100,7 @@ class Resolver {
     const outer = new Scope(scope, true);
     if (node.type === "FunctionExpression" && node.id) this.#declare(outer, node.id, node);
     const parameters = new Scope(outer, true);
-    for (const parameter of node.params) {
-      this.#pattern(parameter.parameter ?? parameter, parameters);
-    }
+    for (const one of node.params) this.#pattern(one.parameter ?? one, parameters);
     // Defaults do not see what the body declares.
     if (node.body) this.enter(node.body, new Scope(parameters, true));
   }
@@ -136,18 +114,15 @@ class Resolver {
 
   #enum(node, scope) {
     const inner = new Scope(scope, false);
-    for (const member of node.body.members) {
-      if (member.id.type === "Identifier") this.#declare(inner, member.id);
-    }
-    for (const { initializer } of node.body.members) {
-      if (initializer) this.enter(initializer, inner);
-    }
+    const { members } = node.body;
+    for (const { id } of members) if (id.type === "Identifier") this.#declare(inner, id);
+    for (const { initializer } of members) if (initializer) this.enter(initializer, inner);
   }
 
   /** Declares the names of a pattern; defaults and computed keys are values. */
-  #pattern(node, scope, init = null, values = scope) {
+  #pattern(node, scope, value = null, values = scope) {
     if (!node) return;
-    if (node.type === "Identifier") return this.#declare(scope, node, init);
+    if (node.type === "Identifier") return this.#declare(scope, node, value);
     if (node.computed) this.enter(node.key, values);
     if (node.type === "AssignmentPattern") this.enter(node.right, values);
     const held = node.elements ?? node.properties ?? [node.left ?? node.argument ?? node.value];

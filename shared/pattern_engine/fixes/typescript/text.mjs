@@ -41,12 +41,8 @@ export class Texts {
   /** Follows constants to the expression that they stand for. */
   source(node) {
     node = bare(node);
-    for (let hops = 0; hops < 20 && node?.type === "Identifier"; hops++) {
-      const value = this.binding(node)?.value;
-      if (!value) return node;
-      node = bare(value);
-    }
-    return node;
+    const value = node?.type === "Identifier" && this.binding(node)?.value;
+    return value ? this.source(value) : node;
   }
 
   /** The whole text of an expression, or undefined where a part of it is not known. */
@@ -145,12 +141,8 @@ export class Texts {
   /** Whether a chain of methods begins with a text or a list that stands in the script. */
   #isWrittenOut(node) {
     node = this.source(node);
-    while (node.type === "CallExpression" || node.type === "MemberExpression") {
-      node = this.source(node.callee ?? node.object);
-    }
-    return this.whole(node) !== undefined ||
-      (node.type === "ArrayExpression" &&
-        node.elements.every((one) => this.whole(one) !== undefined));
+    while (node.callee ?? node.object) node = this.source(node.callee ?? node.object);
+    return (node.elements ?? [node]).every((one) => this.whole(one) !== undefined);
   }
 }
 

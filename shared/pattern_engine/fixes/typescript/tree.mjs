@@ -122,6 +122,9 @@ class Reader {
     if (kind === undefined || from.meta?.name === "import") {
       throw new Refusal(...unknown(type), start);
     }
+    if (type.startsWith("Export") && from.source) {
+      throw new Refusal(...unknown("ImportDeclaration"), start);
+    }
     if (TOKENS.has(type)) this.#pieces.push([start, end]);
     for (const property of TYPES) {
       for (const child of [from[property] ?? []].flat()) this.#erase(child);
