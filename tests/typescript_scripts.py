@@ -228,11 +228,7 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("setTimeout.call(null, '1')", "timer"),
     ("setInterval(() => {}, 10)", "global"),
     # this
-    ("this.Deno", "this"),
-    ("(function () { return this })()", "this"),
-    ("function f() { return this.x } f()", "this"),
-    ("setTimeout(function () { this.x() }, 1)", "this"),
-    ("const g = () => this; g()", "this"),
+    ("this.Deno", "prototype"),
     ("class A { m() { return this['De' + 'no'] } }", "prototype"),
     # The language's own objects
     ("Math.random = () => 4", "builtin"),
@@ -361,6 +357,10 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
 
 #: Hostile by what they mean to reach, accepted by the analysis: what they reach is not there.
 CONTAINED: Final[tuple[str, ...]] = (
+    "(function () { return this })()",
+    "function f() { return this.x } f()",
+    "setTimeout(function () { this.x() }, 1)",
+    "const g = () => this; g()",
     "const pick = (o, key) => o[key]; const F = pick(pick, params.key); F(1)",
     "const F = params.path.reduce((o, key) => o[key], {}); F(params.code)",
     "const F = params[params.a]; F('x')",

@@ -4,11 +4,11 @@ The parser is the one that reads the script when it runs. Deno lends it to tests
 the analysis is such a test (`analyser.mjs`): the script is data to it, none of it runs, and
 comments such as `deno-lint-ignore` say nothing to it. `tree.mjs` proves that it read every piece of
 the text; `scopes.mjs` tells the script's names from globals; `text.mjs` knows what is written out;
-`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. Globals that are not listed (`globals.mjs`) are refused.
+`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. A global that `globals.mjs` does not list is refused.
 
-A person learns here what a script does, and what it could not do anyway: it runs without permissions,
-without any way to make code of text, under limits of time, memory and output. What a key is when the
-script runs, or whether it ends, is therefore not worked out.
+A person learns here what a script does, and what it could not do anyway: it runs without permissions
+and without a way to make code of text, under limits of time, memory and output. Therefore it is not
+worked out what a key is when the script runs, or whether the script ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LIMITS: Final = Limits(
     max_output_bytes=8 * 1024 * 1024,
     max_memory_bytes=1024 * 1024 * 1024,
 )
-_MOST_FINDINGS: Final = 50
+_MAX_FINDINGS: Final = 50
 
 
 def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Analysis:
@@ -79,7 +79,7 @@ def _analysed(program: str, script: str, allowed: tuple[str, ...]) -> Analysis:
     findings += _credentials(script, read["literals"])
     return Analysis(
         prepared_script="" if findings else script,
-        findings=tuple(dict.fromkeys(findings))[:_MOST_FINDINGS],
+        findings=tuple(dict.fromkeys(findings))[:_MAX_FINDINGS],
         operations=tuple(read["operations"]),
         destructive=tuple(read["destructive"]),
         hosts=allowed,

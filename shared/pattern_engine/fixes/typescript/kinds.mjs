@@ -57,17 +57,13 @@ export const ERASED = list(`
   TSInterfaceDeclaration TSTypeAliasDeclaration TSDeclareFunction TSIndexSignature
   TSAbstractMethodDefinition TSAbstractPropertyDefinition TSEmptyBodyFunctionExpression
 `);
-/** Those that are erased after the word declare. */
-export const DECLARED = new Set(["VariableDeclaration", "TSEnumDeclaration"]);
 /** Properties that hold no nodes. */
 export const FACTS = list(`
   name operator kind computed optional value raw regex bigint static generator async await delegate
   prefix shorthand method declare exportKind cooked abstract
 `);
-/** Nodes with a list of statements. */
-export const LISTS = { Program: "body", BlockStatement: "body", SwitchCase: "consequent" };
 
-const IMPORT = ["import", "import is not allowed: a fix is one file, without libraries"];
+export const IMPORT = ["import", "import is not allowed: a fix is one file, without libraries"];
 const UNKNOWN = {
   ImportDeclaration: IMPORT,
   ImportExpression: IMPORT,
@@ -76,8 +72,7 @@ const UNKNOWN = {
   TSExternalModuleReference: IMPORT,
   ExportAllDeclaration: IMPORT,
   TSExportAssignment: ["import", "export = is not allowed: export default the function"],
-  TSNamespaceExportDeclaration: ["import", "export as namespace is not allowed"],
-  MetaProperty: ["import", "import.meta is not allowed: use the parameters"],
+  TSNamespaceExportDeclaration: IMPORT,
   WithStatement: ["with", "with is not allowed: name the object each time"],
   DebuggerStatement: ["construct", "debugger is not allowed: remove it"],
   Decorator: ["construct", "decorators are not allowed: call the function"],

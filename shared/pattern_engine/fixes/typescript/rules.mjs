@@ -26,8 +26,10 @@ const TELLING = new Set(["constructor", "__proto__", "globalThis", "Deno.interna
 const CHANGING = new Set(["assign", "freeze", "seal", "preventExtensions"]);
 /** What is no function, where setTimeout is given one. */
 const TEXTS = new Set("Literal TemplateLiteral BinaryExpression SpreadElement".split(" "));
-/** What gives `this` a meaning. */
-const HOLDER = /^(FunctionDeclaration|FunctionExpression|PropertyDefinition|StaticBlock)$/;
+const NOT_YOURS = "the language's own objects are not changed: use a name of your own";
+const SPELLED = "this key is put together of pieces of text: name it, or use a Map";
+const CALLED = "what a computed key finds is not called: use a table of functions";
+const MADE_UP = "what this call returns could be any function: name the function";
 const ADDRESS = /^\s*(https?|wss?|ftp|file|data|blob|javascript):/i;
 
 /** Judges a tree: returns `refusals`, `operations`, `destructive` and `literals`. */
@@ -92,16 +94,11 @@ class Rules {
       this.#refuseMember(name, node);
     }
     if (this.#usesNetwork) this.#moved(node, name);
-    if (isWritten(node) && this.#isGlobalObject(object)) this.#refuseChange(node);
+    if (isWritten(node) && this.#isGlobalObject(object)) this.refuse("builtin", NOT_YOURS, node);
   }
 
   #refuseMember(name, node) {
     this.refuse("prototype", `${name} is not allowed: it leads to the code of others`, node);
-  }
-
-  #refuseChange(node) {
-    const advice = "the language's own objects are not changed: use a name of your own";
-    this.refuse("builtin", advice, node);
   }
 
   /** error.constructor.name, and Object.prototype.hasOwnProperty.call(value, "key"). */
@@ -119,22 +116,13 @@ class Rules {
   /** A key that is known only when the script runs: x[key]. */
   #unknownMember(node) {
     const { property } = node;
-    if (this.#texts.isSpelled(property)) return this.#refuseSpelled(node);
+    if (this.#texts.isSpelled(property)) return this.refuse("member", SPELLED, node);
     const base = this.#texts.source(node.object);
-    const isOwn = base.type === "ObjectExpression" || base.type === "ArrayExpression";
     const isHandedOn = node.heldAs === "object" &&
       /^(call|apply|bind)$/.test(node.parent.property.name) && isCalled(node.parent);
-    const isCode = !isOwn && (isCalled(node) || isHandedOn);
+    const isCode = isCalled(node) || isHandedOn;
     const isOfOthers = isFunction(base) || this.#isGlobalObject(base) || this.#isData(base);
-    if (isCode && isOfOthers) {
-      const advice = "what a computed key finds is not called: use a table of functions";
-      this.refuse("member", advice, node);
-    }
-  }
-
-  #refuseSpelled(node) {
-    const advice = "this key is put together of pieces of text: write the name of the member";
-    this.refuse("member", advice, node);
+    if (isCode && isOfOthers) this.refuse("member", CALLED, node);
   }
 
   /** Whether this is, or belongs to, an object of the language. */
@@ -158,26 +146,14 @@ class Rules {
     const isConstructor = name === "constructor" && parent.type === "ClassBody" && !node.computed;
     if (FORBIDDEN_MEMBERS.has(name) && !isConstructor) this.#refuseMember(name, node);
     const isTaken = name === undefined && parent.type === "ObjectPattern";
-    if (isTaken && this.#texts.isSpelled(node.key)) this.#refuseSpelled(node);
-  }
-
-  /** In a plain function `this` is nothing that a fix needs. */
-  thisExpression(node) {
-    let holder = node.parent;
-    while (holder && !HOLDER.test(holder.type)) holder = holder.parent;
-    if (/^(ClassBody|MethodDefinition|Property)$/.test(holder?.parent.type)) return;
-    const advice = "this is only for members of your own classes and objects: name the object";
-    this.refuse("this", advice, node);
+    if (isTaken && this.#texts.isSpelled(node.key)) this.refuse("member", SPELLED, node);
   }
 
   // Calls
 
   call(node) {
     const callee = bare(node.callee ?? node.tag);
-    if (this.#isMadeUp(callee)) {
-      const advice = "what this call returns could be any function: name the function";
-      this.refuse("member", advice, node);
-    }
+    if (this.#isMadeUp(callee)) this.refuse("member", MADE_UP, node);
     if (!node.tag && this.#texts.isHiding(node)) {
       this.refuse("hidden", "a text is written so that nobody can read it: write it out", node);
     }
@@ -188,7 +164,7 @@ class Rules {
     const isChange = callee.type === "MemberExpression" && CHANGING.has(callee.property.name) &&
       this.#texts.isGlobal(callee.object, "Object");
     const [target] = node.arguments ?? [];
-    if (isChange && target && this.#isGlobalObject(target)) this.#refuseChange(node);
+    if (isChange && target && this.#isGlobalObject(target)) this.refuse("builtin", NOT_YOURS, node);
   }
 
   /** Whether what is called was returned by a function that is not plainly one of the script's. */
@@ -277,17 +253,16 @@ class Rules {
 
   /** A module that exports, but no function to run, would succeed by doing nothing. */
   #exports({ body }) {
-    const given = body.filter(({ type, exportKind, declaration, specifiers }) =>
-      type === "ExportDefaultDeclaration" ||
-      (type === "ExportNamedDeclaration" && exportKind !== "type" &&
-        (declaration ? declaration.type !== "EmptyStatement" : specifiers.length > 0))
+    const isDefault = ({ exported }) => (exported.name ?? exported.value) === "default";
+    const hasDefault = body.some(({ type, specifiers }) =>
+      type === "ExportDefaultDeclaration" || specifiers?.some(isDefault)
     );
-    const hasDefault = given.some(({ type, specifiers = [] }) =>
-      type === "ExportDefaultDeclaration" ||
-      specifiers.some(({ exported }) => (exported.name ?? exported.value) === "default")
+    const other = body.find(({ type, exportKind, declaration, specifiers }) =>
+      type === "ExportNamedDeclaration" && exportKind !== "type" &&
+      (declaration ? declaration.type !== "EmptyStatement" : specifiers.length > 0)
     );
-    if (given.length === 0 || hasDefault) return;
-    this.refuse("export", "nothing of this would run: export default the function", given[0]);
+    if (hasDefault || !other) return;
+    this.refuse("export", "nothing of this would run: export default the function", other);
   }
 }
 
@@ -300,7 +275,6 @@ const RULES = {
   Property: own.key,
   MethodDefinition: own.key,
   PropertyDefinition: own.key,
-  ThisExpression: own.thisExpression,
   WhileStatement: own.loop,
   DoWhileStatement: own.loop,
   ForStatement: own.loop,

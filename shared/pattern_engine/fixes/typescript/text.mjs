@@ -69,30 +69,19 @@ export class Texts {
   }
 
   #partsOf(node) {
-    switch (node.type) {
-      case "Literal":
-        return [node.regex ? null : String(node.value)];
-      case "TemplateLiteral":
-        return node.quasis.flatMap(({ cooked }, i) => [
-          cooked ?? "",
-          ...(i < node.expressions.length ? this.parts(node.expressions[i]) : []),
-        ]);
-      case "BinaryExpression":
-        return node.operator === "+"
-          ? [...this.parts(node.left), ...this.parts(node.right)]
-          : [null];
-      case "Identifier":
-        return this.parts(this.binding(node)?.value);
-      case "MemberExpression":
-        return ["href", "origin"].includes(node.property.name)
-          ? [...this.parts(node.object), null]
-          : [null];
-      case "CallExpression":
-      case "NewExpression":
-        return [...this.#partsOfCall(node), null];
-      default:
-        return [null];
+    const { type, operator, property } = node;
+    if (type === "Literal") return [node.regex ? null : String(node.value)];
+    if (type === "Identifier") return this.parts(this.binding(node)?.value);
+    if (type === "BinaryExpression" && operator === "+") {
+      return [...this.parts(node.left), ...this.parts(node.right)];
     }
+    if (type === "TemplateLiteral") {
+      const values = node.expressions.map((one) => this.parts(one));
+      return node.quasis.flatMap(({ cooked }, i) => [cooked ?? "", ...(values[i] ?? [])]);
+    }
+    if (node.callee) return [...this.#partsOfCall(node), null];
+    const isAddress = ["href", "origin"].includes(property?.name);
+    return isAddress ? [...this.parts(node.object), null] : [null];
   }
 
   /** Whether a call makes a text out of an unreadable one that stands in the script. */
@@ -127,7 +116,7 @@ export class Texts {
     const callee = bare(node.callee);
     const name = callee.property?.name ?? callee.name;
     if (callee.type !== "MemberExpression") return false;
-    if (BUILDERS.has(name)) return this.#fits(this.parts(node.arguments.at(-1)));
+    if (BUILDERS.has(name) && this.#fits(this.parts(node.arguments.at(-1)))) return true;
     return this.#isWrittenOut(callee.object);
   }
 

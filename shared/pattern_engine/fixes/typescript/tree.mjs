@@ -6,11 +6,15 @@
 // piece of the source must belong to a node that was read: what is left between the nodes may be
 // spaces, comments, punctuation and words of the language. Anything else refuses the script.
 
-import { DECLARED, ERASED, FACTS, KIND, LISTS, TOKENS, TYPES, unknown, WORDS } from "./kinds.mjs";
+import { ERASED, FACTS, IMPORT, KIND, TOKENS, TYPES, unknown, WORDS } from "./kinds.mjs";
 
 /** Begins the names that stand for holes in patterns while the script is read. */
 export const HOLE = "$hole$";
-const MOST_ROUNDS = 200;
+const MAX_ROUNDS = 200;
+/** Those that are erased after the word declare. */
+const DECLARED = new Set(["VariableDeclaration", "TSEnumDeclaration"]);
+/** Nodes with a list of statements. */
+const LISTS = { Program: "body", BlockStatement: "body", SwitchCase: "consequent" };
 
 /** What stands against reading a script; `position` is an index into the source. */
 export class Refusal extends Error {
@@ -31,7 +35,7 @@ export function read(source, parse) {
   if (source.includes(HOLE)) throw new Refusal("construct", `${HOLE} is a reserved name`);
   // An export makes it a module to the parser, as it is when it runs.
   let text = source.replace(/^\uFEFF/, "") + "\nexport {};";
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const reader = new Reader(text);
     const tree = parse(text, (root, comments) => reader.program(root, comments));
     if (reader.holes.length === 0) {
@@ -90,7 +94,7 @@ class Reader {
       }
       // Comments that tell Deno to load something.
       if (/@deno-types\b|@jsxImportSource|^\/\/\/\s*</.test(this.#text.slice(start, end))) {
-        throw new Refusal(...unknown("ImportDeclaration"), start);
+        throw new Refusal(...IMPORT, start);
       }
       this.#comments.push([start, end]);
     }
@@ -119,12 +123,9 @@ class Reader {
       return node;
     }
     const kind = KIND.get(type);
-    if (kind === undefined || from.meta?.name === "import") {
-      throw new Refusal(...unknown(type), start);
-    }
-    if (type.startsWith("Export") && from.source) {
-      throw new Refusal(...unknown("ImportDeclaration"), start);
-    }
+    const isImport = from.meta?.name === "import" || (type.startsWith("Export") && from.source);
+    if (isImport) throw new Refusal(...IMPORT, start);
+    if (kind === undefined) throw new Refusal(...unknown(type), start);
     if (TOKENS.has(type)) this.#pieces.push([start, end]);
     for (const property of TYPES) {
       for (const child of [from[property] ?? []].flat()) this.#erase(child);
@@ -152,7 +153,7 @@ class Reader {
   /** Takes a type, or a declaration without a value, whole. */
   #erase({ range: [start, end] }, type = "") {
     const text = this.#blank(start, end);
-    if (/\bimport\b/.test(text)) throw new Refusal(...unknown("TSImportType"), start);
+    if (/\bimport\b/.test(text)) throw new Refusal(...IMPORT, start);
     if (type === "VariableDeclaration" && /=(?!>)/.test(text)) {
       throw new Refusal("construct", "declare stands without a value: remove it", start);
     }
