@@ -4,11 +4,11 @@ The parser is the one that reads the script when it runs. Deno lends it to tests
 the analysis is such a test (`analyser.mjs`): the script is data to it, none of it runs, and
 comments such as `deno-lint-ignore` say nothing to it. `tree.mjs` proves that it read every piece of
 the text; `scopes.mjs` tells the script's names from globals; `text.mjs` knows what is written out;
-`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. A global that `globals.mjs` does not list is refused.
+`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. `globals.mjs` lists the globals that are accepted.
 
-A person learns here what a script does, and what it could not do anyway: it runs without permissions
-and without a way to make code of text, under limits of time, memory and output. Therefore it is not
-worked out what a key is when the script runs, or whether the script ends.
+A person learns here early what a script does. What holds the script is its box: it runs without
+permissions and without a way to make code of text, under limits of time, memory and output. So the
+analysis does not work out what a key is when the script runs, or whether the script ends.
 """
 
 from __future__ import annotations
