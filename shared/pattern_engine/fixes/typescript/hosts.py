@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["allowed_hosts"]
 
-_MOST_HOSTS: Final = 50
+_MAX_HOSTS: Final = 50
 
 
 def allowed_hosts(
@@ -27,8 +27,8 @@ def allowed_hosts(
     given = parameters.get("allowed_hosts", [])
     if given == []:
         return None
-    if isinstance(given, list | tuple) and len(given) > _MOST_HOSTS:
-        raise ValueError(f"allowed_hosts has {len(given)} names, {_MOST_HOSTS} are allowed")
+    if isinstance(given, list | tuple) and len(given) > _MAX_HOSTS:
+        raise ValueError(f"allowed_hosts has {len(given)} names, {_MAX_HOSTS} are allowed")
     try:
         return AllowedHosts(given, networks)
     except RefusedUrlError as problem:
