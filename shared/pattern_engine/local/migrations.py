@@ -8,23 +8,23 @@ from pattern_engine.local.errors import MigrationsFailedError
 from pattern_engine.local.node import find_node, require_packages
 from pattern_engine.local.project import Project
 
-_LONGEST_PUSH_SECONDS = 300
+_MAX_PUSH_SECONDS = 300
 
 
 def push(project: Project, url: str, password: str, *, log: Path) -> None:
     """Apply the migrations that the database does not have yet.
 
-    The command line is visible to every user of the machine, so the password goes by the
+    Every user of the machine can see the command line, so the password is passed in the
     environment.
 
     Args:
-        project: Where `supabase/migrations` lies.
+        project: The project with `supabase/migrations`.
         url: Address of the database with the user and without the password.
         password: The user's password.
-        log: File that takes what the CLI prints; its directory serves the CLI as home.
+        log: File for the output of the CLI; its directory is the home directory of the CLI.
 
     Raises:
-        MigrationsFailedError: A migration failed; with what the CLI printed.
+        MigrationsFailedError: A migration failed; the message contains the output of the CLI.
     """
     cli = require_packages(project) / "supabase" / "dist" / "supabase.js"
     command = [str(find_node()), str(cli), "db", "push", f"--remote={url}", "--yes"]
@@ -36,12 +36,12 @@ def push(project: Project, url: str, password: str, *, log: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_LONGEST_PUSH_SECONDS,
+            timeout=_MAX_PUSH_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise MigrationsFailedError(
-            f"`supabase db push` did not end within {_LONGEST_PUSH_SECONDS} seconds"
+            f"`supabase db push` did not finish within {_MAX_PUSH_SECONDS} seconds; see {log}"
         ) from error
     log.write_text(pushed.stdout)
     if pushed.returncode != 0:
@@ -49,7 +49,7 @@ def push(project: Project, url: str, password: str, *, log: Path) -> None:
 
 
 def _environment(home: Path, password: str) -> dict[str, str]:
-    """Return an environment with no telemetry, no colours and no account of the user's."""
+    """Return an environment without telemetry, colours, and the user's Supabase account."""
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": str(home),
