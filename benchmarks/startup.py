@@ -105,7 +105,7 @@ class PostgRest(BaseHTTPRequestHandler):
     """Answers the call of every database function at once."""
 
     protocol_version = "HTTP/1.1"
-    # Send head and body in one packet; otherwise the second call waits 40 ms for an acknowledgement.
+    # Send head and body in one packet; otherwise the second call waits 40 ms for an ACK.
     wbufsize = 65536
 
     def do_POST(self) -> None:
