@@ -168,8 +168,8 @@ Generated from `pattern_engine.settings` and `pattern_engine.thresholds` by
 
 The functions read their settings from the environment once, when they start. If a variable is
 missing or has a wrong value, they do not start, and one message names every problem. A name in
-brackets is an older name, which is used if the present one is not set. A blank variable counts as not
-set. [The Four Laws](../explanation/four-laws.md) explains the thresholds of the laws.
+brackets is an older name, which is used if the present one is not set. A blank variable counts as
+not set. [The Four Laws](../explanation/four-laws.md) explains the thresholds of the laws.
 """
 
 _SETTINGS_END = f"""
