@@ -109,7 +109,7 @@ def _rights(rows: list[Row]) -> str:
     for row in rows:
         columns = found.setdefault(row["role"], {}).setdefault(row["privilege"], [])
         columns += [row["attribute"]] if row["attribute"] else []
-    told = [
+    shown = [
         f"`{role}` "
         + ", ".join(
             f"{privilege} ({', '.join(sorted(columns))})" if columns else privilege
@@ -117,7 +117,7 @@ def _rights(rows: list[Row]) -> str:
         )
         for role, privileges in found.items()
     ]
-    return f"Rights: {'; '.join(told) or 'none but the owner'}.\n"
+    return f"Rights: {'; '.join(shown) or 'none but the owner'}.\n"
 
 
 def _policies(rows: list[Row]) -> list[str]:

@@ -86,14 +86,14 @@ def _option(option: argparse.Action) -> tuple[str, str, str]:
     default = "required" if option.required else option.default
     shown = ",".join(default) if isinstance(default, list) else str(default)
     text = re.sub(r" ?\(default: [^()]*\)", "", option.help or "")
-    told = re.search(r"\(default: ([^()]*)\)", option.help or "")
-    if told:
-        shown = told[1]
+    stated = re.search(r"\(default: ([^()]*)\)", option.help or "")
+    if stated:
+        shown = stated[1]
     known = default is not None and default is not False and default != "required"
     return (
         code(", ".join(option.option_strings) + value),
         text,
-        "required" if option.required else shown if told or known else "",
+        "required" if option.required else shown if stated or known else "",
     )
 
 

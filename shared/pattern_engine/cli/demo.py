@@ -71,7 +71,7 @@ def _keep_running(console: Console, stack: Stack) -> None:
     console.print(f"\nThe stack is still running at {status['api_url']}. Ctrl-C stops it.")
     console.print(f"   secret key  {status['secret_key']}", highlight=False)
     console.print(f"   database    {status['db_url']}", highlight=False, soft_wrap=True)
-    stack.watch(lambda: False)
+    stack.watch()
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,6 @@ class _Demo:
         fixed = self.story.pattern(pattern["pattern_id"])
         least = fixed["confidence_lower_bound"] * 100
         outcomes = fixed["confidence_outcomes"]
-        rates = pattern["success_rate"], fixed["success_rate"]
-        confidences = pattern["confidence_score"], fixed["confidence_score"]
         report.step(self.console, 10, "Summary")
         self._show(
             ("errors logged", f"{errors + fixed['occurrence_count'] + useless}"),
@@ -108,8 +106,8 @@ class _Demo:
             ("clusters", f"{clusters}"),
             ("rows fixed", f"{application['system_state_after']['rows_touched']}"),
             ("from error to healed", f"{seconds * 1000:.0f} ms"),
-            ("success rate", f"{rates[0]} → {rates[1]} %"),
-            ("confidence", f"{confidences[0]} → {confidences[1]}"),
+            ("success rate", f"{pattern['success_rate']} → {fixed['success_rate']} %"),
+            ("confidence", f"{pattern['confidence_score']} → {fixed['confidence_score']}"),
             ("helps at least", f"{least:.0f} % of the time (95 % certain, {outcomes:.0f} outcome)"),
         )
         self.console.print(

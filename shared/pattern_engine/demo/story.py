@@ -20,8 +20,6 @@ from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, UNDO, USELESS_FIX, Sho
 OPERATOR_EMAIL = "operator@shop.example"
 _OPERATOR_PASSWORD = "only for the demo 1"  # noqa: S105 - a throw-away account of a local stack
 _ROWS_PER_INSERT = 500
-_LEARNING_SECONDS = 180.0
-_VERIFYING_SECONDS = 60.0
 _NEW_ORDER = 7
 
 #: The engine verifies a fix within seconds instead of minutes, so that the demo stays short.
@@ -103,7 +101,7 @@ class Story:
             return time.monotonic() - started if learned >= total else None
 
         failure = f"the engine did not learn all {total} errors"
-        return _eventually(seconds_if_all, failure, seconds=_LEARNING_SECONDS)
+        return _eventually(seconds_if_all, failure, seconds=180)
 
     def pattern_count(self) -> int:
         """Return the number of patterns."""
@@ -112,20 +110,12 @@ class Story:
     def largest_patterns(self, limit: int) -> list[dict[str, Any]]:
         """Return the patterns with the most errors."""
         query = self._ops("error_patterns").select("pattern_type,occurrence_count,metadata")
-        found: list[dict[str, Any]] = (
-            query.order("occurrence_count", desc=True).order("id").limit(limit).execute().data
-        )
-        return found
+        query = query.order("occurrence_count", desc=True).order("id").limit(limit)
+        return list(query.execute().data)
 
     def cluster(self) -> list[dict[str, Any]]:
         """Cluster the patterns, as the operator."""
-        clusters: list[dict[str, Any]] = self._call("POST", "cluster", {})["clusters"]
-        return clusters
-
-    def statistics(self) -> dict[str, Any]:
-        """Return the statistics, as the operator sees them."""
-        statistics: dict[str, Any] = self._call("GET", "statistics")["statistics"]
-        return statistics
+        return list(self._call("POST", "cluster", {})["clusters"])
 
     def invoice_everything(self) -> tuple[int, int]:
         """Let the shop invoice its orders; return how many have an invoice and how many failed."""
@@ -142,7 +132,7 @@ class Story:
         """Return the pattern of the shop's error once it awaits approval: seen five times."""
 
         def listed() -> dict[str, Any] | None:
-            waiting = self.statistics()["awaiting_approval"]
+            waiting = self._call("GET", "statistics")["statistics"]["awaiting_approval"]
             return next((one for one in waiting if one["error_source"] == f"shop/{work}"), None)
 
         return _eventually(listed, f"the error of shop/{work} did not come up for approval")
@@ -156,8 +146,7 @@ class Story:
             "auto_fix_parameters": FIX_PARAMETERS,
             "undo_script": UNDO,
         }
-        proposal: dict[str, Any] = self._call("POST", "propose", request)["proposal"]
-        return proposal
+        return dict(self._call("POST", "propose", request)["proposal"])
 
     def decide(self, proposal: dict[str, Any]) -> None:
         """Approve a proposal by its digest."""
@@ -213,8 +202,7 @@ class Story:
             (found,) = query.execute().data
             return None if found["outcome"] == "pending" else dict(found)
 
-        failure = "the engine did not decide whether the fix helped"
-        return _eventually(decided, failure, seconds=_VERIFYING_SECONDS, pause=0.3)
+        return _eventually(decided, "no outcome was decided", seconds=60, pause=0.3)
 
     def fix_mode(self, pattern_id: str) -> str:
         """Return the mode of the latest version of a pattern's fix."""
@@ -244,8 +232,7 @@ class Story:
     def pattern(self, pattern_id: str) -> dict[str, Any]:
         """Return a pattern as it is now."""
         query = self._ops("error_patterns").select("*").eq("pattern_id", pattern_id).single()
-        found: dict[str, Any] = query.execute().data
-        return found
+        return dict(query.execute().data)
 
     def _ops(self, table: str) -> Any:  # noqa: ANN401 - postgrest's builders differ by call
         return self.service.schema("ops").table(table)
@@ -271,5 +258,4 @@ class Story:
         )
         if answer.is_error:
             raise DemoFailedError(f"{endpoint} answered {answer.status_code}: {answer.text}")
-        found: dict[str, Any] = answer.json()
-        return found
+        return dict(answer.json())

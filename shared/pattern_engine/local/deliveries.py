@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import httpx
 import psycopg
@@ -28,7 +28,9 @@ returning id, method, url, headers, body, timeout_milliseconds
 _RECORD = """
 insert into net._http_response
   (id, status_code, content_type, headers, content, timed_out, error_msg)
-values (%s, %s, %s, %s, %s, %s, %s)
+values (
+  %(id)s, %(status_code)s, %(content_type)s, %(headers)s, %(content)s, %(timed_out)s, %(error)s
+)
 """
 _PRUNE = "delete from net._http_response where created < now() - interval '6 hours'"
 
@@ -129,15 +131,10 @@ class RequestSender:
         outcome = await self._send(request)
         if outcome.error:
             logger.warning("request %d failed: %s", request.id, outcome.error)
-        row = (
-            request.id,
-            outcome.status_code,
-            outcome.content_type,
-            Jsonb(outcome.headers) if outcome.headers is not None else None,
-            outcome.content,
-            outcome.timed_out,
-            outcome.error,
-        )
+        row = asdict(outcome) | {
+            "id": request.id,
+            "headers": outcome.headers and Jsonb(outcome.headers),
+        }
         async with self._statement:
             await self._working.execute(_RECORD, row)
 

@@ -4,7 +4,6 @@ import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pattern_engine.local.errors import ProjectNotFoundError
 
@@ -57,15 +56,10 @@ class Project:
         return of_repository if of_repository.exists() else own
 
     @property
-    def configuration(self) -> dict[str, Any]:
-        """The content of `supabase/config.toml`."""
-        return tomllib.loads((self.root / _MARKER).read_text())
-
-    @property
     def api_schemas(self) -> list[str]:
         """The schemas that the REST interface exposes."""
-        schemas: list[str] = self.configuration.get("api", {}).get("schemas", ["public"])
-        return schemas
+        configuration = tomllib.loads((self.root / _MARKER).read_text())
+        return list(configuration.get("api", {}).get("schemas", ["public"]))
 
     def migrations_hash(self) -> str:
         """Return a digest of the migrations' names and contents."""

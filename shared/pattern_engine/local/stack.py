@@ -5,10 +5,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from pattern_engine.local.bootstrap import (
@@ -99,8 +99,7 @@ class Stack:
             StackError: Something is missing, the port is taken, or a part did not start. All
                 processes of the stack have been ended then.
         """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._logs.mkdir(exist_ok=True)
+        (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
         self._lock.take()
         try:
             self._start()
@@ -108,13 +107,9 @@ class Stack:
             self.stop()
             raise
 
-    @property
-    def _logs(self) -> Path:
-        return self.data_dir / "logs"
-
     def log(self, name: str) -> Path:
         """Return the log file of a part."""
-        return self._logs / f"{name}.log"
+        return self.data_dir / "logs" / f"{name}.log"
 
     def _start(self) -> None:
         self._state = State.load(self.data_dir)
@@ -245,13 +240,9 @@ class Stack:
         for part in self._parts:
             part.check()
 
-    def watch(self, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Check the parts again and again until `is_over` returns true; by default for ever.
-
-        Raises:
-            PartFailedError: A part has ended; the message contains the end of its log.
-        """
-        while not is_over():
+    def watch(self) -> NoReturn:
+        """Call `check` again and again, until a part has ended or a signal arrives."""
+        while True:
             self.check()
             time.sleep(_WATCH_SECONDS)
 
