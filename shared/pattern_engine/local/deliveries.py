@@ -131,10 +131,8 @@ class RequestSender:
         outcome = await self._send(request)
         if outcome.error:
             logger.warning("request %d failed: %s", request.id, outcome.error)
-        row = asdict(outcome) | {
-            "id": request.id,
-            "headers": outcome.headers and Jsonb(outcome.headers),
-        }
+        headers = None if outcome.headers is None else Jsonb(outcome.headers)
+        row = asdict(outcome) | {"id": request.id, "headers": headers}
         async with self._statement:
             await self._working.execute(_RECORD, row)
 

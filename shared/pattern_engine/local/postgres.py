@@ -141,14 +141,10 @@ class Cluster:
             return
 
     def _part(self) -> Part:
+        program = str(self.server.programs / "postgres")
         return Part(
             name="postgres",
-            command=[
-                str(self.server.programs / "postgres"),
-                "-D",
-                str(self.data),
-                *self._options(),
-            ],
+            command=[program, "-D", str(self.data), *self._options()],
             log=self.log,
             environment=_environment(),
             stop_signals=(signal.SIGINT, signal.SIGQUIT),  # fast, then immediate shutdown
