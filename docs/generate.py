@@ -27,7 +27,7 @@ from docs.markdown import code, table
 
 from pattern_engine import errors, openapi, settings, thresholds
 from pattern_engine.cli import build_parser
-from pattern_engine.cli.database import add_database, connect
+from pattern_engine.cli.database import add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ def main() -> int:
     """Write the pages that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
     parser.add_argument("pages", nargs="*", choices=[*PAGES, "database", []], metavar="PAGE")
-    add_database(parser)
+    add_database_options(parser)
     options = parser.parse_args()
     for page in options.pages or [*PAGES, "database"]:
         try:

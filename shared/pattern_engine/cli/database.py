@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from pattern_engine.cli.places import add_places, data_directory
+from pattern_engine.cli.locations import add_location_options, data_directory
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.stack import read_status
 
@@ -17,7 +17,7 @@ Row = tuple[object, ...]
 Connection = psycopg.Connection[Row]
 
 
-def add_database(command: argparse.ArgumentParser) -> None:
+def add_database_options(command: argparse.ArgumentParser) -> None:
     """Add the options that say which database a command logs in to."""
     command.add_argument(
         "--db-url",
@@ -25,7 +25,7 @@ def add_database(command: argparse.ArgumentParser) -> None:
         f"(default: {_VARIABLE}, else the local stack; "
         "the variable keeps a password off the command line)",
     )
-    add_places(command)
+    add_location_options(command)
 
 
 @contextmanager

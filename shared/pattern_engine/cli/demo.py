@@ -49,6 +49,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(options: argparse.Namespace) -> int:
     """Run the demo; the exit code is 0 only if the error was healed and stayed away."""
     console = Console()
+    console.width = min(console.width, 80)
     data_dir = options.data_dir or Project.find().data_directory / "demo"
     shutil.rmtree(data_dir, ignore_errors=True)
     console.print("[bold]Pattern Learning Engine: from an error to a verified fix[/bold]")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
-from pattern_engine.cli.database import Connection, add_database, connect
+from pattern_engine.cli.database import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 ROLE = "ops_fixer"
@@ -117,7 +117,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_list)
     for action in (grant, revoke, show):
-        add_database(action)
+        add_database_options(action)
 
 
 def find_table(connection: Connection, name: str) -> Table:
@@ -203,6 +203,8 @@ def run_list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(grant) for grant in grants], indent=2))
         return 0
+    if not grants:
+        print("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
     for grant in grants:
         print(f"{grant.table_name:32}  {', '.join(grant.privileges):32}  {grant.note}".rstrip())
     return 0

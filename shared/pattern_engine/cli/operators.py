@@ -4,7 +4,7 @@ import argparse
 import json
 from uuid import UUID
 
-from pattern_engine.cli.database import Connection, add_database, connect
+from pattern_engine.cli.database import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 ROLES = ("ops_viewer", "ops_operator", "ops_admin")
@@ -34,7 +34,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_list)
     for action in (add, remove, show):
-        add_database(action)
+        add_database_options(action)
 
 
 def find_person(connection: Connection, person: str) -> tuple[UUID, str]:
@@ -98,6 +98,8 @@ def run_list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([dict(zip(names, map(str, row), strict=True)) for row in rows], indent=2))
         return 0
+    if not rows:
+        print("nobody has a role; `pattern-engine operators add` gives a person one")
     for user_id, email, role, *_ in rows:
         print(f"{role!s:12}  {user_id}  {email}")
     return 0

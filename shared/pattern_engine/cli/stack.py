@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pattern_engine.cli.places import add_places, data_directory, project
+from pattern_engine.cli.locations import add_location_options, data_directory, project
 from pattern_engine.local.processes import tail
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
 
@@ -47,7 +47,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
     for command in (up, down, status):
-        add_places(command)
+        add_location_options(command)
 
 
 def run_up(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pattern_engine.local.project import Project
 
 
-def add_places(command: argparse.ArgumentParser) -> None:
+def add_location_options(command: argparse.ArgumentParser) -> None:
     """Add `--data-dir` and `--project`."""
     command.add_argument(
         "--data-dir", type=Path, help="where the stack keeps its data (default: .pattern-engine)"
