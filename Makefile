@@ -9,7 +9,7 @@ export PATH := $(abspath $(NODE_BIN)):$(PATH)
 export SUPABASE_TELEMETRY_DISABLED := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo up test check format bench lock clean
+.PHONY: help setup demo up test check format schema bench lock clean
 
 help:
 	@echo "make demo    show the whole life of an error on a local Supabase"
@@ -17,6 +17,7 @@ help:
 	@echo "make test    run all tests; ARGS=... are arguments of pytest"
 	@echo "make check   check style and types"
 	@echo "make format  format the code"
+	@echo "make schema  write what is generated from the migrations, after a change of them"
 	@echo "make bench   run the benchmarks"
 	@echo "make lock    write the lock files in requirements/ (needs uv)"
 	@echo "make clean   delete .venv and node_modules"
@@ -59,6 +60,9 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+schema: setup
+	@$(BIN)/python -m docs.generate database schema
 
 .venv/.bench: requirements/bench.lock .venv/.python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock

@@ -8,10 +8,12 @@ import psycopg
 from benchmarks.result import Result, side_by_side
 from benchmarks.stack import Counted, fresh_stack, settings_of
 
-from pattern_engine import application, fixes, learning
-from pattern_engine.auth import ENGINE
-from pattern_engine.learning import Sighting
-from pattern_engine.models import ApplyRequest
+from pattern_engine import fixes
+from pattern_engine.api.callers import ENGINE
+from pattern_engine.healing import application
+from pattern_engine.healing.models import ApplyRequest
+from pattern_engine.learning import learning
+from pattern_engine.learning.sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from benchmarks.result import Result
 
-from pattern_engine.clustering import cluster_count
-from pattern_engine.kmeans import Floats, kmeans, standardize
+from pattern_engine.overview.clustering import cluster_count
+from pattern_engine.overview.kmeans import Floats, kmeans, standardize
 
 PATTERNS = 100_000
 ROUNDS = 5

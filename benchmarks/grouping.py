@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.result import Result
 
-from pattern_engine.demo import sample
-from pattern_engine.grouping import group_messages, v2, v2_leaf, v2_traces
+from pattern_engine.demo import history
+from pattern_engine.grouping import group_messages
+from pattern_engine.grouping.v2 import leaf, masking, traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def run() -> Iterator[Result]:
             yield from _accuracy(evaluate, name, paths, wanted)
             messages = [text for path in paths for text in evaluate.read(str(path))[0]]
             yield from _speed(name, messages)
-    yield from _speed("the shipped sample", [row["message"] for row in sample.log_rows()])
+    yield from _speed("the shipped sample", [row["message"] for row in history.log_rows()])
 
 
 def _evaluate() -> ModuleType | None:
@@ -145,6 +146,6 @@ def _seconds(action: Callable[[], object]) -> float:
 
 def _forget() -> None:
     """Empty what grouping remembers, as in a process that starts."""
-    v2._MASKER.__init__()  # type: ignore[misc]  # noqa: SLF001
-    for remembered in (v2_leaf._widened, v2_traces._own_module):  # noqa: SLF001
+    masking._MASKER.__init__()  # type: ignore[misc]  # noqa: SLF001
+    for remembered in (leaf._widened, traces._own_module):  # noqa: SLF001
         remembered.cache_clear()

@@ -9,11 +9,11 @@ import psycopg
 from benchmarks.result import Result, side_by_side
 from benchmarks.stack import fresh_stack, settings_of
 
-from pattern_engine import learning
-from pattern_engine.auth import ENGINE
-from pattern_engine.database import Database
-from pattern_engine.demo import sample
-from pattern_engine.models import LearnRequest
+from pattern_engine.api.callers import ENGINE
+from pattern_engine.database.database import Database
+from pattern_engine.demo import history
+from pattern_engine.learning import learning
+from pattern_engine.learning.models import LearnRequest
 
 ROUNDS = 400
 BATCH = 500
@@ -66,7 +66,7 @@ def _reports(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _batches(status: dict[str, Any]) -> Iterator[Result]:
     """Yield errors per second in batches, compared with inserting the same rows into a table."""
     database = Database(settings_of(status))
-    rows = sample.log_rows()
+    rows = history.log_rows()
     requests = [LearnRequest(error_message=row["message"]) for row in rows]
     started = time.perf_counter()
     for batch in _batched(requests):

@@ -14,8 +14,9 @@ import psycopg
 from benchmarks.result import Result, side_by_side
 from benchmarks.stack import Counted, fresh_stack, settings_of
 
-from pattern_engine import application, learning
-from pattern_engine.learning import Sighting
+from pattern_engine.healing.candidates import find
+from pattern_engine.learning import learning
+from pattern_engine.learning.sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,13 +62,13 @@ def _compared(
 
 
 def _match_known(database: Counted) -> None:
-    (found,) = application.find(database, [Sighting(KNOWN)], database.settings)
+    (found,) = find(database, [Sighting(KNOWN)], database.settings)
     if found["fix"] is None:
         raise RuntimeError("the fix of a known error was not found")
 
 
 def _match_unknown(database: Counted) -> None:
-    (found,) = application.find(database, [Sighting(next(_NEW))], database.settings)
+    (found,) = find(database, [Sighting(next(_NEW))], database.settings)
     if found["pattern"] is not None:
         raise RuntimeError("an unknown error was found")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pattern_engine.database import Database
+from pattern_engine.database.database import Database
 from pattern_engine.local.stack import Stack
 from pattern_engine.settings import Settings
 from pattern_engine.thresholds import Thresholds

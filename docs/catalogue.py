@@ -51,11 +51,16 @@ def page(connection: psycopg.Connection[Any]) -> str:
         parts += [_relation(cursor, each) for each in relations]
         parts += ["## Functions of schema `ops`\n", _FUNCTIONS_INTRO]
         parts += [_function(each, codes) for each in functions if each["schema"] == "ops"]
-        parts += ["## Functions that are not exposed\n", _internal(functions)]
+        parts += ["## Functions that are not exposed\n", _INTERNAL_INTRO, _internal(functions)]
         parts += ["## Triggers\n", _triggers(_ask(cursor, "triggers"))]
         parts += ["## Scheduled jobs\n", _jobs(_ask(cursor, "jobs"))]
     return "\n".join(parts)
 
+
+_INTERNAL_INTRO = """\
+A function named as one of `ops`, without the version, does the work of that one, with the rights of
+its owner: people call the one in `ops`, which runs with their rights and passes everything on.
+"""
 
 _FUNCTIONS_INTRO = """\
 Called as `POST /rest/v1/rpc/NAME`. The version at the end of a name changes when the meaning does.
@@ -168,7 +173,7 @@ def _internal(functions: list[Row]) -> str:
     rows = [
         (
             code(f"{function['schema']}.{function['name']}"),
-            function["comment"],
+            function["comment"] or f"Does the work of `ops.{function['name']}_v1`.",
             f"definer, {code(function['owner'])}" if function["definer"] else "",
         )
         for function in functions

@@ -1,9 +1,10 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
 The pages are cli (from argparse), settings (from `pattern_engine.settings` and
-`pattern_engine.thresholds`), errors (from `pattern_engine.errors`), database (from the catalogue of
-a migrated database: that of `--db-url`, of PATTERN_ENGINE_DB_URL, or of the local stack), and
-openapi. Without an argument all of them are written.
+`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), openapi, database (from the
+catalogue of a new PostgreSQL 18 with the migrations), and schema. The last one is no page of the
+reference but `supabase/schema.sql`, a dump of the same database. Without an argument all of them
+are written.
 
 A test compares every page with the output of this script, so it fails until a page is regenerated.
 """
@@ -22,13 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from docs import catalogue
+from docs import catalogue, migrated
 from docs.markdown import code, table
 
-from pattern_engine import errors, openapi, settings, thresholds
+from pattern_engine import exceptions, settings, thresholds
 from pattern_engine.cli import build_parser
-from pattern_engine.cli.database import add_database_options, connect
 from pattern_engine.local.errors import StackError
+from pattern_engine.serving import openapi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,7 +246,7 @@ def _attribute_docstrings(kind: type) -> dict[str, str]:
 
 _ERRORS = """# Errors
 
-Generated from `pattern_engine.errors` by `python -m docs.generate errors`.
+Generated from `pattern_engine.exceptions` by `python -m docs.generate errors`.
 
 Every answer of a function that is not a success has this shape:
 
@@ -275,21 +276,21 @@ function raises which code.
 
 def errors_page() -> str:
     """Return the page of the errors."""
-    states: dict[type[errors.PatternEngineError], list[str]] = {}
-    for state, kind in errors.BY_SQLSTATE.items():
+    states: dict[type[exceptions.PatternEngineError], list[str]] = {}
+    for state, kind in exceptions.BY_SQLSTATE.items():
         states.setdefault(kind, []).append(state)
     rows = [
         (
             "&emsp;" * depth + code(kind.code),
             kind.status,
-            errors.default_message(kind),
+            exceptions.default_message(kind),
             ", ".join(map(code, states.get(kind, []))),
         )
-        for depth, kind in _tree(errors.PatternEngineError)
+        for depth, kind in _tree(exceptions.PatternEngineError)
     ]
     of_ours = [
         (code(state), code(kind.code))
-        for state, kind in errors.BY_SQLSTATE.items()
+        for state, kind in exceptions.BY_SQLSTATE.items()
         if state[:2] == "PL"
     ]
     return (
@@ -305,11 +306,11 @@ _RECORDED = [
 
 
 def _tree(
-    kind: type[errors.PatternEngineError], depth: int = 0
-) -> Iterator[tuple[int, type[errors.PatternEngineError]]]:
+    kind: type[exceptions.PatternEngineError], depth: int = 0
+) -> Iterator[tuple[int, type[exceptions.PatternEngineError]]]:
     yield depth, kind
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__ == exceptions.__name__:
             yield from _tree(child, depth + 1)
 
 
@@ -326,26 +327,42 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
 def main() -> int:
     """Write the pages that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
-    parser.add_argument("pages", nargs="*", choices=[*PAGES, "database", []], metavar="PAGE")
-    add_database_options(parser)
-    options = parser.parse_args()
-    for page in options.pages or [*PAGES, "database"]:
-        try:
-            name, text = _rendered(page, options)
-        except (StackError, psycopg.Error) as error:
-            sys.stderr.write(f"generate: {error}\n")
-            return 1
-        (REFERENCE / name).write_text(text, encoding="utf-8")
-        sys.stdout.write(f"wrote {name}\n")
+    names = [*PAGES, *OF_THE_DATABASE]
+    parser.add_argument("pages", nargs="*", choices=[*names, []], metavar="PAGE")
+    wanted = parser.parse_args().pages or names
+    for page, (name, render) in PAGES.items():
+        if page in wanted:
+            _write(REFERENCE / name, render())
+    try:
+        if OF_THE_DATABASE.keys() & wanted:
+            _write_of_the_database(wanted)
+    except (StackError, psycopg.Error) as error:
+        sys.stderr.write(f"generate: {error}\n")
+        return 1
     return 0
 
 
-def _rendered(page: str, options: argparse.Namespace) -> tuple[str, str]:
-    if page != "database":
-        name, render = PAGES[page]
-        return name, render()
-    with connect(options) as connection:
-        return "database.md", catalogue.page(connection)
+def _write_of_the_database(wanted: list[str]) -> None:
+    with migrated.database() as url:
+        for page, (file, render) in OF_THE_DATABASE.items():
+            if page in wanted:
+                _write(file, render(url))
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"wrote {file.name}\n")
+
+
+def _database(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        return catalogue.page(connection)
+
+
+OF_THE_DATABASE: dict[str, tuple[Path, Callable[[str], str]]] = {
+    "database": (REFERENCE / "database.md", _database),
+    "schema": (migrated.SCHEMA, migrated.schema),
+}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pattern_engine.demo import sample
+from pattern_engine.demo import history
 
 FOLDER = Path(
     os.environ.get("PATTERN_ENGINE_CORPORA")
@@ -57,7 +57,7 @@ def params(*names: str) -> list[Any]:
 def messages(name: str) -> list[str]:
     """Return the messages of a corpus, in its order."""
     if name == SAMPLE:
-        return [row["message"] for row in sample.log_rows()]
+        return [row["message"] for row in history.log_rows()]
     lines = gzip.decompress(_file(name).read_bytes()).splitlines()
     return [json.loads(line)["message"] for line in lines]
 

@@ -3,12 +3,13 @@
 Callers: the secret key; or a signed-in person with a recent log row of his own.
 """
 
-from pattern_engine import application, endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.models import ApplyRequest, ApplyResponse
+from pattern_engine.healing import application
+from pattern_engine.healing.endpoints import APPLY
+from pattern_engine.healing.models import ApplyRequest, ApplyResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.APPLY)
+@serve(APPLY)
 def main(call: Call[ApplyRequest]) -> ApplyResponse:
     """Heal the error if it may be healed, and answer what happened."""
     return application.apply(call.body, call.caller, call.database, call.settings)

@@ -3,12 +3,13 @@
 Callers: an administrator in person; the database decides who that is.
 """
 
-from pattern_engine import approval, endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.models import ApproveRequest, PatternResponse
+from pattern_engine.approval import approval
+from pattern_engine.approval.endpoints import APPROVE
+from pattern_engine.approval.models import ApproveRequest, PatternResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.APPROVE)
+@serve(APPROVE)
 def main(call: Call[ApproveRequest]) -> PatternResponse:
     """Check the fix, approve it in the caller's name, answer the pattern."""
     return approval.approve(call.body, call.caller, call.database, call.settings)

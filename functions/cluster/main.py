@@ -3,12 +3,13 @@
 Callers: the nightly job by the webhook secret, the secret key, or an operator.
 """
 
-from pattern_engine import clusters, endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.models import ClusterRequest, ClusterResponse
+from pattern_engine.overview import sessions
+from pattern_engine.overview.endpoints import CLUSTER
+from pattern_engine.overview.models import ClusterRequest, ClusterResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.CLUSTER)
+@serve(CLUSTER)
 def main(call: Call[ClusterRequest]) -> ClusterResponse:
     """Cluster once, as one learning session."""
-    return clusters.run(call.caller, call.database)
+    return sessions.run(call.caller, call.database)

@@ -3,12 +3,12 @@
 Callers: an administrator in person; the database decides who that is.
 """
 
-from pattern_engine import fixing_endpoints, proposals
-from pattern_engine.fixing_models import DecideRequest, DecideResponse
-from pattern_engine.http import Call, serve
+from pattern_engine.approval import endpoints, proposals
+from pattern_engine.approval.models import DecideRequest, DecideResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(fixing_endpoints.DECIDE)
+@serve(endpoints.DECIDE)
 def main(call: Call[DecideRequest]) -> DecideResponse:
     """Decide in the caller's name, answer proposal and pattern."""
     return proposals.decide(call.body, call.caller, call.database, call.settings)

@@ -3,13 +3,14 @@
 Callers: anyone.
 """
 
-from pattern_engine import endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.models import HealthResponse
+from pattern_engine.api.endpoint import NoBody
+from pattern_engine.serving.answers import HealthResponse
+from pattern_engine.serving.health import HEALTH
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.HEALTH)
-def main(call: Call[endpoints.NoBody]) -> HealthResponse:
+@serve(HEALTH)
+def main(call: Call[NoBody]) -> HealthResponse:
     """Ask the database for a sign of life."""
     call.database.ping()
     return HealthResponse()

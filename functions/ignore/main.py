@@ -3,12 +3,12 @@
 Callers: an operator or administrator in person; the database decides who that is.
 """
 
-from pattern_engine import steering, steering_endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.steering_models import IgnoreRequest, LifeCycleResponse
+from pattern_engine.serving.serve import Call, serve
+from pattern_engine.steering import endpoints, steering
+from pattern_engine.steering.models import IgnoreRequest, LifeCycleResponse
 
 
-@serve(steering_endpoints.IGNORE)
+@serve(endpoints.IGNORE)
 def main(call: Call[IgnoreRequest]) -> LifeCycleResponse:
     """Ignore in the caller's name, answer the pattern."""
     return steering.ignore(call.body, call.caller, call.database)

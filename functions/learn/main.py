@@ -3,12 +3,13 @@
 Callers: a signed-in person, for a log row of his own where he names one; or the secret key.
 """
 
-from pattern_engine import endpoints, learning
-from pattern_engine.http import Call, serve
-from pattern_engine.models import LearnRequest, LearnResponse
+from pattern_engine.learning import learning
+from pattern_engine.learning.endpoints import LEARN
+from pattern_engine.learning.models import LearnRequest, LearnResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.LEARN)
+@serve(LEARN)
 def main(call: Call[LearnRequest]) -> LearnResponse:
     """Learn from the error and answer its pattern."""
     return learning.learn(call.body, call.caller, call.database)

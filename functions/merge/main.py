@@ -3,12 +3,12 @@
 Callers: an operator or administrator in person; the database decides who that is.
 """
 
-from pattern_engine import steering, steering_endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.steering_models import MergeRequest, MergeResponse
+from pattern_engine.serving.serve import Call, serve
+from pattern_engine.steering import endpoints, steering
+from pattern_engine.steering.models import MergeRequest, MergeResponse
 
 
-@serve(steering_endpoints.MERGE)
+@serve(endpoints.MERGE)
 def main(call: Call[MergeRequest]) -> MergeResponse:
     """Merge in the caller's name, answer the pattern that was kept."""
     return steering.merge(call.body, call.caller, call.database)

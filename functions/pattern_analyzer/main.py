@@ -6,6 +6,6 @@ It serves the functions beside it, and their description at /openapi.json. Deplo
 
 from pathlib import Path
 
-from pattern_engine.routing import router
+from pattern_engine.serving.routing import router
 
 main = router(Path(__file__).resolve().parent.parent)

@@ -3,12 +3,12 @@
 Callers: an operator or administrator in person; the database decides who that is.
 """
 
-from pattern_engine import fixing_endpoints, proposals
-from pattern_engine.fixing_models import PreviewRequest, ProposalResponse
-from pattern_engine.http import Call, serve
+from pattern_engine.approval import endpoints, proposals
+from pattern_engine.approval.models import PreviewRequest, ProposalResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(fixing_endpoints.PREVIEW)
+@serve(endpoints.PREVIEW)
 def main(call: Call[PreviewRequest]) -> ProposalResponse:
     """Make dry-run and replay anew, answer the proposal."""
     return proposals.preview(call.body, call.caller, call.database, call.settings)

@@ -3,12 +3,12 @@
 Callers: an operator or administrator in person; the database decides who that is.
 """
 
-from pattern_engine import steering, steering_endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.steering_models import LifeCycleResponse, ResolveRequest
+from pattern_engine.serving.serve import Call, serve
+from pattern_engine.steering import endpoints, steering
+from pattern_engine.steering.models import LifeCycleResponse, ResolveRequest
 
 
-@serve(steering_endpoints.RESOLVE)
+@serve(endpoints.RESOLVE)
 def main(call: Call[ResolveRequest]) -> LifeCycleResponse:
     """Resolve in the caller's name, answer the pattern."""
     return steering.resolve(call.body, call.caller, call.database)

@@ -3,12 +3,13 @@
 Callers: an operator or administrator in person; the database decides who that is.
 """
 
-from pattern_engine import fixing_endpoints, pauses
-from pattern_engine.fixing_models import ResumeRequest, ResumeResponse
-from pattern_engine.http import Call, serve
+from pattern_engine.healing import pauses
+from pattern_engine.healing.endpoints import RESUME
+from pattern_engine.healing.models import ResumeRequest, ResumeResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(fixing_endpoints.RESUME)
+@serve(RESUME)
 def main(call: Call[ResumeRequest]) -> ResumeResponse:
     """Resume in the caller's name, answer which pauses ended."""
     return pauses.resume(call.body, call.caller, call.database)

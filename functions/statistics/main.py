@@ -3,12 +3,14 @@
 Callers: an operator of any role, or the secret key.
 """
 
-from pattern_engine import endpoints, statistics
-from pattern_engine.http import Call, serve
-from pattern_engine.models import StatisticsResponse
+from pattern_engine.api.endpoint import NoBody
+from pattern_engine.overview import figures
+from pattern_engine.overview.endpoints import STATISTICS
+from pattern_engine.overview.models import StatisticsResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.STATISTICS)
-def main(call: Call[endpoints.NoBody]) -> StatisticsResponse:
+@serve(STATISTICS)
+def main(call: Call[NoBody]) -> StatisticsResponse:
     """Answer the key performance indicators."""
-    return statistics.read(call.caller, call.database)
+    return figures.read(call.caller, call.database)

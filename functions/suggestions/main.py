@@ -3,12 +3,12 @@
 Callers: an operator of any role, or the secret key.
 """
 
-from pattern_engine import fixing_endpoints, suggestions
-from pattern_engine.fixing_models import SuggestionsRequest, SuggestionsResponse
-from pattern_engine.http import Call, serve
+from pattern_engine.approval import endpoints, suggestions
+from pattern_engine.approval.models import SuggestionsRequest, SuggestionsResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(fixing_endpoints.SUGGESTIONS)
+@serve(endpoints.SUGGESTIONS)
 def main(call: Call[SuggestionsRequest]) -> SuggestionsResponse:
     """Answer the drafts, those that helped most first."""
     return suggestions.suggest(call.body, call.caller, call.database)

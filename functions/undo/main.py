@@ -3,12 +3,12 @@
 Callers: an operator or administrator in person; the database decides who that is.
 """
 
-from pattern_engine import steering, steering_endpoints
-from pattern_engine.http import Call, serve
-from pattern_engine.steering_models import UndoRequest, UndoResponse
+from pattern_engine.serving.serve import Call, serve
+from pattern_engine.steering import endpoints, steering
+from pattern_engine.steering.models import UndoRequest, UndoResponse
 
 
-@serve(steering_endpoints.UNDO)
+@serve(endpoints.UNDO)
 def main(call: Call[UndoRequest]) -> UndoResponse:
     """Undo in the caller's name, answer both patterns."""
     return steering.undo(call.body, call.caller, call.database)

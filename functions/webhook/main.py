@@ -3,12 +3,13 @@
 Caller: the database, by the webhook secret. It may send a row any number of times.
 """
 
-from pattern_engine import endpoints, webhook
-from pattern_engine.http import Call, serve
-from pattern_engine.models import WebhookRequest, WebhookResponse
+from pattern_engine.healing import delivery
+from pattern_engine.healing.endpoints import WEBHOOK
+from pattern_engine.healing.models import WebhookRequest, WebhookResponse
+from pattern_engine.serving.serve import Call, serve
 
 
-@serve(endpoints.WEBHOOK)
+@serve(WEBHOOK)
 def main(call: Call[WebhookRequest]) -> WebhookResponse:
     """Work on the rows and answer how many were learned and healed."""
-    return webhook.receive(call.body, call.database, call.settings)
+    return delivery.receive(call.body, call.database, call.settings)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pattern_engine.errors import ConfigurationError
-from pattern_engine.fixes.execution import Facilities
+from pattern_engine.exceptions import ConfigurationError
 from pattern_engine.thresholds import Bounds, QuietHours, Thresholds, between, quiet_hours
 
 if TYPE_CHECKING:
@@ -22,6 +21,18 @@ if TYPE_CHECKING:
 # RFC 7518, section 3.2: a key for HS256 has at least as many bits as its output.
 LEAST_SECRET_BYTES = 32
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    """What the operator of this deployment offers to fixes; never a parameter of a fix."""
+
+    bash: bool = False
+    """Whether fixes of type bash may run at all."""
+    api_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Further addresses that an api_call may reach, although they are private or loopback."""
+    api_ca_file: str | None = None
+    """Certificates that an api_call trusts beside those of the system, as a PEM file."""
 
 
 @dataclass(frozen=True, slots=True)

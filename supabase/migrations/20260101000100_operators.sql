@@ -1,4 +1,4 @@
--- Who may look, act and approve: the database decides, not the token.
+-- Who may look, act and approve. The database decides by the rows of ops.operators, whatever a token claims.
 
 create table ops.operators (
   user_id uuid primary key references auth.users (id) on delete cascade,
@@ -9,9 +9,10 @@ create table ops.operators (
 
 comment on table ops.operators is 'People who operate the engine. Removing a row works at once, whatever an old token says.';
 comment on column ops.operators.user_id is 'The person, a user of Supabase Auth.';
-comment on column ops.operators.role is 'ops_viewer reads; ops_operator also clusters and disables fixes; ops_admin also approves fixes.';
+comment on column ops.operators.role is
+  'ops_viewer reads; ops_operator also steers the grouping, proposes, disables and pauses fixes, and clusters; ops_admin also approves fixes and writes grouping rules.';
 comment on column ops.operators.created_at is 'When the role was given.';
-comment on column ops.operators.created_by is 'The database role or the person who gave it.';
+comment on column ops.operators.created_by is 'The database role or the person that gave the role.';
 
 alter table ops.operators enable row level security;
 
@@ -26,18 +27,12 @@ as $$
   where operators.user_id = (select auth.uid())
 $$;
 
-comment on function ops_internal.caller_role() is
+comment on function ops_internal.caller_role is
   'The caller''s role as an operator, or null. A project that keeps roles in app_metadata replaces this one function.';
-
-revoke all on function ops_internal.caller_role() from public, anon, authenticated, service_role;
-grant execute on function ops_internal.caller_role() to authenticated, service_role;
 
 create policy "Operators read who the operators are" on ops.operators
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
-
-revoke all on table ops.operators from public, anon, authenticated, service_role;
-grant select on table ops.operators to authenticated, service_role;
 
 create function ops_internal.require_role(p_allowed text []) returns void
 language plpgsql
@@ -57,11 +52,27 @@ begin
 end
 $$;
 
-comment on function ops_internal.require_role(text []) is
-  'Raises PL001 unless the caller is an operator with one of these roles.';
+comment on function ops_internal.require_role is 'Raises PL001 unless the caller is an operator with one of these roles.';
 
-revoke all on function ops_internal.require_role(text []) from public, anon, authenticated, service_role;
-grant execute on function ops_internal.require_role(text []) to authenticated, service_role;
+create function ops_internal.require_person(p_allowed text []) returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if (select auth.uid()) is null then
+    raise exception using
+      errcode = 'PL011',
+      message = 'only a signed-in person may do this',
+      hint = 'Sign in and send your own access token; the secret key cannot approve.';
+  end if;
+  perform ops_internal.require_role(p_allowed);
+  return (select auth.uid());
+end
+$$;
+
+comment on function ops_internal.require_person is
+  'The calling person''s id. Raises PL011 for the secret key, PL001 for a person without one of these roles.';
 
 create function ops_internal.is_engine() returns boolean
 language sql
@@ -71,7 +82,20 @@ as $$
   select coalesce(current_setting('role', true) = 'service_role', false)
 $$;
 
-comment on function ops_internal.is_engine() is 'Whether the caller is the engine itself, by the secret key. Seen through security-definer functions, where current_user is their owner.';
+comment on function ops_internal.is_engine is
+  'Whether the caller is the engine, by the secret key. It reads the role of the request: inside a security-definer function current_user is the owner.';
 
-revoke all on function ops_internal.is_engine() from public, anon, authenticated, service_role;
-grant execute on function ops_internal.is_engine() to authenticated, service_role;
+create function ops_internal.require_engine_or_operator(p_allowed text []) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not ops_internal.is_engine() then
+    perform ops_internal.require_role(p_allowed);
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_engine_or_operator is
+  'Raises PL001 unless the caller is the engine or an operator with one of these roles.';

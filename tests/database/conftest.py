@@ -26,8 +26,8 @@ from tests.conftest import (  # noqa: F401  taken as fixtures, by name
     user,
     viewer,
 )
-from tests.database.outcomes import Outcomes
-from tests.database.proposing import Desk
+from tests.database.approval.proposing import Desk
+from tests.database.healing.outcomes import Outcomes
 
 from pattern_engine.local.project import Project
 from pattern_engine.thresholds import Thresholds

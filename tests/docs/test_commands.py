@@ -99,7 +99,7 @@ def test_the_tutorial_ends_with_a_healed_table(shell: Shell) -> None:
 
 #: What covers each block of shell commands in the README; the others are run below.
 COVERED = {
-    "make demo\n": "tests/scenarios/test_demo.py",
+    "make demo\n": "tests/scenarios/whole/test_demo.py",
     "make test\n": ".ci/run",
     "make up\n": "tests/local/conftest.py",
 }
@@ -116,7 +116,7 @@ def test_every_block_of_the_readme_is_covered() -> None:
 @pytest.mark.parametrize(
     ("target", "recipe", "place"),
     [
-        ("demo", "pattern-engine demo", "tests/scenarios/test_demo.py"),
+        ("demo", "pattern-engine demo", "tests/scenarios/whole/test_demo.py"),
         ("up", "pattern-engine up", "tests/local/conftest.py"),
         ("test", "pytest", None),
     ],

@@ -10,11 +10,14 @@ import psycopg
 import pytest
 from docs import catalogue, generate
 
-from pattern_engine import all_endpoints, endpoints, errors, openapi, settings
+from pattern_engine import exceptions, settings
 from pattern_engine.cli import build_parser
+from pattern_engine.serving import endpoints, openapi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pattern_engine.api.endpoint import AnyEndpoint
 
 HOW = "run: .venv/bin/python -m docs.generate"
 VALID = {
@@ -51,7 +54,7 @@ def test_the_page_of_the_database_equals_the_migrated_database(addresses: dict[s
     with psycopg.connect(addresses["db_url"]) as connection:
         rendered = catalogue.page(connection)
     kept = (generate.REFERENCE / "database.md").read_text(encoding="utf-8")
-    assert kept == rendered, f"{HOW}, with a local stack that is up"
+    assert kept == rendered, HOW
 
 
 def test_everything_in_the_database_is_commented(addresses: dict[str, Any]) -> None:
@@ -89,7 +92,7 @@ class Recorder(dict[str, str]):
 def test_every_variable_that_is_read_is_described() -> None:
     """The page names exactly the variables that the settings ask the environment for."""
     environment = Recorder({})
-    with pytest.raises(errors.ConfigurationError):
+    with pytest.raises(exceptions.ConfigurationError):
         settings.from_environment(environment)
     assert environment.asked == {name for names in generate.VARIABLES for name in names}
 
@@ -106,7 +109,7 @@ def _changed(environment: dict[str, str], name: str, probe: str) -> set[str]:
     """Return the fields that a value of a variable changes; none if it is refused."""
     try:
         found = settings.from_environment({**environment, name: probe})
-    except errors.ConfigurationError:
+    except exceptions.ConfigurationError:
         return set()
     usual = _flat(settings.from_environment(VALID))
     return {name for name, value in _flat(found).items() if value != usual[name]}
@@ -127,8 +130,8 @@ def _sections(page: str) -> Iterator[tuple[str, str]]:
         yield title, text
 
 
-@pytest.mark.parametrize("endpoint", all_endpoints.ALL, ids=lambda endpoint: endpoint.name)
-def test_every_endpoint_is_described(endpoint: endpoints.AnyEndpoint) -> None:
+@pytest.mark.parametrize("endpoint", endpoints.ALL, ids=lambda endpoint: endpoint.name)
+def test_every_endpoint_is_described(endpoint: AnyEndpoint) -> None:
     """The page of the API names its method, its fields, and the statuses that are its own."""
     page = (generate.REFERENCE / "api.md").read_text(encoding="utf-8")
     text = dict(_sections(page))[f"{endpoint.method} /{endpoint.name}"]
@@ -146,7 +149,7 @@ def test_every_endpoint_is_described(endpoint: endpoints.AnyEndpoint) -> None:
 def test_every_code_in_the_api_page_exists_with_its_status() -> None:
     """No row of the page promises a code that is never answered, or another status."""
     page = (generate.REFERENCE / "api.md").read_text(encoding="utf-8")
-    known = {kind.code: kind.status for kind in errors.kinds()}
+    known = {kind.code: kind.status for kind in exceptions.kinds()}
     rows = re.findall(r"^\| ([1-5][0-9]{2}) \| (`[^|]*`) \|", page, re.MULTILINE)
     assert len(rows) > 20
     for status, codes in rows:

@@ -9,7 +9,7 @@ import pytest
 from docs import generate
 
 from pattern_engine.cli import build_parser
-from pattern_engine.errors import BY_SQLSTATE, kinds
+from pattern_engine.exceptions import BY_SQLSTATE, kinds
 
 ROOT = Path(__file__).parents[2]
 NOT_OURS = {"node_modules", ".venv", ".pattern-engine", ".pytest_cache", ".git"}

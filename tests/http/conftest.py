@@ -14,10 +14,11 @@ import jwt
 import pytest
 import respx
 from flask.testing import FlaskClient
-from tests.http.candidates import APPLICATION_ID, candidate, outcome
+from tests.http.healing.candidates import APPLICATION_ID, candidate, outcome
 
-from pattern_engine import http, settings
-from pattern_engine.database import Database
+from pattern_engine import settings
+from pattern_engine.database.database import Database
+from pattern_engine.serving import serve
 from pattern_engine.thresholds import Thresholds
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
@@ -110,7 +111,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
         monkeypatch.setenv(name, value)
     yield monkeypatch
     settings.current.cache_clear()
-    http.runtime.cache_clear()
+    serve.runtime.cache_clear()
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def load(wire: Wire) -> Load:
 
     def load(name: str) -> FlaskClient:
         settings.current.cache_clear()
-        http.runtime.cache_clear()
+        serve.runtime.cache_clear()
         source = FUNCTIONS / name / "main.py"
         app = functions_framework.create_app("main", str(source))  # type: ignore[no-untyped-call]
         return app.test_client()  # type: ignore[no-any-return]

@@ -14,9 +14,9 @@ __all__ = ["build_parser", "main"]
 # Command → the module that defines it. A module is imported when its command is called, so that
 # each command loads only what it needs.
 _MODULES = {
-    "up": "stack",
-    "down": "stack",
-    "status": "stack",
+    "up": "up",
+    "down": "up",
+    "status": "up",
     "demo": "demo",
     "operators": "operators",
     "fixer": "fixer",

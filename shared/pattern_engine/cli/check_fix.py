@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pattern_engine import fixes, strict_json
+from pattern_engine import fixes
+from pattern_engine.approval.models import FixParameters
 from pattern_engine.fixes.analysis import Analysis, Finding
-from pattern_engine.models import FixParameters
+from pattern_engine.text import strict_json
 
 _ACCEPTED, _REFUSED, _WRONG_USAGE = 0, 1, 2
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
-from pattern_engine.cli.database import Connection, add_database_options, connect
+from pattern_engine.cli.login import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 ROLE = "ops_fixer"

@@ -4,7 +4,7 @@ import argparse
 import json
 from uuid import UUID
 
-from pattern_engine.cli.database import Connection, add_database_options, connect
+from pattern_engine.cli.login import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 ROLES = ("ops_viewer", "ops_operator", "ops_admin")

@@ -14,7 +14,7 @@ import supabase
 from postgrest.types import CountMethod
 from supabase import Client, ClientOptions
 
-from pattern_engine.demo import sample
+from pattern_engine.demo import history
 from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, UNDO, USELESS_FIX, Shop
 
 OPERATOR_EMAIL = "operator@shop.example"
@@ -84,7 +84,7 @@ class Story:
         Args:
             on_progress: Called with the number of rows done and the total.
         """
-        rows = sample.log_rows()
+        rows = history.log_rows()
         for start in range(0, len(rows), _ROWS_PER_INSERT):
             chunk = rows[start : start + _ROWS_PER_INSERT]
             self._ops("system_logs").insert(chunk, returning="minimal").execute()

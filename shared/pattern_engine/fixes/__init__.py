@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pattern_engine.fixes.analysis import Analysis
-    from pattern_engine.fixes.execution import Executor, Facilities
+    from pattern_engine.fixes.execution import Executor
+    from pattern_engine.settings import Facilities
 
 __all__ = ["MOST_TIMEOUT_MS", "TYPES", "FixType", "analyse", "executor"]
 

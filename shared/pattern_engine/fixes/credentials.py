@@ -1,7 +1,7 @@
 """Credentials written into a script as they are.
 
 A script is stored, shown to operators and kept in history, so a secret in it is a secret told. The
-rules are those that scrub messages (`pattern_engine.scrubbing`), without the ones for personal
+rules are those that scrub messages (`pattern_engine.text.scrubbing`), without the ones for personal
 data. What only refers to a value, `$TOKEN` or `${token}`, is none. These find carelessness; they
 are no fence against one who means to hide a key from them.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.scrubbing import RULES
+from pattern_engine.text.scrubbing import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Collection

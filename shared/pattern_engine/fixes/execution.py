@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from ipaddress import IPv4Network, IPv6Network
 
-__all__ = ["Executor", "Facilities", "Job", "Limits", "Outcome", "Stop"]
+__all__ = ["Executor", "Job", "Limits", "Outcome", "Stop"]
 
 Stop = Literal["time", "output", "memory", "rows"]
 """The limit at which a script was stopped."""
@@ -69,18 +68,6 @@ class Outcome:
     tried: such a run says nothing of the fix."""
     tables: Mapping[str, int] = field(default_factory=dict)
     """Rows touched, by table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facilities:
-    """What the operator of this deployment offers to fixes; never a parameter of a fix."""
-
-    bash: bool = False
-    """Whether fixes of type bash may run at all."""
-    api_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Further addresses that an api_call may reach, although they are private or loopback."""
-    api_ca_file: str | None = None
-    """Certificates that an api_call trusts beside those of the system, as a PEM file."""
 
 
 class Executor(Protocol):

@@ -8,6 +8,7 @@ StackError
 ├── NodeNotFoundError
 ├── ProjectNotFoundError
 ├── MigrationsFailedError
+├── MigrationsChangedError
 └── PartFailedError
 """
 
@@ -42,6 +43,10 @@ class ProjectNotFoundError(StackError):
 
 class MigrationsFailedError(StackError):
     """The Supabase CLI could not apply the migrations."""
+
+
+class MigrationsChangedError(StackError):
+    """A migration that was applied to the data directory has changed since."""
 
 
 class PartFailedError(StackError):

@@ -4,11 +4,36 @@ import os
 import subprocess
 from pathlib import Path
 
-from pattern_engine.local.errors import MigrationsFailedError
+from pattern_engine.local.errors import MigrationsChangedError, MigrationsFailedError
 from pattern_engine.local.node import find_node, require_packages
 from pattern_engine.local.project import Project
 
 _MAX_PUSH_SECONDS = 300
+
+
+def require_unchanged(applied: str, wanted: str, data_dir: Path) -> None:
+    """Refuse a data directory if a migration that was applied to it has changed since.
+
+    The CLI identifies a migration by the number in its name and never reads its content again. New
+    migrations are allowed, since they can be applied.
+
+    Args:
+        applied: The digests of the migrations that the database has, one on each line.
+        wanted: The digests of the project's migrations.
+        data_dir: The data directory of the stack.
+
+    Raises:
+        MigrationsChangedError: A migration that was applied has changed or is gone.
+    """
+    lines = set(wanted.splitlines())
+    changed = [line.partition("  ")[2] for line in applied.splitlines() if line not in lines]
+    if changed:
+        raise MigrationsChangedError(
+            f"migrations that were applied to the database in {data_dir} have been changed or "
+            f"removed ({', '.join(filter(None, changed[:3])) or 'unknown'}"
+            f"{', …' if changed[3:] else ''}): delete {data_dir} and start again, which loses "
+            "its data, or name another directory with --data-dir"
+        )
 
 
 def push(project: Project, url: str, password: str, *, log: Path) -> None:

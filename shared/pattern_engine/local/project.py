@@ -61,9 +61,9 @@ class Project:
         configuration = tomllib.loads((self.root / _MARKER).read_text())
         return list(configuration.get("api", {}).get("schemas", ["public"]))
 
-    def migrations_hash(self) -> str:
-        """Return a digest of the migrations' names and contents."""
-        digest = hashlib.sha256()
-        for file in sorted((self.root / "supabase" / "migrations").glob("*.sql")):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-        return digest.hexdigest()
+    def migrations_digests(self) -> str:
+        """Return a line for each migration, its digest and its name, as `sha256sum` writes them."""
+        files = sorted((self.root / "supabase" / "migrations").glob("*.sql"))
+        return "\n".join(
+            f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" for file in files
+        )

@@ -22,12 +22,12 @@ from pattern_engine.local.bootstrap import (
 )
 from pattern_engine.local.errors import NotRunningError, PortInUseError
 from pattern_engine.local.keys import Keys
-from pattern_engine.local.migrations import push
-from pattern_engine.local.parts import PartMaker, answers, fetch
+from pattern_engine.local.migrations import push, require_unchanged
 from pattern_engine.local.postgres import SUPERUSER, Cluster
 from pattern_engine.local.processes import Identity, Part, end
 from pattern_engine.local.project import Project
 from pattern_engine.local.servers import Server, ServerChoice, find_server
+from pattern_engine.local.services import PartMaker, answers, fetch
 from pattern_engine.local.state import Lock, State
 
 logger = logging.getLogger(__name__)
@@ -128,6 +128,8 @@ class Stack:
             logger.info("creating a PostgreSQL cluster (%s)", cluster.server.name)
             applied.clear()
             cluster.create()
+        wanted = self.project.migrations_digests()
+        require_unchanged(applied.get("migrations", ""), wanted, self.data_dir)
         cluster.start(_port_of(self._state.status.get("db_url", "")), self._record)
         self._prepare_database(applied)
         self._state.status = self._describe()
@@ -203,7 +205,7 @@ class Stack:
 
     def _migrate(self) -> None:
         applied = self._state.applied[self._cluster.server.name]
-        wanted = self.project.migrations_hash()
+        wanted = self.project.migrations_digests()
         with self._cluster.connect() as connection:
             grant_auth(connection)
             if applied.get("migrations") == wanted:

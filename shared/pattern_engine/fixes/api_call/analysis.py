@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from pattern_engine import strict_json
 from pattern_engine.fixes.analysis import MAX_BYTES, Analysis, Finding, unreadable
 from pattern_engine.fixes.api_call.headers import header_findings, is_form
 from pattern_engine.fixes.api_call.references import (
@@ -37,6 +36,7 @@ from pattern_engine.fixes.api_call.references import (
 )
 from pattern_engine.fixes.credentials import credential_by_name, literal_credential
 from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
+from pattern_engine.text import strict_json
 
 if TYPE_CHECKING:
     from pattern_engine.fixes.addresses import Network

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from pattern_engine.fixes.api_call.analysis import BODILESS, analyse
-from pattern_engine.fixes.api_call.answers import shown_body, without_secrets
 from pattern_engine.fixes.api_call.connection import (
     Answer,
     Bounds,
@@ -26,6 +25,7 @@ from pattern_engine.fixes.api_call.connection import (
     trusted,
 )
 from pattern_engine.fixes.api_call.request import UnsendableError, built, plan
+from pattern_engine.fixes.api_call.response import shown_body, without_secrets
 from pattern_engine.fixes.execution import Outcome
 from pattern_engine.fixes.retries import pauses
 from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from pattern_engine.fixes.addresses import Network
     from pattern_engine.fixes.api_call.request import Call
-    from pattern_engine.fixes.execution import Facilities, Job
+    from pattern_engine.fixes.execution import Job
+    from pattern_engine.settings import Facilities
 
 __all__ = ["ApiCall"]
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pattern_engine.fixes.bounded import Ended
-    from pattern_engine.fixes.execution import Facilities, Job, Limits
+    from pattern_engine.fixes.execution import Job, Limits
+    from pattern_engine.settings import Facilities
 
 __all__ = ["Bash"]
 

@@ -21,11 +21,15 @@ from pglast.parser import ParseError
 from pattern_engine.fixes.analysis import Analysis, Finding, unreadable
 from pattern_engine.fixes.credentials import known_credential, literal_credential
 from pattern_engine.fixes.sql import allowed
-from pattern_engine.fixes.sql.bounds import is_endless, is_small
-from pattern_engine.fixes.sql.constants import is_a, text_of
-from pattern_engine.fixes.sql.nesting import MAX_DEPTH, children, deeper_than, too_many_words
-from pattern_engine.fixes.sql.sample import sample_of
-from pattern_engine.fixes.sql.touched import touching
+from pattern_engine.fixes.sql.nodes import (
+    MAX_DEPTH,
+    children,
+    deeper_than,
+    is_a,
+    too_many_words,
+)
+from pattern_engine.fixes.sql.sampling import sample_of
+from pattern_engine.fixes.sql.where import is_endless, is_small, text_of, touching
 from pattern_engine.fixes.sql.writing import written
 
 __all__ = ["analyse"]

@@ -22,13 +22,15 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.addresses import NOT_PUBLIC_4
 from pattern_engine.fixes.bounded import Ended, run_bounded
-from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome, Stop
+from pattern_engine.fixes.execution import Job, Limits, Outcome, Stop
 from pattern_engine.fixes.retries import tried
 from pattern_engine.fixes.typescript import deno, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Network
+
+    from pattern_engine.settings import Facilities
 
 __all__ = ["Typescript"]
 

@@ -1,0 +1,31 @@
+"""Who calls an endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kinds of callers."""
+
+    PERSON = "person"
+    ENGINE = "engine"
+    CRON = "cron"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Someone whose credentials were verified."""
+
+    kind: Kind
+    user_id: str | None = None
+    """The person's id; None for the engine and its jobs."""
+    token: str | None = field(default=None, repr=False)
+    """The person's access token, for the calls made in his name."""
+
+
+ENGINE = Caller(Kind.ENGINE)
+
+
+CRON = Caller(Kind.CRON)

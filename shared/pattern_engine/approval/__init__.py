@@ -1,0 +1,1 @@
+"""Deciding on fixes: proposals, previews, approval and suggestions."""

@@ -1,0 +1,138 @@
+"""Approving, enabling and disabling fixes (specification, "Human-in-the-Loop Workflow").
+
+A person decides, in his own name; the database checks that he may. What he approves is analysed
+first, so that nothing is approved that would be refused when it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pattern_engine import fixes
+from pattern_engine.approval.models import ApprovedPattern, PatternResponse
+from pattern_engine.exceptions import FixRefused, FixTypeNotSupported, OwnFix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pattern_engine.api.callers import Caller
+    from pattern_engine.approval.models import ApproveRequest, DisableRequest, EnableRequest
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import ComposedFix
+    from pattern_engine.fixes.analysis import Analysis
+    from pattern_engine.settings import Facilities, Settings
+
+
+def approve(
+    request: ApproveRequest, caller: Caller, database: Database, settings: Settings
+) -> PatternResponse:
+    """Approve a fix for a pattern; the same fix twice changes nothing.
+
+    Raises:
+        FixTypeNotSupported: for bash where it is switched off.
+        FixRefused: if its analysis finds something against the script.
+        OwnFix: where two people are asked for; propose it, and another decides.
+        AnotherFixApproved: if another one is approved; disable it first.
+        Forbidden: or one of its kinds, as the database decides.
+        UnknownPattern: if there is no such pattern.
+    """
+    if settings.thresholds.two_people:
+        raise OwnFix("Two people are asked for here: POST /propose the fix, and another decides.")
+    fix, _ = compose(
+        request.auto_fix_type,
+        request.auto_fix_script,
+        request.parameters(),
+        request.undo_script,
+        settings.facilities(),
+    )
+    pattern = database.approve_pattern(
+        {
+            "pattern_id": str(request.pattern_id),
+            "fix": fix,
+            "approved_by": str(request.approved_by),
+            "mode": request.mode,
+        },
+        caller,
+    )
+    return PatternResponse(pattern=ApprovedPattern.model_validate(pattern))
+
+
+def compose(
+    fix_type: str,
+    script: str,
+    parameters: Mapping[str, Any],
+    undo_script: str | None,
+    facilities: Facilities,
+) -> tuple[ComposedFix, Analysis]:
+    """A fix as it is pinned, with the analysis of its script.
+
+    Raises:
+        FixTypeNotSupported: for bash where it is switched off.
+        FixRefused: if something speaks against the script or its undo script.
+    """
+    if fix_type == "bash" and not facilities.bash:
+        raise FixTypeNotSupported(
+            "Fixes of type bash are off here; set PATTERN_ENGINE_BASH_FIXES=on, or write another.",
+            details={"supported": [kind for kind in fixes.TYPES if kind != "bash"]},
+        )
+    analysis = fixes.analyse(fix_type, script, parameters, facilities)
+    undo = fixes.analyse(fix_type, undo_script, parameters, facilities) if undo_script else None
+    reasons = [
+        {"rule": finding.rule, "message": f"{prefix}{finding.message}"}
+        for prefix, found in (("", analysis), ("undo script: ", undo))
+        for finding in (found.findings if found else ())
+    ]
+    if reasons:
+        told = "; ".join(reason["message"] for reason in reasons)
+        raise FixRefused(f"The script is refused: {told}.", details={"reasons": reasons})
+    both = [found for found in (analysis, undo) if found]
+    composed: ComposedFix = {
+        "type": fix_type,
+        "script": script,
+        "prepared_script": analysis.prepared_script,
+        "undo_script": undo_script,
+        "prepared_undo_script": undo.prepared_script if undo else None,
+        "sample_table": analysis.sample.table if analysis.sample else None,
+        "sample_script": analysis.sample.before if analysis.sample else None,
+        "parameters": dict(parameters),
+        "tables": sorted({table for found in both for table in found.tables}),
+        "hosts": sorted({host for found in both for host in found.hosts}),
+        "secrets": sorted({secret for found in both for secret in found.secrets}),
+    }
+    return composed, analysis
+
+
+def enable(
+    request: EnableRequest, caller: Caller, database: Database, settings: Settings
+) -> PatternResponse:
+    """Make a shadow live, or put a demoted fix back in use on probation.
+
+    Raises:
+        NoEnabledFix: if there is none, or it was disabled.
+        FixNotPinned: if the digest is another fix's.
+        OwnFix: where two people are asked for, and the caller proposed it.
+        Forbidden: or one of its kinds, as the database decides.
+        UnknownPattern: if there is no such pattern.
+    """
+    pattern = database.enable_fix(
+        {
+            "pattern_id": str(request.pattern_id),
+            "sha256": request.sha256,
+            "reason": request.reason,
+            "two_people": settings.thresholds.two_people,
+        },
+        caller,
+    )
+    return PatternResponse(pattern=ApprovedPattern.model_validate(pattern))
+
+
+def disable(request: DisableRequest, caller: Caller, database: Database) -> PatternResponse:
+    """Switch a pattern's fix off.
+
+    Raises:
+        NoEnabledFix: if none is on.
+        Forbidden: or one of its kinds, as the database decides.
+        UnknownPattern: if there is no such pattern.
+    """
+    pattern = database.disable_pattern(str(request.pattern_id), request.reason, caller)
+    return PatternResponse(pattern=ApprovedPattern.model_validate(pattern))

@@ -1,0 +1,274 @@
+"""What a proposed fix would do: a dry-run for the latest error, and a replay over stored ones.
+
+SQL is rehearsed: it really runs, and is undone again. For everything else there is a plan of what
+would be called. The replay is a simulation, and says so. Whatever goes wrong in either is told in
+it, since a proposal whose dry-run fails is one to be looked at all the more.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pattern_engine import fixes
+from pattern_engine.exceptions import PatternEngineError
+from pattern_engine.fixes.execution import Job, Limits
+from pattern_engine.healing.candidates import find
+from pattern_engine.healing.context import ENGINE_WRITER, distrust, error_context, target
+from pattern_engine.laws import parts, verdict
+from pattern_engine.laws.circumstances import Circumstances
+from pattern_engine.learning.sightings import Sighting, by_rules
+from pattern_engine.text import scrubbing
+
+if TYPE_CHECKING:
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import Candidate, Json, ReplayedRecord
+    from pattern_engine.fixes.analysis import Analysis
+    from pattern_engine.settings import Settings
+    from pattern_engine.thresholds import Thresholds
+
+MOST_INCIDENTS: Final = 20
+MOST_REHEARSALS: Final = 10
+MOST_SECONDS: Final = 5.0
+"""No rehearsal begins later than this after the first; one takes as long as the database lets it,
+which is PostgREST's own time-out."""
+MOST_BYTES: Final = 64 * 1024
+"""Of sampled rows, and of what a script would see; more is left out."""
+MOST_MESSAGE: Final = 300
+"""Characters that are shown of a message."""
+MOST_REASON: Final = 1_000
+"""Characters that are shown of why a script failed."""
+ABOUT_REPLAY: Final = (
+    "A simulation: each error by itself, as if it occurred now, on the data of today and not of its"
+    " time; whatever it changes is undone. Cooldown, budgets, storms, pauses and quiet hours are"
+    " not simulated."
+)
+NO_ERROR: Final[Json] = {"message": "", "source": None, "captured": {}, "system_log_id": None}
+"""What a script sees where no error of the pattern is in the log any more."""
+
+
+def preview(proposal: Json, analysis: Analysis, database: Database, settings: Settings) -> Json:
+    """Make dry-run and replay of a proposal, store them, and answer the proposal.
+
+    Raises:
+        PatternEngineError: if they cannot be stored.
+    """
+    fix = proposal["fix"]
+    incidents, problem = _incidents(proposal["pattern_id"], database, settings)
+    error = incidents[0].error if incidents else NO_ERROR
+    rehearsals = _Rehearsals(database, proposal["proposal_id"], _limits(fix))
+    if fix["type"] == "sql":
+        dry_run = rehearsals.of(error)
+    else:
+        dry_run = _plan(proposal, analysis, error, settings)
+    dry_run |= {"for_system_log_id": error["system_log_id"]}
+    replay = _replay(fix, incidents, rehearsals, settings.thresholds) | {"error": problem}
+    return database.note_preview(proposal["proposal_id"], dry_run, replay)
+
+
+def _limits(fix: Json) -> Limits:
+    """The limits that a fix asks for; the defaults are those of the database."""
+    names = ("timeout_ms", "max_retries", "max_rows")
+    given = {name: fix["parameters"][name] for name in names if name in fix["parameters"]}
+    return Limits(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Incident:
+    """A stored error of the pattern."""
+
+    row: ReplayedRecord
+    error: Json
+    """What a script would learn of it."""
+    matches: bool
+    """Whether its signatures lead to the pattern today."""
+
+
+def _incidents(
+    pattern_id: str, database: Database, settings: Settings
+) -> tuple[list[_Incident], str | None]:
+    """The latest stored errors of a pattern, newest first; or none, and why."""
+    try:
+        rows = database.incidents_for_replay(pattern_id, MOST_INCIDENTS)
+        sightings = by_rules([Sighting.of_row(row) for row in rows], database)
+        candidates = find(database, sightings, settings) if sightings else []
+    except PatternEngineError as problem:
+        return [], problem.message
+    incidents = [
+        _Incident(row, error_context(sighting), _is_of(pattern_id, candidate))
+        for row, sighting, candidate in zip(rows, sightings, candidates, strict=True)
+    ]
+    return incidents, None
+
+
+def _is_of(pattern_id: str, candidate: Candidate) -> bool:
+    pattern = candidate["pattern"]
+    return pattern is not None and pattern["pattern_id"] == pattern_id
+
+
+@dataclass(slots=True)
+class _Rehearsals:
+    """Runs a proposal for errors, each different one once, within a number and a time."""
+
+    database: Database
+    proposal_id: str
+    limits: Limits
+    _known: dict[str, Json] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+
+    def of(self, error: Json) -> Json:
+        """What the script did for an error before it was undone.
+
+        Without `rehearsed` it was not tried, since enough others were.
+        """
+        seen = {name: error.get(name) for name in ("message", "source", "captured")}
+        key = json.dumps(seen, sort_keys=True)
+        if key not in self._known:
+            late = time.monotonic() - self._started > MOST_SECONDS
+            if len(self._known) >= MOST_REHEARSALS or (self._known and late):
+                return {"rehearsed": False}
+            self._known[key] = self._rehearse(error)
+        return self._known[key]
+
+    def _rehearse(self, error: Json) -> Json:
+        started = time.monotonic()
+        try:
+            (done,) = self.database.rehearse_proposal(self.proposal_id, [error])
+        except PatternEngineError as problem:
+            return _failed(problem.message) | {"duration_ms": _milliseconds_since(started)}
+        milliseconds = _milliseconds_since(started)
+        if not done["success"]:
+            return _failed(str(done["error"])) | {"duration_ms": milliseconds}
+        return {
+            "rehearsed": True,
+            "success": True,
+            "error": None,
+            "rows_touched": done["rows_touched"],
+            "tables": done["tables"],
+            "max_rows": self.limits.max_rows,
+            "is_over_cap": done["rows_touched"] > self.limits.max_rows,
+            "rows_before": _small(scrubbing.scrub_json(done["rows_before"])),
+            "rows_after": _small(scrubbing.scrub_json(done["rows_after"])),
+            "duration_ms": milliseconds,
+            "timeout_ms": self.limits.timeout_ms,
+        }
+
+
+def _failed(reason: str) -> Json:
+    # What the database says may quote a row.
+    return {
+        "rehearsed": True,
+        "success": False,
+        "error": scrubbing.scrub(reason)[:MOST_REASON],
+        "rows_touched": None,
+    }
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _small(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """A value that may be stored with a proposal."""
+    size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value if size <= MOST_BYTES else f"left out: {size} bytes"
+
+
+def _replay(
+    fix: Json, incidents: list[_Incident], rehearsals: _Rehearsals, thresholds: Thresholds
+) -> Json:
+    """What would become of each stored error."""
+    replayed = [_replayed(fix, incident, rehearsals, thresholds) for incident in incidents]
+    runs = [each for each in replayed if each["would_run"]]
+    return {
+        "simulation": True,
+        "about": ABOUT_REPLAY,
+        "totals": {
+            "incidents": len(replayed),
+            "would_match": sum(each["matches"] for each in replayed),
+            "would_be_refused": sum(each["refusal"] is not None for each in replayed),
+            "would_run": len(runs),
+            "rehearsed": sum("success" in each for each in runs),
+            "would_fail": sum(each.get("success") is False for each in runs),
+            "over_cap": sum(each.get("is_over_cap", False) for each in runs),
+            "rows_touched": sum(each.get("rows_touched") or 0 for each in runs),
+        },
+        "incidents": replayed,
+    }
+
+
+def _replayed(
+    fix: Json, incident: _Incident, rehearsals: _Rehearsals, thresholds: Thresholds
+) -> Json:
+    row, error = incident.row, incident.error
+    refusal = _refusal(fix, row, thresholds)
+    would_run = incident.matches and refusal is None
+    told: Json = {
+        "system_log_id": row["id"],
+        "occurred_at": row["created_at"],
+        "message": error["scrubbed"][:MOST_MESSAGE],
+        "matches": incident.matches,
+        "refusal": refusal,
+        "would_run": would_run,
+        "target": target(fix["parameters"].get("target", []), error["captured"]),
+    }
+    if would_run and fix["type"] == "sql":
+        rehearsal = rehearsals.of(error)
+        kept = ("success", "error", "rows_touched", "tables", "is_over_cap")
+        told |= {name: rehearsal[name] for name in kept if name in rehearsal}
+    return told
+
+
+def _refusal(fix: Json, row: ReplayedRecord, thresholds: Thresholds) -> str | None:
+    """Why the fix would not have run for an error, at its time; None if it would have."""
+    trusted = fix["parameters"].get("trusted_writers", [ENGINE_WRITER])
+    if row["written_by"] not in trusted:
+        return distrust(row["written_by"], trusted)
+    circumstances = Circumstances(
+        pattern_signature="",
+        recent_errors=row["recent_errors"],
+        recent_errors_of_pattern=row["recent_errors_of_pattern"],
+        now=datetime.now(UTC),
+    )
+    order = verdict.LawVerdict.of(2, parts.order(circumstances, thresholds))
+    return f"Law 2: {order.reason}" if order.outcome == "fail" else None
+
+
+def _plan(proposal: Json, analysis: Analysis, error: Json, settings: Settings) -> Json:
+    """What a script outside the database would be given, and for an api_call what it would send."""
+    fix, limits = proposal["fix"], _limits(proposal["fix"])
+    seen = {name: value for name, value in error.items() if name != "scrubbed"}
+    plan: Json = {
+        "operations": list(analysis.operations),
+        "hosts": list(analysis.hosts),
+        "secrets": list(analysis.secrets),
+        "limits": {
+            "timeout_ms": limits.timeout_ms,
+            "max_retries": limits.max_retries,
+            "max_rows": limits.max_rows,
+        },
+        "sees": {"parameters": fix["parameters"], "error": seen},
+    }
+    problem = None
+    if fix["type"] == "api_call":
+        job = Job(
+            application_id=proposal["proposal_id"],
+            script=fix["prepared_script"],
+            parameters=fix["parameters"],
+            error=seen,
+            limits=limits,
+        )
+        executor: Any = fixes.executor("api_call", settings.facilities())
+        outcome = executor.plan(job)
+        problem = outcome.error
+        if outcome.output is not None:
+            # Values of headers may be secrets, or beside one.
+            plan["request"] = outcome.output | {"headers": sorted(outcome.output["headers"])}
+    return {
+        "success": problem is None,
+        "error": problem and scrubbing.scrub(problem),
+        "plan": {name: _small(scrubbing.scrub_json(value)) for name, value in plan.items()},
+    }

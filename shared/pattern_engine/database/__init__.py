@@ -1,0 +1,1 @@
+"""The way to the database: the only package that speaks PostgREST."""

@@ -1,0 +1,7 @@
+"""Whether a condition holds for every row: what a script touches without naming it."""
+
+from pattern_engine.fixes.sql.where.bounds import is_endless, is_small
+from pattern_engine.fixes.sql.where.constants import text_of
+from pattern_engine.fixes.sql.where.touched import touching
+
+__all__ = ["is_endless", "is_small", "text_of", "touching"]

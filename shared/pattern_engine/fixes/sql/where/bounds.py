@@ -1,0 +1,67 @@
+"""What a script could make endless or very large with a few words.
+
+The time limit would stop it too, after it has kept a server busy that is in trouble already.
+"""
+
+import re
+from fractions import Fraction
+from typing import Any, Final
+
+from pglast import ast, enums
+
+from pattern_engine.fixes.sql.allowed import MAX_LENGTH
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.where.constants import (
+    Moment,
+    constant,
+    interval,
+    moment,
+    named,
+    text_of,
+)
+
+__all__ = ["is_endless", "is_small"]
+
+_PLAIN_FORMAT: Final = re.compile(r"(?:[^%]|%(?:\d{1,2}\$)?[sIL]|%%)*")
+
+# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
+Node = Any
+
+
+def is_small(call: Node, index: int) -> bool:
+    """Tell whether the size of a function's result is a literal up to `MAX_LENGTH`.
+
+    It stands in the argument of that index, from 0. Of `generate_series` all arguments count, of
+    `format` the widths in its text, which may have none.
+    """
+    arguments = call.args or ()
+    if named(call) == "generate_series":
+        return _is_short_series([constant(argument) for argument in arguments])
+    if named(call) == "format":
+        text = text_of(arguments[0]) if arguments else None
+        return text is not None and _PLAIN_FORMAT.fullmatch(text) is not None
+    size = constant(arguments[index]) if len(arguments) > index else None
+    return isinstance(size, Fraction) and size <= MAX_LENGTH
+
+
+def _is_short_series(bounds: list[Any]) -> bool:
+    if all(isinstance(bound, Fraction) for bound in bounds):
+        return all(abs(bound) <= MAX_LENGTH for bound in bounds)
+    ends = [moment(bound) if isinstance(bound, str) else bound for bound in bounds[:2]]
+    days = [end.days for end in ends if isinstance(end, Moment)]
+    step = interval(bounds[2]) if len(bounds) == 3 else None
+    if len(days) != 2 or step is None:
+        return False
+    return abs(days[1] - days[0]) <= MAX_LENGTH * abs(step.days)
+
+
+def is_endless(query: Node) -> bool:
+    """Tell whether the second part of a recursive WITH query reads itself alone, without an end."""
+    union: Node = query.ctequery
+    if not is_a(union, ast.SelectStmt) or union.op != enums.SetOperation.SETOP_UNION:
+        return False
+    again: Node = union.rarg
+    items = again.fromClause or ()
+    itself = [getattr(item, "relname", None) for item in items] == [query.ctename]
+    stops = again.whereClause is not None and constant(again.whereClause) is not True
+    return bool(itself and union.all and not stops and not again.limitCount)

@@ -1,0 +1,124 @@
+"""Patterns, arrays and ranges with which every value there is agrees."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Final
+
+from pglast import ast
+
+from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.where.constants import (
+    KEYS,
+    NULL,
+    bare,
+    column_of,
+    constant,
+    named,
+    text_of,
+)
+from pattern_engine.fixes.sql.where.terms import operator, text_or_empty
+
+__all__ = ["contains_everything", "is_the_errors", "matches_everything", "pattern_of"]
+
+# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
+Node = Any
+
+_MATCH_ALL: Final = frozenset(
+    {
+        "", "%", "%%", "_%", "%_", "%_%", ".", ".*", ".+", ".*?", "^", "$", "^.", "^.*", "^.+",
+        ".*$", ".+$", "^.*$", "^.+$", "(.*)", "(.+)", "|",
+    }
+)  # fmt: skip
+_MATCH_KEYS: Final = frozenset(
+    start + some + end
+    for start in ("", "^")
+    for some in (
+        r"\d",
+        r"\d+",
+        r"\d*",
+        "[0-9]",
+        "[0-9]+",
+        "[0-9]*",
+        r"\w+",
+        "[a-f0-9-]+",
+        "[0-9a-f-]+",
+    )
+    for end in ("", "$")
+)
+_ERROR: Final = 2
+"""The error is `$2` of a script."""
+_NOTHING: Final = frozenset({"{}", "[]"})
+_UNBOUNDED: Final = frozenset({"(,)", "[,]", "(,]", "[,)"})
+_EVER: Final = frozenset({"-infinity", "infinity"})
+_ESCAPES: Final = frozenset({"similar_to_escape", "like_escape"})
+
+
+def pattern_of(node: Node) -> Node:
+    """Return the pattern on the right of LIKE, SIMILAR TO, `~` or `^@`, without its ESCAPE."""
+    return node.rexpr.args[0] if named(node.rexpr) in _ESCAPES and node.rexpr.args else node.rexpr
+
+
+def matches_everything(pattern: Node, text: Node = None) -> bool:
+    """Tell whether a literal pattern matches every text, or every one that is not empty.
+
+    Of a key, digits are no choice. A `coalesce` is as wide as its widest value.
+    """
+    if is_a(bare(pattern), ast.CoalesceExpr):
+        return any(matches_everything(each, text) for each in bare(pattern).args)
+    literal = text_of(pattern)
+    return literal in _MATCH_ALL or (literal in _MATCH_KEYS and column_of(text) in KEYS)
+
+
+def is_the_errors(pattern: Node) -> bool:
+    """Tell whether a pattern is what the error says and no text of the script's own.
+
+    Whoever causes the error would choose the rows: `name ~ ($2->>'message')`.
+    """
+    return _holds_error(pattern) and not any(
+        (text_of(part) or "").strip("%_.*^$") for part in _joined(bare(pattern))
+    )
+
+
+def _joined(node: Node) -> Iterator[Node]:
+    if is_a(node, ast.A_Expr) and operator(node) == "||":
+        for side in (node.lexpr, node.rexpr):
+            yield from _joined(bare(side))
+    elif named(node) == "concat":
+        yield from node.args or ()
+    else:
+        yield node
+
+
+def _holds_error(node: object) -> bool:
+    if is_a(node, ast.ParamRef):
+        return bool(getattr(node, "number", None) == _ERROR)
+    return any(map(_holds_error, children(node)))
+
+
+def contains_everything(node: Node) -> bool:
+    """Tell whether a condition asks for nothing: `x @> '{}'`, `x <@ '(,)'::int4range`."""
+    name = named(node)
+    if name == "isfinite":
+        return True
+    if name == "overlaps":
+        return {text_of(argument) for argument in node.args or ()} >= _EVER
+    if name in ("starts_with", "regexp_like"):
+        return len(node.args or ()) > 1 and matches_everything(node.args[1])
+    if name or operator(node) not in ("@>", "<@"):
+        return False
+    sides = (node.lexpr, node.rexpr) if operator(node) == "@>" else (node.rexpr, node.lexpr)
+    return text_or_empty(sides[1]) in _NOTHING or _is_unbounded(*sides)
+
+
+def _is_unbounded(node: Node, element: Node) -> bool:
+    """Tell whether a range is `(,)` or made without bounds, as `tstzrange(null, 'infinity')`.
+
+    Keys count from 1, which bounds none of them.
+    """
+    inner = bare(node)
+    if not named(inner).endswith("range"):
+        return text_of(inner) in _UNBOUNDED
+    bounds = [constant(argument) for argument in inner.args or ()][:2]
+    if column_of(element) in KEYS and isinstance(bounds[0], Fraction) and bounds[0] <= 1:
+        bounds = bounds[1:]
+    return all(bound is NULL or bound in _EVER for bound in bounds)

@@ -1,0 +1,1 @@
+"""Grouping algorithm "grouping/v1": the specification's normalisation, made exact."""

@@ -1,0 +1,1 @@
+"""Grouping algorithm "grouping/v2": a template is a function of its message alone."""

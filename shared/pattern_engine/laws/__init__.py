@@ -1,0 +1,1 @@
+"""The Four Laws: what they look at, their parts with numbers and thresholds, and the verdict."""

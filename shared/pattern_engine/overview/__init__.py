@@ -1,0 +1,1 @@
+"""How learning goes: clusters of patterns, and figures."""

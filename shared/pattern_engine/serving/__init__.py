@@ -1,0 +1,1 @@
+"""Serving the endpoints over HTTP."""

@@ -1,0 +1,140 @@
+"""Reading requests: size, content type, strict JSON or the address, and then one of the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from pattern_engine.exceptions import (
+    BodyTooLarge,
+    InvalidField,
+    InvalidJson,
+    InvalidRequest,
+    MessageTooLarge,
+    UnknownField,
+    UnsupportedMediaType,
+)
+from pattern_engine.text import strict_json
+from pattern_engine.text.strict_json import shown
+
+if TYPE_CHECKING:
+    from flask import Request as FlaskRequest
+    from pydantic_core import ErrorDetails
+
+    from pattern_engine.api.endpoint import Endpoint
+    from pattern_engine.api.fields import Request
+
+MOST_BODY_BYTES = 1024 * 1024
+
+RequestT = TypeVar("RequestT", bound="Request")
+
+
+def load(request: FlaskRequest) -> None:
+    """Read the whole body, up to the limit, whether or not its length was announced.
+
+    Raises:
+        BodyTooLarge: before the rest is read.
+    """
+    # One byte more: werkzeug cuts a body without announced length at its limit and says nothing.
+    request.max_content_length = MOST_BODY_BYTES + 1
+    try:
+        size = len(request.get_data())
+    except RequestEntityTooLarge as problem:
+        raise BodyTooLarge(details={"most_bytes": MOST_BODY_BYTES}) from problem
+    except ClientDisconnected as problem:
+        raise InvalidJson("The body ended before its announced length.") from problem
+    if size > MOST_BODY_BYTES:
+        raise BodyTooLarge(details={"most_bytes": MOST_BODY_BYTES})
+
+
+def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
+    """What an endpoint asks for, in the body or in the address of a GET, as its model.
+
+    Raises:
+        InvalidRequest: or one of its kinds, which says what is wrong and where.
+    """
+    if endpoint.takes_query:
+        return validate(_query(request), endpoint.request)
+    raw = request.get_data() if endpoint.takes_body else b""
+    if not raw:
+        if endpoint.takes_body and not endpoint.body_optional:
+            raise InvalidJson("The body is empty; send one JSON object.")
+        return validate({}, endpoint.request)
+    if request.mimetype != "application/json" or request.headers.get("content-encoding"):
+        raise UnsupportedMediaType(
+            details={
+                "content_type": request.headers.get("content-type"),
+                "content_encoding": request.headers.get("content-encoding"),
+            }
+        )
+    return validate(parse(raw), endpoint.request)
+
+
+def _query(request: FlaskRequest) -> dict[str, object]:
+    """What the address asks for, each name once."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise InvalidField(
+                f"{name}: it is given {len(values)} times; give it once.",
+                details={"problems": [{"field": name, "problem": "It is given more than once"}]},
+            )
+    return dict(request.args)
+
+
+def parse(raw: bytes) -> dict[str, object]:
+    """The JSON object in a body.
+
+    Raises:
+        InvalidJson: with the place, if it is anything else.
+    """
+    try:
+        value = strict_json.parse(raw.decode())
+    except UnicodeDecodeError as problem:
+        raise InvalidJson(f"The body is not UTF-8: {problem.reason} at {problem.start}.") from None
+    except strict_json.TooDeepError:
+        raise InvalidJson(
+            f"The body is nested more than {strict_json.MOST_DEPTH} levels deep."
+        ) from None
+    except strict_json.StrictJsonError as problem:
+        raise InvalidJson(f"The body is not valid JSON: {problem}.") from None
+    if not isinstance(value, dict):
+        raise InvalidJson("The body is not a JSON object; send one, in braces.")
+    return value
+
+
+def validate(body: dict[str, object], model: type[RequestT]) -> RequestT:
+    """The body as a model.
+
+    Raises:
+        InvalidRequest: the kind that fits the first problem, with all of them in the details.
+    """
+    try:
+        return model.model_validate(body)
+    except ValidationError as problem:
+        raise _refusal(problem.errors(include_url=False)) from None
+
+
+def _refusal(problems: list[ErrorDetails]) -> InvalidRequest:
+    """One exception for what pydantic found wrong."""
+    found = [
+        {
+            "field": ".".join(map(str, problem["loc"])) or "(body)",
+            "problem": problem["msg"],
+            **({} if problem["type"] == "missing" else {"value": shown(problem["input"])}),
+        }
+        for problem in problems
+    ]
+    first, kind = found[0], problems[0]["type"]
+    details: dict[str, object] = {"problems": found}
+    if kind == "message_too_large":
+        return MessageTooLarge(details=details)
+    if kind == "extra_forbidden":
+        return UnknownField(
+            f"The field {first['field']} is not known here; leave it out.", details=details
+        )
+    if not problems[0]["loc"]:
+        return InvalidField(f"{first['problem']}.", details=details)
+    value = f", it is {first['value']}" if "value" in first else ""
+    return InvalidField(f"{first['field']}: {first['problem']}{value}.", details=details)

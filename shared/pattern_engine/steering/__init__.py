@@ -1,0 +1,1 @@
+"""Steering the grouping: merging, splitting, confirming, rules and likely twins."""

@@ -1,0 +1,100 @@
+"""The endpoints by which people steer the grouping."""
+
+from __future__ import annotations
+
+from pattern_engine.api.callers import Kind
+from pattern_engine.api.endpoint import AnyEndpoint, Endpoint
+from pattern_engine.steering import models
+
+MERGE = Endpoint(
+    name="merge",
+    method="POST",
+    summary="Merge patterns that are one.",
+    request=models.MergeRequest,
+    response=models.MergeResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+SPLIT = Endpoint(
+    name="split",
+    method="POST",
+    summary="Make a pattern of its own out of some signatures of another.",
+    request=models.SplitRequest,
+    response=models.SplitResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+UNDO = Endpoint(
+    name="undo",
+    method="POST",
+    summary="Undo a merge or a split.",
+    request=models.UndoRequest,
+    response=models.UndoResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+CONFIRM = Endpoint(
+    name="confirm",
+    method="POST",
+    summary="Have a live fix fire for signatures that came after its approval.",
+    request=models.ConfirmRequest,
+    response=models.ConfirmResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+RESOLVE = Endpoint(
+    name="resolve",
+    method="POST",
+    summary="Mark a pattern as resolved; should it come back, that is a regression.",
+    request=models.ResolveRequest,
+    response=models.LifeCycleResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+IGNORE = Endpoint(
+    name="ignore",
+    method="POST",
+    summary="Ignore a pattern until a time, until so many more errors, or for good.",
+    request=models.IgnoreRequest,
+    response=models.LifeCycleResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+REOPEN = Endpoint(
+    name="reopen",
+    method="POST",
+    summary="Open a resolved, ignored or archived pattern.",
+    request=models.ReopenRequest,
+    response=models.LifeCycleResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404, 409),
+)
+RULES = Endpoint(
+    name="rules",
+    method="POST",
+    summary="List, try, save or disable grouping rules.",
+    request=models.RulesRequest,
+    response=models.RulesResponse,
+    admits=frozenset({Kind.PERSON}),
+    refusals=(404,),
+)
+SIMILAR = Endpoint(
+    name="similar",
+    method="GET",
+    summary="Read which patterns resemble one, with the words that differ.",
+    request=models.SimilarRequest,
+    response=models.SimilarResponse,
+    admits=frozenset({Kind.PERSON, Kind.ENGINE}),
+    refusals=(404,),
+)
+ENDPOINTS: tuple[AnyEndpoint, ...] = (
+    MERGE,
+    SPLIT,
+    UNDO,
+    CONFIRM,
+    RESOLVE,
+    IGNORE,
+    REOPEN,
+    RULES,
+    SIMILAR,
+)

@@ -1,0 +1,125 @@
+"""Listing, trying, saving and disabling grouping rules, in an administrator's name."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from pattern_engine import grouping
+from pattern_engine.exceptions import InvalidRule
+from pattern_engine.grouping import rules
+from pattern_engine.steering.models import Preview, PreviewedMove, RulesResponse, StoredRule
+from pattern_engine.text import scrubbing
+
+if TYPE_CHECKING:
+    from pattern_engine.api.callers import Caller
+    from pattern_engine.database.database import Database
+    from pattern_engine.database.records import RuleRecord, StoredErrorRecord
+    from pattern_engine.steering.models import GroupingRule, RulesRequest
+
+MOST_EXAMPLES = 3
+MOST_EXAMPLE_LENGTH = 300
+_NEW = "(this rule)"
+
+
+def act(request: RulesRequest, caller: Caller, database: Database) -> RulesResponse:
+    """Do with grouping rules what is asked for.
+
+    Raises:
+        InvalidRule: if RE2 does not take the expression, or the rule does not fit otherwise.
+        UnknownRule: if there is no rule with this id.
+        Forbidden: or one of its kinds, as the database decides.
+    """
+    if request.action == "list":
+        listed = database.grouping_rules(caller, disabled_too=True)
+        return RulesResponse(rules=[StoredRule.model_validate(rule) for rule in listed])
+    if request.action == "disable":
+        rule = database.disable_grouping_rule(str(request.rule_id), request.reason, caller)
+        return RulesResponse(rule=StoredRule.model_validate(rule))
+    assert request.rule is not None  # noqa: S101  the model has looked
+    _require_sound(request.rule)
+    if request.action == "preview":
+        return RulesResponse(preview=preview(request.rule, request.errors, caller, database))
+    rule = database.save_grouping_rule(_given(request.rule), caller)
+    return RulesResponse(rule=StoredRule.model_validate(rule))
+
+
+def _require_sound(rule: GroupingRule) -> None:
+    rules.require_expression(rule.expression)
+    if scrubbing.scrub(rule.fingerprint) != rule.fingerprint:
+        raise InvalidRule(
+            "The fingerprint looks like a secret or like personal data; call it otherwise."
+        )
+
+
+def _given(rule: GroupingRule) -> dict[str, object]:
+    return rule.model_dump(mode="json", exclude_none=True)
+
+
+def preview(rule: GroupingRule, most: int, caller: Caller, database: Database) -> Preview:
+    """What a rule would have done with the latest errors, beside the rules that there are."""
+    errors = database.stored_errors(most, caller)
+    book = rules.RuleSet(_with(rule, database.grouping_rules(caller)))
+    taken = [error for error in errors if _takes(book, error)]
+    own = grouping.group("", rule=rule.fingerprint).signature
+    moving = [error for error in taken if error["signature"] != own]
+    matched = {error["system_log_id"] for error in taken}
+    return Preview(
+        examined=len(errors),
+        matched=len(taken),
+        unmoved=len(taken) - len(moving),
+        released=sum(
+            error["signature"] == own and error["system_log_id"] not in matched for error in errors
+        ),
+        moves=_moves(moving, Counter(error["pattern_id"] for error in errors)),
+    )
+
+
+def _with(rule: GroupingRule, others: list[RuleRecord]) -> list[RuleRecord]:
+    """The rules as they would be, in their order; a new one comes after its equals."""
+    new: RuleRecord = {
+        "rule_id": _NEW,
+        "expression": rule.expression,
+        "conditions": rule.conditions.model_dump(exclude_none=True),
+        "fingerprint": rule.fingerprint,
+        "priority": rule.priority,
+    }
+    former = str(rule.rule_id)
+    places = [each["rule_id"] for each in others]
+    place = places.index(former) if former in places else len(others)
+    together = [*others[:place], new, *others[place + (former in places) :]]
+    return sorted(together, key=lambda each: each["priority"])
+
+
+def _takes(book: rules.RuleSet, error: StoredErrorRecord) -> bool:
+    occurrence = rules.Occurrence(
+        error["message"], error["source"], error["environment"], error["severity"]
+    )
+    rule = book.first(occurrence)
+    return rule is not None and rule["rule_id"] == _NEW
+
+
+def _moves(moving: list[StoredErrorRecord], of: Counter[str]) -> list[PreviewedMove]:
+    """The errors that would move, by the pattern that they leave; the most first."""
+    by_pattern: dict[str, list[StoredErrorRecord]] = defaultdict(list)
+    for error in moving:
+        by_pattern[error["pattern_id"]].append(error)
+    return [
+        PreviewedMove(
+            pattern_id=pattern_id,
+            pattern_signature=errors[0]["pattern_signature"],
+            template=errors[0]["template"],
+            has_live_fix=errors[0]["has_live_fix"],
+            errors=len(errors),
+            of=of[pattern_id],
+            examples=_examples(errors),
+        )
+        for pattern_id, errors in sorted(by_pattern.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def _examples(errors: list[StoredErrorRecord]) -> list[str]:
+    """A few different messages, cut and scrubbed."""
+    messages = dict.fromkeys(error["message"] for error in errors)
+    shown = (scrubbing.scrub(message)[:MOST_EXAMPLE_LENGTH] for message in messages)
+    return list(dict.fromkeys(shown))[:MOST_EXAMPLES]

@@ -1,0 +1,1 @@
+"""Text as it is taken, scrubbed and stored."""

@@ -1,0 +1,120 @@
+-- The log of the applications. It belongs to them: the engine reads it and never changes a row.
+
+create table ops.system_logs (
+  id bigserial primary key,
+  created_at timestamptz not null default now(),
+  log_level text not null default 'error'
+  constraint system_logs_level_known check (log_level in ('debug', 'info', 'warning', 'error', 'critical')),
+  message text not null,
+  source text,
+  error_data jsonb,
+  metadata jsonb,
+  environment text,
+  release text,
+  event_id text unique,
+  user_id uuid default auth.uid() references auth.users (id) on delete set null,
+  written_by text not null default current_user
+);
+
+comment on table ops.system_logs is 'What the applications logged. Errors and criticals are learned from.';
+comment on column ops.system_logs.id is 'Each row is counted once, however often it is delivered.';
+comment on column ops.system_logs.created_at is
+  'When the error happened. The trigger moves a time before 1970 to 1970, and a time in the future to now.';
+comment on column ops.system_logs.log_level is 'debug, info, warning, error or critical.';
+comment on column ops.system_logs.message is 'The message as the application wrote it.';
+comment on column ops.system_logs.source is 'The component that wrote it. The engine''s own rows have pattern-engine.';
+comment on column ops.system_logs.error_data is 'Stack trace, code and whatever else the application has on the error.';
+comment on column ops.system_logs.metadata is 'Whatever else the application records with the row.';
+comment on column ops.system_logs.environment is 'production, staging, …';
+comment on column ops.system_logs.release is 'The application''s version.';
+comment on column ops.system_logs.event_id is 'The client''s own id of the event, so that a repeated insert is refused.';
+comment on column ops.system_logs.user_id is 'The signed-in user who wrote the row; null for the service role.';
+comment on column ops.system_logs.written_by is
+  'The database role that wrote the row, set by a trigger: by default only service_role''s rows fire fixes.';
+
+create index idx_system_logs_created_at on ops.system_logs using brin (created_at);
+create index idx_system_logs_recent on ops.system_logs (created_at desc, log_level)
+  where log_level in ('error', 'critical');
+-- Verification asks whether a source logged anything in a time.
+create index idx_system_logs_source on ops.system_logs (source, created_at);
+create index idx_system_logs_user on ops.system_logs (user_id);
+
+alter table ops.system_logs enable row level security;
+
+create policy "Signed-in users write their own log rows" on ops.system_logs
+  for insert to authenticated
+  with check (user_id = (select auth.uid()));
+
+create policy "Authors read their own log rows and operators read all" on ops.system_logs
+  for select to authenticated
+  using (user_id = (select auth.uid()) or (select ops_internal.caller_role()) is not null);
+
+create function ops_internal.stamp_log_row() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.written_by := current_user::text;
+  -- Programs that read the log compute with the time, and few of them accept -infinity or a year before Christ.
+  new.created_at := greatest(least(new.created_at, clock_timestamp()), 'epoch');
+  return new;
+end
+$$;
+
+comment on function ops_internal.stamp_log_row is
+  'Records who wrote a log row, whatever the writer says, and keeps its time between 1970 and now.';
+
+create trigger stamp_log_row before insert on ops.system_logs
+  for each row execute function ops_internal.stamp_log_row();
+
+create function ops_internal.is_own_source(p_source text) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_source = 'pattern-engine' or p_source like 'pattern-engine/%', false)
+$$;
+
+comment on function ops_internal.is_own_source is
+  'Whether a log row was written by the engine itself, which never learns from itself.';
+
+create function ops_internal.require_own_log_rows(p_errors jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  wrong record;
+begin
+  select errors.system_log_id, logs.id is null as missing
+  into wrong
+  from jsonb_to_recordset(p_errors) as errors (system_log_id bigint, claimed_by uuid, error_message text)
+  left join ops.system_logs as logs on logs.id = errors.system_log_id
+  where errors.system_log_id is not null
+    and (
+      logs.id is null
+      or (
+        errors.claimed_by is not null
+        and (logs.user_id is distinct from errors.claimed_by or logs.message is distinct from errors.error_message)
+      )
+    )
+  order by logs.id is null desc
+  limit 1;
+
+  if not found then
+    return;
+  end if;
+  if wrong.missing then
+    raise exception using
+      errcode = 'PL004',
+      message = format('there is no log row %s', wrong.system_log_id),
+      hint = 'Insert the error into ops.system_logs first and send the id of that row, or send no system_log_id.';
+  end if;
+  raise exception using
+    errcode = 'PL005',
+    message = format('log row %s is not yours, or carries another message', wrong.system_log_id),
+    hint = 'Send the id of a row that you wrote, with exactly its message.';
+end
+$$;
+
+comment on function ops_internal.require_own_log_rows is
+  'Raises PL004 for a log row that does not exist, PL005 for one that a person names and did not write, or that has another message.';

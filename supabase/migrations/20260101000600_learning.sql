@@ -1,0 +1,556 @@
+-- Learning with several grouping algorithms: one round trip for errors that are known, and for most that are new.
+--
+-- An error brings the signature of the current algorithm and those of the older ones. If an older one is known, it decides,
+-- so that patterns made before an upgrade keep their errors; the current signature is then attached to that pattern. If none
+-- is known, the error makes a pattern, or joins the pattern whose templates are alike. If templates of two patterns are
+-- alike to it, those two are one pattern: ops.join_errors_v1 joins them, while nobody else learns.
+
+create function ops.read_logs_v1(p_ids bigint []) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    jsonb_agg(
+      jsonb_build_object(
+        'id', logs.id,
+        -- Learning reads a part of it; a log row may hold any amount.
+        'message', left(logs.message, 65536),
+        'source', logs.source,
+        'log_level', logs.log_level,
+        'created_at', logs.created_at,
+        'written_by', logs.written_by,
+        'error_data', case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end,
+        'environment', logs.environment,
+        'release', logs.release,
+        'learned', exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = logs.id)
+      )
+      order by logs.id
+    ),
+    '[]'
+  )
+  from ops.system_logs as logs
+  where logs.id = any(p_ids)
+    and logs.log_level in ('error', 'critical')
+    and not ops_internal.is_own_source(logs.source)
+$$;
+
+comment on function ops.read_logs_v1 is
+  'The errors and criticals among these log rows, without the engine''s own, and whether each was learned before.';
+
+create function ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid default null) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into ops.pattern_signatures (signature, pattern_id, algorithm, template, leaf, wider)
+  select distinct on (errors.signature)
+    errors.signature, coalesce(p_pattern_id, errors.pattern_id), errors.algorithm, errors.template, errors.leaf, errors.wider
+  from rows from (jsonb_to_recordset(p_errors) as (
+    signature text, algorithm text, template text, leaf text, wider text [], pattern_id uuid
+  )) with ordinality as errors
+  order by errors.signature, errors.ordinality
+  on conflict (signature) do nothing;
+end
+$$;
+
+comment on function ops_internal.attach_signatures is
+  'Has the signatures of these errors lead to a pattern, or to the pattern_id that each of them names.';
+
+create function ops_internal.make_patterns(p_errors jsonb) returns uuid []
+language plpgsql
+set search_path = ''
+as $$
+declare
+  made uuid [];
+begin
+  with patterns as (
+    insert into ops.error_patterns (
+      pattern_signature, pattern_type, error_message_pattern, error_source, severity, occurrence_count, tries_expression, metadata
+    )
+    select
+      errors.signature, errors.pattern_type, errors.error_message_pattern, errors.error_source, errors.severity, 0,
+      errors.algorithm = 'grouping/v1',
+      jsonb_build_object('template', errors.template, 'features', errors.features)
+      || case when errors.sample is not null then jsonb_build_object('sample', errors.sample) else '{}' end
+    from rows from (jsonb_to_recordset(p_errors) as (
+      signature text, algorithm text, template text, pattern_type text, error_message_pattern text, error_source text,
+      severity text, features jsonb, sample text
+    )) with ordinality as errors
+    order by errors.ordinality
+    on conflict (pattern_signature) do nothing
+    returning pattern_id
+  )
+
+  select coalesce(array_agg(patterns.pattern_id), '{}') into made
+  from patterns;
+
+  perform ops_internal.attach_signatures(
+    (
+      select jsonb_agg(errors.error || jsonb_build_object('pattern_id', patterns.pattern_id) order by errors.ordinality)
+      from jsonb_array_elements(p_errors) with ordinality as errors (error, ordinality)
+      inner join ops.error_patterns as patterns on patterns.pattern_signature = errors.error ->> 'signature'
+    )
+  );
+  return made;
+end
+$$;
+
+comment on function ops_internal.make_patterns is
+  'Makes a pattern for each of these errors, whose signatures are unknown and differ; answers the ids. Their errors are counted later.';
+
+create function ops_internal.alike_patterns(p_signature text, p_wider text []) returns uuid []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select patterns.pattern_id
+    from ops.error_patterns as patterns
+    where patterns.pattern_id in (
+      select wider.pattern_id from ops.pattern_signatures as wider where wider.signature = any(p_wider)
+      union
+      select narrower.pattern_id from ops.pattern_signatures as narrower where narrower.wider @> array[p_signature]
+    )
+    -- The pattern with a live fix is kept, else the oldest.
+    order by patterns.auto_fix_enabled desc, patterns.id
+  );
+end
+$$;
+
+comment on function ops_internal.alike_patterns is
+  'The patterns with a template that is alike, in the order in which they would be kept.';
+
+create function ops_internal.join_alike(p_patterns uuid [], p_fresh uuid [], p_template text) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  kept uuid := p_patterns [1];
+  gone uuid;
+begin
+  foreach gone in array p_patterns [2:] loop
+    if gone = any(p_fresh) then
+      -- The pattern was made in this transaction, and no error was counted for it yet.
+      update ops.pattern_signatures set pattern_id = kept where pattern_signatures.pattern_id = gone;
+      delete from ops.error_patterns where error_patterns.pattern_id = gone;
+    elsif ops_internal.may_join(kept, gone) then
+      perform ops_internal.join_patterns(kept, gone, 'evidence', null, 'Both are alike to: ' || p_template);
+      -- If only the other one has a live fix, join_patterns has kept that one.
+      kept := coalesce((select patterns.merged_into from ops.error_patterns as patterns where patterns.pattern_id = kept), kept);
+    end if;
+  end loop;
+  return kept;
+end
+$$;
+
+comment on function ops_internal.join_alike is
+  'Makes one pattern of several whose templates are alike to one template, but for those that may not be joined; answers which was kept.';
+
+create function ops_internal.make_or_join(p_errors jsonb, p_alone boolean) returns uuid []
+language plpgsql
+set search_path = ''
+set plan_cache_mode = 'force_generic_plan'
+-- The planner takes half a percent of all templates to be alike and reads them all to find the first; hardly one ever is.
+set enable_seqscan = 'off'
+as $$
+declare
+  lonely jsonb;
+  others jsonb;
+  made uuid [] := array[]::uuid [];
+  alike uuid [];
+  newcomer record;
+begin
+  -- Most errors are alike to nothing; their patterns are made together.
+  with errors as (
+    select elements.error, elements.signature, elements.template, elements.wider, elements.ordinality
+    from rows from (
+      jsonb_array_elements(p_errors), jsonb_to_recordset(p_errors) as (signature text, template text, wider text [])
+    ) with ordinality as elements (error, signature, template, wider, ordinality)
+  ),
+
+  among_themselves as (
+    select narrower.signature, wider.signature as other
+    from errors as narrower
+    cross join lateral unnest(narrower.wider) as words (signature)
+    inner join errors as wider on wider.signature = words.signature
+  ),
+
+  judged as materialized (
+    select
+      errors.error, errors.ordinality, errors.template,
+      errors.signature not in (select pairs.signature from among_themselves as pairs)
+      and errors.signature not in (select pairs.other from among_themselves as pairs)
+      and not exists (select from ops.pattern_signatures as wider where wider.signature = any(errors.wider))
+      and not exists (select from ops.pattern_signatures as narrower where narrower.wider @> array[errors.signature]) as is_lonely
+    from errors
+  )
+
+  select
+    coalesce(jsonb_agg(judged.error order by judged.ordinality) filter (where judged.is_lonely), '[]'),
+    coalesce(
+      -- The template with most variables first: the others are then alike to it, and no pattern is made only to be merged.
+      jsonb_agg(
+        judged.error order by length(judged.template) - length(replace(judged.template, '<*>', '')) desc, judged.ordinality
+      ) filter (where not judged.is_lonely),
+      '[]'
+    )
+  into lonely, others
+  from judged;
+
+  if lonely <> '[]' then
+    made := ops_internal.make_patterns(lonely);
+  end if;
+
+  for newcomer in
+    select jsonb_build_array(elements.error) as errors, elements.signature, elements.template, elements.wider
+    from rows from (
+      jsonb_array_elements(others), jsonb_to_recordset(others) as (signature text, template text, wider text [])
+    ) with ordinality as elements (error, signature, template, wider, ordinality)
+    order by elements.ordinality
+  loop
+    alike := ops_internal.alike_patterns(newcomer.signature, newcomer.wider);
+    if cardinality(alike) = 0 then
+      made := made || ops_internal.make_patterns(newcomer.errors);
+    elsif p_alone or (select count(*) from unnest(alike) as ids (id) where ids.id <> all(made)) <= 1 then
+      perform ops_internal.attach_signatures(newcomer.errors, ops_internal.join_alike(alike, made, newcomer.template));
+    end if;
+  end loop;
+
+  return array(
+    select patterns.pattern_id from ops.error_patterns as patterns
+    where patterns.pattern_id = any(made)
+  );
+end
+$$;
+
+comment on function ops_internal.make_or_join is
+  'Makes patterns for errors with unknown signatures, or attaches these to patterns that are alike; answers the new ones. Unless alone it leaves those that would join two existing patterns.';
+
+create function ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) returns uuid []
+language plpgsql
+set search_path = ''
+set plan_cache_mode = 'force_generic_plan'
+as $$
+declare
+  unknown jsonb;
+  attached jsonb;
+  newcomers jsonb;
+begin
+  -- Of each unknown signature the first error that brings all that makes a pattern.
+  select coalesce(jsonb_agg(firsts.error order by firsts.ordinality), '[]') into unknown
+  from (
+    select distinct on (errors.error ->> 'signature') errors.error, errors.ordinality
+    from jsonb_array_elements(p_errors) with ordinality as errors (error, ordinality)
+    where not exists (select from ops.pattern_signatures as known where known.signature = errors.error ->> 'signature')
+    order by errors.error ->> 'signature', errors.error ->> 'template' is null, errors.ordinality
+  ) as firsts
+  -- A signature without a template cannot make a pattern; its sender is answered that it is unknown.
+  where firsts.error ->> 'template' is not null;
+
+  if not p_alone then
+    perform ops_internal.lock_leaves(unknown);
+  end if;
+
+  -- Others may have come first while we waited.
+  with errors as (
+    select given.signature, given.ordinality, older.pattern_id, incidents.system_log_id is not null as is_counted
+    from rows from (
+      jsonb_to_recordset(p_errors) as (signature text, older text [], system_log_id bigint)
+    ) with ordinality as given
+    left join lateral (
+      select signatures.pattern_id
+      from ops.pattern_signatures as signatures
+      where signatures.signature = any(given.older)
+      order by array_position(given.older, signatures.signature)
+      limit 1
+    ) as older on true
+    left join ops.pattern_incidents as incidents on incidents.system_log_id = given.system_log_id
+  ),
+
+  by_signature as (
+    select
+      errors.signature,
+      (array_agg(errors.pattern_id order by errors.ordinality) filter (where errors.pattern_id is not null))[1] as pattern_id,
+      bool_or(errors.pattern_id is null and not errors.is_counted) as is_wanted
+    from errors
+    group by errors.signature
+  ),
+
+  still_unknown as (
+    select firsts.error, firsts.ordinality, by_signature.pattern_id, by_signature.is_wanted
+    from jsonb_array_elements(unknown) with ordinality as firsts (error, ordinality)
+    inner join by_signature on by_signature.signature = firsts.error ->> 'signature'
+    where not exists (select from ops.pattern_signatures as known where known.signature = by_signature.signature)
+  )
+
+  select
+    jsonb_agg(still_unknown.error || jsonb_build_object('pattern_id', still_unknown.pattern_id) order by still_unknown.ordinality)
+      filter (where still_unknown.pattern_id is not null),
+    jsonb_agg(still_unknown.error order by still_unknown.ordinality)
+      filter (where still_unknown.pattern_id is null and still_unknown.is_wanted)
+  into attached, newcomers
+  from still_unknown;
+
+  if attached is not null then
+    perform ops_internal.attach_signatures(attached);
+  end if;
+  if newcomers is null then
+    return array[]::uuid [];
+  end if;
+  return ops_internal.make_or_join(newcomers, p_alone);
+end
+$$;
+
+comment on function ops_internal.settle_signatures is
+  'Has each unknown signature of these errors lead to a pattern: that of an older signature of the same error, one that is alike, or a new one. Answers the new ones.';
+
+create function ops_internal.learn_errors(p_errors jsonb, p_alone boolean) returns jsonb
+language plpgsql
+set search_path = ''
+-- The plans for a few errors serve all batches: each error is looked up by index, and none is planned anew.
+set plan_cache_mode = 'force_generic_plan'
+as $$
+-- Locks are taken in one order by every caller, so that two batches never wait for each other:
+-- learning as a whole, new signatures by leaf, then incidents by log row, then the counters by pattern.
+declare
+  keep_latest constant integer := 20;
+  -- What the hot path needs of the errors, read out of the JSON once.
+  given_logs bigint [];
+  -- The signature that leads to each error's pattern, and that pattern.
+  given_keys text [];
+  given_patterns uuid [];
+  all_attached boolean;
+  is_second_look boolean := false;
+  new_patterns uuid [] := array[]::uuid [];
+  counted_logs bigint [];
+  counted jsonb;
+  not_open uuid [];
+  answer jsonb;
+begin
+  -- 1. The pattern of each error. Signatures that nobody knows are settled, and then it is looked up again.
+  loop
+    select
+      array_agg(errors.system_log_id order by errors.ordinality),
+      array_agg(coalesce(older.signature, current.signature) order by errors.ordinality),
+      -- An older signature alone decides only if the error brings the template that its current signature is attached with.
+      array_agg(
+        case
+          when current.signature is not null or errors.template is not null then coalesce(older.pattern_id, current.pattern_id)
+        end
+        order by errors.ordinality
+      ),
+      bool_and(current.signature is not null)
+    into given_logs, given_keys, given_patterns, all_attached
+    from rows from (
+      jsonb_to_recordset(p_errors) as (signature text, older text [], system_log_id bigint, template text)
+    ) with ordinality as errors
+    left join ops.pattern_signatures as current on current.signature = errors.signature
+    left join lateral (
+      select signatures.signature, signatures.pattern_id
+      from ops.pattern_signatures as signatures
+      where signatures.signature = any(errors.older)
+      order by array_position(errors.older, signatures.signature)
+      limit 1
+    ) as older on true;
+
+    exit when is_second_look;
+    if array_remove(given_logs, null) <> '{}' then
+      perform ops_internal.require_own_log_rows(p_errors);
+    end if;
+    if array_position(given_logs, null) is null then
+      -- A crash may lose this transaction before it reaches the disk. The log rows are kept, so the sweep sends them again,
+      -- and learning need not wait for the disk.
+      perform set_config('synchronous_commit', 'off', true);
+    end if;
+    exit when coalesce(all_attached, true);
+    new_patterns := ops_internal.settle_signatures(p_errors, p_alone);
+    is_second_look := true;
+  end loop;
+
+  -- 2. The incidents; a log row that was counted before is left out.
+  with incidents as (
+    insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at)
+    select errors.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now())
+    from unnest(given_patterns, given_keys, given_logs) with ordinality as errors (pattern_id, signature, system_log_id, ordinality)
+    left join ops.system_logs as logs on logs.id = errors.system_log_id
+    where errors.pattern_id is not null
+    order by errors.system_log_id, errors.ordinality
+    on conflict (system_log_id) do nothing
+    returning pattern_id, system_log_id, occurred_at
+  ),
+
+  totals as (
+    select
+      incidents.pattern_id,
+      count(*) as occurrences,
+      min(incidents.occurred_at) as first_seen,
+      max(incidents.occurred_at) as last_seen,
+      array_remove(array_agg(incidents.system_log_id order by incidents.occurred_at desc, incidents.system_log_id desc), null) as logs,
+      (array_agg(logs.release order by incidents.occurred_at))[1] as first_release,
+      (array_agg(logs.environment order by incidents.occurred_at))[1] as first_environment,
+      (array_agg(logs.release order by incidents.occurred_at desc) filter (where logs.release is not null))[1] as last_release,
+      (array_agg(logs.environment order by incidents.occurred_at desc) filter (where logs.environment is not null))[1] as last_environment
+    from incidents
+    left join ops.system_logs as logs on logs.id = incidents.system_log_id
+    group by incidents.pattern_id
+  )
+
+  select
+    coalesce(jsonb_agg(to_jsonb(totals) || jsonb_build_object('latest', to_jsonb(totals.logs [1:keep_latest]))), '[]'),
+    array(select incidents.system_log_id from incidents)
+  into counted, counted_logs
+  from totals;
+
+  -- 3. The counters.
+  if jsonb_array_length(counted) > 1 then
+    perform 1
+    from ops.error_patterns as patterns
+    where patterns.pattern_id in (select totals.pattern_id from jsonb_to_recordset(counted) as totals (pattern_id uuid))
+    order by patterns.pattern_id
+    for no key update;
+  end if;
+
+  with updated as (
+    update ops.error_patterns as patterns set
+      occurrence_count = patterns.occurrence_count + totals.occurrences,
+      first_seen = case when patterns.occurrence_count = 0 then totals.first_seen else least(patterns.first_seen, totals.first_seen) end,
+      last_seen = case when patterns.occurrence_count = 0 then totals.last_seen else greatest(patterns.last_seen, totals.last_seen) end,
+      first_release = case
+        when patterns.occurrence_count = 0 or totals.first_seen < patterns.first_seen then totals.first_release
+        else patterns.first_release
+      end,
+      first_environment = case
+        when patterns.occurrence_count = 0 or totals.first_seen < patterns.first_seen then totals.first_environment
+        else patterns.first_environment
+      end,
+      last_release = case
+        when patterns.occurrence_count = 0 or totals.last_seen >= patterns.last_seen
+          then coalesce(totals.last_release, patterns.last_release)
+        else patterns.last_release
+      end,
+      last_environment = case
+        when patterns.occurrence_count = 0 or totals.last_seen >= patterns.last_seen
+          then coalesce(totals.last_environment, patterns.last_environment)
+        else patterns.last_environment
+      end,
+      learned_from_incidents = (totals.latest || coalesce(patterns.learned_from_incidents, '{}')) [1:keep_latest]
+    from jsonb_to_recordset(counted) as totals (
+      pattern_id uuid, occurrences integer, first_seen timestamptz, last_seen timestamptz, latest bigint [],
+      first_release text, first_environment text, last_release text, last_environment text
+    )
+    where patterns.pattern_id = totals.pattern_id
+    returning patterns.pattern_id, patterns.status
+  )
+
+  select array_agg(updated.pattern_id) into not_open
+  from updated
+  where updated.status <> 'open';
+
+  if not_open is not null then
+    perform ops_internal.seen_again(not_open);
+  end if;
+
+  if cardinality(new_patterns) > 0 then
+    -- A pattern made above stays empty when another batch counted its log row in the meantime.
+    delete from ops.error_patterns as patterns
+    where patterns.pattern_id = any(new_patterns) and patterns.occurrence_count = 0;
+
+    insert into ops.roman_events (event_type, severity, description, metadata)
+    select
+      'pattern_learned', 'info', 'New error pattern learned: ' || patterns.pattern_signature,
+      jsonb_build_object(
+        'pattern_id', patterns.pattern_id,
+        'pattern_signature', patterns.pattern_signature,
+        'occurrence_count', patterns.occurrence_count
+      )
+    from ops.error_patterns as patterns
+    where patterns.pattern_id = any(new_patterns);
+  end if;
+
+  -- 4. What became of each error, in the order in which they came.
+  with outcomes as (
+    select
+      errors.ordinality,
+      errors.system_log_id,
+      patterns.pattern_id,
+      patterns.pattern_signature,
+      patterns.pattern_type,
+      patterns.occurrence_count,
+      patterns.confidence_score,
+      patterns.auto_fix_enabled,
+      -- A demoted fix counts as one: the engine records with the error why it does not run.
+      patterns.auto_fix_enabled or exists (
+        select from ops.pattern_fixes as fixes
+        where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null and fixes.mode = 'demoted'
+      ) as has_fix,
+      (errors.system_log_id is null or errors.system_log_id = any(counted_logs))
+      and (
+        errors.system_log_id is null
+        or row_number() over (partition by errors.system_log_id order by errors.ordinality) = 1
+      ) as is_counted,
+      patterns.pattern_id = any(new_patterns) as is_new
+    from unnest(given_patterns, given_logs) with ordinality as errors (pattern_id, system_log_id, ordinality)
+    left join ops.pattern_incidents as incidents on incidents.system_log_id = errors.system_log_id
+    left join ops.error_patterns as patterns on patterns.pattern_id = coalesce(incidents.pattern_id, errors.pattern_id)
+  ),
+
+  ranked as (
+    select outcomes.*, row_number() over (partition by outcomes.pattern_id, outcomes.is_counted order by outcomes.ordinality) as place
+    from outcomes
+  )
+
+  select
+    jsonb_agg(
+      case when ranked.pattern_id is null then
+        jsonb_build_object('unknown', true, 'system_log_id', ranked.system_log_id)
+      else jsonb_build_object(
+        'pattern_id', ranked.pattern_id,
+        'pattern_signature', ranked.pattern_signature,
+        'pattern_type', ranked.pattern_type,
+        'occurrence_count', ranked.occurrence_count,
+        'confidence_score', ranked.confidence_score,
+        'auto_fix_enabled', ranked.auto_fix_enabled,
+        'has_fix', ranked.has_fix,
+        'action', case
+          when not ranked.is_counted then 'unchanged'
+          when ranked.is_new and ranked.place = 1 then 'created'
+          else 'updated'
+        end,
+        'system_log_id', ranked.system_log_id
+      ) end
+      order by ranked.ordinality
+    )
+  into answer
+  from ranked;
+
+  return coalesce(answer, '[]');
+end
+$$;
+
+create function ops.learn_errors_v1(p_errors jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(ops_internal.learning_lock_class(), 0);
+  return ops_internal.learn_errors(p_errors, false);
+end
+$$;
+
+comment on function ops.learn_errors_v1 is
+  'Counts a batch of errors: finds or makes the pattern of each, skips log rows counted before, answers one outcome per error, in order; {"unknown": true} for one that ops.join_errors_v1 has to learn, because two patterns turn out to be one.';
+
+create function ops.join_errors_v1(p_errors jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform ops_internal.lock_learning();
+  return ops_internal.learn_errors(p_errors, true);
+end
+$$;
+
+comment on function ops.join_errors_v1 is
+  'Learns errors as ops.learn_errors_v1 does, and joins existing patterns whose templates turn out to be alike. Nobody else learns meanwhile.';

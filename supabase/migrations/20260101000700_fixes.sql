@@ -1,0 +1,698 @@
+-- Fixes: every version that a person approved, the errors that workers took for them, what each run did, and whether the
+-- error stopped.
+
+create table ops.pattern_fixes (
+  id bigserial primary key,
+  pattern_id uuid not null references ops.error_patterns (pattern_id) on delete cascade,
+  version integer not null,
+  fix_type text not null
+  constraint pattern_fixes_type_known check (fix_type in ('sql', 'typescript', 'bash', 'api_call')),
+  script text not null,
+  prepared_script text not null,
+  undo_script text,
+  prepared_undo_script text,
+  sample_table text,
+  sample_script text,
+  parameters jsonb not null,
+  timeout_ms integer not null constraint pattern_fixes_timeout_in_bounds check (timeout_ms between 1 and 60000),
+  max_retries integer not null constraint pattern_fixes_retries_in_bounds check (max_retries between 0 and 8),
+  max_rows integer not null constraint pattern_fixes_rows_in_bounds check (max_rows between 1 and 100000),
+  trusted_writers text [] not null,
+  target text [] not null,
+  tables text [] not null,
+  hosts text [] not null,
+  secrets text [] not null,
+  sha256 text not null,
+  mode text not null default 'live' constraint pattern_fixes_mode_known check (mode in ('live', 'shadow', 'demoted')),
+  mode_changed_at timestamptz not null default clock_timestamp(),
+  mode_changed_by uuid,
+  mode_reason text,
+  is_on_probation boolean not null default false,
+  proposal_id uuid,
+  proposed_by uuid,
+  dry_run_rows integer,
+  approved_by uuid not null,
+  approved_at timestamptz not null default clock_timestamp(),
+  trusts_until timestamptz not null default clock_timestamp(),
+  disabled_by uuid,
+  disabled_at timestamptz,
+  disabled_reason text,
+  unique (pattern_id, version),
+  constraint pattern_fixes_undo_prepared check ((undo_script is null) = (prepared_undo_script is null)),
+  constraint pattern_fixes_sample_whole check ((sample_script is null) = (sample_table is null))
+);
+
+comment on table ops.pattern_fixes is
+  'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1 and ops.disable_pattern_v1; the secret key can only have the engine demote or disable a fix.';
+comment on column ops.pattern_fixes.id is 'Order of approval.';
+comment on column ops.pattern_fixes.pattern_id is 'The pattern that it heals.';
+comment on column ops.pattern_fixes.version is '1, 2, … within the pattern. Only the latest one can be live.';
+comment on column ops.pattern_fixes.fix_type is 'sql, typescript, bash or api_call.';
+comment on column ops.pattern_fixes.script is 'The script as the person typed it.';
+comment on column ops.pattern_fixes.prepared_script is
+  'What runs: the same statements with every table name qualified. The engine derives it again before each run.';
+comment on column ops.pattern_fixes.undo_script is
+  'A script of the same type that takes a run back, for POST /rollback; null where there is none.';
+comment on column ops.pattern_fixes.prepared_undo_script is
+  'What runs when a run is taken back: the undo script with every table name qualified.';
+comment on column ops.pattern_fixes.sample_table is 'The one table that the script changes, where it changes one alone.';
+comment on column ops.pattern_fixes.sample_script is 'Reads at most five of the rows that the script is about to change.';
+comment on column ops.pattern_fixes.parameters is 'The approval''s parameters; SQL sees them as $1.';
+comment on column ops.pattern_fixes.timeout_ms is 'A run, all its tries together, is cut off after this many milliseconds.';
+comment on column ops.pattern_fixes.max_retries is
+  'How often a run is tried again where a second try is safe: for SQL after a deadlock or a serialisation failure.';
+comment on column ops.pattern_fixes.max_rows is 'Rows that a run may touch, cascades included. A run that touches more is undone.';
+comment on column ops.pattern_fixes.trusted_writers is 'Database roles whose log rows fire the fix.';
+comment on column ops.pattern_fixes.target is
+  'Names of the captured values that distinguish one target from another: cooldown and recurrence are decided for each target. Empty: for the whole pattern.';
+comment on column ops.pattern_fixes.tables is 'The tables that the script names.';
+comment on column ops.pattern_fixes.hosts is 'The hosts that the script may reach.';
+comment on column ops.pattern_fixes.secrets is 'Names of the Vault secrets that the script uses.';
+comment on column ops.pattern_fixes.sha256 is 'Digest of scripts, type, parameters and limits.';
+comment on column ops.pattern_fixes.mode is
+  'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
+comment on column ops.pattern_fixes.mode_changed_at is
+  'Since when the fix has this mode. Only outcomes since then count against it.';
+comment on column ops.pattern_fixes.mode_changed_by is 'Who changed the mode; null for the engine.';
+comment on column ops.pattern_fixes.mode_reason is 'Why the mode was changed.';
+comment on column ops.pattern_fixes.is_on_probation is
+  'The fix was demoted and a person enabled it again. If it fails again, it is disabled.';
+comment on column ops.pattern_fixes.proposal_id is 'The proposal that was approved; null where it was approved without one.';
+comment on column ops.pattern_fixes.proposed_by is 'Who proposed it.';
+comment on column ops.pattern_fixes.dry_run_rows is 'Rows that the dry-run before the approval touched; null without one.';
+comment on column ops.pattern_fixes.approved_by is 'Who approved it. Kept after the account is deleted.';
+comment on column ops.pattern_fixes.approved_at is 'When the fix was approved.';
+comment on column ops.pattern_fixes.trusts_until is
+  'Signatures that came to the pattern after this time do not fire the fix, since its approver did not see them. The time of the proposal, if there was one, else of the approval.';
+comment on column ops.pattern_fixes.disabled_by is 'Who disabled the fix; null for the engine.';
+comment on column ops.pattern_fixes.disabled_at is 'When the fix was disabled; null while it is not.';
+comment on column ops.pattern_fixes.disabled_reason is 'Why the fix was disabled.';
+
+alter table ops.pattern_fixes enable row level security;
+
+create policy "Operators read approved fixes" on ops.pattern_fixes
+  for select to authenticated
+  using ((select ops_internal.caller_role()) is not null);
+
+create function ops_internal.keep_approved_fixes() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  may_change constant text [] := array[
+    'mode', 'mode_changed_at', 'mode_changed_by', 'mode_reason', 'is_on_probation', 'disabled_by', 'disabled_at', 'disabled_reason'
+  ];
+begin
+  if tg_op = 'UPDATE'
+    and old.disabled_at is null
+    and (new.disabled_at is not null or (new.disabled_by is null and new.disabled_reason is null))
+    and to_jsonb(new) - may_change = to_jsonb(old) - may_change
+  then
+    return new;
+  end if;
+  raise exception using
+    errcode = 'PL006',
+    message = case tg_op when 'UPDATE' then 'an approved fix does not change' else 'an approved fix is kept' end,
+    hint = 'Disable it; a new version needs a new approval.';
+end
+$$;
+
+comment on function ops_internal.keep_approved_fixes is
+  'Lets an approved fix change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
+
+create trigger keep_approved_fixes before update or delete on ops.pattern_fixes
+  for each row execute function ops_internal.keep_approved_fixes();
+
+create table ops.pattern_claims (
+  application_id uuid primary key default gen_random_uuid(),
+  lock_key integer not null unique generated always as identity,
+  pattern_id uuid not null references ops.error_patterns (pattern_id) on delete cascade,
+  system_log_id bigint references ops.system_logs (id) on delete set null,
+  fix_version integer not null,
+  sha256 text not null,
+  purpose text not null default 'heal' constraint pattern_claims_purpose_known check (purpose in ('heal', 'shadow', 'undo')),
+  undoes uuid references ops.pattern_claims (application_id) on delete cascade,
+  target text not null default '',
+  source text,
+  error jsonb not null,
+  constitutional_validation jsonb,
+  policy jsonb not null,
+  claimed_at timestamptz not null default clock_timestamp(),
+  claimed_by uuid,
+  lease_until timestamptz not null default clock_timestamp() + interval '1 minute',
+  finished_at timestamptz,
+  foreign key (pattern_id, fix_version) references ops.pattern_fixes (pattern_id, version),
+  constraint pattern_claims_undo_names_run check ((purpose = 'undo') = (undoes is not null))
+);
+
+comment on table ops.pattern_claims is
+  'Which errors workers have claimed, each for one fix version: a fix version runs once for a log row. A claim without finished_at is running, or its worker died.';
+comment on column ops.pattern_claims.application_id is 'The application that it becomes in ops.pattern_applications.';
+comment on column ops.pattern_claims.lock_key is 'Key of the advisory lock that a run holds, by which it is found and cancelled.';
+comment on column ops.pattern_claims.pattern_id is 'The pattern of the error.';
+comment on column ops.pattern_claims.system_log_id is 'The log row that fired it; null when the error was reported without one.';
+comment on column ops.pattern_claims.fix_version is 'The version of the fix.';
+comment on column ops.pattern_claims.sha256 is 'Digest of the fix that was checked before claiming.';
+comment on column ops.pattern_claims.purpose is
+  'heal: the fix runs; shadow: it would have run; undo: a person orders that a run is taken back.';
+comment on column ops.pattern_claims.undoes is 'The run that is taken back.';
+comment on column ops.pattern_claims.target is 'Digest of the captured values that name the target; empty for the whole pattern.';
+comment on column ops.pattern_claims.source is
+  'The source of the error. Whether it goes on logging tells whether the error has stopped.';
+comment on column ops.pattern_claims.error is
+  'What the script is told about the error; SQL sees it as $2. Once the claim is finished, the message is the scrubbed one and the captured values are removed.';
+comment on column ops.pattern_claims.constitutional_validation is 'The verdict of the Four Laws.';
+comment on column ops.pattern_claims.policy is
+  'The thresholds of the engine when the error was claimed. The outcome is judged by them.';
+comment on column ops.pattern_claims.claimed_at is 'When a worker claimed the error, for the last time.';
+comment on column ops.pattern_claims.claimed_by is 'The person who ordered the run; null for the engine.';
+comment on column ops.pattern_claims.lease_until is 'After this time, with no outcome recorded, the worker counts as dead.';
+comment on column ops.pattern_claims.finished_at is
+  'When the outcome was recorded; null while the script runs, or after its worker died.';
+
+create unique index idx_pattern_claims_once on ops.pattern_claims (pattern_id, fix_version, system_log_id) where purpose <> 'undo';
+create index idx_pattern_claims_log on ops.pattern_claims (system_log_id);
+create index idx_pattern_claims_fix on ops.pattern_claims (pattern_id, fix_version);
+create index idx_pattern_claims_undoes on ops.pattern_claims (undoes);
+create index idx_pattern_claims_unfinished on ops.pattern_claims (lease_until) where finished_at is null;
+-- Cooldown and budgets look at the latest runs of a pattern.
+create index idx_pattern_claims_latest on ops.pattern_claims (pattern_id, claimed_at desc);
+create index idx_pattern_claims_claimed on ops.pattern_claims (claimed_at desc);
+
+alter table ops.pattern_claims enable row level security;
+
+create policy "Operators read claims" on ops.pattern_claims
+  for select to authenticated
+  using ((select ops_internal.caller_role()) is not null);
+
+create table ops.pattern_applications (
+  id bigserial primary key,
+  application_id uuid not null unique default gen_random_uuid(),
+  pattern_id uuid references ops.error_patterns (pattern_id) on delete cascade,
+  system_log_id bigint references ops.system_logs (id) on delete set null,
+  applied_at timestamptz not null default now(),
+  success boolean not null,
+  execution_time_ms integer,
+  fix_script_executed text,
+  fix_parameters_used jsonb,
+  error_before text,
+  error_after text,
+  system_state_before jsonb,
+  system_state_after jsonb,
+  constitutional_validation jsonb,
+  metadata jsonb
+);
+
+comment on table ops.pattern_applications is 'Every time that a fix was applied to an error, and how it ended.';
+comment on column ops.pattern_applications.id is 'Order of recording.';
+comment on column ops.pattern_applications.application_id is 'The claim that this application began as.';
+comment on column ops.pattern_applications.pattern_id is 'The pattern.';
+comment on column ops.pattern_applications.system_log_id is 'The log row that fired it.';
+comment on column ops.pattern_applications.applied_at is 'When the run ended.';
+comment on column ops.pattern_applications.success is
+  'Whether the script itself ended well. Whether the error stopped is in ops.pattern_verifications.';
+comment on column ops.pattern_applications.execution_time_ms is 'How long the script took.';
+comment on column ops.pattern_applications.fix_script_executed is 'The script that ran.';
+comment on column ops.pattern_applications.fix_parameters_used is 'Its parameters.';
+comment on column ops.pattern_applications.error_before is 'The error''s message, scrubbed of secrets and personal data.';
+comment on column ops.pattern_applications.error_after is 'Why the script failed; null when it did not.';
+comment on column ops.pattern_applications.system_state_before is
+  'System entropy before the run; for SQL on one table a sample of its rows, scrubbed.';
+comment on column ops.pattern_applications.system_state_after is
+  'Rows touched by the run, in all and per table, and the same sample of rows; what another script answered.';
+comment on column ops.pattern_applications.constitutional_validation is 'The verdict of the Four Laws.';
+comment on column ops.pattern_applications.metadata is
+  'Version and digest of the fix, the purpose of the run, and the limit at which it was stopped.';
+
+create index idx_pattern_applications_pattern on ops.pattern_applications (pattern_id);
+create index idx_pattern_applications_success on ops.pattern_applications (success);
+create index idx_pattern_applications_applied on ops.pattern_applications (applied_at desc);
+create index idx_pattern_applications_stats on ops.pattern_applications (pattern_id, success, applied_at desc);
+create index idx_pattern_applications_log on ops.pattern_applications (system_log_id);
+create index idx_pattern_applications_latest on ops.pattern_applications (pattern_id, applied_at desc);
+
+alter table ops.pattern_applications enable row level security;
+
+create policy "Operators read applications" on ops.pattern_applications
+  for select to authenticated
+  using ((select ops_internal.caller_role()) is not null);
+
+create table ops.pattern_verifications (
+  application_id uuid primary key references ops.pattern_claims (application_id) on delete cascade,
+  pattern_id uuid not null references ops.error_patterns (pattern_id) on delete cascade,
+  fix_version integer not null,
+  mode text not null constraint pattern_verifications_mode_known check (mode in ('live', 'shadow')),
+  target text not null default '',
+  source text,
+  started_at timestamptz not null,
+  due_at timestamptz not null,
+  late_until timestamptz not null,
+  outcome text not null default 'pending'
+  constraint pattern_verifications_outcome_known check (outcome in ('pending', 'verified', 'failed', 'inconclusive')),
+  reason text,
+  decided_at timestamptz,
+  overturned_at timestamptz,
+  recurrence bigint,
+  policy jsonb not null,
+  constraint pattern_verifications_decided check ((outcome = 'pending') = (decided_at is null))
+);
+
+comment on table ops.pattern_verifications is
+  'Whether the error stopped, one row for each run and each shadow run. A run that went well is pending until the error has stayed away for its time.';
+comment on column ops.pattern_verifications.application_id is 'The run.';
+comment on column ops.pattern_verifications.pattern_id is 'The pattern.';
+comment on column ops.pattern_verifications.fix_version is 'The version of the fix.';
+comment on column ops.pattern_verifications.mode is
+  'live: the fix ran; shadow: it did not run, and this row records what became of the error without it.';
+comment on column ops.pattern_verifications.target is 'If the fix names a target, only errors of the same target are a recurrence.';
+comment on column ops.pattern_verifications.source is
+  'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
+comment on column ops.pattern_verifications.started_at is
+  'When the run ended. An error later than this plus settle_seconds is a recurrence.';
+comment on column ops.pattern_verifications.due_at is
+  'Until when the error has to stay away: three times its usual distance or the 95th percentile of its gaps, whichever is longer, within bounds.';
+comment on column ops.pattern_verifications.late_until is 'A recurrence until then overturns a verified outcome.';
+comment on column ops.pattern_verifications.outcome is 'pending, verified, failed or inconclusive.';
+comment on column ops.pattern_verifications.reason is 'Why it was decided so.';
+comment on column ops.pattern_verifications.decided_at is 'When the outcome was last decided.';
+comment on column ops.pattern_verifications.overturned_at is 'When a late recurrence overturned it.';
+comment on column ops.pattern_verifications.recurrence is 'The log row of the recurrence.';
+comment on column ops.pattern_verifications.policy is 'The thresholds by which it is judged.';
+
+create index idx_pattern_verifications_pending on ops.pattern_verifications (due_at) where outcome = 'pending';
+create index idx_pattern_verifications_verified on ops.pattern_verifications (late_until) where outcome = 'verified';
+create index idx_pattern_verifications_latest on ops.pattern_verifications (pattern_id, started_at desc);
+
+alter table ops.pattern_verifications enable row level security;
+
+create policy "Operators read verifications" on ops.pattern_verifications
+  for select to authenticated
+  using ((select ops_internal.caller_role()) is not null);
+
+create function ops_internal.latest_fix(p_pattern_id uuid) returns ops.pattern_fixes
+language sql
+stable
+set search_path = ''
+as $$
+  select fixes.*
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = p_pattern_id
+  order by fixes.version desc
+  limit 1
+$$;
+
+comment on function ops_internal.latest_fix is 'The latest version of a pattern''s fix, disabled or not; null without one.';
+
+create function ops_internal.has_live_fix(p_pattern_id uuid) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from ops.pattern_fixes as fixes
+    where fixes.pattern_id = p_pattern_id and fixes.disabled_at is null
+  )
+$$;
+
+comment on function ops_internal.has_live_fix is 'Whether a version of the pattern''s fix is approved and not disabled.';
+
+create function ops_internal.fix_digest(p_fix ops.pattern_fixes) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select encode(
+    sha256(
+      convert_to(
+        jsonb_build_object(
+          'script', p_fix.script, 'prepared_script', p_fix.prepared_script,
+          'undo_script', p_fix.undo_script, 'prepared_undo_script', p_fix.prepared_undo_script,
+          'sample_table', p_fix.sample_table, 'sample_script', p_fix.sample_script,
+          'type', p_fix.fix_type, 'parameters', p_fix.parameters,
+          'timeout_ms', p_fix.timeout_ms, 'max_retries', p_fix.max_retries, 'max_rows', p_fix.max_rows,
+          'trusted_writers', p_fix.trusted_writers, 'target', p_fix.target,
+          'tables', p_fix.tables, 'hosts', p_fix.hosts, 'secrets', p_fix.secrets
+        )::text,
+        'UTF8'
+      )
+    ),
+    'hex'
+  )
+$$;
+
+comment on function ops_internal.fix_digest is 'SHA-256 over everything that decides what a fix does.';
+
+create function ops_internal.is_pinned(p_fix ops.pattern_fixes) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select p_fix.sha256 = ops_internal.fix_digest(p_fix) $$;
+
+comment on function ops_internal.is_pinned is 'Whether the bytes of a stored fix are those that its digest was made of.';
+
+create function ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select
+    ops_internal.is_pinned(p_fix)
+    and p_pattern.auto_fix_script is not distinct from p_fix.script
+    and p_pattern.auto_fix_type is not distinct from p_fix.fix_type
+    and coalesce(p_pattern.auto_fix_parameters, '{}') = p_fix.parameters
+$$;
+
+comment on function ops_internal.is_as_approved is
+  'Whether what the pattern shows and what is pinned are both what a person approved.';
+
+create function ops_internal.limit_parameter(
+  p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer
+) returns integer
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  given constant jsonb := coalesce(p_parameters -> p_name, to_jsonb(p_default));
+begin
+  if jsonb_typeof(given) = 'number' and (given #>> '{}') ~ '^[0-9]{1,9}$' and given::integer between p_least and p_most then
+    return given::integer;
+  end if;
+  raise exception using
+    errcode = 'PL013',
+    message = format('%s is %s', p_name, given),
+    hint = format('Give a whole number from %s to %s.', p_least, p_most);
+end
+$$;
+
+comment on function ops_internal.limit_parameter is
+  'One limit out of the parameters, or its default. Raises PL013 outside its bounds.';
+
+create function ops_internal.require_parameters(p_parameters jsonb) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(p_parameters) <> 'object' then
+    raise exception using
+      errcode = 'PL013',
+      message = format('the parameters are %s', p_parameters),
+      hint = 'Give a JSON object.';
+  end if;
+  return coalesce(p_parameters, '{}');
+end
+$$;
+
+comment on function ops_internal.require_parameters is 'The parameters, none by default. Raises PL013 unless they are an object.';
+
+create function ops_internal.trusted_writers(p_parameters jsonb) returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  given constant jsonb := coalesce(p_parameters -> 'trusted_writers', '["service_role"]');
+begin
+  if jsonb_typeof(given) <> 'array' or exists (
+    select from jsonb_array_elements(given) as writers (writer)
+    where jsonb_typeof(writers.writer) <> 'string' or (writers.writer #>> '{}') not in ('service_role', 'authenticated', 'postgres')
+  ) then
+    raise exception using
+      errcode = 'PL013',
+      message = format('trusted_writers is %s', given),
+      hint = 'Give a list of service_role, authenticated and postgres.';
+  end if;
+  return array(select jsonb_array_elements_text(given));
+end
+$$;
+
+comment on function ops_internal.trusted_writers is
+  'The roles whose log rows fire a fix, out of its parameters; service_role alone by default.';
+
+create function ops_internal.text_list(p_parameters jsonb, p_name text) returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  given constant jsonb := coalesce(p_parameters -> p_name, '[]');
+begin
+  if jsonb_typeof(given) <> 'array' or exists (
+    select from jsonb_array_elements(given) as elements (element) where jsonb_typeof(elements.element) <> 'string'
+  ) then
+    raise exception using errcode = 'PL013', message = format('%s is %s', p_name, given), hint = 'Give a list of texts.';
+  end if;
+  return array(select jsonb_array_elements_text(given));
+end
+$$;
+
+comment on function ops_internal.text_list is
+  'A list of names out of the parameters, empty by default. Raises PL013 for anything else.';
+
+create function ops_internal.require_whole_fix(p_fix jsonb) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  texts constant text [] := array[
+    'type', 'script', 'prepared_script', 'undo_script', 'prepared_undo_script', 'sample_table', 'sample_script'
+  ];
+  others constant text [] := array['parameters', 'tables', 'hosts', 'secrets'];
+  problem text;
+begin
+  if jsonb_typeof(p_fix) is distinct from 'object' then
+    problem := format('it is %s', coalesce(jsonb_typeof(p_fix), 'missing'));
+  else
+    select format('%s is %s', parts.key, coalesce(jsonb_typeof(parts.value), 'missing')) into problem
+    from (
+      select given.key, given.value from jsonb_each(p_fix) as given
+      union all
+      select needed.key, null from unnest(array['type', 'script', 'prepared_script']) as needed (key) where not p_fix ? needed.key
+    ) as parts (key, value)
+    where not (
+      (parts.key = any(texts[:3]) and jsonb_typeof(parts.value) is not distinct from 'string')
+      or (parts.key = any(texts[4:]) and jsonb_typeof(parts.value) in ('string', 'null'))
+      or (parts.key = any(others) and parts.value is not null)
+    )
+    order by parts.key
+    limit 1;
+    problem := coalesce(problem, case
+      when p_fix ->> 'type' not in ('sql', 'typescript', 'bash', 'api_call') then format('its type is %s', p_fix -> 'type')
+      when trim(p_fix ->> 'script') = '' or trim(p_fix ->> 'prepared_script') = '' then 'its script is empty'
+      when ((p_fix ->> 'undo_script') is null) <> ((p_fix ->> 'prepared_undo_script') is null)
+        then 'it has one of undo_script and prepared_undo_script'
+      when ((p_fix ->> 'sample_table') is null) <> ((p_fix ->> 'sample_script') is null)
+        then 'it has one of sample_table and sample_script'
+    end);
+  end if;
+  if problem is not null then
+    raise exception using
+      errcode = 'PL013',
+      message = 'this is not a complete fix: ' || problem,
+      hint = 'Give type, script and prepared_script, and besides them only the keys that ops_internal.composed_fix names.';
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_whole_fix is
+  'Raises PL013 unless this has what makes a fix, in its form, and nothing that its digest would not cover.';
+
+create function ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) returns ops.pattern_fixes
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  parameters constant jsonb := ops_internal.require_parameters(p_fix -> 'parameters');
+  fix ops.pattern_fixes;
+begin
+  perform ops_internal.require_whole_fix(p_fix);
+  fix.pattern_id := p_pattern_id;
+  fix.fix_type := p_fix ->> 'type';
+  fix.script := p_fix ->> 'script';
+  fix.prepared_script := p_fix ->> 'prepared_script';
+  fix.undo_script := p_fix ->> 'undo_script';
+  fix.prepared_undo_script := p_fix ->> 'prepared_undo_script';
+  fix.sample_table := p_fix ->> 'sample_table';
+  fix.sample_script := p_fix ->> 'sample_script';
+  fix.parameters := parameters;
+  -- Inside Postgres the login role's time-out is the ceiling.
+  fix.timeout_ms := ops_internal.limit_parameter(
+    parameters, 'timeout_ms', 5000, 1, case when fix.fix_type = 'sql' then 8000 else 60000 end
+  );
+  fix.max_retries := ops_internal.limit_parameter(parameters, 'max_retries', 0, 0, 8);
+  fix.max_rows := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, 100000);
+  fix.trusted_writers := ops_internal.trusted_writers(parameters);
+  fix.target := ops_internal.text_list(parameters, 'target');
+  fix.tables := ops_internal.text_list(p_fix, 'tables');
+  fix.hosts := ops_internal.text_list(p_fix, 'hosts');
+  fix.secrets := ops_internal.text_list(p_fix, 'secrets');
+  fix.sha256 := ops_internal.fix_digest(fix);
+  return fix;
+end
+$$;
+
+comment on function ops_internal.composed_fix is
+  'A fix as it would be pinned, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
+
+create function ops_internal.require_no_live_fix(p_latest ops.pattern_fixes) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if p_latest.version is not null and p_latest.disabled_at is null then
+    raise exception using
+      errcode = 'PL003',
+      message = 'another fix is approved for this pattern',
+      detail = format(
+        'Version %s, %s, approved by %s at %s.', p_latest.version, p_latest.mode, p_latest.approved_by, p_latest.approved_at
+      ),
+      hint = case
+        when p_latest.mode = 'live' then 'POST /disable first, then approve the new version.'
+        else 'POST /enable makes this version run; to approve another one, POST /disable this one first.'
+      end;
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_no_live_fix is 'Raises PL003 where the latest version is not disabled.';
+
+create function ops_internal.require_secrets(p_names text []) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  missing text;
+begin
+  select names.name into missing
+  from unnest(p_names) as names (name)
+  where not exists (select from vault.decrypted_secrets as secrets where secrets.name = names.name)
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'PL026',
+      message = format('Vault has no secret named %s', missing),
+      hint = 'Run as the owner of the database: select vault.create_secret(value, name)';
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_secrets is 'Raises PL026 where Vault lacks one of these secrets.';
+
+create function ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) returns ops.error_patterns
+language plpgsql
+set search_path = ''
+as $$
+declare
+  fix ops.pattern_fixes := p_fix;
+  pattern ops.error_patterns;
+begin
+  if fix.mode is null or fix.mode not in ('live', 'shadow') then
+    raise exception using
+      errcode = 'PL022', message = format('the mode is %s', coalesce(fix.mode, 'null')), hint = 'Approve a fix as live or as shadow.';
+  end if;
+  -- A missing secret is reported now, and not when the first error is to be healed.
+  perform ops_internal.require_secrets(fix.secrets);
+  fix.id := nextval('ops.pattern_fixes_id_seq');
+  fix.version := coalesce((ops_internal.latest_fix(fix.pattern_id)).version, 0) + 1;
+  fix.approved_by := p_person;
+  fix.approved_at := clock_timestamp();
+  fix.trusts_until := coalesce(fix.trusts_until, fix.approved_at);
+  fix.mode_changed_at := fix.approved_at;
+  fix.mode_changed_by := p_person;
+  fix.is_on_probation := false;
+  insert into ops.pattern_fixes select fix.*;
+
+  update ops.error_patterns set
+    auto_fix_enabled = true,
+    auto_fix_script = fix.script,
+    auto_fix_type = fix.fix_type,
+    auto_fix_parameters = fix.parameters,
+    human_approved = true,
+    approved_by = p_person,
+    approved_at = fix.approved_at,
+    constitutional_compliant = true,
+    constitutional_violations = null,
+    confidence_lower_bound = null,
+    confidence_outcomes = 0,
+    consecutive_failures = 0
+  where error_patterns.pattern_id = fix.pattern_id
+  returning * into pattern;
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'pattern_approved', 'info', 'Pattern approved for auto-fix: ' || pattern.pattern_signature, p_person,
+    jsonb_build_object(
+      'pattern_id', fix.pattern_id, 'approved_by', p_person, 'auto_fix_type', fix.fix_type, 'version', fix.version,
+      'sha256', fix.sha256, 'mode', fix.mode, 'proposal_id', fix.proposal_id, 'proposed_by', fix.proposed_by
+    )
+  );
+  return pattern;
+end
+$$;
+
+comment on function ops_internal.pin_fix is
+  'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow. Its caller has locked the pattern.';
+
+create function ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns ops.error_patterns
+language plpgsql
+set search_path = ''
+as $$
+declare
+  pattern ops.error_patterns;
+begin
+  update ops.pattern_fixes set
+    disabled_by = p_person,
+    disabled_at = clock_timestamp(),
+    disabled_reason = p_reason
+  where pattern_fixes.id = p_fix.id;
+
+  update ops.error_patterns set auto_fix_enabled = false
+  where error_patterns.pattern_id = p_fix.pattern_id
+  returning * into pattern;
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'pattern_disabled', case when p_person is null then 'warning' else 'info' end,
+    'Auto-fix disabled: ' || pattern.pattern_signature, p_person,
+    jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
+  );
+  return pattern;
+end
+$$;
+
+comment on function ops_internal.switch_off is
+  'Disables a fix, for a person or, with null, for the engine; answers the pattern. The caller has locked the pattern.';
+
+create function ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  signature text;
+begin
+  update ops.pattern_fixes set
+    mode = 'demoted',
+    mode_changed_at = clock_timestamp(),
+    mode_changed_by = p_person,
+    mode_reason = p_reason
+  where pattern_fixes.id = p_fix.id;
+
+  update ops.error_patterns set auto_fix_enabled = false
+  where error_patterns.pattern_id = p_fix.pattern_id
+  returning pattern_signature into signature;
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'fix_demoted', 'warning', 'A fix waits for a person: ' || signature, p_person,
+    jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
+  );
+end
+$$;
+
+comment on function ops_internal.demote is
+  'Takes a fix out of use until a person enables it again. The caller has locked the pattern.';

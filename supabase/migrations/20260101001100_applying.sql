@@ -1,0 +1,1119 @@
+-- Applying a fix: find it, claim the error, run the script, record how the run ended, or take a run back.
+
+-- Which fix may be run for an error. A fix is trusted for an error if it is trusted for any of the error's signatures that
+-- lead to the pattern: signatures that existed at the approval, and those that a person confirmed since. The signature under
+-- which the log row was counted is among them. Expressions are tried only where no signature is known, and only expressions
+-- that were made by grouping/v1 or by hand.
+
+create function ops.find_candidates_v1(p_errors jsonb, p_storm_seconds double precision) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+-- Planned once and not with each call: each error is looked up by index.
+set plan_cache_mode = 'force_generic_plan'
+as $$
+begin
+  return (
+    with errors as (
+      select
+        inputs.ordinality, inputs.system_log_id,
+        -- The error was counted under a signature of the whole log row, which may differ from that of the message alone.
+        inputs.signatures || array_remove(array[incidents.signature], null) as signatures
+      from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
+      left join ops.pattern_incidents as incidents on incidents.system_log_id = inputs.system_log_id
+    ),
+
+    load as (
+      select count(*) as recent_errors
+      from (
+        select from ops.system_logs as logs
+        where logs.created_at >= now() - interval '5 minutes' and logs.log_level = 'error'
+        limit 10000
+      ) as recent
+    ),
+
+    firing as (
+      select ops_internal.firing_patterns(p_storm_seconds) as patterns
+    ),
+
+    expressions as (
+      select coalesce(
+        jsonb_agg(
+          jsonb_build_object(
+            'pattern_id', enabled.pattern_id,
+            'pattern_signature', enabled.pattern_signature,
+            'error_message_pattern', enabled.error_message_pattern
+          )
+          order by enabled.id
+        ),
+        '[]'
+      ) as listed
+      from (
+        select patterns.id, patterns.pattern_id, patterns.pattern_signature, patterns.error_message_pattern
+        from ops.error_patterns as patterns
+        where patterns.auto_fix_enabled and patterns.tries_expression
+        order by patterns.id desc
+        limit 1000
+      ) as enabled
+    )
+
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'log', case when logs.id is not null then jsonb_build_object(
+            'id', logs.id,
+            -- One character more than any request can hold: a longer message equals none.
+            'message', left(logs.message, 65537),
+            'source', logs.source,
+            'user_id', logs.user_id,
+            'written_by', logs.written_by,
+            'created_at', logs.created_at,
+            'age_seconds', extract(epoch from now() - logs.created_at)
+          ) end,
+          'pattern', case when patterns.pattern_id is not null then to_jsonb(patterns) - array[
+            'metadata', 'learned_from_incidents', 'created_at', 'updated_at'
+          ] end,
+          'fix', case when fixes.version is not null then to_jsonb(fixes) || jsonb_build_object(
+            'stored_matches', ops_internal.is_as_approved(fixes, patterns)
+          ) end,
+          'untrusted_signature', case when fixes.version is null and patterns.auto_fix_enabled then hit.signature end,
+          'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
+          'recent_errors', (select load.recent_errors from load),
+          'recent_errors_of_pattern', (
+            select count(*)
+            from (
+              select from ops.pattern_incidents as incidents
+              where incidents.pattern_id = patterns.pattern_id and incidents.occurred_at >= now() - interval '5 minutes'
+              limit 10000
+            ) as recent
+          ),
+          'standing', case when fixes.version is not null then ops_internal.standing(fixes) end,
+          'firing_patterns', case when fixes.version is not null then (select firing.patterns from firing) else 0 end,
+          'pause', case when fixes.version is not null then ops_internal.pause_refusal() end,
+          'before_approval', coalesce(logs.created_at < fixes.approved_at, false),
+          'already_applied', exists (
+            select from ops.pattern_claims as claims
+            where claims.pattern_id = patterns.pattern_id
+              and claims.fix_version = fixes.version
+              and claims.system_log_id = errors.system_log_id
+              and (claims.finished_at is not null or claims.lease_until > clock_timestamp() or fixes.fix_type <> 'sql')
+          )
+        )
+        order by errors.ordinality
+      ),
+      '[]'
+    )
+    from errors
+    left join ops.system_logs as logs on logs.id = errors.system_log_id
+    left join lateral (
+      select signatures.pattern_id, signatures.signature
+      from ops.pattern_signatures as signatures
+      where signatures.signature = any(errors.signatures)
+      order by array_position(errors.signatures, signatures.signature)
+      limit 1
+    ) as hit on true
+    left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
+    -- The live version, and only for a signature that its approver could see, or that somebody confirmed.
+    left join ops.pattern_fixes as fixes
+      on fixes.pattern_id = patterns.pattern_id
+      and fixes.disabled_at is null
+      and (patterns.auto_fix_enabled or fixes.mode = 'demoted')
+      and exists (
+        select from ops.pattern_signatures as trusted
+        where trusted.signature = any(errors.signatures)
+          and trusted.pattern_id = fixes.pattern_id
+          and (trusted.created_at <= fixes.trusts_until or trusted.confirmed_at is not null)
+      )
+  );
+end
+$$;
+
+comment on function ops.find_candidates_v1 is
+  'For each error its log row, pattern, live or demoted fix with its standing, and the load of the system, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+
+create function ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  refused ops.pattern_signatures;
+begin
+  -- At most one event an hour, so that a frequent error does not fill the journal.
+  update ops.pattern_signatures set refused_at = clock_timestamp()
+  where pattern_signatures.signature = p_signature
+    and (pattern_signatures.refused_at is null or pattern_signatures.refused_at < clock_timestamp() - interval '1 hour')
+  returning * into refused;
+  if not found then
+    return false;
+  end if;
+  insert into ops.roman_events (event_type, severity, description, metadata)
+  values (
+    'fix_refused', 'warning', 'A fix was not run for a signature that came after its approval: ' || p_signature,
+    jsonb_build_object(
+      'pattern_id', refused.pattern_id, 'signature', p_signature, 'template', refused.template, 'system_log_id', p_system_log_id
+    )
+  );
+  return true;
+end
+$$;
+
+comment on function ops.refuse_signature_v1 is
+  'Records, once an hour, that a fix was not run for a signature that came after its approval. Answers whether it recorded now.';
+
+create function ops.record_refusals_v1(p_refusals jsonb) returns integer
+language sql
+set search_path = ''
+as $$
+  with refused as (
+    update ops.pattern_incidents as incidents set
+      refusal = refusals.reason,
+      target = coalesce(refusals.target, incidents.target)
+    from jsonb_to_recordset(p_refusals) as refusals (system_log_id bigint, reason text, target text)
+    where incidents.system_log_id = refusals.system_log_id
+      and incidents.id in (
+        -- Skips rows that are locked, to wait for nobody; an error that is being moved at this moment is sent again.
+        select free.id
+        from ops.pattern_incidents as free
+        where free.system_log_id in (
+          select named.system_log_id from jsonb_to_recordset(p_refusals) as named (system_log_id bigint)
+        )
+        for no key update skip locked
+      )
+    returning incidents.id
+  )
+
+  select count(*)::integer from refused
+$$;
+
+comment on function ops.record_refusals_v1 is
+  'Records why the fix was not run for these errors: a list of system_log_id, reason and target. Answers how many were recorded; these errors are not sent again.';
+
+-- Where the approved script comes from. Only the bytes that a person approved leave these functions.
+
+create function ops_internal.pinned_fix(
+  in p_application_id uuid,
+  out script text, out parameters jsonb, out error jsonb, out max_rows integer, out sample_table text, out sample_script text
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  claim ops.pattern_claims;
+  fix ops.pattern_fixes;
+  pattern ops.error_patterns;
+  pause constant text := ops_internal.pause_refusal();
+begin
+  select * into claim from ops.pattern_claims where pattern_claims.application_id = p_application_id;
+  if not found then
+    raise exception using errcode = 'PL010', message = format('there is no application %s', p_application_id);
+  end if;
+  -- The claim of a shadow is finished when it is made.
+  if claim.finished_at is not null then
+    raise exception using
+      errcode = 'PL010',
+      message = format('the application %s has ended', p_application_id),
+      hint = 'Each application runs once; a new error makes a new one.';
+  end if;
+  select * into fix
+  from ops.pattern_fixes
+  where pattern_fixes.pattern_id = claim.pattern_id and pattern_fixes.version = claim.fix_version;
+  select * into pattern from ops.error_patterns where error_patterns.pattern_id = claim.pattern_id;
+
+  -- A person may take a run back even when the fix is disabled or fixes are paused.
+  if claim.purpose <> 'undo' then
+    if fix.disabled_at is not null or fix.mode <> 'live' or not pattern.auto_fix_enabled then
+      raise exception using
+        errcode = 'PL014',
+        message = 'the fix was disabled',
+        hint = 'Approve a new version to use it again.';
+    end if;
+    if pause is not null then
+      raise exception using errcode = 'PL024', message = pause, hint = 'POST /resume ends the pause.';
+    end if;
+  end if;
+  if claim.sha256 is distinct from fix.sha256
+    or not ops_internal.is_pinned(fix)
+    or (claim.purpose <> 'undo' and not ops_internal.is_as_approved(fix, pattern))
+  then
+    raise exception using
+      errcode = 'PL006',
+      message = 'the stored fix is not the approved one',
+      detail = format('Approved as version %s with digest %s', fix.version, fix.sha256),
+      hint = 'Disable the fix, find out who changed it, and approve it again.';
+  end if;
+
+  script := case when claim.purpose = 'undo' then fix.prepared_undo_script else fix.prepared_script end;
+  parameters := fix.parameters;
+  error := claim.error;
+  max_rows := fix.max_rows;
+  sample_table := case when claim.purpose <> 'undo' then fix.sample_table end;
+  sample_script := case when claim.purpose <> 'undo' then fix.sample_script end;
+end
+$$;
+
+comment on function ops_internal.pinned_fix is
+  'The approved script of a claimed application, with what it sees. Raises PL010 where there is none or it has ended, PL006 if anything about it was changed, PL014 if it does not run any more, PL024 while fixes are paused.';
+
+create function ops.application_job_v1(p_application_id uuid) returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  pinned record;
+  fix ops.pattern_fixes;
+begin
+  select * into pinned from ops_internal.pinned_fix(p_application_id);
+  select fixes.* into fix
+  from ops.pattern_claims as claims
+  inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
+  where claims.application_id = p_application_id;
+
+  perform ops_internal.require_secrets(fix.secrets);
+
+  return jsonb_build_object(
+    'fix_type', fix.fix_type,
+    'script', pinned.script,
+    'parameters', pinned.parameters,
+    'error', pinned.error,
+    'timeout_ms', fix.timeout_ms,
+    'max_retries', fix.max_retries,
+    'max_rows', fix.max_rows,
+    'secrets', (
+      select coalesce(jsonb_object_agg(secrets.name, secrets.decrypted_secret), '{}')
+      from vault.decrypted_secrets as secrets
+      where secrets.name = any(fix.secrets)
+    )
+  );
+end
+$$;
+
+comment on function ops.application_job_v1 is
+  'All that it takes to run a claimed fix outside the database: the approved script, what it sees, its limits and the secrets that it names. Raises what ops_internal.pinned_fix raises, and PL026 where a secret is missing.';
+
+-- Where SQL scripts run: in functions owned by ops_fixer, a role that has only the rights that an operator gave it. Inside a
+-- security-definer function PostgreSQL itself refuses SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION and transaction
+-- control, whatever the script says. The last migration changes the owner of fix.run, fix.execute and fix.rehearse.
+
+create function fix.touched_rows() returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(format('%I.%I', tables.schemaname, tables.relname), tables.touched), '{}')
+  from (
+    select stats.schemaname, stats.relname, stats.n_tup_ins + stats.n_tup_upd + stats.n_tup_del as touched
+    from pg_catalog.pg_stat_xact_user_tables as stats
+  ) as tables
+  where tables.touched > 0
+$$;
+
+comment on function fix.touched_rows is
+  'Rows that this transaction has inserted, updated or deleted so far, per table, cascades and triggers included.';
+
+create function fix.belongings() returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  select string_agg(format('%s/%s/%s', owned.classid, owned.objid, functions.xmin), ' ' order by owned.classid, owned.objid)
+  from pg_catalog.pg_shdepend as owned
+  left join pg_catalog.pg_proc as functions
+    on owned.classid = 'pg_catalog.pg_proc'::regclass and functions.oid = owned.objid
+  where owned.refclassid = 'pg_catalog.pg_authid'::regclass
+    and owned.refobjid = 'ops_fixer'::regrole
+    and owned.deptype = 'o'
+    and owned.dbid = (select databases.oid from pg_catalog.pg_database as databases where databases.datname = current_database())
+$$;
+
+comment on function fix.belongings is
+  'Everything that ops_fixer owns, temporary objects included, and the state of its functions: fix.execute, unchanged.';
+
+create function fix.rows_after(p_table text, p_before jsonb) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  class constant oid := (
+    select classes.oid
+    from pg_catalog.pg_class as classes
+    inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
+    where p_table = namespaces.nspname || '.' || classes.relname
+  );
+  same_key constant text := (
+    select string_agg(format('now_there.%1$I = before.%1$I', columns.attname), ' and ')
+    from pg_catalog.pg_index as keys
+    inner join pg_catalog.pg_attribute as columns on columns.attrelid = keys.indrelid and columns.attnum = any(keys.indkey)
+    where keys.indrelid = class and keys.indisprimary
+  );
+  rows_now jsonb;
+begin
+  if same_key is null then
+    return null;
+  end if;
+  execute format(
+    'select coalesce(jsonb_agg(to_jsonb(now_there.*)), ''[]'') from %1$s as now_there'
+    ' inner join jsonb_populate_recordset(null::%1$s, $1) as before on %2$s',
+    class::regclass, same_key
+  )
+  into rows_now using p_before;
+  return rows_now;
+end
+$$;
+
+comment on function fix.rows_after is 'What became of these rows of a table, found by their primary key; null where it has none.';
+
+create function fix.run(
+  p_script text, p_parameters jsonb, p_error jsonb, p_max_rows integer, p_sample_table text, p_sample_script text
+) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+-- This is the one place that runs text as SQL, and it runs only text that a person approved or proposed word for word:
+-- @plpgsql_check_options: security_warnings = off
+declare
+  belongings_before constant text := fix.belongings();
+  rows_before jsonb;
+  rows_after jsonb;
+  touched_before jsonb;
+  tables jsonb;
+  rows_touched bigint;
+begin
+  -- PostgREST keeps the headers of the request in this setting, the secret key among them. The script must not read them.
+  perform set_config('request.headers', '', true), set_config('request.cookies', '', true);
+  touched_before := fix.touched_rows();
+  if p_sample_script is not null then
+    begin
+      execute
+        'select coalesce(jsonb_agg(five.row), ''[]'') from (select sampled.row from ('
+        || p_sample_script || ') as sampled limit 5) as five'
+      into rows_before using p_parameters, p_error;
+    exception when others then
+      rows_before := null;  -- For example, a fix may be allowed to change a row and not to read all of its columns.
+    end;
+  end if;
+
+  execute p_script using p_parameters, p_error;
+  -- Deferred constraints and their triggers run now, so that the rows they touch are counted and can be undone.
+  set constraints all immediate;
+
+  -- ops_fixer owns this function, and temporary objects outlive the transaction.
+  if fix.belongings() is distinct from belongings_before then
+    raise exception using
+      errcode = '42501',
+      message = 'a fix may not create, alter or drop anything',
+      hint = 'Nothing of it was kept. Change the schema in a migration.';
+  end if;
+
+  select
+    coalesce(jsonb_object_agg(later.key, later.value::bigint - coalesce(earlier.value::bigint, 0)), '{}'),
+    coalesce(sum(later.value::bigint - coalesce(earlier.value::bigint, 0)), 0)::bigint
+  into tables, rows_touched
+  from jsonb_each_text(fix.touched_rows()) as later
+  left join jsonb_each_text(touched_before) as earlier on earlier.key = later.key
+  where later.value::bigint > coalesce(earlier.value::bigint, 0);
+
+  if rows_touched > p_max_rows then
+    raise exception using
+      errcode = 'PL007',
+      message = format('the fix touched %s rows; at most %s are approved', rows_touched, p_max_rows),
+      detail = tables::text,
+      hint = 'Nothing of it was kept: narrow the WHERE, or approve a new version with a larger max_rows.';
+  end if;
+  if rows_before is not null then
+    begin
+      rows_after := fix.rows_after(p_sample_table, rows_before);
+    exception when others then
+      rows_after := null;  -- For example, the type of a key may have its operators outside pg_catalog.
+    end;
+  end if;
+  return jsonb_build_object(
+    'rows_touched', rows_touched, 'tables', tables, 'rows_before', rows_before, 'rows_after', rows_after
+  );
+end
+$$;
+
+comment on function fix.run is
+  'Runs a script as ops_fixer and counts what it touched; a sample of rows before and after comes with it. Raises PL007 beyond this many rows. For fix.execute and fix.rehearse alone.';
+
+create function fix.execute(p_application_id uuid) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  pinned record;
+begin
+  select * into pinned from ops_internal.pinned_fix(p_application_id);
+  return fix.run(
+    pinned.script, pinned.parameters, pinned.error, pinned.max_rows, pinned.sample_table, pinned.sample_script
+  );
+end
+$$;
+
+comment on function fix.execute is
+  'Runs the approved script of one application as ops_fixer. Takes no script: it reads the pinned one. Raises PL007 beyond the approved rows.';
+
+create function fix.rehearse(p_proposal_id uuid, p_error jsonb) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  proposed record;
+begin
+  select * into proposed from ops_internal.proposed_fix(p_proposal_id);
+  raise exception using
+    errcode = 'PL025',
+    message = 'the rehearsal is over; nothing of it is kept',
+    detail = fix.run(
+      proposed.script, proposed.parameters, p_error, null, proposed.sample_table, proposed.sample_script
+    )::text;
+end
+$$;
+
+comment on function fix.rehearse is
+  'Runs the script of one proposal as ops_fixer, as fix.execute would, and always raises at the end: PL025, with what it touched as the detail.';
+
+-- Claims: of many workers, one gets an error.
+
+create function ops_internal.lease(p_fix ops.pattern_fixes) returns timestamptz
+language sql
+volatile
+set search_path = ''
+as $$ select clock_timestamp() + make_interval(secs => p_fix.timeout_ms / 1000.0 + 30) $$;
+
+comment on function ops_internal.lease is 'Until when a worker that claims an error for this fix now has to be done.';
+
+create function ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- SQL of a dead worker left no changes, so it may run again; of other types nobody knows.
+  if p_claim.finished_at is not null or p_claim.lease_until > clock_timestamp() or p_fix.fix_type <> 'sql' then
+    return false;
+  end if;
+  -- A run locks its claim first and the pattern at its end. We have locked the pattern, so waiting for the claim could deadlock.
+  perform from ops.pattern_claims
+  where pattern_claims.application_id = p_claim.application_id and pattern_claims.finished_at is null
+  for update skip locked;
+  return found;
+end
+$$;
+
+comment on function ops_internal.is_abandoned is
+  'Whether the worker of this claim is dead and another may take the claim over; if so, the claim is locked.';
+
+create function ops_internal.close_claim(p_claim ops.pattern_claims) returns void
+language sql
+set search_path = ''
+as $$
+  -- Only the script needed the message unscrubbed.
+  update ops.pattern_claims set
+    finished_at = clock_timestamp(),
+    error = case
+      when p_claim.error ? 'scrubbed' then
+        p_claim.error - array['scrubbed', 'captured'] || jsonb_build_object('message', p_claim.error -> 'scrubbed')
+      else p_claim.error
+    end
+  where pattern_claims.application_id = p_claim.application_id
+$$;
+
+comment on function ops_internal.close_claim is
+  'Marks a claim as finished, and removes from the error what only the script needed.';
+
+create function ops_internal.record_shadow(p_claim ops.pattern_claims) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform ops_internal.close_claim(p_claim);
+  perform ops_internal.open_verification(p_claim, 'shadow');
+  insert into ops.roman_events (event_type, severity, description, metadata, constitutional_validation)
+  values (
+    'fix_shadowed', 'info', 'A fix would have run',
+    jsonb_build_object(
+      'pattern_id', p_claim.pattern_id, 'application_id', p_claim.application_id, 'system_log_id', p_claim.system_log_id,
+      'fix_version', p_claim.fix_version, 'sha256', p_claim.sha256
+    ),
+    p_claim.constitutional_validation
+  );
+end
+$$;
+
+comment on function ops_internal.record_shadow is
+  'Records that the fix would have run, and starts to watch what becomes of the error without it.';
+
+create function ops.claim_application_v1(
+  p_pattern_id uuid,
+  p_system_log_id bigint,
+  p_fix_version integer,
+  p_sha256 text,
+  p_validation jsonb,
+  p_error jsonb,
+  p_target text,
+  p_policy jsonb
+) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  fix ops.pattern_fixes;
+  claim ops.pattern_claims;
+  refusal text;
+begin
+  perform ops_internal.require_policy(p_policy);
+  -- One claim of a pattern at a time, so that each sees what the one before has recorded.
+  perform from ops.error_patterns where error_patterns.pattern_id = p_pattern_id for no key update;
+  update ops.pattern_incidents set target = p_target
+  where pattern_incidents.system_log_id = p_system_log_id and p_target <> '';
+  -- An error that just came back may take the fix out of use.
+  perform ops_internal.judge_pattern(p_pattern_id);
+
+  select * into fix
+  from ops.pattern_fixes
+  where pattern_fixes.pattern_id = p_pattern_id and pattern_fixes.version = p_fix_version;
+  if fix.version is null then
+    raise exception using
+      errcode = 'PL014',
+      message = 'this pattern has no enabled fix',
+      detail = format('Pattern %s, version %s.', p_pattern_id, p_fix_version),
+      hint = 'Ask ops.find_candidates_v1 for the live version.';
+  end if;
+  if fix.disabled_at is not null or fix.sha256 is distinct from p_sha256 then
+    insert into ops.roman_events (event_type, severity, description, metadata)
+    values (
+      'fix_refused', 'critical', 'A fix was refused that is not the version that is live',
+      jsonb_build_object(
+        'pattern_id', p_pattern_id, 'fix_version', p_fix_version, 'sha256', p_sha256, 'system_log_id', p_system_log_id
+      )
+    );
+    return jsonb_build_object(
+      'claimed', false, 'application_id', null, 'reason', 'This fix is not the version that is live', 'job', null, 'is_shadow', false
+    );
+  end if;
+
+  select * into claim
+  from ops.pattern_claims
+  where pattern_claims.pattern_id = p_pattern_id
+    and pattern_claims.fix_version = p_fix_version
+    and pattern_claims.system_log_id = p_system_log_id
+    and pattern_claims.purpose <> 'undo';
+  refusal := case
+    when claim.application_id is not null and not ops_internal.is_abandoned(claim, fix) then 'Another worker is handling this error'
+    -- Somebody may have split the pattern after the fix was found.
+    when exists (
+      select from ops.pattern_incidents as incidents
+      where incidents.system_log_id = p_system_log_id and incidents.pattern_id <> p_pattern_id
+    )
+      then 'This error belongs to another pattern now'
+    else ops_internal.brake(fix, claim.application_id, p_target, p_policy)
+  end;
+  if refusal is not null then
+    return jsonb_build_object('claimed', false, 'application_id', null, 'reason', refusal, 'job', null, 'is_shadow', false);
+  end if;
+
+  if claim.application_id is not null then
+    update ops.pattern_claims set
+      sha256 = p_sha256,
+      error = p_error,
+      constitutional_validation = p_validation,
+      policy = p_policy,
+      claimed_at = clock_timestamp(),
+      lease_until = ops_internal.lease(fix)
+    where pattern_claims.application_id = claim.application_id
+    returning * into claim;
+  else
+    insert into ops.pattern_claims (
+      pattern_id, system_log_id, fix_version, sha256, purpose, target, source, error, constitutional_validation, policy, lease_until
+    )
+    values (
+      p_pattern_id, p_system_log_id, p_fix_version, p_sha256, case fix.mode when 'shadow' then 'shadow' else 'heal' end,
+      p_target, p_error ->> 'source', p_error, p_validation, p_policy, ops_internal.lease(fix)
+    )
+    returning * into claim;
+  end if;
+
+  if claim.purpose = 'shadow' then
+    perform ops_internal.record_shadow(claim);
+  end if;
+  return jsonb_build_object(
+    'claimed', claim.purpose = 'heal',
+    'application_id', claim.application_id,
+    'reason', case claim.purpose when 'shadow' then 'The fix is a shadow: it would have run' end,
+    'job', case when claim.purpose = 'heal' and fix.fix_type <> 'sql' then ops.application_job_v1(claim.application_id) end,
+    'is_shadow', claim.purpose = 'shadow'
+  );
+end
+$$;
+
+comment on function ops.claim_application_v1 is
+  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. A shadow is recorded and not given out. The answer has the job of a fix that runs outside the database.';
+
+-- Runs, and how they end.
+
+create function ops_internal.lock_claim(p_application_id uuid) returns ops.pattern_claims
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claim ops.pattern_claims;
+begin
+  select * into claim
+  from ops.pattern_claims
+  where pattern_claims.application_id = p_application_id
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'PL010',
+      message = format('there is no application %s', p_application_id),
+      hint = 'Claim it first, with ops.claim_application_v1.';
+  end if;
+  return claim;
+end
+$$;
+
+comment on function ops_internal.lock_claim is
+  'The claim, locked until the end of the transaction. Raises PL010 where there is none.';
+
+create function ops_internal.recorded_outcome(p_application_id uuid) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'success', applications.success,
+    'error', applications.error_after,
+    'rows_touched', coalesce((applications.system_state_after ->> 'rows_touched')::bigint, 0),
+    'tables', coalesce(applications.system_state_after -> 'tables', '{}'),
+    'execution_time_ms', applications.execution_time_ms,
+    'pattern', jsonb_build_object('success_rate', patterns.success_rate, 'confidence_score', patterns.confidence_score)
+  )
+  from ops.pattern_applications as applications
+  inner join ops.error_patterns as patterns on patterns.pattern_id = applications.pattern_id
+  where applications.application_id = p_application_id
+$$;
+
+comment on function ops_internal.recorded_outcome is 'What was recorded of an application.';
+
+create function ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  succeeded constant boolean := (p_outcome ->> 'success')::boolean;
+  milliseconds constant integer := (p_outcome ->> 'execution_time_ms')::integer;
+begin
+  -- The pattern is locked first: if two runs end together, the second counts the first one.
+  perform from ops.error_patterns where error_patterns.pattern_id = p_claim.pattern_id for no key update;
+
+  insert into ops.pattern_applications (
+    application_id, pattern_id, system_log_id, applied_at, success, execution_time_ms, fix_script_executed, fix_parameters_used,
+    error_before, error_after, system_state_before, system_state_after, constitutional_validation, metadata
+  )
+  select
+    p_claim.application_id, p_claim.pattern_id, p_claim.system_log_id, clock_timestamp(), succeeded, milliseconds,
+    case p_claim.purpose when 'undo' then fixes.prepared_undo_script else fixes.prepared_script end, fixes.parameters,
+    coalesce(p_claim.error ->> 'scrubbed', p_claim.error ->> 'message'), p_outcome ->> 'error',
+    jsonb_build_object('system_entropy', p_claim.constitutional_validation -> 'system_entropy'),
+    jsonb_build_object(
+      'rows_touched', coalesce(p_outcome -> 'rows_touched', '0'), 'tables', coalesce(p_outcome -> 'tables', '{}')
+    ) || jsonb_strip_nulls(jsonb_build_object('output', p_outcome -> 'output')),
+    p_claim.constitutional_validation,
+    jsonb_build_object(
+      'fix_version', p_claim.fix_version, 'sha256', p_claim.sha256, 'purpose', p_claim.purpose,
+      'sqlstate', p_outcome ->> 'sqlstate', 'stopped', p_outcome ->> 'stopped', 'undoes', p_claim.undoes
+    )
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = p_claim.pattern_id and fixes.version = p_claim.fix_version;
+
+  perform ops_internal.close_claim(p_claim);
+  if p_claim.purpose = 'heal' then
+    perform ops_internal.open_verification(
+      p_claim, 'live',
+      case
+        when succeeded then 'pending'
+        -- A script that did not run, or may not have run, proves nothing about the fix.
+        when coalesce((p_outcome ->> 'started')::boolean, true) then 'failed'
+        else 'inconclusive'
+      end,
+      p_outcome ->> 'error'
+    );
+    perform ops_internal.judge_pattern(p_claim.pattern_id);
+  end if;
+
+  insert into ops.roman_events (event_type, severity, description, metadata, constitutional_validation)
+  values (
+    case p_claim.purpose when 'undo' then 'fix_rolled_back' else 'pattern_applied' end,
+    case when succeeded then 'info' else 'warning' end,
+    case p_claim.purpose when 'undo' then 'Roll-back ' else 'Auto-fix ' end
+    || case when succeeded then 'applied successfully' else 'failed: ' || coalesce(p_outcome ->> 'error', 'unknown') end,
+    jsonb_build_object(
+      'pattern_id', p_claim.pattern_id, 'application_id', p_claim.application_id, 'system_log_id', p_claim.system_log_id,
+      'success', succeeded, 'execution_time_ms', milliseconds, 'undoes', p_claim.undoes
+    ),
+    p_claim.constitutional_validation
+  );
+  return ops_internal.recorded_outcome(p_claim.application_id);
+end
+$$;
+
+comment on function ops_internal.record_application is
+  'Records how an application ended: its row, the claim, what is to be verified, and the event.';
+
+create function ops_internal.require_policies(p_tables text []) returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  barred text;
+begin
+  select names.name into barred
+  from pg_catalog.pg_class as classes
+  inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
+  inner join unnest(p_tables) as names (name) on names.name = namespaces.nspname || '.' || classes.relname
+  where classes.relrowsecurity
+    and not exists (
+      select from pg_catalog.pg_policy as policies
+      where policies.polrelid = classes.oid
+        -- A policy for everyone does not count: on Supabase it shows users their own rows, and ops_fixer has none.
+        and policies.polroles @> array['ops_fixer'::regrole::oid]
+    )
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'PL008',
+      message = format('%s has row-level security and no policy for ops_fixer: the fix would see no rows', barred),
+      hint = format('Run: pattern-engine fixer grant %s', barred);
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_policies is
+  'Raises PL008 for a table whose row-level security hides every row from ops_fixer.';
+
+create function ops_internal.run_lock_class() returns integer
+language sql
+immutable
+set search_path = ''
+as $$ select 7831618 $$;
+
+comment on function ops_internal.run_lock_class is
+  'First half of the advisory lock that a run holds; the second is the claim''s lock_key.';
+
+create function ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- The details of PostgreSQL's errors may quote a row, and so may the message of an error in a value (class 22). Those of our
+  -- own errors do not.
+  select concat_ws(
+    '. ',
+    case when p_state like '22%' then regexp_replace(p_problem, '".*"', '"…"') else p_problem end,
+    case when p_state like 'PL%' then nullif(p_detail, '') end,
+    nullif(p_hint, ''),
+    case when p_state = '42501' and p_problem like 'permission denied for table%' then 'Run: pattern-engine fixer grant TABLE' end
+  )
+$$;
+
+comment on function ops_internal.public_error_message is
+  'Why a script failed, in words that may be shown and stored: with advice, and without any value of a row.';
+
+create function ops.run_application_v1(p_application_id uuid) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claim constant ops.pattern_claims := ops_internal.lock_claim(p_application_id);
+  started constant timestamptz := clock_timestamp();
+  max_retries integer;
+  tries integer := 0;
+  outcome jsonb;
+  state text;
+  problem text;
+  detail text;
+  hint text;
+begin
+  if claim.finished_at is not null then
+    return ops_internal.recorded_outcome(p_application_id);
+  end if;
+  -- By this lock ops.cancel_application_v1 finds the backend.
+  perform pg_advisory_xact_lock(ops_internal.run_lock_class(), claim.lock_key);
+
+  select fixes.max_retries into max_retries
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = claim.pattern_id and fixes.version = claim.fix_version;
+
+  loop
+    begin
+      perform ops_internal.require_policies(fixes.tables)
+      from ops.pattern_fixes as fixes
+      where fixes.pattern_id = claim.pattern_id and fixes.version = claim.fix_version;
+      outcome := fix.execute(p_application_id) || '{"success": true}';
+      exit;
+    exception when others then
+      get stacked diagnostics
+        state = returned_sqlstate, problem = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
+      outcome := jsonb_build_object(
+        'success', false,
+        'sqlstate', state,
+        'error', ops_internal.public_error_message(state, problem, detail, hint),
+        -- A fix that was refused did not run.
+        'started', state not in ('PL006', 'PL008', 'PL014', 'PL024'),
+        'stopped', case state when 'PL007' then 'rows' end
+      );
+      -- Only what a second try can change is tried again: a deadlock, a serialisation failure.
+      exit when state not in ('40001', '40P01') or tries >= max_retries;
+      -- Give the other transaction time to go on: trying again at once would take the same rows before it wakes.
+      perform pg_sleep(0.1 * ops_internal.backoff(tries));
+      tries := tries + 1;
+    end;
+  end loop;
+
+  if state = 'PL006' then
+    insert into ops.roman_events (event_type, severity, description, metadata)
+    values (
+      'fix_refused', 'critical', 'A changed fix was refused', jsonb_build_object(
+        'pattern_id', claim.pattern_id, 'application_id', p_application_id, 'fix_version', claim.fix_version, 'sha256', claim.sha256
+      )
+    );
+  end if;
+
+  return ops_internal.record_application(
+    claim,
+    outcome || jsonb_build_object(
+      'execution_time_ms', round(extract(epoch from clock_timestamp() - started) * 1000)
+    )
+  )
+  -- Rows of the application, unscrubbed. They go to the engine and are not stored here.
+  || jsonb_build_object('rows_before', outcome -> 'rows_before', 'rows_after', outcome -> 'rows_after');
+end
+$$;
+
+comment on function ops.run_application_v1 is
+  'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. Repeating it answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
+
+create function ops.cancel_application_v1(p_application_id uuid) returns boolean
+language sql
+security definer
+set search_path = ''
+as $$
+  select coalesce(bool_or(pg_cancel_backend(locks.pid)), false)
+  from ops.pattern_claims as claims
+  inner join pg_catalog.pg_locks as locks
+    on locks.locktype = 'advisory'
+    and locks.database = (select databases.oid from pg_catalog.pg_database as databases where databases.datname = current_database())
+    and locks.classid = ops_internal.run_lock_class()::oid
+    and locks.objid = claims.lock_key::oid
+    and locks.objsubid = 2
+    and locks.granted
+  where claims.application_id = p_application_id
+$$;
+
+comment on function ops.cancel_application_v1 is
+  'Cancels the statement that runs this application; answers whether there was one. A client that hangs up does not stop the statement.';
+
+create function ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- Waits for a run that is still under way; its own record then counts.
+  claim constant ops.pattern_claims := ops_internal.lock_claim(p_application_id);
+begin
+  if claim.finished_at is not null then
+    return ops_internal.recorded_outcome(p_application_id);
+  end if;
+  return ops_internal.record_application(claim, p_outcome);
+end
+$$;
+
+comment on function ops.finish_application_v1 is
+  'Records an application that was cut off. Repeating it, or finishing one that recorded itself, answers the first outcome.';
+
+create function ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) returns void
+language sql
+set search_path = ''
+as $$
+  update ops.pattern_applications set
+    system_state_before = system_state_before || jsonb_build_object('rows', p_before),
+    system_state_after = system_state_after || jsonb_build_object('rows', p_after)
+  where pattern_applications.application_id = p_application_id
+$$;
+
+comment on function ops.note_rows_v1 is 'Stores the sample of rows before and after a run, which the engine has scrubbed.';
+
+create function ops_internal.dead_claims() returns setof ops.pattern_claims
+language sql
+stable
+set search_path = ''
+as $$
+  select claims.*
+  from ops.pattern_claims as claims
+  inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
+  where claims.finished_at is null
+    -- SQL left no changes: if there is a log row, the sweep sends it again, and another worker takes the claim over.
+    and claims.lease_until < clock_timestamp() - case
+      when fixes.fix_type = 'sql' and claims.purpose = 'heal' and claims.system_log_id is not null then interval '5 minutes'
+      else interval '0'
+    end
+  order by claims.pattern_id, claims.claimed_at
+  limit 500
+$$;
+
+comment on function ops_internal.dead_claims is
+  'Claims whose worker counts as dead, and that no other worker will take over; 500 of them at most.';
+
+create function ops.recover_applications_v1() returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  dead ops.pattern_claims;
+  claim ops.pattern_claims;
+  recovered integer := 0;
+begin
+  for dead in select * from ops_internal.dead_claims() loop
+    -- The pattern is locked first, as everywhere; a run that is under way has locked its claim.
+    perform from ops.error_patterns where error_patterns.pattern_id = dead.pattern_id for no key update;
+    select claims.* into claim
+    from ops.pattern_claims as claims
+    where claims.application_id = dead.application_id and claims.finished_at is null and claims.lease_until = dead.lease_until
+    for update skip locked;
+    continue when not found;
+
+    begin
+      perform ops_internal.record_application(
+        claim,
+        jsonb_build_object(
+          'success', false, 'started', false, 'execution_time_ms', null,
+          'error', 'The worker ended without recording an outcome; whether the script ran is not known'
+        )
+      );
+      recovered := recovered + 1;
+    exception when others then
+      raise warning 'pattern engine: application % was not recovered: %', claim.application_id, sqlerrm;
+    end;
+  end loop;
+  return recovered;
+end
+$$;
+
+comment on function ops.recover_applications_v1 is
+  'Ends the claims whose worker died, as inconclusive. A cron job calls it every minute; answers how many there were.';
+
+-- Taking a run back, by the undo script that was approved with the fix.
+
+create function ops_internal.start_rollback(p_application_id uuid, p_reason text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
+  run ops.pattern_claims;
+  application ops.pattern_applications;
+  fix ops.pattern_fixes;
+  undo ops.pattern_claims;
+  problem text;
+begin
+  select * into run from ops.pattern_claims where pattern_claims.application_id = p_application_id and pattern_claims.purpose <> 'shadow';
+  if not found then
+    raise exception using
+      errcode = 'PL010', message = format('there is no application %s', p_application_id), hint = 'ops.pattern_applications has them.';
+  end if;
+  perform from ops.error_patterns where error_patterns.pattern_id = run.pattern_id for no key update;
+  select * into application from ops.pattern_applications where pattern_applications.application_id = p_application_id;
+  select * into fix
+  from ops.pattern_fixes
+  where pattern_fixes.pattern_id = run.pattern_id and pattern_fixes.version = run.fix_version;
+
+  problem := case
+    when run.purpose = 'undo' then 'it is itself the undoing of another run'
+    when fix.undo_script is null then 'its fix was approved without an undo script'
+    when application.id is null then 'it has not ended yet'
+    -- A SQL script that failed left no changes; any other script may have done half of its work.
+    when not application.success and fix.fix_type = 'sql' then 'it did not succeed, and nothing of it was kept'
+    when exists (
+      select from ops.pattern_claims as undone
+      left join ops.pattern_applications as ended on ended.application_id = undone.application_id
+      where undone.undoes = p_application_id
+        -- A SQL undo script that failed left no changes, so it may be tried again; of other types nobody knows.
+        and (fix.fix_type <> 'sql' or ended.success is distinct from false)
+    )
+      then 'it was taken back before, or is being taken back'
+  end;
+  if problem is not null then
+    raise exception using
+      errcode = 'PL021', message = 'this run cannot be taken back: ' || problem, hint = 'Repair by hand what it did.';
+  end if;
+
+  insert into ops.pattern_claims (
+    pattern_id, system_log_id, fix_version, sha256, purpose, undoes, target, source, error, policy, claimed_by, lease_until
+  )
+  values (
+    run.pattern_id, run.system_log_id, run.fix_version, run.sha256, 'undo', p_application_id, run.target, run.source, run.error,
+    run.policy, person, ops_internal.lease(fix)
+  )
+  returning * into undo;
+  -- Checks before anything is changed that these are the approved bytes, and that the secrets exist.
+  perform ops.application_job_v1(undo.application_id);
+
+  -- Whoever takes a run back does not want the fix to run again.
+  if fix.disabled_at is null and fix.mode = 'live' then
+    perform ops_internal.demote(fix, person, coalesce(p_reason, 'a run was taken back'));
+  end if;
+  update ops.pattern_verifications set
+    outcome = 'failed',
+    reason = 'An operator took the run back: ' || coalesce(p_reason, 'no reason given'),
+    decided_at = clock_timestamp()
+  where pattern_verifications.application_id = p_application_id;
+  perform ops_internal.rate_pattern(run.pattern_id, ops_internal.latest_fix(run.pattern_id));
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'rollback_ordered', 'warning', 'A run is taken back', person,
+    jsonb_build_object(
+      'pattern_id', run.pattern_id, 'application_id', undo.application_id, 'undoes', p_application_id, 'reason', p_reason
+    )
+  );
+  return jsonb_build_object(
+    'application_id', undo.application_id, 'pattern_id', run.pattern_id, 'system_log_id', run.system_log_id, 'fix_type', fix.fix_type,
+    'undo_script', fix.undo_script, 'prepared_undo_script', fix.prepared_undo_script, 'parameters', fix.parameters,
+    'timeout_ms', fix.timeout_ms
+  );
+end
+$$;
+
+create function ops.start_rollback_v1(p_application_id uuid, p_reason text default null) returns jsonb
+language sql set search_path = ''
+as $$ select ops_internal.start_rollback(p_application_id, p_reason) $$;
+
+comment on function ops.start_rollback_v1 is
+  'Orders that a run is taken back, and demotes its fix. A run is taken back once, unless undoing it failed and changed nothing. For an ops_operator or ops_admin in person; answers the application that undoes the run and its script, which the engine checks again and runs.';
+
+create function ops.recall_error_v1(p_application_id uuid, p_error jsonb) returns boolean
+language sql
+set search_path = ''
+as $$
+  with recalled as (
+    update ops.pattern_claims set error = p_error
+    where pattern_claims.application_id = p_application_id
+      and pattern_claims.purpose = 'undo'
+      and pattern_claims.finished_at is null
+    returning pattern_claims.application_id
+  )
+
+  select exists (select from recalled)
+$$;
+
+comment on function ops.recall_error_v1 is
+  'Gives the script that takes a run back the error as the run saw it, from the log row, since the captured values are removed when a run ends. For the engine; answers whether such a roll-back was under way.';

@@ -1,0 +1,120 @@
+-- What the engine has learned and healed.
+
+create materialized view ops.pattern_stats as
+select
+  patterns.pattern_id,
+  patterns.pattern_signature,
+  patterns.pattern_type,
+  patterns.occurrence_count,
+  patterns.success_rate,
+  patterns.confidence_score,
+  count(applications.application_id) as total_applications,
+  avg(applications.execution_time_ms) as avg_execution_time
+from ops.error_patterns as patterns
+left join ops.pattern_applications as applications on applications.pattern_id = patterns.pattern_id
+-- The primary key: only by it do the other columns follow.
+group by patterns.id;
+
+comment on materialized view ops.pattern_stats is
+  'Applications per pattern, as of the last refresh. Row-level security does not reach it, so it is private; read it through ops.pattern_stats_v1.';
+comment on column ops.pattern_stats.pattern_id is 'The pattern.';
+comment on column ops.pattern_stats.pattern_signature is 'Its first signature.';
+comment on column ops.pattern_stats.pattern_type is 'database, api, rls, stripe or deployment.';
+comment on column ops.pattern_stats.occurrence_count is 'Errors counted.';
+comment on column ops.pattern_stats.success_rate is 'Percent of the decided runs after which the error stayed away.';
+comment on column ops.pattern_stats.confidence_score is '0 to 1.';
+comment on column ops.pattern_stats.total_applications is 'How often its fix was applied.';
+comment on column ops.pattern_stats.avg_execution_time is 'Mean run time of its fix, in milliseconds.';
+
+-- Refreshing without blocking readers takes a unique index.
+create unique index idx_pattern_stats_pattern on ops.pattern_stats (pattern_id);
+
+create function ops_internal.pattern_stats() returns setof ops.pattern_stats
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
+  return query select * from ops.pattern_stats order by pattern_stats.occurrence_count desc;
+end
+$$;
+
+create function ops.pattern_stats_v1() returns setof ops.pattern_stats
+language sql stable set search_path = ''
+as $$ select * from ops_internal.pattern_stats() $$;
+
+comment on function ops.pattern_stats_v1 is
+  'Applications per pattern as of the last refresh, most frequent patterns first. For operators and the engine.';
+
+create function ops_internal.statistics() returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  least_occurrences constant integer := 5;
+begin
+  perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
+  return (
+    select jsonb_build_object(
+      'total_patterns', count(*),
+      'enabled_patterns', count(*) filter (where patterns.auto_fix_enabled),
+      'approved_patterns', count(*) filter (where patterns.human_approved),
+      'avg_success_rate', coalesce(round(avg(patterns.success_rate), 2), 0),
+      'total_applications', (select count(*) from ops.pattern_applications),
+      'patterns_by_type', jsonb_build_object(
+        'database', count(*) filter (where patterns.pattern_type = 'database'),
+        'api', count(*) filter (where patterns.pattern_type = 'api'),
+        'rls', count(*) filter (where patterns.pattern_type = 'rls'),
+        'stripe', count(*) filter (where patterns.pattern_type = 'stripe'),
+        'deployment', count(*) filter (where patterns.pattern_type = 'deployment')
+      ),
+      'top_patterns', (
+        select coalesce(jsonb_agg(to_jsonb(best)), '[]')
+        from (
+          select
+            top.pattern_id, top.pattern_signature, top.pattern_type, top.occurrence_count,
+            top.success_rate, top.confidence_score, top.auto_fix_enabled
+          from ops.error_patterns as top
+          where top.auto_fix_enabled
+          order by top.success_rate desc, top.occurrence_count desc, top.id
+          limit 10
+        ) as best
+      ),
+      'awaiting_approval', (
+        select coalesce(jsonb_agg(to_jsonb(awaiting)), '[]')
+        from (
+          select
+            waiting.pattern_id, waiting.pattern_signature, waiting.pattern_type, waiting.severity, waiting.error_source,
+            waiting.metadata ->> 'template' as template, waiting.occurrence_count, waiting.first_seen, waiting.last_seen
+          from ops.error_patterns as waiting
+          where waiting.occurrence_count >= least_occurrences and not waiting.auto_fix_enabled and waiting.status = 'open'
+          order by waiting.occurrence_count desc, waiting.id
+          limit 200
+        ) as awaiting
+      ),
+      'as_of', now()
+    )
+    from ops.error_patterns as patterns
+    where patterns.status <> 'merged'
+  );
+end
+$$;
+
+create function ops.statistics_v1() returns jsonb
+language sql stable set search_path = ''
+as $$ select ops_internal.statistics() $$;
+
+comment on function ops.statistics_v1 is
+  'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, as of now. For operators and the engine.';
+
+create function ops.ping_v1() returns integer
+language sql
+immutable
+set search_path = ''
+as $$ select 1 $$;
+
+comment on function ops.ping_v1 is 'Answers 1: the database is in reach.';

@@ -1,0 +1,37 @@
+"""The words in which two templates differ."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pattern_engine.steering.similarity import differences
+
+CASES = {
+    "equal": ("a b c", "a b c", []),
+    "one word": ("a b c", "a x c", [("b", "x")]),
+    "several places": ("a b c d", "x b y d", [("a", "x"), ("c", "y")]),
+    "only here": ("a b c", "a c", [("b", "")]),
+    "only there": ("a c", "a b c", [("", "b")]),
+    "words in a row": ("lost a b now", "lost x y z now", [("a b", "x y z")]),
+    "nothing in common": ("a b", "c", [("a b", "c")]),
+    "white space": ("a  b\n", " a b", []),
+}
+
+
+@pytest.mark.parametrize(("this", "other", "expected"), CASES.values(), ids=CASES.keys())
+def test_words_that_differ_are_paired(
+    this: str, other: str, expected: list[tuple[str, str]]
+) -> None:
+    """Those in the same place make a pair, in order."""
+    assert [(pair["this"], pair["other"]) for pair in differences(this, other)] == expected
+
+
+def test_long_templates_are_compared_in_their_beginning() -> None:
+    """Comparing takes a time in the product of the lengths, so it ends after 200 words."""
+    words = " ".join(str(number) for number in range(200))
+    start = time.perf_counter()
+    assert differences(f"{words} a", f"{words} b") == []
+    assert differences("a " * 5000, "b " * 5000)
+    assert time.perf_counter() - start < 1

@@ -1,0 +1,318 @@
+"""Which fix an error may have: only the live, unchanged one of a signature its approver saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.database.conftest import POLICY
+
+if TYPE_CHECKING:
+    from tests.conftest import Person, Rest, Sql
+    from tests.database.conftest import Patterns
+    from tests.database.healing.outcomes import Outcomes
+
+
+@pytest.fixture
+def approved(patterns: Patterns) -> dict[str, Any]:
+    """A learned error with an approved fix; its signature and pattern id."""
+    error = patterns.error(system_log_id=patterns.log_row(message="it broke"))
+    pattern_id = patterns.learn(error)[0]["pattern_id"]
+    patterns.approve(pattern_id, "select 7")
+    return error | {"pattern_id": pattern_id}
+
+
+def test_an_error_finds_its_log_row_pattern_and_fix(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """A candidate has all that decides: row and writer, pattern, pinned fix, load."""
+    found = patterns.find(approved["signature"], approved["system_log_id"])
+    assert found["log"]["message"] == "it broke"
+    assert found["log"]["written_by"] == "service_role"
+    assert found["log"]["user_id"] is None
+    assert 0 <= found["log"]["age_seconds"] < 60
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["pattern"]["auto_fix_script"] == "select 7"
+    assert found["fix"]["prepared_script"] == "select 7"
+    assert found["fix"]["stored_matches"] is True
+    assert found["expressions"] == []
+    assert found["already_applied"] is False
+    assert found["before_approval"] is True, "its log row came first"
+    assert found["recent_errors"] >= 1
+    assert found["recent_errors_of_pattern"] == 1
+    assert found["pause"] is None
+    assert found["standing"] == {
+        "verified": 0,
+        "failed": 0,
+        "flaps_last_day": 0,
+        "runs_last_hour": 0,
+        "rows_last_hour": 0,
+        "incidents_last_hour": 1,
+        "seconds_since_run": {},
+    }
+
+
+def test_candidates_come_in_the_order_of_the_errors(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """One answer for each error, at its own place, known or not."""
+    queries = [
+        {"signatures": [patterns.word()], "system_log_id": None},
+        {"signatures": [approved["signature"]], "system_log_id": 2**50},
+        {"signatures": [], "system_log_id": patterns.log_row()},
+    ]
+    found = engine.call("find_candidates_v1", p_errors=queries, p_storm_seconds=60)
+    assert [bool(row["pattern"]) for row in found] == [False, True, False]
+    assert [bool(row["log"]) for row in found] == [False, False, True]
+    assert engine.call("find_candidates_v1", p_errors=[], p_storm_seconds=60) == []
+
+
+def test_a_counted_log_row_leads_to_its_pattern(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """What came beside the message in the row may have led elsewhere than the message alone does."""
+    found = patterns.find(patterns.word(), approved["system_log_id"])
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["fix"] is not None
+    assert found["expressions"] == []
+    other = patterns.error()
+    patterns.learn(other)
+    found = patterns.find(other["signature"], approved["system_log_id"])
+    assert found["pattern"]["pattern_signature"] == other["signature"]
+    assert found["fix"] is None
+
+
+def test_any_trusted_signature_of_the_pattern_fires_its_fix(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """One that came later beside one that the approver saw is trusted; beside another's it is not."""
+    other = patterns.error()
+    patterns.approve(patterns.learn(other)[0]["pattern_id"])
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 7")
+    alias = _add_alias(engine, patterns, approved["pattern_id"])
+    for trusted, fires in ((approved["signature"], True), (other["signature"], False)):
+        query = {"signatures": [alias, trusted], "system_log_id": None}
+        found = engine.call("find_candidates_v1", p_errors=[query], p_storm_seconds=60)[0]
+        assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+        assert (found["fix"] is not None) == fires
+
+
+def test_only_expressions_that_mean_their_own_messages_are_tried(
+    engine: Rest, patterns: Patterns
+) -> None:
+    """Those of grouping/v2 match whatever may stand for a variable, unless they are written by hand."""
+    error = patterns.error(algorithm="grouping/v2")
+    pattern_id = patterns.learn(error)[0]["pattern_id"]
+    patterns.approve(pattern_id)
+
+    def tried() -> bool:
+        expressions = patterns.find(patterns.word())["expressions"]
+        return pattern_id in {row["pattern_id"] for row in expressions}
+
+    assert not tried()
+    key = f"eq.{pattern_id}"
+    same = {"error_message_pattern": error["error_message_pattern"]}
+    engine.update("error_patterns", same, pattern_id=key)
+    assert not tried()
+    engine.update("error_patterns", {"error_message_pattern": "^by hand$"}, pattern_id=key)
+    assert tried()
+
+
+def test_the_first_known_signature_decides(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """Of several signatures the caller's order counts, not the database's."""
+    other = patterns.error()
+    patterns.learn(other)
+    signatures = [patterns.word(), other["signature"], approved["signature"]]
+    for expected in (other["signature"], approved["signature"]):
+        query = {"signatures": signatures, "system_log_id": None}
+        found = engine.call("find_candidates_v1", p_errors=[query], p_storm_seconds=60)[0]
+        assert found["pattern"]["pattern_signature"] == expected
+        signatures.reverse()
+
+
+def test_an_unknown_error_gets_the_enabled_expressions(
+    patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """Where no signature is known, the expressions of enabled patterns are there to try."""
+    silent = patterns.error()
+    patterns.learn(silent)
+    found = patterns.find(patterns.word())
+    assert found["pattern"] is None
+    assert found["fix"] is None
+    tried = {row["pattern_signature"]: row for row in found["expressions"]}
+    assert tried[approved["signature"]] == {
+        "pattern_id": approved["pattern_id"],
+        "pattern_signature": approved["signature"],
+        "error_message_pattern": approved["error_message_pattern"],
+    }
+    assert silent["signature"] not in tried
+
+
+def _add_alias(engine: Rest, patterns: Patterns, pattern_id: str) -> str:
+    signature = patterns.word("pattern")
+    engine.insert(
+        "pattern_signatures",
+        {
+            "signature": signature,
+            "pattern_id": pattern_id,
+            "algorithm": "grouping/v1",
+            "template": signature,
+            "created_at": "2000-01-01T00:00:00Z",
+        },
+    )
+    return signature
+
+
+def test_an_alias_added_after_approval_does_not_fire_the_fix(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """A wrong merge never runs a wrong script: a person must see the signature first."""
+    alias = _add_alias(engine, patterns, approved["pattern_id"])
+    found = patterns.find(alias)
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["fix"] is None
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 7")
+    assert patterns.find(alias)["fix"]["version"] == 2
+
+
+def test_a_signature_moved_after_approval_does_not_fire_the_fix(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """An old signature that is pointed to another pattern is new there."""
+    moved = patterns.error()
+    patterns.learn(moved)
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 8")
+    for table in ("pattern_signatures", "pattern_incidents"):
+        engine.update(
+            table,
+            {"pattern_id": approved["pattern_id"]},
+            signature=f"eq.{moved['signature']}",
+        )
+    found = patterns.find(moved["signature"])
+    assert found["pattern"]["pattern_id"] == approved["pattern_id"]
+    assert found["fix"] is None
+
+
+def test_a_candidate_tells_how_its_fix_did_of_late(
+    patterns: Patterns, outcomes: Outcomes, approved: dict[str, Any]
+) -> None:
+    """Standing has the latest ten decided outcomes and the flaps of a day; pending ones are none."""
+    pattern_id = approved["pattern_id"]
+    outcomes.passes(pattern_id, 60)
+    for letter in "--?" + "+" * 9:
+        last = outcomes.settle(pattern_id, letter)
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (9, 1, 0)
+    outcomes.occurs(pattern_id)
+    assert outcomes.judge(pattern_id) == 1
+    assert outcomes.of(last)["outcome"] == "failed"
+    outcomes.finish(pattern_id)
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"], standing["flaps_last_day"]) == (8, 2, 1)
+
+
+def test_a_fix_that_is_put_back_begins_anew(
+    patterns: Patterns, outcomes: Outcomes, administrator: Person, approved: dict[str, Any]
+) -> None:
+    """On probation Law 2 does not see the failures that demoted it: it could never run again."""
+    pattern_id = approved["pattern_id"]
+    for letter in "+--":
+        outcomes.settle(pattern_id, letter, p_policy=POLICY | {"demote_after": 2})
+    fix = patterns.fix(pattern_id)
+    assert fix["mode"] == "demoted"
+    administrator.rest.call("enable_fix_v1", p_pattern_id=pattern_id, p_sha256=fix["sha256"])
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"]) == (0, 0)
+    outcomes.settle(pattern_id, "+")
+    standing = patterns.find(approved["signature"])["standing"]
+    assert (standing["verified"], standing["failed"]) == (1, 0)
+
+
+def test_candidates_count_the_patterns_that_fire_together(
+    patterns: Patterns, database: Sql
+) -> None:
+    """Different patterns with an enabled fix among the errors of the last seconds, each once."""
+    with database.undone():
+        database.run("update ops.error_patterns set auto_fix_enabled = false")
+        count = "select ops_internal.firing_patterns(60)"
+        assert database.value(count) == 0
+    seen = "select ops_internal.firing_patterns(3600)"
+    before = database.value(seen)
+    errors = [patterns.error() for _ in range(3)]
+    for error in errors:
+        for _ in range(2):
+            patterns.learn(error | {"system_log_id": patterns.log_row()})
+    assert database.value(seen) == before
+    for error in errors[:2]:
+        patterns.approve(patterns.find(error["signature"])["pattern"]["pattern_id"])
+    assert database.value(seen) == before + 2
+    found = patterns.find(errors[0]["signature"])
+    assert found["firing_patterns"] >= 2
+
+
+def test_a_disabled_fix_is_no_candidate(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """The secret key brings a disabled fix back by no edit of the pattern."""
+    patterns.disable(approved["pattern_id"])
+    engine.update(
+        "error_patterns", {"auto_fix_enabled": True}, pattern_id=f"eq.{approved['pattern_id']}"
+    )
+    assert patterns.find(approved["signature"])["fix"] is None
+    claim = patterns.claim(approved["pattern_id"])
+    assert (claim["claimed"], claim["reason"]) == (
+        False,
+        "This fix is not the version that is live",
+    )
+
+
+def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+) -> None:
+    """The engine may switch a live fix off; that alone takes no person."""
+    engine.update(
+        "error_patterns", {"auto_fix_enabled": False}, pattern_id=f"eq.{approved['pattern_id']}"
+    )
+    assert patterns.find(approved["signature"])["fix"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auto_fix_script": "select 8"},
+        {"auto_fix_type": "bash"},
+        {"auto_fix_parameters": {"max_rows": 5}},
+    ],
+)
+def test_a_changed_fix_is_told(
+    engine: Rest, patterns: Patterns, approved: dict[str, Any], change: dict[str, Any]
+) -> None:
+    """A candidate whose pattern shows another fix than the approved one says so."""
+    engine.update("error_patterns", change, pattern_id=f"eq.{approved['pattern_id']}")
+    assert patterns.find(approved["signature"])["fix"]["stored_matches"] is False
+
+
+def test_an_error_in_hand_is_told(patterns: Patterns, approved: dict[str, Any]) -> None:
+    """Once claimed, an error is already applied for that version; the run counts this hour."""
+    log_id = approved["system_log_id"]
+    claim = patterns.claim(approved["pattern_id"], log_id)
+    assert claim == {
+        "claimed": True,
+        "application_id": claim["application_id"],
+        "reason": None,
+        "job": None,
+        "is_shadow": False,
+    }
+    assert patterns.find(approved["signature"], log_id)["already_applied"] is True
+    patterns.run(claim["application_id"])
+    standing = patterns.find(approved["signature"], log_id)["standing"]
+    assert standing["runs_last_hour"] == 1
+    assert 0 <= standing["seconds_since_run"][""] < 60
+    patterns.disable(approved["pattern_id"])
+    patterns.approve(approved["pattern_id"], "select 9")
+    assert patterns.find(approved["signature"], log_id)["already_applied"] is False

@@ -1,0 +1,546 @@
+"""Who may read and write which table, tried through the REST interface, and who may call what."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.conftest import RefusedError
+from tests.database.steering.steering import family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Person, Rest, Sql
+    from tests.database.conftest import Patterns
+
+CALLERS = ("anon", "user", "viewer", "operator", "administrator", "engine")
+# For each caller, in the order of CALLERS: S select, I insert, U update, D delete; s means that a
+# select is answered, with no row that others wrote.
+EXPECTED = {
+    "system_logs": "---- sI-- SI-- SI-- SI-- SIUD",
+    "error_patterns": "---- s--- S--- S--- S--- SIUD",
+    "pattern_signatures": "---- s--- S--- S--- S--- SIUD",
+    "pattern_incidents": "---- s--- S--- S--- S--- SIUD",
+    "pattern_fixes": "---- s--- S--- S--- S--- S---",
+    "pattern_claims": "---- s--- S--- S--- S--- SIU-",
+    "pattern_verifications": "---- s--- S--- S--- S--- S---",
+    "fix_pauses": "---- s--- S--- S--- S--- S---",
+    "fix_proposals": "---- s--- S--- S--- S--- S---",
+    "pattern_applications": "---- s--- S--- S--- S--- SIUD",
+    "pattern_clusters": "---- s--- S--- S--- S--- SIUD",
+    "learning_sessions": "---- s--- S--- S--- S--- SIU-",
+    "pattern_merges": "---- s--- S--- S--- S--- S---",
+    "pattern_splits": "---- s--- S--- S--- S--- S---",
+    "pattern_cannot_links": "---- s--- S--- S--- S--- S---",
+    "grouping_rules": "---- s--- S--- S--- S--- S---",
+    "roman_events": "---- s--- S--- S--- S--- SI--",
+    "operators": "---- s--- S--- S--- S--- S---",
+    "pattern_stats": "---- ---- ---- ---- ---- ----",
+}
+KEYS = {
+    "error_patterns": "pattern_id",
+    "pattern_signatures": "signature",
+    "pattern_claims": "application_id",
+    "pattern_verifications": "application_id",
+    "operators": "user_id",
+    "pattern_stats": "pattern_id",
+}
+
+ENGINE = ["service_role"]
+PEOPLE = ["authenticated", "service_role"]
+FUNCTIONS: dict[str, list[str]] = {
+    "fix.belongings()": ["ops_fixer"],
+    "fix.execute(uuid)": ENGINE,
+    "fix.rehearse(uuid,jsonb)": ENGINE,
+    "fix.rows_after(text,jsonb)": ["ops_fixer"],
+    "fix.run(text,jsonb,jsonb,integer,text,text)": [],
+    "fix.touched_rows()": ["ops_fixer"],
+    "ops.application_job_v1(uuid)": ENGINE,
+    "ops.approve_pattern_v1(uuid,jsonb,uuid,text)": PEOPLE,
+    "ops.cancel_application_v1(uuid)": ENGINE,
+    "ops.claim_application_v1(uuid,bigint,integer,text,jsonb,jsonb,text,jsonb)": ENGINE,
+    "ops.confirm_signatures_v1(uuid,text[])": PEOPLE,
+    "ops.decide_fix_v1(uuid,text,text,text,text,boolean)": PEOPLE,
+    "ops.disable_grouping_rule_v1(uuid,text)": PEOPLE,
+    "ops.disable_pattern_v1(uuid,text)": PEOPLE,
+    "ops.enable_fix_v1(uuid,text,text,boolean)": PEOPLE,
+    "ops.fail_session_v1(uuid,text,jsonb)": PEOPLE,
+    "ops.find_candidates_v1(jsonb,double precision)": ENGINE,
+    "ops.finish_application_v1(uuid,jsonb)": ENGINE,
+    "ops.fix_proposals_v1(uuid,boolean,integer)": PEOPLE,
+    "ops.grouping_rules_v1(boolean)": PEOPLE,
+    "ops.ignore_pattern_v1(uuid,timestamp with time zone,integer,text)": PEOPLE,
+    "ops.incidents_for_replay_v1(uuid,integer)": ENGINE,
+    "ops.join_errors_v1(jsonb)": ENGINE,
+    "ops.learn_errors_v1(jsonb)": ENGINE,
+    "ops.merge_patterns_v1(uuid[],text)": PEOPLE,
+    "ops.note_preview_v1(uuid,jsonb,jsonb)": ENGINE,
+    "ops.note_rows_v1(uuid,jsonb,jsonb)": ENGINE,
+    "ops.open_proposal_v1(uuid)": PEOPLE,
+    "ops.pattern_signatures_v1(uuid)": PEOPLE,
+    "ops.pattern_stats_v1()": PEOPLE,
+    "ops.pause_fixes_v1(text,integer)": PEOPLE,
+    "ops.ping_v1()": ["anon", *PEOPLE],
+    "ops.propose_fix_v1(uuid,jsonb,jsonb,double precision)": PEOPLE,
+    "ops.read_logs_v1(bigint[])": ENGINE,
+    "ops.recall_error_v1(uuid,jsonb)": ENGINE,
+    "ops.record_event_v1(text,text,text,jsonb,jsonb)": ENGINE,
+    "ops.record_refusals_v1(jsonb)": ENGINE,
+    "ops.record_violation_v1(uuid,jsonb)": ENGINE,
+    "ops.recover_applications_v1()": ENGINE,
+    "ops.refuse_signature_v1(text,bigint)": ENGINE,
+    "ops.rehearse_proposal_v1(uuid,jsonb)": ENGINE,
+    "ops.reopen_pattern_v1(uuid,text)": PEOPLE,
+    "ops.replace_clusters_v1(uuid,jsonb,jsonb)": PEOPLE,
+    "ops.resolve_pattern_v1(uuid,text,text)": PEOPLE,
+    "ops.resume_fixes_v1(text)": PEOPLE,
+    "ops.run_application_v1(uuid)": ENGINE,
+    "ops.save_grouping_rule_v1(jsonb)": PEOPLE,
+    "ops.similar_patterns_v1(uuid,integer)": PEOPLE,
+    "ops.split_pattern_v1(uuid,text[],text,text)": PEOPLE,
+    "ops.start_clustering_v1()": PEOPLE,
+    "ops.start_rollback_v1(uuid,text)": PEOPLE,
+    "ops.statistics_v1()": PEOPLE,
+    "ops.stop_for_storm_v1(bigint,jsonb)": ENGINE,
+    "ops.stored_errors_v1(integer)": PEOPLE,
+    "ops.suggested_fixes_v1(uuid,integer)": PEOPLE,
+    "ops.undo_merge_v1(uuid)": PEOPLE,
+    "ops.undo_split_v1(uuid)": PEOPLE,
+    "ops.verify_applications_v1()": ENGINE,
+    "ops_internal.alike_patterns(text,text[])": ENGINE,
+    "ops_internal.announce_log_rows()": [],
+    "ops_internal.approve_pattern(uuid,jsonb,uuid,text)": PEOPLE,
+    "ops_internal.archive_patterns(interval)": [],
+    "ops_internal.attach_signatures(jsonb,uuid)": ENGINE,
+    "ops_internal.backoff(integer)": ENGINE,
+    "ops_internal.require_secrets(text[])": [],
+    "ops_internal.failed_laws(jsonb)": ENGINE,
+    "ops_internal.public_error_message(text,text,text,text)": ENGINE,
+    "ops_internal.beta_below(double precision,double precision,double precision)": [],
+    "ops_internal.beta_lower_bound(double precision,double precision)": [],
+    "ops_internal.both_patterns(uuid,uuid)": [],
+    "ops_internal.brake(ops.pattern_fixes,uuid,text,jsonb)": ENGINE,
+    "ops_internal.break_circuit(ops.pattern_fixes,jsonb)": [],
+    "ops_internal.call_function(text,jsonb)": [],
+    "ops_internal.caller_role()": PEOPLE,
+    "ops_internal.checked_rule(jsonb)": [],
+    "ops_internal.close_claim(ops.pattern_claims)": ENGINE,
+    "ops_internal.closed_because(ops.fix_proposals)": [],
+    "ops_internal.composed_fix(uuid,jsonb)": [],
+    "ops_internal.confirm_signatures(uuid,text[])": PEOPLE,
+    "ops_internal.current_pause()": ENGINE,
+    "ops_internal.dead_claims()": [],
+    "ops_internal.decide_fix(uuid,text,text,text,text,boolean)": PEOPLE,
+    "ops_internal.demote(ops.pattern_fixes,uuid,text)": [],
+    "ops_internal.disable_pattern(uuid,text)": PEOPLE,
+    "ops_internal.disable_grouping_rule(uuid,text)": PEOPLE,
+    "ops_internal.distrust_rules(text[])": [],
+    "ops_internal.enable_fix(uuid,text,text,boolean)": PEOPLE,
+    "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
+    "ops_internal.failures_in_a_row(ops.pattern_fixes)": [],
+    "ops_internal.fingerprints_after(ops.grouping_rules)": [],
+    "ops_internal.firing_patterns(double precision)": ENGINE,
+    "ops_internal.first_recurrence(ops.pattern_verifications,timestamp with time zone,timestamp with time zone)": [],
+    "ops_internal.fix_digest(ops.pattern_fixes)": ENGINE,
+    "ops_internal.fix_proposals(uuid,boolean,integer)": PEOPLE,
+    "ops_internal.free_signature(uuid,text[])": [],
+    "ops_internal.grouping_rules(boolean)": PEOPLE,
+    "ops_internal.has_live_fix(uuid)": ENGINE,
+    "ops_internal.has_names_of(uuid,jsonb)": [],
+    "ops_internal.has_traffic(ops.pattern_verifications,timestamp with time zone)": [],
+    "ops_internal.ignore_pattern(uuid,timestamp with time zone,integer,text)": PEOPLE,
+    "ops_internal.inherit_cannot_links(uuid,uuid,uuid)": [],
+    "ops_internal.is_abandoned(ops.pattern_claims,ops.pattern_fixes)": ENGINE,
+    "ops_internal.is_as_approved(ops.pattern_fixes,ops.error_patterns)": ENGINE,
+    "ops_internal.is_engine()": PEOPLE,
+    "ops_internal.is_kept_apart(uuid,uuid)": ENGINE,
+    "ops_internal.is_own_source(text)": ENGINE,
+    "ops_internal.is_pinned(ops.pattern_fixes)": ENGINE,
+    "ops_internal.join_alike(uuid[],uuid[],text)": ENGINE,
+    "ops_internal.join_patterns(uuid,uuid,text,uuid,text)": ENGINE,
+    "ops_internal.joined_status(ops.error_patterns,ops.error_patterns)": [],
+    "ops_internal.judge(ops.pattern_verifications)": [],
+    "ops_internal.judge_pattern(uuid)": ENGINE,
+    "ops_internal.keep_approved_fixes()": [],
+    "ops_internal.latest_fix(uuid)": [],
+    "ops_internal.latest_logs(uuid)": [],
+    "ops_internal.lead_to(uuid,jsonb)": [],
+    "ops_internal.leaf_lock(text)": ENGINE,
+    "ops_internal.learn_errors(jsonb,boolean)": ENGINE,
+    "ops_internal.learning_lock_class()": ENGINE,
+    "ops_internal.lease(ops.pattern_fixes)": ENGINE,
+    "ops_internal.limit_parameter(jsonb,text,integer,integer,integer)": [],
+    "ops_internal.lock_claim(uuid)": ENGINE,
+    "ops_internal.lock_leaves(jsonb)": ENGINE,
+    "ops_internal.lock_pattern(uuid)": [],
+    "ops_internal.lock_patterns(uuid[])": [],
+    "ops_internal.lock_session(uuid)": [],
+    "ops_internal.log_gamma(double precision)": [],
+    "ops_internal.make_or_join(jsonb,boolean)": ENGINE,
+    "ops_internal.make_patterns(jsonb)": ENGINE,
+    "ops_internal.may_join(uuid,uuid)": ENGINE,
+    "ops_internal.merge_patterns(uuid[],text)": PEOPLE,
+    "ops_internal.move_apart(ops.error_patterns,text[],text)": [],
+    "ops_internal.names_of(jsonb)": [],
+    "ops_internal.open_proposal(uuid)": PEOPLE,
+    "ops_internal.open_verification(ops.pattern_claims,text,text,text)": ENGINE,
+    "ops_internal.part_again(ops.pattern_merges,integer)": [],
+    "ops_internal.pattern_signatures(uuid)": PEOPLE,
+    "ops_internal.pattern_stats()": PEOPLE,
+    "ops_internal.pause_fixes(text,integer)": PEOPLE,
+    "ops_internal.pause_refusal()": ENGINE,
+    "ops_internal.pin_fix(ops.pattern_fixes,uuid)": [],
+    "ops_internal.pinned_fix(uuid)": ["ops_fixer"],
+    "ops_internal.post_log_ids(bigint[])": [],
+    "ops_internal.propose_fix(uuid,jsonb,jsonb,double precision)": PEOPLE,
+    "ops_internal.proposed_fix(uuid)": ["ops_fixer", *ENGINE],
+    "ops_internal.prune_events(interval)": [],
+    "ops_internal.rate_pattern(uuid,ops.pattern_fixes)": [],
+    "ops_internal.recent_confidence(uuid)": [],
+    "ops_internal.record_application(ops.pattern_claims,jsonb)": ENGINE,
+    "ops_internal.record_shadow(ops.pattern_claims)": ENGINE,
+    "ops_internal.recorded_outcome(uuid)": ENGINE,
+    "ops_internal.recount_ends(uuid,jsonb)": [],
+    "ops_internal.refresh_pattern_stats()": [],
+    "ops_internal.refuse_if(boolean,text,text,text,text)": [],
+    "ops_internal.remembered(ops.error_patterns)": [],
+    "ops_internal.reopen_pattern(uuid,text)": PEOPLE,
+    "ops_internal.replace_clusters(uuid,jsonb,jsonb)": PEOPLE,
+    "ops_internal.request_clustering()": [],
+    "ops_internal.require_engine_or_operator(text[])": [],
+    "ops_internal.require_joinable(uuid,uuid,text)": [],
+    "ops_internal.require_no_live_fix(ops.pattern_fixes)": [],
+    "ops_internal.require_open(ops.fix_proposals)": [],
+    "ops_internal.require_own_log_rows(jsonb)": ENGINE,
+    "ops_internal.require_parameters(jsonb)": [],
+    "ops_internal.require_person(text[])": [],
+    "ops_internal.require_policies(text[])": ENGINE,
+    "ops_internal.require_policy(jsonb)": ENGINE,
+    "ops_internal.require_proposal(uuid)": [],
+    "ops_internal.require_role(text[])": PEOPLE,
+    "ops_internal.require_signatures_of(uuid,text[])": [],
+    "ops_internal.require_undoable_merge(ops.pattern_merges)": [],
+    "ops_internal.require_undoable_split(ops.pattern_splits)": [],
+    "ops_internal.require_whole_fix(jsonb)": [],
+    "ops_internal.resolve_pattern(uuid,text,text)": PEOPLE,
+    "ops_internal.restore_trust(uuid,jsonb,timestamp with time zone)": [],
+    "ops_internal.resume_fixes(text)": PEOPLE,
+    "ops_internal.run_lock_class()": ENGINE,
+    "ops_internal.save_grouping_rule(jsonb)": PEOPLE,
+    "ops_internal.seen_again(uuid[])": ENGINE,
+    "ops_internal.send_unhandled(interval,interval)": [],
+    "ops_internal.send_unlearned(interval)": [],
+    "ops_internal.settle_signatures(jsonb,boolean)": ENGINE,
+    "ops_internal.shown_proposal(ops.fix_proposals)": [],
+    "ops_internal.silence_window(uuid,jsonb)": [],
+    "ops_internal.similar_patterns(uuid,integer)": PEOPLE,
+    "ops_internal.split_pattern(uuid,text[],text,text)": PEOPLE,
+    "ops_internal.stamp_expression()": [],
+    "ops_internal.stamp_log_row()": [],
+    "ops_internal.stamp_signature()": [],
+    "ops_internal.stamped_signatures(uuid,text[])": [],
+    "ops_internal.standing(ops.pattern_fixes)": ENGINE,
+    "ops_internal.start_clustering()": PEOPLE,
+    "ops_internal.start_rollback(uuid,text)": PEOPLE,
+    "ops_internal.statistics()": PEOPLE,
+    "ops_internal.lock_learning()": ENGINE,
+    "ops_internal.stored_errors(integer)": PEOPLE,
+    "ops_internal.suggested_fixes(uuid,integer)": PEOPLE,
+    "ops_internal.sum_up(ops.error_patterns,ops.error_patterns)": [],
+    "ops_internal.switch_off(ops.pattern_fixes,uuid,text)": [],
+    "ops_internal.take_back_incidents(ops.pattern_merges)": [],
+    "ops_internal.keep_separate(uuid,uuid,uuid,text)": [],
+    "ops_internal.tell_decision(text,text,ops.error_patterns,uuid,text)": [],
+    "ops_internal.text_list(jsonb,text)": [],
+    "ops_internal.threshold(jsonb,text)": ENGINE,
+    "ops_internal.touch_updated_at()": [],
+    "ops_internal.trusted_writers(jsonb)": [],
+    "ops_internal.undo_merge(uuid)": PEOPLE,
+    "ops_internal.undo_split(uuid)": PEOPLE,
+    "ops_internal.unhandled_ids(interval,interval)": [],
+    "ops_internal.unlearned_ids(bigint,bigint,integer)": [],
+    "ops_internal.verdict(ops.pattern_verifications)": [],
+}
+
+
+@pytest.fixture(scope="session")
+def filled(patterns: Patterns, engine: Rest, administrator: Person) -> dict[str, Any]:
+    """A stack with at least one row in every table, none of them the caller's; some ids of it."""
+    assert administrator.id
+    log_id = patterns.log_row()
+    learned = patterns.learn(patterns.error(system_log_id=log_id))[0]
+    pattern_id = learned["pattern_id"]
+    patterns.approve(pattern_id)
+    patterns.apply(pattern_id)
+    fix = {"type": "sql", "script": "select 1", "prepared_script": "select 1"}
+    administrator.rest.call(
+        "propose_fix_v1", p_pattern_id=pattern_id, p_fix=fix, p_analysis={}, p_seconds=60
+    )
+    administrator.rest.call("pause_fixes_v1", p_reason="test", p_seconds=60)
+    administrator.rest.call("resume_fixes_v1")
+    session = engine.call("start_clustering_v1")["session_id"]
+    cluster = {"cluster_name": "Database Errors", "cluster_size": 1, "pattern_ids": [pattern_id]}
+    result = {"patterns_analyzed": 1, "execution_time_ms": 1, "memory_used_mb": 1}
+    engine.call("replace_clusters_v1", p_session_id=session, p_clusters=[cluster], p_result=result)
+    _steer(patterns, administrator)
+    return {"pattern_id": pattern_id, "log_id": log_id, "fix": patterns.fix(pattern_id)}
+
+
+def _steer(patterns: Patterns, administrator: Person) -> None:
+    """Leave a merge, an undone one, a split and a rule."""
+    call = administrator.rest.call
+    for _ in range(2):
+        kept, (gone, errors) = patterns.new(), family(patterns)
+        merge = call("merge_patterns_v1", p_pattern_ids=[kept, gone])["merges"][0]
+    call("undo_merge_v1", p_merge_id=merge["merge_id"])
+    call("split_pattern_v1", p_pattern_id=gone, p_signatures=[errors[0]["signature"]])
+    word = patterns.word()
+    call("save_grouping_rule_v1", p_rule={"name": word, "expression": word, "fingerprint": word})
+
+
+def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
+    """Return a row for each table that nothing but privileges can refuse."""
+    pattern_id = filled["pattern_id"]
+    return {
+        "system_logs": {"message": word, "source": "tests"},
+        "error_patterns": {
+            "pattern_signature": word,
+            "pattern_type": "api",
+            "error_message_pattern": word,
+            "severity": "error",
+        },
+        "pattern_signatures": {
+            "signature": word,
+            "pattern_id": pattern_id,
+            "algorithm": "grouping/v1",
+            "template": word,
+        },
+        "pattern_incidents": {"pattern_id": pattern_id, "signature": word},
+        "pattern_fixes": filled["fix"] | {"version": 2, "id": 1_000_000},
+        "pattern_claims": {
+            "sha256": word,
+            "pattern_id": pattern_id,
+            "fix_version": 1,
+            "error": {},
+            "policy": {},
+        },
+        "pattern_verifications": {
+            "application_id": str(uuid.uuid4()),
+            "pattern_id": pattern_id,
+            "fix_version": 1,
+            "mode": "live",
+            "started_at": "2026-01-01T00:00:00Z",
+            "due_at": "2026-01-01T00:00:00Z",
+            "late_until": "2026-01-01T00:00:00Z",
+            "policy": {},
+        },
+        "fix_pauses": {
+            "reason": word,
+            "cause": "storm",
+            "expires_at": "2026-01-01T00:00:00Z",
+        },
+        "fix_proposals": {
+            "sha256": word,
+            "pattern_id": pattern_id,
+            "fix": {},
+            "analysis": {},
+            "proposed_by": str(uuid.uuid4()),
+            "expires_at": "2026-01-01T00:00:00Z",
+        },
+        "pattern_applications": {"pattern_id": pattern_id, "success": True},
+        "pattern_clusters": {"cluster_name": word, "cluster_size": 1},
+        "learning_sessions": {"session_type": word, "status": "completed"},
+        "pattern_merges": {"kept": pattern_id, "gone": pattern_id, "merged_by": "evidence"},
+        "pattern_splits": {"source": pattern_id, "made": pattern_id},
+        "pattern_cannot_links": {"pattern_a": str(uuid.UUID(int=0)), "pattern_b": pattern_id},
+        "grouping_rules": {"name": word, "expression": word, "fingerprint": word},
+        "roman_events": {"event_type": word},
+        "operators": {"user_id": str(uuid.uuid4()), "role": "ops_admin"},
+        "pattern_stats": {"pattern_id": str(uuid.uuid4())},
+    }
+
+
+def _tried(letter: str, attempt: Callable[[], object]) -> str:
+    """Return the letter if it is allowed, - if privileges are wanting; other errors are raised."""
+    try:
+        attempt()
+    except RefusedError as refused:
+        if refused.code != "42501":
+            raise
+        return "-"
+    return letter
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("table", EXPECTED)
+def test_a_caller_may_do_to_a_table_what_its_role_says_and_no_more(
+    request: pytest.FixtureRequest, filled: dict[str, Any], caller: str, table: str
+) -> None:
+    """Each role selects, inserts, updates and deletes in each table as listed, and no more."""
+    who = request.getfixturevalue(caller)
+    rest: Rest = getattr(who, "rest", who)
+    row = _new_rows(filled, f"test_{uuid.uuid4().hex}")[table]
+    key = KEYS.get(table, "id")
+    nobody = "nothing" if key == "signature" else str(uuid.UUID(int=0)) if key != "id" else "0"
+    filters = {key: f"eq.{nobody}"}
+    column, value = next(iter(row.items()))
+    seen = {"id": f"eq.{filled['log_id']}"} if table == "system_logs" else {}
+    tried = _tried("S", lambda: rest.select(table, limit="1", **seen))
+    if tried == "S" and not rest.select(table, limit="1", **seen):
+        tried = "s"
+    tried += _tried("I", lambda: rest.insert(table, row))
+    tried += _tried("U", lambda: rest.update(table, {column: value}, **filters))
+    tried += _tried("D", lambda: rest.delete(table, **filters))
+    assert tried == EXPECTED[table].split()[CALLERS.index(caller)]
+
+
+def test_functions_are_executable_by_whom_they_are_meant_for(database: Sql) -> None:
+    """Nobody but the roles listed, PUBLIC least of all, may execute a function of the engine."""
+    rows = database.rows("""
+        select pg_proc.oid::regprocedure::text as name,
+          array(
+            select coalesce(r.rolname, 'PUBLIC')::text
+            from aclexplode(coalesce(proacl, acldefault('f', proowner))) as a
+            left join pg_roles as r on r.oid = a.grantee
+            where a.grantee <> proowner
+            order by 1) as roles
+        from pg_proc
+        where pronamespace in
+          ('ops'::regnamespace, 'ops_internal'::regnamespace, 'fix'::regnamespace)
+    """)
+    assert {row["name"]: row["roles"] for row in rows} == FUNCTIONS
+
+
+def test_only_what_the_engine_alone_calls_is_exposed_with_its_owners_rights(database: Sql) -> None:
+    """A function of ops that anyone but the engine may call runs with the rights of its caller."""
+    rows = database.rows("""
+        select oid::regprocedure::text as name from pg_proc
+        where pronamespace = 'ops'::regnamespace and prosecdef
+    """)
+    assert rows, "no function of the engine has its owner's rights: the query finds none"
+    assert [row["name"] for row in rows if FUNCTIONS[row["name"]] != ENGINE] == []
+
+
+def test_what_people_call_does_nothing_but_pass_their_call_on(database: Sql) -> None:
+    """ops.NAME_v1 calls ops_internal.NAME: equal arguments, result and callers, owner's rights."""
+    rows = database.rows("""
+        select exposed.oid::regprocedure::text as name,
+          coalesce(
+            behind.prosecdef
+            and behind.proargtypes = exposed.proargtypes
+            and behind.prorettype = exposed.prorettype
+            and behind.proacl @> exposed.proacl and exposed.proacl @> behind.proacl
+            and trim(exposed.prosrc) ~ format('^select (\\* from )?%s\\(%s\\)$',
+              behind.oid::regproc, array_to_string(exposed.proargnames, ', ')),
+            false) as passes_on
+        from pg_proc as exposed
+        left join pg_proc as behind on behind.pronamespace = 'ops_internal'::regnamespace
+          and behind.proname = regexp_replace(exposed.proname, '_v[0-9]+$', '')
+        where exposed.pronamespace = 'ops'::regnamespace
+          and exposed.proname <> 'ping_v1'
+          and has_function_privilege('authenticated', exposed.oid, 'execute')
+    """)
+    assert [row["name"] for row in rows if not row["passes_on"]] == []
+    people = {name for name, roles in FUNCTIONS.items() if name[:4] == "ops." and roles == PEOPLE}
+    assert {row["name"] for row in rows} == people
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in FUNCTIONS if name.startswith("ops.") and "ping" not in name)
+)
+def test_nobody_calls_a_function_that_is_not_his(
+    anon: Rest, user: Person, database: Sql, name: str
+) -> None:
+    """Anon is refused every function, a user every one of the engine and of the operators."""
+    function, _, types = name.removeprefix("ops.").partition("(")
+    names = database.value("select proargnames from pg_proc where oid = %s::regprocedure", name)
+    samples = {"uuid": str(uuid.UUID(int=0)), "jsonb": {}, "bigint": 1, "integer": 1, "text": "x"}
+    samples |= {"boolean": True, "timestamp with time zone": "2100-01-01T00:00:00Z"}
+    samples |= {"double precision": 60}
+    values = [samples.get(type_, []) for type_ in types.rstrip(")").split(",") if type_]
+    arguments = dict(zip(names or [], values, strict=True))
+    with pytest.raises(RefusedError) as refused:
+        anon.call(function, **arguments)
+    assert refused.value.code == "42501"
+    with pytest.raises(RefusedError) as refused:
+        user.rest.call(function, **arguments)
+    assert refused.value.code == ("42501" if FUNCTIONS[name] == ENGINE else "PL001")
+
+
+def test_nobody_but_a_person_has_a_run_taken_back(
+    engine: Rest, patterns: Patterns, filled: dict[str, Any]
+) -> None:
+    """The secret key claims runs that heal; not even by hand does it make one that undoes."""
+    claim = {
+        "pattern_id": filled["pattern_id"],
+        "fix_version": 1,
+        "sha256": patterns.word(),
+        "error": {},
+        "policy": {},
+    }
+    stored = engine.insert("pattern_claims", claim)[0]
+    for change in (
+        {"purpose": "undo", "undoes": stored["application_id"]},
+        {"claimed_by": filled["fix"]["approved_by"]},
+    ):
+        with pytest.raises(RefusedError) as refused:
+            engine.insert("pattern_claims", claim | change)
+        assert refused.value.code == "42501"
+        with pytest.raises(RefusedError) as refused:
+            engine.update("pattern_claims", change, application_id=f"eq.{stored['application_id']}")
+        assert refused.value.code == "42501"
+    with pytest.raises(RefusedError) as refused:
+        engine.insert("pattern_claims", claim | {"purpose": "undo"})
+    assert refused.value.code == "23514"
+
+
+def test_anyone_may_ask_for_a_sign_of_life(anon: Rest, user: Person, engine: Rest) -> None:
+    """ping_v1 answers 1 to every caller."""
+    assert [caller.call("ping_v1") for caller in (anon, user.rest, engine)] == [1, 1, 1]
+
+
+def test_internal_schemas_are_not_exposed(engine: Rest) -> None:
+    """The REST interface reaches neither ops_internal nor fix, with the secret key either."""
+    for schema in ("ops_internal", "fix"):
+        with pytest.raises(RefusedError) as refused:
+            engine.in_schema(schema).call("run_lock_class")
+        assert refused.value.code == "PGRST106"
+
+
+def test_the_fixer_owns_and_reaches_nothing_by_itself(database: Sql) -> None:
+    """ops_fixer cannot log in, inherits nothing, and has no privilege on any table or sequence."""
+    rows = database.rows("""
+        select c.oid::regclass::text as name
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+          and has_schema_privilege('ops_fixer', n.oid, 'usage')
+          and not c.relname like 'orders\\_%'
+          and case c.relkind
+            when 'S' then has_sequence_privilege('ops_fixer', c.oid, 'usage, select, update')
+            when 'i' then false
+            else has_table_privilege('ops_fixer', c.oid,
+              'select, insert, update, delete, truncate, references, trigger')
+          end
+    """)
+    assert rows == []
+    role = database.row("""
+        select rolcanlogin, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolbypassrls,
+          exists (select from pg_auth_members where member = pg_roles.oid) as is_member
+        from pg_roles where rolname = 'ops_fixer'
+    """)
+    assert not any(role.values()), role
+
+
+def test_nobody_may_act_as_the_fixer(database: Sql) -> None:
+    """No role that serves requests, and not the owner, may become ops_fixer by itself."""
+    for role in ("anon", "authenticated", "service_role", "authenticator", "postgres"):
+        assert not database.value("select pg_has_role(%s, 'ops_fixer', 'usage')", role), role
+
+
+def test_the_fixer_may_not_create_anything(database: Sql) -> None:
+    """CREATE on the schema, which changing an owner took, was taken back."""
+    assert not database.value("select has_schema_privilege('ops_fixer', 'fix', 'create')")
+    assert not database.value("select has_schema_privilege('ops_fixer', 'ops', 'usage')")

@@ -1,0 +1,304 @@
+"""Applying a fix: what may speak against it does, and what runs is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.http.healing.candidates import (
+    APPLICATION_ID,
+    MESSAGE,
+    PATTERN_ID,
+    SCRIPT,
+    candidate,
+    fix,
+    log,
+    outcome,
+    post,
+)
+
+from pattern_engine import grouping
+from pattern_engine.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from tests.http.conftest import Load, Wire
+
+
+def test_a_fix_runs_and_is_answered(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """Find, claim, run: three calls, and the specification's answer."""
+    answer = post(healer, engine)
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "applied": True,
+        "success": True,
+        "pattern": {
+            "pattern_id": PATTERN_ID,
+            "pattern_signature": "pattern_3k5j8m",
+            "auto_fix_script": SCRIPT,
+            "success_rate": 85.5,
+        },
+        "execution_time_ms": 150,
+    }
+    assert wire.names == ["find_candidates_v1", "claim_application_v1", "run_application_v1"]
+
+
+def test_a_claim_names_the_pinned_version_and_the_verdict(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """What was checked is what is claimed; the script will see the error."""
+    post(healer, engine)
+    sent = wire.sent("claim_application_v1")
+    assert (sent["p_pattern_id"], sent["p_system_log_id"]) == (PATTERN_ID, 12)
+    assert (sent["p_fix_version"], sent["p_sha256"]) == (3, "abc")
+    assert sent["p_error"] == {
+        "message": MESSAGE,
+        "source": "shop",
+        "captured": {"number": "7"},
+        "system_log_id": 12,
+        "scrubbed": MESSAGE,
+    }
+    assert (sent["p_target"], sent["p_policy"]) == ("", Thresholds().policy())
+    assert sent["p_validation"]["compliant"] is True
+    assert [law["law"] for law in sent["p_validation"]["laws"]] == [1, 2, 3, 4]
+    assert wire.sent("run_application_v1") == {"p_application_id": APPLICATION_ID}
+
+
+def test_a_person_heals_his_own_error(
+    healer: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """With his row and its message he may; applying is the engine's work, by its key."""
+    assert post(healer, person).get_json()["success"] is True
+    assert {request.headers["authorization"] for request in wire.requests} == {
+        "Bearer sb_secret_test"
+    }
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "no pattern": ({"pattern": None, "fix": None}, "No matching pattern found"),
+    "no fix": ({"fix": None}, "The matching pattern has no enabled fix"),
+    "a pause": ({"pause": "All fixes are paused until noon: deploy"}, "All fixes are paused"),
+    "demoted": (
+        {"fix": fix(mode="demoted", mode_reason="2 failed outcomes in a row")},
+        "The fix waits for a person: 2 failed outcomes in a row",
+    ),
+    "before the approval": (
+        {"before_approval": True},
+        "The error occurred before the fix was approved",
+    ),
+    "applied before": ({"already_applied": True}, "This version of the fix was applied to this"),
+    "history": ({"log": log(age_seconds=901)}, "The error is older than 900 seconds"),
+    "an untrusted writer": (
+        {"log": log(written_by="authenticated")},
+        "The log row was written by authenticated; the fix trusts rows of: service_role",
+    ),
+}
+
+
+@pytest.mark.parametrize("caller", ["engine", "person"])
+@pytest.mark.parametrize(("known", "reason"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_what_speaks_against_a_fix_is_answered(
+    healer: FlaskClient,
+    wire: Wire,
+    request: pytest.FixtureRequest,
+    *,
+    caller: str,
+    known: dict[str, Any],
+    reason: str,
+) -> None:
+    """Not applied, with a reason, and nothing more is done."""
+    wire.replies["find_candidates_v1"] = [candidate(**known)]
+    answer = post(healer, request.getfixturevalue(caller)).get_json()
+    assert list(answer) == ["applied", "reason"]
+    assert answer["applied"] is False
+    assert answer["reason"].startswith(reason)
+    noted = known.get("fix", fix()) is not None and not known.get("already_applied")
+    assert wire.names == ["find_candidates_v1", *["record_refusals_v1"] * noted]
+    if noted:
+        refusal = {"system_log_id": 12, "reason": answer["reason"], "target": None}
+        assert wire.sent("record_refusals_v1") == {"p_refusals": [refusal]}
+
+
+def test_a_signature_that_came_later_is_refused_and_told(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """Its approver could not see it: the fix does not run, and people learn why."""
+    wire.replies["find_candidates_v1"] = [candidate(fix=None, untrusted_signature="pattern_x")]
+    wire.replies["refuse_signature_v1"] = True
+    answer = post(healer, engine).get_json()
+    assert answer["applied"] is False
+    assert "pattern_x came after the fix was approved" in answer["reason"]
+    assert wire.sent("refuse_signature_v1") == {"p_signature": "pattern_x", "p_system_log_id": 12}
+    assert wire.names[-1] == "record_refusals_v1"
+
+
+def test_the_age_limit_can_be_another(
+    load: Load, wire: Wire, environment: pytest.MonkeyPatch, engine: dict[str, str]
+) -> None:
+    """How long an error can be healed is for the project to say."""
+    environment.setenv("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS", "1")
+    wire.replies["find_candidates_v1"] = [candidate()]
+    wire.replies["record_refusals_v1"] = 1
+    answer = post(load("apply"), engine).get_json()
+    assert answer["reason"] == "The error is older than 1 seconds: it is history"
+
+
+def test_other_writers_can_be_trusted(
+    healer: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """An approval may widen whose rows fire the fix."""
+    wire.replies["find_candidates_v1"] = [
+        candidate(
+            log=log(written_by="authenticated"),
+            fix=fix(trusted_writers=["service_role", "authenticated"]),
+        )
+    ]
+    assert post(healer, person).get_json()["applied"] is True
+
+
+PERSONAL: dict[str, tuple[dict[str, Any] | None, int | None, int, str]] = {
+    "no row named": (None, None, 404, "unknown_log_row"),
+    "no such row": (None, 12, 404, "unknown_log_row"),
+    "another's row": (log(user_id=PATTERN_ID), 12, 403, "foreign_log_row"),
+    "nobody's row": (log(user_id=None), 12, 403, "foreign_log_row"),
+    "another message": (log(message=f"{MESSAGE} "), 12, 403, "foreign_log_row"),
+}
+
+
+@pytest.mark.parametrize(("row", "row_id", "status", "code"), PERSONAL.values(), ids=PERSONAL)
+def test_a_person_needs_a_row_of_his_own(
+    healer: FlaskClient,
+    wire: Wire,
+    person: dict[str, str],
+    *,
+    row: dict[str, Any] | None,
+    row_id: int | None,
+    status: int,
+    code: str,
+) -> None:
+    """Nobody heals what did not happen to him, or did not happen."""
+    wire.replies["find_candidates_v1"] = [candidate(log=row)]
+    answer = post(healer, person, system_log_id=row_id)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (status, code)
+    assert wire.names == ["find_candidates_v1"]
+
+
+def test_the_engine_needs_no_row(healer: FlaskClient, wire: Wire, engine: dict[str, str]) -> None:
+    """A server that holds the secret key is believed that the error happened."""
+    wire.replies["find_candidates_v1"] = [candidate(log=None)]
+    assert post(healer, engine, system_log_id=None).get_json()["applied"] is True
+    assert wire.sent("claim_application_v1")["p_system_log_id"] is None
+
+
+def test_the_engines_row_has_to_exist(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """An id that leads nowhere is a mistake, whoever makes it."""
+    wire.replies["find_candidates_v1"] = [candidate(log=None)]
+    assert post(healer, engine).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "reason", ["Another worker is handling this error", "This error belongs to another pattern now"]
+)
+def test_an_error_in_hand_is_left_to_others(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str], reason: str
+) -> None:
+    """Of many who see one error, one applies the fix; nothing is noted that would keep others."""
+    wire.replies["claim_application_v1"] = {
+        "claimed": False,
+        "application_id": None,
+        "reason": reason,
+        "job": None,
+        "is_shadow": False,
+    }
+    answer = post(healer, engine).get_json()
+    assert answer == {"applied": False, "reason": reason}
+    assert wire.names[-1] == "claim_application_v1"
+
+
+def test_a_fix_that_fails_is_told(healer: FlaskClient, wire: Wire, engine: dict[str, str]) -> None:
+    """It was applied, without success, and why."""
+    failed = outcome(success=False, error="division by zero", execution_time_ms=7)
+    wire.replies["run_application_v1"] = failed
+    answer = post(healer, engine).get_json()
+    assert (answer["applied"], answer["success"]) == (True, False)
+    assert (answer["reason"], answer["execution_time_ms"]) == ("division by zero", 7)
+
+
+def test_a_persons_answer_quotes_no_data(
+    healer: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """Why a fix failed may name rows that the person may not see."""
+    wire.replies["run_application_v1"] = outcome(success=False, error="Key (email)=(a@b.test)")
+    answer = post(healer, person)
+    assert answer.get_json()["success"] is False
+    assert b"a@b.test" not in answer.data
+
+
+def test_the_time_limit_of_the_fix_is_kept(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """A fix has the time that its approval gives it."""
+    wire.replies["find_candidates_v1"] = [candidate(fix=fix(timeout_ms=50))]
+    wire.replies["run_application_v1"] = httpx.ReadTimeout("slow")
+    wire.replies["cancel_application_v1"] = True
+    wire.replies["finish_application_v1"] = lambda sent: outcome(**sent["p_outcome"])
+    answer = post(healer, engine).get_json()
+    assert (answer["applied"], answer["success"]) == (True, False)
+
+
+def test_an_unknown_signature_is_tried_on_expressions(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """The only enabled pattern whose expression matches is the one that is meant."""
+    expressions = [
+        {
+            "pattern_id": PATTERN_ID,
+            "pattern_signature": "pattern_3k5j8m",
+            "error_message_pattern": "^null value in column status of user [0-9]+$",
+        },
+        {
+            "pattern_id": APPLICATION_ID,
+            "pattern_signature": "pattern_other",
+            "error_message_pattern": "^something else$",
+        },
+    ]
+
+    def find(sent: dict[str, Any]) -> list[dict[str, Any]]:
+        (query,) = sent["p_errors"]
+        if query["signatures"] == ["pattern_3k5j8m"]:
+            return [candidate()]
+        older = grouping.signature_of(grouping.normalize(MESSAGE), "grouping/v1")
+        assert query["signatures"] == [older, grouping.group(MESSAGE).signature]
+        return [candidate(pattern=None, fix=None, expressions=expressions)]
+
+    wire.replies["find_candidates_v1"] = find
+    assert post(healer, engine).get_json()["applied"] is True
+    assert wire.names.count("find_candidates_v1") == 2
+    twice = [expressions[0], {**expressions[1], "error_message_pattern": "^null value"}]
+    wire.replies["find_candidates_v1"] = [candidate(pattern=None, fix=None, expressions=twice)]
+    assert post(healer, engine).get_json()["reason"] == "No matching pattern found"
+
+
+def test_what_came_beside_the_message_finds_the_pattern(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """An error is healed by the fix of the pattern under which its log row would be learned."""
+    assert post(healer, engine, error_data={"fingerprint": "shop"}).get_json()["success"] is True
+    (query,) = wire.sent("find_candidates_v1")["p_errors"]
+    assert grouping.group(MESSAGE, fingerprint="shop").signature in query["signatures"]
+
+
+def test_a_person_cannot_choose_the_fix_for_his_row(
+    healer: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """A row that a fix trusts leads to the pattern that the row tells of, whatever is sent."""
+    wire.replies["read_logs_v1"] = [{**log(), "error_data": {"fingerprint": "its own"}}]
+    post(healer, person, error_data={"fingerprint": "another"})
+    (query,) = wire.sent("find_candidates_v1")["p_errors"]
+    assert grouping.group(MESSAGE, fingerprint="its own").signature in query["signatures"]
+    assert grouping.group(MESSAGE, fingerprint="another").signature not in query["signatures"]
