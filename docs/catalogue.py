@@ -1,4 +1,4 @@
-"""The page of the database, from the catalogue of a migrated one. Its queries: catalogue.sql."""
+"""Write the page of the database from its catalogue, with the queries of catalogue.sql."""
 
 # ruff: noqa: INP001  see `generate`
 
@@ -42,7 +42,7 @@ _CAUGHT = re.compile(
 def page(connection: psycopg.Connection[Any]) -> str:
     """Return the page of the database, from its catalogue."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        # Types and defaults are written with their schemas, whoever has logged in.
+        # With an empty search path, types and defaults are written with their schemas.
         cursor.execute("set search_path = ''")
         relations = _ask(cursor, "relations")
         functions = _ask(cursor, "functions")

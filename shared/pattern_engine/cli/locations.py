@@ -20,7 +20,7 @@ def add_location_options(command: argparse.ArgumentParser) -> None:
 
 def project(options: argparse.Namespace) -> Project:
     """Return the project that the options name, or the one around the current directory."""
-    return Project(options.project.resolve()) if options.project else Project.find()
+    return Project.at(options.project) if options.project else Project.find()
 
 
 def data_directory(options: argparse.Namespace) -> Path:

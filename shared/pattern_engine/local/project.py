@@ -36,6 +36,17 @@ class Project:
             "name the project's directory with --project"
         )
 
+    @classmethod
+    def at(cls, directory: Path) -> "Project":
+        """Return the project in a directory.
+
+        Raises:
+            ProjectNotFoundError: The directory has no supabase/config.toml.
+        """
+        if not (directory / _MARKER).exists():
+            raise ProjectNotFoundError(f"{directory} is not a project: it has no {_MARKER}")
+        return cls(directory.resolve())
+
     @property
     def data_directory(self) -> Path:
         """Where the project's stack keeps its data by default."""
