@@ -20,11 +20,11 @@ _DATABASE = """# The database
 
 Generated from the catalogue of a migrated database by `python -m docs.generate database`.
 
-Schema `ops` is exposed through PostgREST: name it in `Accept-Profile` (reading) and
-`Content-Profile` (writing, and calling functions). `ops_internal` and `fix` are not exposed. The
-tables of `ops` have row-level security; `anon` reads and writes none of them. Operators are rows of
-`ops.operators`: a policy asks the database, not the token. Below, columns are not null unless
-marked.
+The schema `ops` is exposed through PostgREST: name it in the header `Accept-Profile` for reading,
+and in `Content-Profile` for writing and for calling functions. `ops_internal` and `fix` are not
+exposed. The tables of `ops` have row-level security; `anon` can neither read nor write them. Operators are
+rows of `ops.operators`: policies read the role of a person there, not in the token. Below, columns
+are not null unless marked.
 """
 
 _ROLES = ("anon", "authenticated", "service_role", "ops_fixer")
@@ -58,14 +58,15 @@ def page(connection: psycopg.Connection[Any]) -> str:
 
 
 _INTERNAL_INTRO = """\
-A function named as one of `ops`, without the version, does the work of that one, with the rights of
-its owner: people call the one in `ops`, which runs with their rights and passes everything on.
+A function with the name of one of `ops`, without the version, does the work of that function with
+the privileges of its owner. Callers call the function in `ops`, which runs with their privileges
+and passes its arguments on.
 """
 
 _FUNCTIONS_INTRO = """\
-Called as `POST /rest/v1/rpc/NAME`. The version at the end of a name changes when the meaning does.
-The callers are database roles, as PostgREST takes them from the key or token; where a function also
-asks for a person's role as an operator, its comment says so.
+Call them as `POST /rest/v1/rpc/NAME`. If the meaning of a function changes, it gets another version
+at the end of its name. The callers are database roles, which PostgREST derives from the key or the
+token. If a function also requires a role as an operator, its comment says so.
 """
 
 
