@@ -22,9 +22,9 @@ Generated from the catalogue of a migrated database by `python -m docs.generate 
 
 The schema `ops` is exposed through PostgREST: name it in the header `Accept-Profile` for reading,
 and in `Content-Profile` for writing and for calling functions. `ops_internal` and `fix` are not
-exposed. The tables of `ops` have row-level security; `anon` can neither read nor write them. Operators are
-rows of `ops.operators`: policies read the role of a person there, not in the token. Below, columns
-are not null unless marked.
+exposed. The tables of `ops` have row-level security; `anon` can neither read nor write them.
+Operators are rows of `ops.operators`: policies read the role of a person there, not in the token.
+Below, columns are not null unless marked.
 """
 
 _ROLES = ("anon", "authenticated", "service_role", "ops_fixer")
