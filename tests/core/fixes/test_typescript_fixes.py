@@ -61,6 +61,7 @@ def test_a_script_of_every_day_is_accepted_word_for_word(script: str) -> None:
             "`${i}-${params.a}`",
         ),
         *("'row ' + i", "params.a.trim()", "params.a.toLowerCase()", "params.list.join('|')"),
+        *("`${params.a}`", "String(params.a)", "params.a.toString()", "params.list[i]"),
         *("params.a.replace(/ /g, '_')", "new Date(params.a).toISOString().slice(0, 10)"),
     ],
 )

@@ -410,6 +410,18 @@ ENDLESS: Final[tuple[str, ...]] = (
 )
 
 BENIGN: Final[tuple[str, ...]] = (
+    # Names that other runtimes have for their own things.
+    """
+    class Batch {
+      items = params.items;
+      run() {
+        const self = this;
+        const process = (item: number) => item + self.items.length;
+        return self.items.map(process);
+      }
+    }
+    export default () => ({ document: new Batch().run() });
+    """,
     # Clear a cache through a webhook.
     """
     export default async function fix(params, error) {

@@ -20,10 +20,10 @@ export const ALLOWED = list(`
 
 /** Names that a script may not even give to something of its own: a reader must not be misled. */
 export const RESERVED = list(`
-  Deno globalThis window self global eval Function AsyncFunction GeneratorFunction
-  require module exports process Buffer importScripts Worker SharedWorker WebAssembly Proxy Reflect
+  Deno globalThis window global eval Function AsyncFunction GeneratorFunction
+  require Buffer importScripts Worker SharedWorker WebAssembly Proxy Reflect
   SharedArrayBuffer Atomics arguments setInterval localStorage sessionStorage indexedDB caches
-  BroadcastChannel navigator document XMLHttpRequest
+  BroadcastChannel navigator XMLHttpRequest
 `);
 
 /** Members that no script may touch, of whatever object: they lead to the code of others. */

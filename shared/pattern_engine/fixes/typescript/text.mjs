@@ -111,20 +111,17 @@ export class Texts {
     const node = this.source(key);
     const isSum = node.type === "TemplateLiteral" ||
       (node.type === "BinaryExpression" && node.operator === "+");
-    if (isSum) return this.#fits(this.parts(node));
+    if (isSum) {
+      const pieces = this.parts(node).filter((one) => one !== "");
+      return pieces.length > 1 && pieces.every((one) => one === null || fits(one));
+    }
     if (node.type !== "CallExpression") return false;
     const callee = bare(node.callee);
     const name = callee.property?.name ?? callee.name;
     if (callee.type !== "MemberExpression") return false;
-    if (BUILDERS.has(name) && this.#fits(this.parts(node.arguments.at(-1)))) return true;
+    const piece = BUILDERS.has(name) ? this.whole(node.arguments.at(-1)) : undefined;
+    if (piece !== undefined && fits(piece)) return true;
     return this.#isWrittenOut(callee.object);
-  }
-
-  /** Whether there are strings, and each of them stands in a forbidden name. */
-  #fits(parts) {
-    const known = parts.filter((one) => one !== null);
-    return known.length > 0 &&
-      known.every((one) => SPELLED.some((name) => name.includes(one)));
   }
 
   /** Whether a chain of methods begins with a text or a list that stands in the script. */
@@ -134,6 +131,9 @@ export class Texts {
     return (node.elements ?? [node]).every((one) => this.whole(one) !== undefined);
   }
 }
+
+/** Whether a forbidden name could be made of this piece and others. */
+const fits = (piece) => SPELLED.some((name) => name.includes(piece));
 
 /** A text in base64, as credentials are written; none for one that has no such form. */
 const encoded = (text) => /^[\x00-\xff]*$/.test(text) ? [btoa(text)] : [];
