@@ -369,6 +369,7 @@ comment on function fix.rows_after is 'What became of these rows of a table, fou
 
 create function ops_internal.has_unchanged_row(p_table text) returns boolean
 language plpgsql
+stable
 security definer
 set search_path = ''
 -- A policy that would hide rows from the owner raises an error here instead, so that the answer is never about a part.
