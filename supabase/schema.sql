@@ -1074,7 +1074,7 @@ CREATE FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verification
 COMMENT ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) IS 'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
 
 CREATE FUNCTION ops_internal.has_unchanged_row(p_table text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET row_security TO 'off'
     AS $$ … $$;

@@ -369,6 +369,7 @@ comment on function fix.rows_after is 'What became of these rows of a table, fou
 
 create function ops_internal.has_unchanged_row(p_table text) returns boolean
 language plpgsql
+stable
 security definer
 set search_path = ''
 -- A policy that would hide rows from the owner raises an error here instead, so that the answer is never about a part.
@@ -381,18 +382,23 @@ declare
     inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
     where p_table = format('%I.%I', namespaces.nspname, classes.relname) and classes.relkind = 'r'
   );
-  -- A transaction locks its own id and those of its subtransactions. Each trigger that catches errors has a subtransaction.
-  own_ids constant xid [] := array(
-    select locks.transactionid
-    from pg_catalog.pg_locks as locks
-    where locks.locktype = 'transactionid' and locks.mode = 'ExclusiveLock' and locks.pid = pg_backend_pid()
-  );
+  own_id constant bigint := pg_current_xact_id()::text::bigint;
   answer boolean;
 begin
   if class is not null then
-    -- It reads up to the first row that this transaction did not write, which is little more than what the transaction wrote.
-    execute format('select exists (select from only %s as stored where stored.xmin <> all ($1))', class::regclass)
-    into answer using own_ids;
+    -- A trigger that catches errors writes under the id of a subtransaction. Such an id is later than that of its transaction,
+    -- and of the rows that can be seen, only those that this transaction wrote were written by one that is still in progress.
+    -- Ids start again after 2^32, so one that seems to be 2^24 or more ahead of this transaction's own is an old one.
+    -- The query ends at the first other row, so it reads little more than what this transaction wrote.
+    execute format(
+      'select exists ('
+      ' select from only %s as stored'
+      ' cross join lateral (select (stored.xmin::text::bigint - $1) & 4294967295 as ids) as later'
+      ' where case when later.ids < 16777216'
+      ' then pg_xact_status(($1 + later.ids)::text::xid8) is distinct from ''in progress'' else true end)',
+      class::regclass
+    )
+    into answer using own_id;
   end if;
   return answer;
 exception when others then

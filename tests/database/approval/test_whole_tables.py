@@ -161,7 +161,7 @@ def test_rows_that_go_with_others_count_for_their_own_table(
 def test_rows_that_a_trigger_changes_count_in_its_subtransactions_too(
     rehearse: Rehearse, orders: Orders
 ) -> None:
-    """A trigger that catches errors writes under the id of a subtransaction."""
+    """A trigger that catches errors writes in a subtransaction; what it catches is undone."""
     totals = f"{orders.name}_totals"
     orders.sql.connection.execute(f"""
         create table {totals} (id int primary key, changes int);
@@ -170,12 +170,13 @@ def test_rows_that_a_trigger_changes_count_in_its_subtransactions_too(
           set search_path = '' as $$
           begin
             begin
-              insert into {totals} values (old.id % 2, 1);
-            exception when unique_violation then
               update {totals} set changes = changes + 1 where id = old.id % 2;
+            exception when division_by_zero then
+              null;
             end;
             begin
-              update {totals} set changes = 1 / (changes - changes);
+              update {totals} set changes = 0;
+              perform 1 / 0;
             exception when division_by_zero then
               null;
             end;
@@ -188,6 +189,25 @@ def test_rows_that_a_trigger_changes_count_in_its_subtransactions_too(
     assert whole(rehearse, f"{script} id in (2, 4)") == []
     assert whole(rehearse, f"{script} id in (2, 3)") == [totals]
     orders.sql.connection.execute(f"drop function {totals}() cascade; drop table {totals}")
+
+
+def test_an_error_of_a_trigger_is_a_failure_whatever_its_code(
+    rehearse: Rehearse, orders: Orders
+) -> None:
+    """PL025 is the code by which a rehearsal undoes itself; anybody may raise it."""
+    refuse = f"{orders.name}_refuse"
+    orders.sql.connection.execute(f"""
+        create function {refuse}() returns trigger language plpgsql as $$
+          begin
+            raise exception using errcode = 'PL025', message = 'orders are closed';
+          end $$;
+        create trigger refuse before update on {orders.name}
+          for each row execute function {refuse}();
+    """)
+    (outcome,) = rehearse(f"update {orders.name} set status = 'fixed' where true")
+    assert (outcome["success"], outcome["error"]) == (False, "orders are closed")
+    assert outcome["whole_tables"] == []
+    orders.sql.connection.execute(f"drop function {refuse}() cascade")
 
 
 def test_a_trigger_that_keeps_a_row_as_it_was_leaves_it_unchanged(
