@@ -1,7 +1,7 @@
 -- Who may do what. Everything is revoked once, then granted by name; until this file has run, nobody but the owner reaches
 -- any of the schemas.
 --
--- The convention, which tests/database/test_privileges.py reads out of the catalogue:
+-- The convention, which tests/database/schema/test_privileges.py reads out of the catalogue:
 --
 -- 1. `ops` is what PostgREST exposes. Its functions run with their caller's rights. Those that need more are security
 --    definers only where the engine alone (service_role) may call them.
