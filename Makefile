@@ -1,9 +1,9 @@
-# Each target sets up what it needs; the second run skips all of it.
-# A machine needs Python 3.11 or newer and make, nothing else.
+# Each target first installs what it needs; later runs skip this.
+# A machine needs only Python 3.11 or newer, and make.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# Node.js of the machine where it is new enough, else the one that the wheel brings.
+# The Node.js of the machine is used if it is new enough, else the one from a Python wheel.
 NODE_BIN := .venv/node/bin
 export PATH := $(abspath $(NODE_BIN)):$(PATH)
 export SUPABASE_TELEMETRY_DISABLED := 1
@@ -12,12 +12,15 @@ export DO_NOT_TRACK := 1
 .PHONY: help setup demo up test check format schema bench lock clean
 
 help:
-	@echo "make demo    the whole life of an error, on a local Supabase"
-	@echo "make up      the local Supabase with the engine, until Ctrl-C"
-	@echo "make test    every test"
-	@echo "make check   style and types"
-	@echo "make schema  what is generated from the migrations, after a change of them"
-	@echo "make bench   the benchmarks"
+	@echo "make demo    show the whole life of an error on a local Supabase"
+	@echo "make up      run a local Supabase with the engine until Ctrl-C"
+	@echo "make test    run all tests; ARGS=... are arguments of pytest"
+	@echo "make check   check style and types"
+	@echo "make format  format the code"
+	@echo "make schema  write what is generated from the migrations, after a change of them"
+	@echo "make bench   run the benchmarks"
+	@echo "make lock    write the lock files in requirements/ (needs uv)"
+	@echo "make clean   delete .venv and node_modules"
 
 setup: .venv/.python node_modules/.npm
 
@@ -68,7 +71,7 @@ schema: setup
 bench: setup .venv/.bench
 	@$(BIN)/python -m benchmarks
 
-# Needs uv. The files name versions and hashes, and no registry.
+# Needs uv. The lock files contain versions and hashes, but no address of a registry.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
 lock:

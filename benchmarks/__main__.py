@@ -1,6 +1,6 @@
-"""Run the benchmarks: a table on the screen, and results/latest.json.
+"""Run the benchmarks; print a table and write results/latest.json.
 
-python -m benchmarks [NAME …], with the names of the modules beside this file.
+`python -m benchmarks [NAME …]` runs all of them, or the named modules of this folder.
 """
 
 import argparse
@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
 def main() -> None:
-    """Measure what was asked for and write it down."""
+    """Run the chosen benchmarks, write their results and print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME")
     chosen = parser.parse_args().names or NAMES

@@ -1,4 +1,4 @@
-"""Applying a fix: what it costs beside the script itself."""
+"""Applying a fix: the time and the round trips beside the script itself."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROUNDS = 100
-#: Type → script; each does as little as a fix can.
+#: Type of fix → the smallest script that does something.
 SCRIPTS = {
     "sql": "update stock set amount = 1 where id = 1",
     "typescript": "export default async function fix() { return 1; }",
 }
-#: The calls that are the script itself: SQL runs inside one.
+#: The calls that run the script itself: a SQL fix runs inside one call.
 CALLS_OF_SCRIPT = {"sql": 1, "typescript": 0}
 
 
 def run() -> Iterator[Result]:
-    """Measure on a stack of its own, with brakes that hold nothing back."""
+    """Measure on a new stack, with limits so high that no run is refused."""
     with fresh_stack() as status:
         loose = {"cooldown_seconds": 0, "runs_per_hour": 100_000, "runs_per_incident": 1_000}
         database = Counted(settings_of(status, **loose))
@@ -48,7 +48,7 @@ def _measured(
     _approve(kind, learned["pattern_id"], connection)
 
     def apply() -> None:
-        connection.execute(_LONG_AGO)
+        connection.execute(_VERIFY_LAST_RUN)
         with connection.transaction():
             connection.execute("set local role service_role")
             row = connection.execute(_LOG_ROW, (message,)).fetchone()
@@ -71,7 +71,7 @@ def _measured(
 
 
 def _approve(kind: str, pattern_id: str, connection: psycopg.Connection[Any]) -> None:
-    """Pin a script as an approval would."""
+    """Store a script as an approval stores it."""
     script = SCRIPTS[kind]
     analysis = fixes.analyse(kind, script, {})
     if analysis.findings:
@@ -96,8 +96,8 @@ grant select, update on public.stock to ops_fixer;
 _LOG_ROW = """
 insert into ops.system_logs (message, source, log_level) values (%s, 'shelves', 'info') returning id
 """
-# As if the error had stayed away since the last run: else this one would be a recurrence.
-_LONG_AGO = """
+# Mark the last run as verified. Otherwise this error would count as its recurrence.
+_VERIFY_LAST_RUN = """
 update ops.pattern_verifications
 set outcome = 'verified', decided_at = now(), late_until = now()
 where outcome = 'pending'

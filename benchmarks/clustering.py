@@ -1,4 +1,4 @@
-"""Clustering 100,000 patterns, first pass, against scikit-learn's KMeans with the same k."""
+"""Cluster 100,000 patterns (the first pass), beside scikit-learn's KMeans with the same k."""
 
 import os
 import time
@@ -16,8 +16,8 @@ ROUNDS = 5
 
 
 def run() -> Iterator[Result]:
-    """Measure time and inertia on the same standardised matrix, in turns."""
-    from sklearn.cluster import KMeans  # noqa: PLC0415 - a peer, installed by `make bench` alone
+    """Measure time and inertia on the same standardised matrix, in alternation."""
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - only `make bench` installs it
 
     matrix = standardize(_patterns())
     k = cluster_count(PATTERNS)
@@ -48,10 +48,10 @@ def run() -> Iterator[Result]:
 
 
 def _patterns() -> Floats:
-    """Return made-up patterns whose features have the shapes of real ones.
+    """Return invented patterns whose features are distributed as in real ones.
 
     Occurrences follow a power law, most patterns have no fix yet, confidence takes the values of
-    its table, and severity is mostly error.
+    its table, and the severity is mostly error.
     """
     generator = np.random.default_rng(0)
     occurrences = np.minimum(3 + generator.pareto(1.2, PATTERNS) * 5, 1e6).round()

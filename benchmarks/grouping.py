@@ -1,10 +1,11 @@
-"""Grouping beside Drain3, on the same messages and in the same run: accuracy and messages a second.
+"""Grouping compared with Drain3, on the same messages: accuracy, and messages per second.
 
-The labelled corpora and their `evaluate.py` lie beside the project (`../shared/corpora`, or where
-PATTERN_ENGINE_CORPORA says). Where they do not, speed on the shipped sample is measured alone.
+The labelled corpora and their `evaluate.py` are expected beside the project, in
+`../shared/corpora`, or in the directory that PATTERN_ENGINE_CORPORA names. Without them only the
+speed on the sample of the demo is measured.
 
-Two speeds: `warm`, as in a process that has seen such messages before, and `cold`, with all that
-masking remembers emptied before each run. Drain3 starts with an empty tree in both.
+There are two speeds: `warm`, as in a process that has grouped these messages before, and `cold`,
+with the caches of masking cleared before each run. Drain3 starts with an empty tree in both.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FOLDER = Path(
     or Path(__file__).resolve().parents[2] / "shared" / "corpora"
 )
 ROUNDS = 5
-#: Name → files, and the least that is wanted of GA, FGA and pairwise precision.
+#: Name → files, and the required minimum of GA, FGA and pairwise precision (PP).
 CORPORA = {
     "PostgreSQL errors": (("pg_errors.dev",), {"GA": 0.95, "PP": 0.999}),
     "Supabase-world errors": (("supabase_errors.dev",), {"GA": 0.95, "PP": 1.0}),
@@ -48,10 +49,10 @@ _MASKS = ((r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "IP"), (r"\b[-+]?\d+\b", "NUM"))
 
 
 def run() -> Iterator[Result]:
-    """Measure what is there."""
+    """Measure on the corpora, if they are there, and on the sample of the demo."""
     evaluate = _evaluate()
     if evaluate is None:
-        print(f"no corpora in {FOLDER}: speed on the shipped sample alone")
+        print(f"there are no corpora in {FOLDER}; only the speed on the demo's sample is measured")
     else:
         for name, (files, wanted) in CORPORA.items():
             paths = [FOLDER / f"{file}.jsonl.gz" for file in files]
@@ -62,7 +63,7 @@ def run() -> Iterator[Result]:
 
 
 def _evaluate() -> ModuleType | None:
-    """Return the corpora's own scorer."""
+    """Return the module that scores groupings of the corpora, or None if it is not there."""
     path = FOLDER / "evaluate.py"
     spec = importlib.util.spec_from_file_location("evaluate", path) if path.exists() else None
     if spec is None or spec.loader is None:
@@ -73,13 +74,13 @@ def _evaluate() -> ModuleType | None:
 
 
 def _drain(messages: list[str], masks: tuple[tuple[str, str], ...] = ()) -> list[int]:
-    """Group with a fresh Drain3: its defaults (similarity 0.4, depth 4), and masks if given."""
+    """Group with a new Drain3: its defaults (similarity 0.4, depth 4), and masks if given."""
     miner = _miner(masks)
     return [miner.add_log_message(message)["cluster_id"] for message in messages]
 
 
 def _miner(masks: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401  drain3 has no types
-    from drain3 import TemplateMiner  # noqa: PLC0415  a peer, installed by `make bench` alone
+    from drain3 import TemplateMiner  # noqa: PLC0415  only `make bench` installs it
     from drain3.masking import MaskingInstruction  # noqa: PLC0415
     from drain3.template_miner_config import TemplateMinerConfig  # noqa: PLC0415
 
@@ -91,7 +92,7 @@ def _miner(masks: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401  drain3 h
 def _accuracy(
     evaluate: ModuleType, name: str, paths: list[Path], wanted: dict[str, float]
 ) -> Iterator[Result]:
-    """Score all three groupers on the same files; each figure is the mean over the files."""
+    """Score three ways to group the same files; each figure is the mean over the files."""
     labelled = [evaluate.read(str(path)) for path in paths]
     ours = _scores(evaluate, labelled, group_messages)
     defaults = _scores(evaluate, labelled, _drain)
@@ -118,7 +119,7 @@ def _scores(
 
 
 def _speed(name: str, messages: list[str]) -> Iterator[Result]:
-    """Messages a second on one core, medians of runs that take turns."""
+    """Yield messages per second on one core, as medians of runs in alternation."""
     group_messages(messages)
     times: dict[str, list[float]] = {"warm": [], "cold": [], "drain": [], "masked": []}
     for _ in range(ROUNDS):

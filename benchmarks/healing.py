@@ -1,4 +1,4 @@
-"""From the insert of an error to the end of its fix, on the local stack."""
+"""The time from the insert of an error to the end of its fix, on a local stack."""
 
 import statistics
 import time
@@ -44,7 +44,7 @@ def _approved(status: dict[str, Any]) -> Story:
     return story
 
 
-_LONG_AGO = """
+_VERIFY_LAST_RUN = """
 update ops.pattern_verifications
 set outcome = 'verified', decided_at = now(), late_until = now()
 where outcome = 'pending'
@@ -53,10 +53,10 @@ _GRANT = ["fixer", "grant", FIXED_TABLE]
 
 
 def _heal_once(story: Story, connection: psycopg.Connection[Any]) -> float:
-    """Break an order and return the seconds from the insert of its error to the end of the fix."""
+    """Remove a currency; return the seconds from the insert of the error to the end of the fix."""
     connection.execute("update public.orders set currency = null where id = 2")
-    # As if the error had stayed away since the last run: else this one would be a recurrence.
-    connection.execute(_LONG_AGO)
+    # Mark the last run as verified. Otherwise this error would count as its recurrence.
+    connection.execute(_VERIFY_LAST_RUN)
     started = time.perf_counter()
     log_id = story.shop.invoice(2)
     if log_id is None:

@@ -1,4 +1,4 @@
-"""Learning: one error against an empty RPC through the same gateway, and batches."""
+"""Learn one error, compared with an empty RPC through the same gateway; and learn batches."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ BATCH = 500
 
 
 def run() -> Iterator[Result]:
-    """Measure on a stack of its own."""
+    """Measure on a new stack."""
     with fresh_stack() as status:
         yield from _one_error(status)
         yield from _batches(status)
@@ -50,7 +50,10 @@ def _one_error(status: dict[str, Any]) -> Iterator[Result]:
 
 
 def _reports(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield errors of one pattern, each with a log row of its own that nothing else learns."""
+    """Return errors of one pattern, each with its own log row.
+
+    The rows have the level info, so that the webhook does not learn them.
+    """
     count = 2 * (ROUNDS + 100)
     with psycopg.connect(status["db_url"]) as connection:
         rows = connection.execute(
@@ -63,7 +66,7 @@ def _reports(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _batches(status: dict[str, Any]) -> Iterator[Result]:
-    """Errors a second in batches, against inserting the same rows into a table."""
+    """Yield errors per second in batches, compared with inserting the same rows into a table."""
     database = Database(settings_of(status))
     rows = history.log_rows()
     started = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Matching an error among 10 and among 100,000 patterns with an enabled fix, and learning it there.
+"""Match and learn an error among 10 and among 100,000 patterns with an enabled fix.
 
-Two stacks side by side, asked in turns, so that a busy machine slows both alike.
+The measurements alternate between two stacks, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WORDS = (
 
 
 def run() -> Iterator[Result]:
-    """Measure on two stacks of their own."""
+    """Measure on two new stacks."""
     with ExitStack() as stacks:
         small, large = (_filled(stacks.enter_context(fresh_stack()), n) for n in (FEW, MANY))
         yield from _compared("match a known error", small, large, _match_known)
@@ -84,7 +84,7 @@ def _learn_new(database: Counted) -> None:
         raise RuntimeError("a new error was not new")
 
 
-#: Messages that nothing is alike to: no variable in them.
+#: Messages without a variable, so that no two of them are alike.
 _NEW = (
     f"the {' '.join(words)} handler gave up for good" for words in itertools.permutations(WORDS, 4)
 )
@@ -97,7 +97,7 @@ def _calls(database: Counted, action: Callable[[Counted], object]) -> float:
 
 
 def _filled(status: dict[str, Any], count: int) -> Counted:
-    """Return who asks a stack that has so many patterns, one of them that of the known error."""
+    """Fill a stack with this many patterns, one of them for the known error; return its client."""
     database = Counted(settings_of(status))
     (learned,) = counting.count(database, [record(sighted(KNOWN))])
     started = time.perf_counter()
@@ -107,7 +107,7 @@ def _filled(status: dict[str, Any], count: int) -> Counted:
         connection.execute(_FIXES)
         connection.execute(_ENABLE)
         connection.execute("vacuum analyze")
-    print(f"  {count:,} patterns made in {time.perf_counter() - started:.0f} s", flush=True)
+    print(f"  {count:,} patterns created in {time.perf_counter() - started:.0f} s", flush=True)
     return database
 
 

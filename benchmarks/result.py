@@ -1,4 +1,4 @@
-"""One figure of a benchmark, beside its peer's in the same run."""
+"""One figure of a benchmark, with the figure of a peer from the same run."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Result:
-    """A measured value; `ratio` compares it with the peer, measured in the same run."""
+    """A measured value, with that of a peer to compare it with."""
 
     name: str
     value: float
@@ -19,7 +19,7 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """Value over peer's value; None without a peer."""
+        """The value divided by the peer's value; None without a peer."""
         return self.value / self.peer_value if self.peer_value else None
 
     def as_dict(self) -> dict[str, object]:
@@ -37,9 +37,9 @@ class Result:
 def side_by_side(
     actions: dict[str, Callable[[], object]], *, rounds: int, warm_up: int = 20
 ) -> dict[str, float]:
-    """Return the median milliseconds of each action, taken in turns.
+    """Return the median milliseconds of each action.
 
-    In turns, because a busy machine then slows all of them alike.
+    The actions alternate, so that a busy machine slows all of them alike.
     """
     for _ in range(warm_up):
         for action in actions.values():
@@ -54,6 +54,6 @@ def side_by_side(
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value below which this share of the values lies."""
+    """Return the value below which this share of the values is."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]

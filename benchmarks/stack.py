@@ -1,4 +1,4 @@
-"""A fresh local stack for a benchmark, and the engine's settings for it."""
+"""A new local stack for a benchmark, and the engine's settings for it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from pattern_engine.thresholds import Thresholds
 
 @contextmanager
 def fresh_stack(**settings: str) -> Iterator[dict[str, Any]]:
-    """Start a stack on a free port, in a directory of its own; yield its status.
+    """Start a stack on a free port, in a temporary directory; yield its status.
 
-    The functions find the settings in their environment, each below PATTERN_ENGINE_.
+    The functions get each setting as an environment variable with the prefix PATTERN_ENGINE_.
     """
     named = {f"PATTERN_ENGINE_{name.upper()}": value for name, value in settings.items()}
     with (
@@ -26,7 +26,7 @@ def fresh_stack(**settings: str) -> Iterator[dict[str, Any]]:
 
 
 def settings_of(status: dict[str, Any], **thresholds: Any) -> Settings:  # noqa: ANN401
-    """Return the settings with which a function would run on this stack."""
+    """Return the settings of a function on this stack."""
     return Settings(
         thresholds=Thresholds(**thresholds),
         supabase_url=status["api_url"],
@@ -38,13 +38,13 @@ def settings_of(status: dict[str, Any], **thresholds: Any) -> Settings:  # noqa:
 
 
 class Counted(Database):
-    """Counts its calls."""
+    """A client of the database that counts its calls."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.settings = settings
         self.calls = 0
 
-    def _call(self, *arguments: Any, **named: Any) -> object:  # noqa: ANN401  as it is called
+    def _call(self, *arguments: Any, **named: Any) -> object:  # noqa: ANN401  passed on
         self.calls += 1
         return super()._call(*arguments, **named)

@@ -1,11 +1,11 @@
-"""Start-up time of each function against a bare one, from starting the process to its first answer.
+"""Start-up time of each function, from the start of its process to its first answer.
 
-- `ready`: the answer to a preflight, the first thing that a browser asks;
-- `first call`: a whole call with the secret key, through a PostgREST stand-in on this machine that
-  answers at once, so that everything is imported that such a call needs.
+- `ready` is the answer to a preflight, the first request of a browser.
+- `first call` is a complete call with the secret key. A stand-in for PostgREST on this machine
+  answers at once, so the time includes importing everything that such a call needs.
 
-The bare function answers "ok". All are started in turns, so that whatever slows the machine down
-slows all of them. `python -m benchmarks.startup [NAME …]` prints one JSON line each.
+The peer is a bare function that answers "ok". The starts alternate, so that a busy machine slows
+all of them alike. `python -m benchmarks.startup [NAME …]` prints one line of JSON for each result.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ ANSWERS: dict[str, object] = {
     "ping_v1": 1,
 }
 WEBHOOK = {"type": "INSERT", "table": "system_logs", "schema": "ops", "ids": [1]}
-# name: method and body of a first call; approving and disabling take a person, not a key.
+# Name: method and body of a first call. Approving and disabling need a person, so they are missing.
 CALLS: dict[str, tuple[str, object]] = {
     "learn": ("POST", {"error_message": ROW["message"]}),
     "webhook": ("POST", WEBHOOK),
@@ -103,10 +103,10 @@ FUNCTIONS = (*CALLS, "approve", "disable", "pattern_analyzer")
 
 
 class PostgRest(BaseHTTPRequestHandler):
-    """Answers every function of the database at once."""
+    """Answers the call of every database function at once."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body in one packet, else the second call waits 40 ms for an acknowledgement.
+    # Send head and body in one packet; otherwise the second call waits 40 ms for an ACK.
     wbufsize = 65536
 
     def do_POST(self) -> None:
@@ -120,11 +120,11 @@ class PostgRest(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
 
 def run(names: tuple[str, ...] = FUNCTIONS, turns: int = TURNS) -> Iterator[Result]:
-    """Start everything in turns and yield the medians."""
+    """Start all functions in alternation and yield the medians."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), PostgRest)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     environment = {
@@ -151,20 +151,20 @@ def run(names: tuple[str, ...] = FUNCTIONS, turns: int = TURNS) -> Iterator[Resu
 def _medians(
     bare: Path, environment: dict[str, str], names: tuple[str, ...], turns: int
 ) -> dict[tuple[str, str], float]:
-    """Milliseconds by function and kind of first answer."""
+    """Return the median milliseconds by function and kind of answer."""
     times: dict[tuple[str, str], list[float]] = {}
     for turn in range(turns + 1):
         for name in ("bare", *names):
             source = bare if name == "bare" else ROOT / "functions" / name / "main.py"
             for kind in ("ready", "first call") if name in CALLS else ("ready",):
                 taken = start(source, environment, name, kind)
-                if turn > 0:  # the first turn compiles
+                if turn > 0:  # the first turn compiles the modules
                     times.setdefault((name, kind), []).append(taken)
     return {key: statistics.median(values) for key, values in times.items()}
 
 
 def start(source: Path, environment: dict[str, str], name: str, kind: str) -> float:
-    """Milliseconds from starting the process of a function to its first answer."""
+    """Return the milliseconds from the start of a function's process to its first answer."""
     port = free_port()
     command = [
         str(Path(sys.executable).parent / "functions-framework"),
@@ -187,7 +187,7 @@ def start(source: Path, environment: dict[str, str], name: str, kind: str) -> fl
 
 
 def first_answer(port: int, process: subprocess.Popen[bytes], name: str, kind: str) -> int:
-    """Ask until the process answers; its status."""
+    """Send the request until the process answers; return the status."""
     method, body = CALLS[name] if kind == "first call" else ("OPTIONS", None)
     headers = {
         "apikey": "sb_secret_startup",
@@ -211,7 +211,7 @@ def first_answer(port: int, process: subprocess.Popen[bytes], name: str, kind: s
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a port of this machine on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

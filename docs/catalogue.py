@@ -1,4 +1,4 @@
-"""The page of the database, from the catalogue of a migrated one. Its queries: catalogue.sql."""
+"""Write the page of the database from its catalogue, with the queries of catalogue.sql."""
 
 # ruff: noqa: INP001  see `generate`
 
@@ -20,11 +20,11 @@ _DATABASE = """# The database
 
 Generated from the catalogue of a migrated database by `python -m docs.generate database`.
 
-Schema `ops` is exposed through PostgREST: name it in `Accept-Profile` (reading) and
-`Content-Profile` (writing, and calling functions). `ops_internal` and `fix` are not exposed. The
-tables of `ops` have row-level security; `anon` reads and writes none of them. Operators are rows of
-`ops.operators`: a policy asks the database, not the token. Below, columns are not null unless
-marked.
+The schema `ops` is exposed through PostgREST: name it in the header `Accept-Profile` for reading,
+and in `Content-Profile` for writing and for calling functions. `ops_internal` and `fix` are not
+exposed. The tables of `ops` have row-level security; `anon` can neither read nor write them.
+Operators are rows of `ops.operators`: policies read the role of a person there, not in the token.
+Below, columns are not null unless marked.
 """
 
 _ROLES = ("anon", "authenticated", "service_role", "ops_fixer")
@@ -42,7 +42,7 @@ _CAUGHT = re.compile(
 def page(connection: psycopg.Connection[Any]) -> str:
     """Return the page of the database, from its catalogue."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        # Types and defaults are written with their schemas, whoever has logged in.
+        # With an empty search path, types and defaults are written with their schemas.
         cursor.execute("set search_path = ''")
         relations = _ask(cursor, "relations")
         functions = _ask(cursor, "functions")
@@ -58,14 +58,15 @@ def page(connection: psycopg.Connection[Any]) -> str:
 
 
 _INTERNAL_INTRO = """\
-A function named as one of `ops`, without the version, does the work of that one, with the rights of
-its owner: people call the one in `ops`, which runs with their rights and passes everything on.
+A function with the name of one of `ops`, without the version, does the work of that function with
+the privileges of its owner. Callers call the function in `ops`, which runs with their privileges
+and passes its arguments on.
 """
 
 _FUNCTIONS_INTRO = """\
-Called as `POST /rest/v1/rpc/NAME`. The version at the end of a name changes when the meaning does.
-The callers are database roles, as PostgREST takes them from the key or token; where a function also
-asks for a person's role as an operator, its comment says so.
+Call them as `POST /rest/v1/rpc/NAME`. If the meaning of a function changes, it gets another version
+at the end of its name. The callers are database roles, which PostgREST derives from the key or the
+token. If a function also requires a role as an operator, its comment says so.
 """
 
 
@@ -114,7 +115,7 @@ def _rights(rows: list[Row]) -> str:
     for row in rows:
         columns = found.setdefault(row["role"], {}).setdefault(row["privilege"], [])
         columns += [row["attribute"]] if row["attribute"] else []
-    told = [
+    shown = [
         f"`{role}` "
         + ", ".join(
             f"{privilege} ({', '.join(sorted(columns))})" if columns else privilege
@@ -122,7 +123,7 @@ def _rights(rows: list[Row]) -> str:
         )
         for role, privileges in found.items()
     ]
-    return f"Rights: {'; '.join(told) or 'none but the owner'}.\n"
+    return f"Rights: {'; '.join(shown) or 'none but the owner'}.\n"
 
 
 def _policies(rows: list[Row]) -> list[str]:

@@ -1,12 +1,12 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
-Pages: cli (from argparse), settings (from `pattern_engine.settings` and
+The pages are cli (from argparse), settings (from `pattern_engine.settings` and
 `pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), openapi, database (from the
-catalogue of a fresh PostgreSQL 18 with the migrations); and what is no page of the reference:
+catalogue of a new PostgreSQL 18 with the migrations); and what is no page of the reference:
 limits, a migration (from `pattern_engine.limits`), and schema, `supabase/schema.sql`, a dump of the
-same database. Without a page: all of them.
+same database. Without an argument all of them are written.
 
-The suite compares every page with what is generated, so a page that was forgotten does not pass.
+A test compares every page with the output of this script, so it fails until a page is regenerated.
 """
 
 # ruff: noqa: INP001  a script beside the pages that it writes, not a package
@@ -43,8 +43,8 @@ _CLI = """# Command line
 
 Generated from the parser by `python -m docs.generate cli`.
 
-`make setup` puts the program at `.venv/bin/pattern-engine`. Its exit code is 0 when it is done, 1
-when something failed (the reason is on standard error), 2 when it was used wrongly.
+`make setup` installs the program as `.venv/bin/pattern-engine`. Its exit code is 0 for success, 1
+for a failure (the reason is on standard error), and 2 for wrong usage.
 """
 
 
@@ -87,14 +87,14 @@ def _option(option: argparse.Action) -> tuple[str, str, str]:
     default = "required" if option.required else option.default
     shown = ",".join(default) if isinstance(default, list) else str(default)
     text = re.sub(r" ?\(default: [^()]*\)", "", option.help or "")
-    told = re.search(r"\(default: ([^()]*)\)", option.help or "")
-    if told:
-        shown = told[1]
+    stated = re.search(r"\(default: ([^()]*)\)", option.help or "")
+    if stated:
+        shown = stated[1]
     known = default is not None and default is not False and default != "required"
     return (
         code(", ".join(option.option_strings) + value),
         text,
-        "required" if option.required else shown if told or known else "",
+        "required" if option.required else shown if stated or known else "",
     )
 
 
@@ -167,29 +167,28 @@ _SETTINGS = """# Settings
 Generated from `pattern_engine.settings` and `pattern_engine.thresholds` by
 `python -m docs.generate settings`.
 
-The functions read their settings from the environment, once, when they start. Where a variable is
-missing or has a wrong value they do not start, and one message names all that is wrong. An older
-name in brackets serves where the present one is not set. Variables that are blank count as not set.
-What the thresholds of the laws mean together is told in
-[The Four Laws](../explanation/four-laws.md).
+The functions read their settings from the environment once, when they start. If a variable is
+missing or has a wrong value, they do not start, and one message names every problem. A name in
+brackets is an older name, which is used if the present one is not set. A blank variable counts as
+not set. [The Four Laws](../explanation/four-laws.md) explains the thresholds of the laws.
 """
 
 _SETTINGS_END = f"""
 ## Notes
 
-`SUPABASE_JWT_SECRET` or `SUPABASE_JWKS_URL` is needed, both may be set. The first verifies
+`SUPABASE_JWT_SECRET` or `SUPABASE_JWKS_URL` is required, and both may be set. The first verifies
 HS256 tokens and has at least {settings.LEAST_SECRET_BYTES} bytes; the second verifies ES256, RS256
-and EdDSA ones.
-`PATTERN_ENGINE_ALLOWED_ORIGINS` is a comma list;
+and EdDSA tokens.
+`PATTERN_ENGINE_ALLOWED_ORIGINS` is a list separated by commas;
 `PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))}.
-`PATTERN_ENGINE_DEMOTE_AFTER` does not exceed `PATTERN_ENGINE_DISABLE_AFTER`, nor the least window
-the most; `PATTERN_ENGINE_SETTLE_SECONDS` is below the least window.
+`PATTERN_ENGINE_DEMOTE_AFTER` must not exceed `PATTERN_ENGINE_DISABLE_AFTER`, and the least window
+must not exceed the most. `PATTERN_ENGINE_SETTLE_SECONDS` must be below the least window.
 
-Two secrets of Vault belong to them, `pattern_engine_functions_url` and
+The database reads two secrets from Vault: `pattern_engine_functions_url` and
 `pattern_engine_webhook_secret`; see [Deploy to a project](../how-to/deploy.md).
 
-The command line reads one more: `PATTERN_ENGINE_DB_URL`, the address of the database that
-`operators` and `fixer` log in to, as its owner `postgres`.
+The command line reads one more variable: `PATTERN_ENGINE_DB_URL`, the address of the database that
+`operators` and `fixer` log in to, with its owner `postgres` as the user.
 """
 
 
@@ -249,7 +248,7 @@ _ERRORS = """# Errors
 
 Generated from `pattern_engine.exceptions` by `python -m docs.generate errors`.
 
-Every answer of a function that is not a success has this shape, whatever went wrong:
+Every answer of a function that is not a success has this shape:
 
 ```json
 {
@@ -258,20 +257,20 @@ Every answer of a function that is not a success has this shape, whatever went w
 }
 ```
 
-`code` is stable: branch on it. `message` says what was wrong, with which value, and what to do; it
-may change. `request_id` is also in the header `x-request-id` and in the log line of the request. A
-status of 503 comes with `Retry-After`, in seconds: trying again is safe, since a log row counts
-once.
+`code` is stable, so programs can branch on it. `message` says what was wrong, with which value, and
+what to do; its wording may change. `request_id` is also in the header `x-request-id` and in the log
+line of the request. An answer with status 503 has the header `Retry-After`, in seconds. Repeating
+the request is safe, since a log row counts once.
 
-The codes form a tree. A more general one stands for what none of those below it says better.
+The codes form a tree. A general code is used if none of the codes below it applies.
 """
 
 _DATABASE_CODES = """
 ## Codes of the database
 
-Functions of the database raise these; over PostgREST they are the `code` of the answer. Functions
-of the engine turn them into the codes above. [The database](database.md) tells which function
-raises which.
+Functions of the database raise these codes; over PostgREST they are the `code` of the answer. The
+functions of the engine translate them into the codes above. [The database](database.md) says which
+function raises which code.
 """
 
 
@@ -301,8 +300,8 @@ def errors_page() -> str:
 
 
 _RECORDED = [
-    ("`PL007`", "no answer: the fix touched too many rows; recorded as a failed application"),
-    ("`PL008`", "no answer: a table's policies hide its rows from the fix; recorded likewise"),
+    ("`PL007`", "no error answer: the fix touched too many rows, recorded as a failed application"),
+    ("`PL008`", "no error answer: policies hide a table's rows from the fix, recorded likewise"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A database with nothing but the migrations, and its schema as `supabase/schema.sql` has it."""
+"""Create a database that contains only the migrations, and dump its schema."""
 
 # ruff: noqa: INP001  see `generate`
 
@@ -31,7 +31,7 @@ _HEAD = """\
 """
 
 _BODY = re.compile(r"\$(_?)\$.*?\$\1\$", re.DOTALL)
-# Sessions' settings, headings that repeat the statement below them, and the owner of nearly all.
+# Settings of the session, headings that repeat the statement below them, and the usual owner.
 _NOISE = re.compile(
     r"^(?:SET .*|SELECT pg_catalog\.set_config.*|\\(?:un)?restrict .*|--.*"
     r"|.* OWNER TO postgres;)\n",
@@ -45,10 +45,10 @@ _USUAL_SEQUENCE = re.compile(
 
 @contextmanager
 def database() -> Iterator[str]:
-    """Migrate a fresh PostgreSQL 18; yield its address, for its owner postgres."""
+    """Migrate a new PostgreSQL 18; yield its address, with its owner postgres as the user."""
     with tempfile.TemporaryDirectory(prefix="pattern-engine-") as name:
         home = Path(name)
-        home.chmod(0o755)  # for the server's own user
+        home.chmod(0o755)  # the system user of the server has to enter it
         project = home / "project" / "supabase"
         project.mkdir(parents=True)
         shutil.copy(SUPABASE / "config.toml", project)
@@ -71,6 +71,6 @@ def schema(url: str) -> str:
 
 
 def _tidied(dumped: str) -> str:
-    """Return what pg_dump wrote without the bodies of functions and without what says nothing."""
+    """Return the output of pg_dump without the bodies of functions and without noise."""
     shorter = _NOISE.sub("", _BODY.sub("$$ … $$", dumped))
     return re.sub(r"\n{3,}", "\n\n", _USUAL_SEQUENCE.sub(r"\1", shorter)).strip() + "\n"

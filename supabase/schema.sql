@@ -21,7 +21,7 @@ CREATE FUNCTION fix.belongings() RETURNS text
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION fix.belongings() IS 'Everything that ops_fixer owns, temporary objects included, and the state of its functions: fix.execute, unchanged.';
+COMMENT ON FUNCTION fix.belongings() IS 'Everything that ops_fixer owns, temporary objects included, and the version of each of its functions. fix.run compares it before and after a script, which may change none of it.';
 
 CREATE FUNCTION fix.execute(p_application_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -39,7 +39,7 @@ CREATE FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) RETURNS jsonb
 
 ALTER FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) OWNER TO ops_fixer;
 
-COMMENT ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) IS 'Runs the script of one proposal as ops_fixer, as fix.execute would, and always raises at the end: PL025, with what it touched as the detail.';
+COMMENT ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) IS 'Runs the script of one proposal as ops_fixer, as fix.execute would, and undoes it. Answers what it touched, and the tables of which it changed or deleted every row that they had.';
 
 CREATE FUNCTION fix.rows_after(p_table text, p_before jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -97,7 +97,7 @@ CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Has a pattern''s live fix fire for signatures that came after its approval. For an ops_admin in person.';
+COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
 
 CREATE FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text DEFAULT 'live'::text, p_two_people boolean DEFAULT false) RETURNS jsonb
     LANGUAGE sql
@@ -118,7 +118,7 @@ CREATE FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text DEFAULT 
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) IS 'Switches a pattern''s fix off. For an ops_operator or ops_admin in person; a new version needs a new approval.';
+COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) IS 'Disables a pattern''s fix for good: to use a fix again takes a new approval. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text DEFAULT NULL::text, p_two_people boolean DEFAULT false) RETURNS jsonb
     LANGUAGE sql
@@ -238,7 +238,7 @@ CREATE FUNCTION ops.ping_v1() RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.ping_v1() IS 'Answers 1: the database is in reach.';
+COMMENT ON FUNCTION ops.ping_v1() IS 'Answers 1, which shows that the database can be reached.';
 
 CREATE FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) RETURNS jsonb
     LANGUAGE sql
@@ -392,7 +392,7 @@ CREATE FUNCTION ops.undo_merge_v1(p_merge_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) IS 'Undoes a merge, by whomever: both patterns get back what was theirs, and evidence never joins them again. For an ops_operator or ops_admin in person.';
+COMMENT ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) IS 'Undoes a merge, whether evidence or a person made it: both patterns get back what was theirs, and evidence never joins them again. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.undo_split_v1(p_split_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -624,7 +624,7 @@ CREATE TABLE ops.grouping_rules (
     CONSTRAINT grouping_rules_priority_in_bounds CHECK (((priority >= 0) AND (priority <= 1000000)))
 );
 
-COMMENT ON TABLE ops.grouping_rules IS 'Rules of the operators: an error that matches goes to the pattern of the rules fingerprint. A rule applies to errors that are learned after it was saved.';
+COMMENT ON TABLE ops.grouping_rules IS 'Rules of the operators: an error that matches goes to the pattern of the fingerprint of the rule. A rule applies to errors that are learned after it was saved.';
 
 COMMENT ON COLUMN ops.grouping_rules.id IS 'Order of creation.';
 
@@ -655,7 +655,7 @@ CREATE FUNCTION ops_internal.checked_rule(p_rule jsonb) RETURNS ops.grouping_rul
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.checked_rule(p_rule jsonb) IS 'A rule as it is stored, without the columns that are not its author''s. Raises PL019. That RE2 takes the expression, the engine checks.';
+COMMENT ON FUNCTION ops_internal.checked_rule(p_rule jsonb) IS 'A rule as it is stored, without the columns that its author may not set. Raises PL019. The engine checks whether RE2 accepts the expression.';
 
 CREATE TABLE ops.pattern_claims (
     application_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -760,7 +760,7 @@ COMMENT ON COLUMN ops.fix_proposals.based_on_version IS 'The latest version of t
 
 COMMENT ON COLUMN ops.fix_proposals.analysis IS 'What the script does, as its static analysis says.';
 
-COMMENT ON COLUMN ops.fix_proposals.dry_run IS 'SQL: the rows by table that a real run touched, which was undone. Other types: a plan of what would be called.';
+COMMENT ON COLUMN ops.fix_proposals.dry_run IS 'SQL: the rows by table that a real run touched, which was undone, and the tables of which it touched every row. Other types: a plan of what would be called.';
 
 COMMENT ON COLUMN ops.fix_proposals.replay IS 'A simulation over stored errors: which of them would have fired the fix, which not and why, and how many rows each run touches.';
 
@@ -848,7 +848,7 @@ CREATE FUNCTION ops_internal.current_pause() RETURNS ops.fix_pauses
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.current_pause() IS 'The pause that holds now, of several the one that holds longest; null without one.';
+COMMENT ON FUNCTION ops_internal.current_pause() IS 'The pause that holds now; of several, the one that ends last; null without one.';
 
 CREATE FUNCTION ops_internal.dead_claims() RETURNS SETOF ops.pattern_claims
     LANGUAGE sql STABLE
@@ -922,7 +922,7 @@ CREATE FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) RETUR
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) IS 'Fingerprints of the rules that get what this one no longer takes.';
+COMMENT ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) IS 'Fingerprints of the enabled rules that are tried after this one: they get the errors that it no longer takes.';
 
 CREATE FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -1065,6 +1065,14 @@ CREATE FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verification
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) IS 'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
+
+CREATE FUNCTION ops_internal.has_unchanged_row(p_table text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET row_security TO 'off'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.has_unchanged_row(p_table text) IS 'Whether a table has a row that this transaction neither inserted nor updated; null where that cannot be read. Counts all rows, those too that policies hide from ops_fixer.';
 
 CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -1253,7 +1261,7 @@ CREATE FUNCTION ops_internal.is_own_source(p_source text) RETURNS boolean
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.is_own_source(p_source text) IS 'Whether a log row was written by the engine itself, which never learns from itself.';
+COMMENT ON FUNCTION ops_internal.is_own_source(p_source text) IS 'Whether a log row was written by the engine, which does not learn from its own rows.';
 
 CREATE FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1703,7 +1711,7 @@ CREATE FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) RETURNS js
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) IS 'What a merge or a split changes of a pattern: counts, times, status, first signature and expression.';
+COMMENT ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) IS 'The columns of a pattern that a merge or a split changes, so that it can be undone: counts, times, status, first signature and expression.';
 
 CREATE FUNCTION ops_internal.reopen_pattern(p_pattern_id uuid, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1790,7 +1798,7 @@ CREATE FUNCTION ops_internal.require_policy(p_policy jsonb) RETURNS void
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.require_policy(p_policy jsonb) IS 'Raises PL022 unless all thresholds are there: what is missed only when a run is to be judged, is missed too late.';
+COMMENT ON FUNCTION ops_internal.require_policy(p_policy jsonb) IS 'Raises PL022 unless all thresholds are there, so that none is found missing only when a run is judged.';
 
 CREATE FUNCTION ops_internal.require_proposal(p_proposal_id uuid) RETURNS ops.fix_proposals
     LANGUAGE plpgsql
@@ -2081,7 +2089,7 @@ CREATE FUNCTION ops_internal.touch_updated_at() RETURNS trigger
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.touch_updated_at() IS 'Keeps updated_at.';
+COMMENT ON FUNCTION ops_internal.touch_updated_at() IS 'Sets updated_at to the time of the change.';
 
 CREATE FUNCTION ops_internal.trusted_writers(p_parameters jsonb) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
@@ -3295,6 +3303,9 @@ GRANT ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) TO service_ro
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) TO service_role;

@@ -2,16 +2,14 @@
 -- migration, `privileges`.
 
 create schema ops;
-comment on schema ops is
-  'The Pattern Learning Engine: logs, patterns, fixes and their history. Exposed through PostgREST.';
+comment on schema ops is 'The Pattern Learning Engine: logs, patterns, fixes and their history. Exposed through PostgREST.';
 
 create schema ops_internal;
 comment on schema ops_internal is
   'Functions and tables behind schema ops: policies, triggers, scheduled jobs, and work that takes more rights than its caller has. Never exposed through PostgREST.';
 
 create schema fix;
-comment on schema fix is
-  'Where approved SQL fixes run, as the unprivileged role ops_fixer. Never exposed through PostgREST.';
+comment on schema fix is 'Where approved SQL fixes run, as the unprivileged role ops_fixer. Never exposed through PostgREST.';
 
 -- A project may have an extension already, in another schema. So each is looked for by what we use of it.
 create extension if not exists pg_trgm with schema extensions;
@@ -36,7 +34,8 @@ begin
 end
 $$;
 
-comment on role ops_fixer is 'Runs approved SQL fixes. It has no rights until an operator gives it a table: pattern-engine fixer grant TABLE';
+comment on role ops_fixer is
+  'Runs approved SQL fixes. It has no rights until an operator gives it a table: pattern-engine fixer grant TABLE';
 
 create function ops_internal.touch_updated_at() returns trigger
 language plpgsql
@@ -48,7 +47,7 @@ begin
 end
 $$;
 
-comment on function ops_internal.touch_updated_at is 'Keeps updated_at.';
+comment on function ops_internal.touch_updated_at is 'Sets updated_at to the time of the change.';
 
 create function ops_internal.refuse_if(
   p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text default null

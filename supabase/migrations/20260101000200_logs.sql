@@ -76,7 +76,7 @@ as $$
 $$;
 
 comment on function ops_internal.is_own_source is
-  'Whether a log row was written by the engine itself, which never learns from itself.';
+  'Whether a log row was written by the engine, which does not learn from its own rows.';
 
 create function ops_internal.require_own_log_rows(p_errors jsonb) returns void
 language plpgsql

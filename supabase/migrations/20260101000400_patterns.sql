@@ -279,7 +279,7 @@ as $$
     where patterns.pattern_id = any(p_pattern_ids)
       and case patterns.status
         when 'archived' then true
-        -- An error from before, delivered late, is no regression.
+        -- An error that happened before and was delivered late is no regression.
         when 'resolved' then patterns.last_seen > patterns.resolved_at
         when 'ignored' then
           coalesce(now() >= patterns.ignored_until, false)

@@ -150,7 +150,7 @@ create table ops.grouping_rules (
 );
 
 comment on table ops.grouping_rules is
-  'Rules of the operators: an error that matches goes to the pattern of the rules fingerprint. A rule applies to errors that are learned after it was saved.';
+  'Rules of the operators: an error that matches goes to the pattern of the fingerprint of the rule. A rule applies to errors that are learned after it was saved.';
 comment on column ops.grouping_rules.id is 'Order of creation.';
 comment on column ops.grouping_rules.rule_id is 'Stable id of the rule.';
 comment on column ops.grouping_rules.name is 'For people; no two enabled rules share one.';
@@ -221,7 +221,7 @@ end
 $$;
 
 comment on function ops_internal.checked_rule is
-  'A rule as it is stored, without the columns that are not its author''s. Raises PL019. That RE2 takes the expression, the engine checks.';
+  'A rule as it is stored, without the columns that its author may not set. Raises PL019. The engine checks whether RE2 accepts the expression.';
 
 create function ops_internal.distrust_rules(p_fingerprints text []) returns void
 language plpgsql
@@ -254,7 +254,8 @@ as $$
   )
 $$;
 
-comment on function ops_internal.fingerprints_after is 'Fingerprints of the rules that get what this one no longer takes.';
+comment on function ops_internal.fingerprints_after is
+  'Fingerprints of the enabled rules that are tried after this one: they get the errors that it no longer takes.';
 
 create function ops_internal.save_grouping_rule(p_rule jsonb) returns jsonb
 language plpgsql

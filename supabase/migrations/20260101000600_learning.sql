@@ -14,7 +14,7 @@ as $$
     jsonb_agg(
       jsonb_build_object(
         'id', logs.id,
-        -- Learning reads a part of it; a log row may hold any amount.
+        -- A log row may hold any amount of text; learning reads no more than this.
         'message', left(logs.message, 65536),
         'source', logs.source,
         'log_level', logs.log_level,
@@ -152,7 +152,7 @@ create function ops_internal.make_or_join(p_errors jsonb, p_alone boolean) retur
 language plpgsql
 set search_path = ''
 set plan_cache_mode = 'force_generic_plan'
--- The planner takes half a percent of all templates to be alike and reads them all to find the first; hardly one ever is.
+-- The planner expects half a percent of all templates to be alike and would read them all; hardly any ever is.
 set enable_seqscan = 'off'
 as $$
 declare
@@ -238,7 +238,7 @@ declare
   attached jsonb;
   newcomers jsonb;
 begin
-  -- Of each unknown signature the first error that brings all that makes a pattern.
+  -- For each unknown signature, the first error that has everything that a pattern is made of.
   select coalesce(jsonb_agg(firsts.error order by firsts.ordinality), '[]') into unknown
   from (
     select distinct on (errors.error ->> 'signature') errors.error, errors.ordinality
@@ -253,7 +253,7 @@ begin
     perform ops_internal.lock_leaves(unknown);
   end if;
 
-  -- Others may have come first while we waited.
+  -- Other workers may have made these signatures while we waited for the lock.
   with errors as (
     select given.signature, given.ordinality, older.pattern_id, incidents.system_log_id is not null as is_counted
     from rows from (

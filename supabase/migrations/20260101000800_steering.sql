@@ -172,7 +172,7 @@ as $$
 $$;
 
 comment on function ops_internal.remembered is
-  'What a merge or a split changes of a pattern: counts, times, status, first signature and expression.';
+  'The columns of a pattern that a merge or a split changes, so that it can be undone: counts, times, status, first signature and expression.';
 
 create function ops_internal.stamped_signatures(p_pattern_id uuid, p_only text [] default null) returns jsonb
 language sql
@@ -514,7 +514,7 @@ as $$
     limit 1
   ) as latest on true
   cross join lateral (select ops_internal.latest_logs(p_pattern_id) as ids) as latest_logs
-  -- As in learning, the latest that say so.
+  -- As in learning: release and environment of the latest rows that have them.
   cross join lateral (
     select
       (array_agg(logs.release order by logs.created_at desc, logs.id desc) filter (where logs.release is not null))[1] as release,
@@ -689,7 +689,7 @@ language sql set search_path = ''
 as $$ select ops_internal.undo_merge(p_merge_id) $$;
 
 comment on function ops.undo_merge_v1 is
-  'Undoes a merge, by whomever: both patterns get back what was theirs, and evidence never joins them again. For an ops_operator or ops_admin in person.';
+  'Undoes a merge, whether evidence or a person made it: both patterns get back what was theirs, and evidence never joins them again. For an ops_operator or ops_admin in person.';
 
 -- Splitting a pattern in two, and undoing a split.
 
@@ -1068,7 +1068,7 @@ language sql set search_path = ''
 as $$ select ops_internal.confirm_signatures(p_pattern_id, p_signatures) $$;
 
 comment on function ops.confirm_signatures_v1 is
-  'Has a pattern''s live fix fire for signatures that came after its approval. For an ops_admin in person.';
+  'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
 
 -- Near-duplicates, which are proposed to people and never joined by themselves.
 

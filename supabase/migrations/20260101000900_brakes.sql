@@ -78,7 +78,7 @@ end
 $$;
 
 comment on function ops_internal.require_policy is
-  'Raises PL022 unless all thresholds are there: what is missed only when a run is to be judged, is missed too late.';
+  'Raises PL022 unless all thresholds are there, so that none is found missing only when a run is judged.';
 
 create function ops_internal.require_parts(p_parts jsonb) returns void
 language plpgsql
@@ -132,8 +132,7 @@ as $$
   limit 1
 $$;
 
-comment on function ops_internal.current_pause is
-  'The pause that holds now, of several the one that holds longest; null without one.';
+comment on function ops_internal.current_pause is 'The pause that holds now; of several, the one that ends last; null without one.';
 
 create function ops_internal.pause_refusal() returns text
 language sql
@@ -257,7 +256,7 @@ create function ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double
 language plpgsql
 stable
 set search_path = ''
--- Planned with each call: only with its value does the planner see how few rows are so young.
+-- Planned for each call, because only the value shows the planner how few rows are that recent.
 set plan_cache_mode = 'force_custom_plan'
 as $$
 begin

@@ -132,7 +132,7 @@ language sql set search_path = ''
 as $$ select ops_internal.disable_pattern(p_pattern_id, p_reason) $$;
 
 comment on function ops.disable_pattern_v1 is
-  'Switches a pattern''s fix off. For an ops_operator or ops_admin in person; a new version needs a new approval.';
+  'Disables a pattern''s fix for good: to use a fix again takes a new approval. For an ops_operator or ops_admin in person.';
 
 create table ops.fix_proposals (
   id bigserial primary key,
@@ -169,7 +169,7 @@ comment on column ops.fix_proposals.based_on_version is
   'The latest version of the fix of the pattern when this one was proposed. Once there is a later version, the proposal is stale.';
 comment on column ops.fix_proposals.analysis is 'What the script does, as its static analysis says.';
 comment on column ops.fix_proposals.dry_run is
-  'SQL: the rows by table that a real run touched, which was undone. Other types: a plan of what would be called.';
+  'SQL: the rows by table that a real run touched, which was undone, and the tables of which it touched every row. Other types: a plan of what would be called.';
 comment on column ops.fix_proposals.replay is
   'A simulation over stored errors: which of them would have fired the fix, which not and why, and how many rows each run touches.';
 comment on column ops.fix_proposals.previewed_at is 'When dry-run and replay were made.';
@@ -358,26 +358,21 @@ declare
   outcomes jsonb := '[]'::jsonb;
   state text;
   problem text;
-  detail text;
   hint text;
 begin
   for error in select elements.error from jsonb_array_elements(p_errors) with ordinality as elements (error, place) order by elements.place loop
     begin
       perform ops_internal.require_policies(proposed.tables) from ops_internal.proposed_fix(p_proposal_id) as proposed;
-      perform fix.rehearse(p_proposal_id, error);
+      outcomes := outcomes || (fix.rehearse(p_proposal_id, error) || '{"success": true, "error": null}');
     exception when others then
-      get stacked diagnostics
-        state = returned_sqlstate, problem = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
+      get stacked diagnostics state = returned_sqlstate, problem = message_text, hint = pg_exception_hint;
       if state in ('PL027', 'PL028') then
         raise;
       end if;
-      outcomes := outcomes || case
-        when state = 'PL025' then detail::jsonb || '{"success": true, "error": null}'
-        else jsonb_build_object(
-          'success', false, 'sqlstate', state, 'error', ops_internal.public_error_message(state, problem, null, hint),
-          'rows_touched', 0, 'tables', '{}'::jsonb, 'rows_before', null, 'rows_after', null
-        )
-      end;
+      outcomes := outcomes || jsonb_build_object(
+        'success', false, 'sqlstate', state, 'error', ops_internal.public_error_message(state, problem, null, hint),
+        'rows_touched', 0, 'tables', '{}'::jsonb, 'whole_tables', '[]'::jsonb, 'rows_before', null, 'rows_after', null
+      );
     end;
   end loop;
   return outcomes;

@@ -49,7 +49,7 @@ begin
         jsonb_build_object(
           'log', case when logs.id is not null then jsonb_build_object(
             'id', logs.id,
-            -- One character more than any request can hold: a longer message equals none.
+            -- One character more than a request can hold, so that a message that is cut off here equals none of a request.
             'message', left(logs.message, 65537),
             'source', logs.source,
             'user_id', logs.user_id,
@@ -299,7 +299,7 @@ as $$
 $$;
 
 comment on function fix.belongings is
-  'Everything that ops_fixer owns, temporary objects included, and the state of its functions: fix.execute, unchanged.';
+  'Everything that ops_fixer owns, temporary objects included, and the version of each of its functions. fix.run compares it before and after a script, which may change none of it.';
 
 create function fix.rows_after(p_table text, p_before jsonb) returns jsonb
 language plpgsql
@@ -335,6 +335,48 @@ end
 $$;
 
 comment on function fix.rows_after is 'What became of these rows of a table, found by their primary key; null where it has none.';
+
+create function ops_internal.has_unchanged_row(p_table text) returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+-- A policy that would hide rows from the owner raises an error here instead, so that the answer is never about a part.
+set row_security = off
+as $$
+declare
+  class constant oid := (
+    select classes.oid
+    from pg_catalog.pg_class as classes
+    inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
+    where p_table = format('%I.%I', namespaces.nspname, classes.relname) and classes.relkind = 'r'
+  );
+  own_id constant bigint := pg_current_xact_id()::text::bigint;
+  answer boolean;
+begin
+  if class is not null then
+    -- A trigger that catches errors writes under the id of a subtransaction. Such an id is later than that of its transaction,
+    -- and of the rows that can be seen, only those that this transaction wrote were written by one that is still in progress.
+    -- Ids start again after 2^32, so one that seems to be 2^24 or more ahead of this transaction's own is an old one.
+    -- The query ends at the first other row, so it reads little more than what this transaction wrote.
+    execute format(
+      'select exists ('
+      ' select from only %s as stored'
+      ' cross join lateral (select (stored.xmin::text::bigint - $1) & 4294967295 as ids) as later'
+      ' where case when later.ids < 16777216'
+      ' then pg_xact_status(($1 + later.ids)::text::xid8) is distinct from ''in progress'' else true end)',
+      class::regclass
+    )
+    into answer using own_id;
+  end if;
+  return answer;
+exception when others then
+  return null;  -- For example, the table belongs to another owner, who did not let this one read it.
+end
+$$;
+
+comment on function ops_internal.has_unchanged_row is
+  'Whether a table has a row that this transaction neither inserted nor updated; null where that cannot be read. Counts all rows, those too that policies hide from ops_fixer.';
 
 create function fix.run(
   p_script text, p_parameters jsonb, p_error jsonb, p_max_rows integer, p_sample_table text, p_sample_script text
@@ -435,19 +477,39 @@ set search_path = ''
 as $$
 declare
   proposed record;
+  outcome jsonb;
+  whole_tables text [];
 begin
   select * into proposed from ops_internal.proposed_fix(p_proposal_id);
-  raise exception using
-    errcode = 'PL025',
-    message = 'the rehearsal is over; nothing of it is kept',
-    detail = fix.run(
+  begin
+    outcome := fix.run(
       proposed.script, proposed.parameters, p_error, null, proposed.sample_table, proposed.sample_script
-    )::text;
+    );
+    whole_tables := array(
+      select tables.name
+      from jsonb_object_keys(outcome -> 'tables') as tables (name)
+      where not ops_internal.has_unchanged_row(tables.name)
+      order by tables.name
+    );
+    -- This undoes the run. Variables keep their values.
+    raise exception using errcode = 'PL025', message = 'the rehearsal is over; nothing of it is kept';
+  exception when sqlstate 'PL025' then
+    if whole_tables is null then
+      raise;  -- It was not raised here, but by a trigger of the application.
+    end if;
+  end;
+  -- Every row is unchanged again, so a table without an unchanged row was empty before the run.
+  return outcome || jsonb_build_object('whole_tables', array(
+    select tables.name
+    from unnest(whole_tables) with ordinality as tables (name, place)
+    where ops_internal.has_unchanged_row(tables.name)
+    order by tables.place
+  ));
 end
 $$;
 
 comment on function fix.rehearse is
-  'Runs the script of one proposal as ops_fixer, as fix.execute would, and always raises at the end: PL025, with what it touched as the detail.';
+  'Runs the script of one proposal as ops_fixer, as fix.execute would, and undoes it. Answers what it touched, and the tables of which it changed or deleted every row that they had.';
 
 -- Claims: of many workers, one gets an error.
 

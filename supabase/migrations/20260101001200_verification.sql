@@ -68,7 +68,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- Merged since, perhaps more than once, its errors are counted where it went.
+  -- If the pattern was merged since, perhaps more than once, its errors are counted for the one that it was merged into.
   with recursive path as (
     select patterns.pattern_id, patterns.merged_into
     from ops.error_patterns as patterns
@@ -84,7 +84,7 @@ as $$
   inner join ops.pattern_fixes as fixes
     on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
   inner join ops.error_patterns as patterns on patterns.pattern_id = p_verification.pattern_id
-  -- Each by its index: how few patterns a path has, the planner does not see.
+  -- Lateral, so that each pattern is looked up by index: the planner cannot know how few patterns a path has.
   cross join lateral (
     select incidents.*
     from ops.pattern_incidents as incidents
@@ -273,7 +273,7 @@ declare
   m double precision := 0.0::double precision;
   below double precision;
 begin
-  -- 1 + d1 / (1 + d2 / (1 + …)) by the modified method of Lentz, two terms a turn.
+  -- The continued fraction 1 + d1 / (1 + d2 / (1 + …)) by the modified method of Lentz, two terms a turn.
   loop
     term := -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
     numerators := 1 + term / numerators;

@@ -12,7 +12,7 @@ select
   avg(applications.execution_time_ms) as avg_execution_time
 from ops.error_patterns as patterns
 left join ops.pattern_applications as applications on applications.pattern_id = patterns.pattern_id
--- The primary key: only by it do the other columns follow.
+-- Grouping by the primary key allows the other columns to be selected.
 group by patterns.id;
 
 comment on materialized view ops.pattern_stats is
@@ -117,4 +117,4 @@ immutable
 set search_path = ''
 as $$ select 1 $$;
 
-comment on function ops.ping_v1 is 'Answers 1: the database is in reach.';
+comment on function ops.ping_v1 is 'Answers 1, which shows that the database can be reached.';

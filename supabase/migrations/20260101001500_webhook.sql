@@ -167,7 +167,7 @@ create function ops_internal.unhandled_ids(p_grace interval, p_most_age interval
 language plpgsql
 stable
 set search_path = ''
--- Planned with each call: only with its values does the planner see how few rows are so young.
+-- Planned for each call, because only the values show the planner how few rows are that recent.
 set plan_cache_mode = 'force_custom_plan'
 as $$
 begin

@@ -1,7 +1,7 @@
 -- Who may do what. Everything is revoked once, then granted by name; until this file has run, nobody but the owner reaches
 -- any of the schemas.
 --
--- The convention, which tests/database/test_privileges.py reads out of the catalogue:
+-- The convention, which tests/database/schema/test_privileges.py reads out of the catalogue:
 --
 -- 1. `ops` is what PostgREST exposes. Its functions run with their caller's rights. Those that need more are security
 --    definers only where the engine alone (service_role) may call them.
@@ -11,8 +11,9 @@
 -- 3. PUBLIC and anon have nothing but ops.ping_v1.
 --
 -- PostgreSQL gives PUBLIC the right to execute each new function. `alter default privileges` takes that back for all schemas
--- of a database or for none, and all schemas would include those of the project that we are a guest in. So whoever adds a
--- function in a later migration ends that migration with the same `revoke … on all functions` and grants by name again.
+-- of a database or for none, and all schemas would include those of the project that we are a guest in. So a function that
+-- is added before the first release is granted here, and a migration after it that adds one revokes all on that function
+-- from public, anon, authenticated and service_role before it grants it.
 
 revoke all on schema ops, ops_internal, fix from public, anon, authenticated, service_role;
 revoke all on all tables in schema ops, ops_internal from public, anon, authenticated, service_role;
@@ -62,7 +63,7 @@ grant usage on sequence
   ops.pattern_incidents_id_seq, ops.roman_events_id_seq
 to service_role;
 
--- Functions: the pairs that people may call, the engine too, ...
+-- Functions: first the pairs that people may call, and the engine too.
 
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
@@ -85,12 +86,12 @@ grant execute on function
   ops_internal.undo_merge, ops_internal.undo_split
 to authenticated, service_role;
 
--- ... what policies and functions ask about their caller, ...
+-- What policies and functions ask about their caller.
 
 grant execute on function ops_internal.caller_role, ops_internal.is_engine, ops_internal.require_role
 to authenticated, service_role;
 
--- ... what the engine's functions of `ops` call with the rights of service_role, ...
+-- What the engine's functions of `ops` call with the rights of service_role.
 
 grant execute on function
   ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
@@ -110,10 +111,11 @@ grant execute on function
 to service_role;
 grant execute on function fix.execute, fix.rehearse to service_role;
 
--- ... and what a running SQL fix needs.
+-- What a running SQL fix needs.
 
 grant execute on function
-  fix.touched_rows, fix.belongings, fix.rows_after, ops_internal.pinned_fix, ops_internal.proposed_fix
+  fix.touched_rows, fix.belongings, fix.rows_after, ops_internal.has_unchanged_row, ops_internal.pinned_fix,
+  ops_internal.proposed_fix
 to ops_fixer;
 
 -- ops_fixer owns the functions that run scripts, so that a script has the rights of ops_fixer and no others. To give a

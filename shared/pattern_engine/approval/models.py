@@ -195,11 +195,12 @@ class Proposal(Response):
     )
     dry_run: dict[str, Any] | None = Field(
         description="sql: the real run, undone again, with the rows that it touched by table. "
+        "whole_tables names the tables of which it changed or deleted every row that they had. "
         "Otherwise a plan of what would be called. Values are scrubbed."
     )
     replay: dict[str, Any] | None = Field(
         description="A simulation over stored errors: which would fire it, which would be refused "
-        "and why, and for sql the rows that it touches for each."
+        "and why, and for sql the rows that it touches for each, with whole_tables as in dry_run."
     )
     previewed_at: str | None = Field(description="When dry_run and replay were made.")
     proposed_by: str

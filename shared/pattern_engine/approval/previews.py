@@ -153,6 +153,7 @@ class _Rehearsals:
             "error": None,
             "rows_touched": done["rows_touched"],
             "tables": done["tables"],
+            "whole_tables": done["whole_tables"],
             "max_rows": self.limits.max_rows,
             "is_over_cap": done["rows_touched"] > self.limits.max_rows,
             "rows_before": _small(scrubbing.scrub_json(done["rows_before"])),
@@ -218,7 +219,7 @@ def _replayed(fix: Json, incident: _Incident, rehearsals: _Rehearsals) -> Json:
     }
     if would_run and fix["type"] == "sql":
         rehearsal = rehearsals.of(error)
-        kept = ("success", "error", "rows_touched", "tables", "is_over_cap")
+        kept = ("success", "error", "rows_touched", "tables", "whole_tables", "is_over_cap")
         told |= {name: rehearsal[name] for name in kept if name in rehearsal}
     return told
 

@@ -1,4 +1,4 @@
-"""The command line `pattern-engine`: one module for each subject."""
+"""The command line `pattern-engine`: one module for each group of commands."""
 
 import argparse
 import importlib
@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
+from pattern_engine.local.errors import StackError
+
 __all__ = ["build_parser", "main"]
 
-# Imported when the command line names them, so that each command starts with only what it needs.
-_SUBJECTS = {
+# Command → the module that defines it. A module is imported when its command is called, so that
+# each command loads only what it needs.
+_MODULES = {
     "up": "up",
     "down": "up",
     "status": "up",
@@ -21,29 +24,34 @@ _SUBJECTS = {
 }
 
 
-class _Subject(Protocol):
+class _Module(Protocol):
     def add_commands(self, commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-        """Add the subject's commands to the command line."""
+        """Add the module's commands to the command line."""
 
 
-def build_parser(subjects: Sequence[str] | None = None) -> argparse.ArgumentParser:
-    """Return the parser of the command line, of all subjects or of some."""
+def build_parser(modules: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line, with the commands of all modules or of some."""
     parser = argparse.ArgumentParser(
-        prog="pattern-engine", description="The error tracker that heals."
+        prog="pattern-engine",
+        description="Run the local stack, and administer the Pattern Learning Engine.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name in subjects or dict.fromkeys(_SUBJECTS.values()):
-        subject: _Subject = importlib.import_module(f"pattern_engine.cli.{name}")
-        subject.add_commands(commands)
+    for name in modules or dict.fromkeys(_MODULES.values()):
+        module: _Module = importlib.import_module(f"pattern_engine.cli.{name}")
+        module.add_commands(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code: 0 done, 1 failed, 2 wrong usage."""
+    """Run one command; return the exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    named = _SUBJECTS.get(words[0]) if words else None
-    options = build_parser([named] if named else None).parse_args(words)
+    module = _MODULES.get(words[0]) if words else None
+    options = build_parser([module] if module else None).parse_args(words)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    exit_code: int = options.run(options)
+    try:
+        exit_code: int = options.run(options)
+    except StackError as error:
+        print(f"pattern-engine: {error}", file=sys.stderr)
+        return 1
     return exit_code

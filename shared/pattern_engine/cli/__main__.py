@@ -1,4 +1,4 @@
-"""`python -m pattern_engine.cli`."""
+"""Run `pattern-engine` as `python -m pattern_engine.cli`."""
 
 import sys
 

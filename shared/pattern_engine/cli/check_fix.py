@@ -1,6 +1,7 @@
-"""`pattern-engine check-fix`: what speaks against a script, before anybody proposes it.
+"""`pattern-engine check-fix`: find out offline whether a script could be approved, and why not.
 
-The static analysis alone: no settings, no database, no network. An approval asks the same and more.
+This is the static analysis alone: it needs no settings, no database and no network. An approval
+runs the same analysis and checks more.
 """
 
 import argparse
@@ -22,23 +23,25 @@ _ACCEPTED, _REFUSED, _WRONG_USAGE = 0, 1, 2
 
 
 class _UsageError(Exception):
-    """What was asked for cannot be done."""
+    """The script was not checked, because the command was used wrongly."""
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `check-fix`."""
-    check = commands.add_parser("check-fix", help="tell offline whether a script could be approved")
-    check.add_argument("file", metavar="FILE", help="the script; - reads standard input")
+    check = commands.add_parser(
+        "check-fix", help="find out offline whether a script could be approved"
+    )
+    check.add_argument("file", metavar="FILE", help="file with the script; - reads standard input")
     check.add_argument("--type", choices=FIX_TYPES, required=True, help="type of the fix")
     check.add_argument(
-        "--params", type=Path, metavar="PARAMS.json", help="its parameters, a JSON object"
+        "--params", type=Path, metavar="PARAMS.json", help="file with its parameters, a JSON object"
     )
     check.add_argument("--json", action="store_true", help="print JSON")
     check.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a script; the exit code is 0 if it is accepted, 1 if not, 2 if it was not checked."""
+    """Check a script; return 0 if it is accepted, 1 if it is refused, 2 if it was not checked."""
     try:
         analysis = _checked(options.type, _read(options.file), _parameters(options.params))
     except _UsageError as problem:
@@ -63,7 +66,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _parameters(path: Path | None) -> dict[str, object]:
-    """The parameters, read as strictly as an approval reads them."""
+    """Return the parameters, read as strictly as an approval reads them."""
     if path is None:
         return {}
     try:
@@ -75,29 +78,30 @@ def _parameters(path: Path | None) -> dict[str, object]:
     except strict_json.StrictJsonError as problem:
         raise _UsageError(f"{path} is not valid JSON: {problem}") from problem
     if not isinstance(given, dict):
-        raise _UsageError(f"{path} is not a JSON object")
+        raise _UsageError(f"{path} does not contain a JSON object")
     return given
 
 
 def _checked(fix_type: str, raw: bytes, parameters: dict[str, object]) -> Analysis:
-    """The analysis of a script under its parameters, with what is wrong with those."""
+    """Return the analysis of a script, with what is wrong with its parameters first."""
     try:
         script = raw.decode()
     except UnicodeDecodeError as problem:
-        told = f"the script is not UTF-8: {problem.reason} at byte {problem.start}"
-        return Analysis("", (Finding("encoding", told),))
+        message = f"the script is not UTF-8: {problem.reason} at byte {problem.start}"
+        return Analysis("", (Finding("encoding", message),))
     wrong = tuple(_wrong_limits(fix_type, parameters))
     try:
         analysis = fixes.analyse(fix_type, script, parameters)
     except ImportError as problem:
         raise _UsageError(
-            f"scripts of type {fix_type} cannot be analysed here: {problem}"
+            f"scripts of type {fix_type} cannot be analysed, since a Python package is missing "
+            f"({problem}): install the engine with its extra `fixes`"
         ) from problem
     return replace(analysis, findings=(*wrong, *analysis.findings))
 
 
 def _wrong_limits(fix_type: str, parameters: dict[str, object]) -> Iterator[Finding]:
-    """What an approval would refuse about the limits."""
+    """Yield what an approval would refuse about the limits."""
     try:
         FixParameters.model_validate(parameters)
     except ValidationError as problem:
@@ -107,10 +111,10 @@ def _wrong_limits(fix_type: str, parameters: dict[str, object]) -> Iterator[Find
         return
     for name in FixParameters.model_fields:
         if name in parameters and parameters[name] is None:
-            yield Finding("parameters", f"{name} is null: leave it out, or give a value")
+            yield Finding("parameters", f"{name} is null: leave it out or set a value")
     timeout, most = parameters.get("timeout_ms"), MAX_TIMEOUT_MS[fix_type]
     if isinstance(timeout, int) and timeout > most:
-        yield Finding("parameters", f"timeout_ms is {timeout}, {most} are allowed for {fix_type}")
+        yield Finding("parameters", f"timeout_ms is {timeout}; {fix_type} allows at most {most}")
 
 
 def _show_json(fix_type: str, analysis: Analysis) -> None:

@@ -1,4 +1,4 @@
-"""`pattern-engine demo`: the whole life of an error, with what happens on the screen."""
+"""`pattern-engine demo`: show the whole life of an error on the screen."""
 
 import argparse
 import contextlib
@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from postgrest.exceptions import APIError
 from rich.console import Console
 
 from pattern_engine.cli import main
-from pattern_engine.cli.places import fail
 from pattern_engine.demo import report
 from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, FIXED_TABLE, USELESS_FIX, open_shop
 from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, DemoFailedError, Story
@@ -28,226 +28,233 @@ _SHOWN_PATTERNS = 8
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `demo`."""
     demo = commands.add_parser("demo", help="show the whole life of an error on a local Supabase")
-    demo.add_argument("--data-dir", type=Path, help="default: .pattern-engine/demo, made anew")
-    demo.add_argument("--port", type=int, default=0, help="default: a free one")
-    demo.add_argument("--server", choices=("wheel", "debian", "auto"), default="auto")
-    demo.add_argument("--keep", action="store_true", help="leave the stack up until Ctrl-C")
+    demo.add_argument(
+        "--data-dir",
+        type=Path,
+        help="directory for the stack, deleted first (default: .pattern-engine/demo)",
+    )
+    demo.add_argument(
+        "--port", type=int, default=0, help="port of the local Supabase; 0 takes a free one"
+    )
+    demo.add_argument(
+        "--server",
+        choices=("wheel", "debian", "auto"),
+        default="auto",
+        help="which PostgreSQL to use, as with `up`",
+    )
+    demo.add_argument("--keep", action="store_true", help="keep the stack running until Ctrl-C")
     demo.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demo; the exit code is 0 only if the error healed and stayed away."""
+    """Run the demo; the exit code is 0 only if the error was healed and stayed away."""
     console = Console()
+    console.width = min(console.width, 80)
     data_dir = options.data_dir or Project.find().data_directory / "demo"
     shutil.rmtree(data_dir, ignore_errors=True)
+    console.print("[bold]Pattern Learning Engine: from an error to a verified fix[/bold]")
+    started = time.monotonic()
     try:
-        console.print("[bold]The error tracker that heals[/bold]")
-        started = time.monotonic()
         with Stack(data_dir, port=options.port, server=options.server, settings=SETTINGS) as stack:
-            report.say(console, f"a local Supabase is up after {time.monotonic() - started:.1f} s")
-            _tell(console, stack)
+            report.say(console, f"A local Supabase started in {time.monotonic() - started:.1f} s.")
+            _Demo(console, stack, Story(stack.status())).run()
             if options.keep:
-                _stay(console, stack)
-    except (StackError, DemoFailedError, APIError, httpx.HTTPError) as error:
-        return fail(error)
+                _keep_running(console, stack)
+    except (DemoFailedError, APIError, httpx.HTTPError) as error:
+        raise StackError(f"the demo failed: {error}; its logs are in {data_dir}/logs") from error
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _stay(console: Console, stack: Stack) -> None:
+def _keep_running(console: Console, stack: Stack) -> None:
     status = stack.status()
-    console.print(f"\nStill up at {status['api_url']}; Ctrl-C stops it.")
+    console.print(f"\nThe stack is still running at {status['api_url']}. Ctrl-C stops it.")
     console.print(f"   secret key  {status['secret_key']}", highlight=False)
     console.print(f"   database    {status['db_url']}", highlight=False, soft_wrap=True)
-    stack.watch(lambda: False)
+    stack.watch()
 
 
-def _tell(console: Console, stack: Stack) -> None:
-    """Tell the story to its end, or to an exception: an error healed, and a fix that did not."""
-    status = stack.status()
-    story = Story(status)
-    open_shop(status["db_url"])
-    errors = _learn_history(console, story)
-    operator_id, clusters = _cluster(console, stack, story)
-    pattern = _break_the_shop(console, story)
-    proposal = _propose(console, stack, story, pattern)
-    _decide(console, story, proposal)
-    application, seconds = _heal(console, story)
-    _require_healed(story, application)
-    _verify(console, story, application)
-    useless = _demote(console, story, operator_id)
-    fixed, statistics = story.pattern(pattern["pattern_id"]), story.statistics()
-    least = fixed["confidence_lower_bound"] * 100
-    report.step(console, 10, "What happened")
-    console.print(
-        report.summary(
-            [
-                ("errors in", f"{errors + fixed['occurrence_count'] + useless}"),
-                ("patterns out", f"{statistics['total_patterns']}"),
-                ("clusters", f"{len(clusters)}"),
-                ("rows fixed", f"{application['system_state_after']['rows_touched']}"),
-                ("error to healed", f"{seconds * 1000:.0f} ms"),
-                ("success rate", f"{pattern['success_rate']} → {fixed['success_rate']} %"),
-                ("confidence", f"{pattern['confidence_score']} → {fixed['confidence_score']}"),
-                (
-                    "helps at least",
-                    (
-                        f"{least:.0f} % of the time, with 95 % certainty "
-                        f"after {fixed['confidence_outcomes']:.0f} outcome"
-                    ),
-                ),
-            ]
+@dataclass(frozen=True)
+class _Demo:
+    """Runs the steps of the story one after the other and prints each."""
+
+    console: Console
+    stack: Stack
+    story: Story
+
+    def run(self) -> None:
+        """Heal one error, and demote a second fix that does not help.
+
+        Raises:
+            DemoFailedError: A step did not end as it has to.
+        """
+        open_shop(self.story.stack["db_url"])
+        errors = self._learn_history()
+        operator_id, clusters = self._cluster()
+        pattern = self._break_the_shop()
+        self._decide(self._propose(pattern["pattern_id"]))
+        application, seconds = self._heal()
+        self._verify(application)
+        useless = self._demote(operator_id)
+        fixed = self.story.pattern(pattern["pattern_id"])
+        least = fixed["confidence_lower_bound"] * 100
+        outcomes = fixed["confidence_outcomes"]
+        report.step(self.console, 10, "Summary")
+        self._show(
+            ("errors logged", f"{errors + fixed['occurrence_count'] + useless}"),
+            ("patterns found", f"{self.story.pattern_count()}"),
+            ("clusters", f"{clusters}"),
+            ("rows fixed", f"{application['system_state_after']['rows_touched']}"),
+            ("from error to healed", f"{seconds * 1000:.0f} ms"),
+            ("success rate", f"{pattern['success_rate']} → {fixed['success_rate']} %"),
+            ("confidence", f"{pattern['confidence_score']} → {fixed['confidence_score']}"),
+            ("helps at least", f"{least:.0f} % of the time (95 % certain, {outcomes:.0f} outcome)"),
         )
-    )
-    console.print(
-        "\n[bold green]The error healed itself and stayed away.[/bold green] "
-        "[bold]The fix that did not help waits for a person.[/bold]"
-    )
-
-
-def _learn_history(console: Console, story: Story) -> int:
-    """Write the sample and wait for the webhook; return how many errors it holds."""
-    report.step(console, 1, "Errors go into ops.system_logs; the database webhook brings them")
-    with report.progress(console) as progress:
-        writing = progress.add_task("written", total=None)
-        errors = story.write_history(
-            lambda done, total: progress.update(writing, completed=done, total=total)
+        self.console.print(
+            "\n[bold green]The error healed itself and stayed away.[/bold green] "
+            "[bold]The fix that did not help\nwas taken out of use and waits for a person.[/bold]"
         )
-        learning = progress.add_task("learned", total=errors)
-        seconds = story.wait_until_learned(
-            errors, lambda done, total: progress.update(learning, completed=done, total=total)
+
+    def _learn_history(self) -> int:
+        """Write the sample and wait for the webhook; return how many errors it holds."""
+        report.step(self.console, 1, "An application logs errors; a database webhook delivers them")
+        with report.progress(self.console) as progress:
+            writing = progress.add_task("written to the log", total=None)
+            errors = self.story.write_history(
+                lambda done, total: progress.update(writing, completed=done, total=total)
+            )
+            learning = progress.add_task("learned by the engine", total=errors)
+            seconds = self.story.wait_until_learned(
+                errors, lambda done, total: progress.update(learning, completed=done, total=total)
+            )
+        self._say(
+            f"All {errors} errors were learned {seconds:.1f} s after the last one was written."
         )
-    report.say(console, f"{errors} errors; all learned {seconds:.1f} s after the last was written")
-    report.step(console, 2, "They became patterns; the largest")
-    console.print(report.patterns(story.largest_patterns(_SHOWN_PATTERNS)))
-    return errors
-
-
-def _cluster(console: Console, stack: Stack, story: Story) -> tuple[str, list[dict[str, Any]]]:
-    """Return the operator's user id and the clusters."""
-    report.step(console, 3, "An operator signs up and clusters them")
-    operator_id = story.sign_up_operator()
-    _command(console, stack, "operators", "add", OPERATOR_EMAIL, "--role", "ops_admin")
-    clusters = story.cluster()
-    console.print(report.clusters(clusters))
-    return operator_id, clusters
-
-
-def _break_the_shop(console: Console, story: Story) -> dict[str, Any]:
-    """Return the pattern of the shop's error."""
-    report.step(console, 4, "A shop cannot invoice: five of its orders have no currency")
-    done, failed = story.invoice_everything()
-    report.say(console, f"{done} order invoiced, {failed} failed:")
-    waiting = story.awaiting_pattern()
-    report.say(console, f"[italic]{waiting['template']}[/italic]")
-    report.say(console, f"seen {waiting['occurrence_count']} times, it awaits approval")
-    return story.pattern(waiting["pattern_id"])
-
-
-def _propose(
-    console: Console, stack: Stack, story: Story, pattern: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the proposal."""
-    report.step(console, 5, "The operator proposes a fix; it is tried, and nothing of it stays")
-    report.script(console, FIX)
-    report.say(console, f"$1 is {json.dumps(FIX_PARAMETERS)}")
-    _command(console, stack, "fixer", "grant", FIXED_TABLE)
-    proposal = story.propose(pattern["pattern_id"])
-    dry_run, replay = proposal["dry_run"], proposal["replay"]
-    console.print(
-        report.summary(
-            [
-                ("it does", ", ".join(proposal["analysis"]["operations"])),
-                ("dry-run", report.rows_by_table(dry_run["tables"]) + ", rolled back"),
-                ("replay", report.replayed(replay)),
-                ("digest", f"{proposal['sha256'][:16]}…"),
-            ]
+        found = self.story.pattern_count()
+        report.step(
+            self.console, 2, f"The engine groups them into {found} patterns; the largest are"
         )
-    )
-    still_missing = sum(order["currency"] is None for order in story.shop.orders())
-    report.say(console, f"{still_missing} orders have no currency, as before")
-    return proposal
+        self.console.print(report.patterns(self.story.largest_patterns(_SHOWN_PATTERNS)))
+        return errors
 
+    def _cluster(self) -> tuple[str, int]:
+        """Return the operator's user id and the number of clusters."""
+        report.step(self.console, 3, "An operator signs up and clusters patterns that behave alike")
+        operator_id = self.story.sign_up_operator()
+        self._command("operators", "add", OPERATOR_EMAIL, "--role", "ops_admin")
+        clusters = self.story.cluster()
+        self.console.print(report.clusters(clusters))
+        self._say("Patterns with fewer than three errors are left out.")
+        return operator_id, len(clusters)
 
-def _decide(console: Console, story: Story, proposal: dict[str, Any]) -> None:
-    report.step(console, 6, "He approves what he has read: this digest and no other")
-    story.decide(proposal)
-    report.say(console, "approved; from now on it applies itself")
-
-
-def _heal(console: Console, story: Story) -> tuple[dict[str, Any], float]:
-    """Return the application of the fix, and the seconds from the error to its end."""
-    report.step(console, 7, "The same error occurs again")
-    before = story.shop.orders()
-    log_id = story.break_again()
-    broke_at = time.monotonic()
-    application = story.wait_until_healed(log_id)
-    seconds = time.monotonic() - broke_at
-    report.say(console, f"the shop logged it as row {log_id}; {seconds * 1000:.0f} ms later the")
-    report.say(
-        console, "webhook had come and the fix had run inside Postgres. The shop tries again:"
-    )
-    story.invoice_everything()
-    console.print(report.orders(before, story.shop.orders()))
-    return application, seconds
-
-
-def _require_healed(story: Story, application: dict[str, Any]) -> None:
-    """Raise DemoFailedError unless the error is gone."""
-    if not application["success"]:
-        raise DemoFailedError(f"the fix failed: {application['error_after']}")
-    missing = [order["id"] for order in story.shop.orders() if not order["invoices"]]
-    if missing:
-        raise DemoFailedError(f"orders {missing} still cannot be invoiced")
-
-
-def _verify(console: Console, story: Story, application: dict[str, Any]) -> None:
-    """Wait until it is known whether the error stayed away; raise unless it did."""
-    report.step(console, 8, "Did it help? That the script ended well proves nothing")
-    verification = story.verification(application, breathe=True)
-    report.say(console, f"{verification['outcome']}: {verification['reason']}")
-    report.say(
-        console, "The shop was heard of meanwhile. On a real project that takes 5 minutes or more."
-    )
-    if verification["outcome"] != "verified":
-        raise DemoFailedError(f"the fix was not verified: {verification['reason']}")
-
-
-def _demote(console: Console, story: Story, operator_id: str) -> int:
-    """Approve a fix that does not help, until it is demoted; return how many errors that took."""
-    report.step(console, 9, "A second fix runs without an error, and does not help")
-    failed = story.ship_everything()
-    waiting = story.awaiting_pattern("shipping")
-    report.say(
-        console, f"{failed} orders could not be shipped: [italic]{waiting['template']}[/italic]"
-    )
-    report.say(console, "the address is missing, and this fix sets the weight:")
-    report.script(console, USELESS_FIX)
-    story.approve_useless_fix(waiting["pattern_id"], operator_id)
-    runs = []
-    for order_id in (1, 2):
-        runs.append(story.wait_until_healed(story.fail_to_ship(order_id)))
-        time.sleep(1)
-    reason = story.refusal(story.fail_to_ship(3))
-    for run in runs:
-        verification = story.verification(run, breathe=False)
-        ended = "ended well" if run["success"] else "failed"
-        report.say(
-            console, f"the script {ended}; {verification['outcome']}: {verification['reason']}"
+    def _break_the_shop(self) -> dict[str, Any]:
+        """Return the pattern of the shop's error."""
+        report.step(self.console, 4, "A shop cannot invoice orders that have no currency")
+        invoiced, failed = self.story.invoice_everything()
+        self._say(f"{invoiced} order was invoiced, {failed} failed with this error:")
+        waiting = self.story.awaiting_pattern()
+        self._say(f"[italic]{waiting['template']}[/italic]")
+        self._say(
+            f"It occurred {waiting['occurrence_count']} times, so the engine now asks for a fix."
         )
-    report.say(console, f"[bold]{reason}[/bold]")
-    mode = story.fix(waiting["pattern_id"])["mode"]
-    if mode != "demoted":
-        raise DemoFailedError(f"a fix that does not help is {mode}")
-    return failed + len(runs) + 1
+        return self.story.pattern(waiting["pattern_id"])
 
+    def _propose(self, pattern_id: str) -> dict[str, Any]:
+        """Return the proposal."""
+        report.step(
+            self.console, 5, "The operator proposes a fix; the engine tries it and rolls it back"
+        )
+        report.script(self.console, FIX)
+        self._say(f"$1 is {json.dumps(FIX_PARAMETERS)}")
+        self._command("fixer", "grant", FIXED_TABLE)
+        proposal = self.story.propose(pattern_id)
+        self._show(
+            ("operation", ", ".join(proposal["analysis"]["operations"])),
+            ("dry-run", report.rows_by_table(proposal["dry_run"]["tables"]) + ", rolled back"),
+            ("replay", report.replayed(proposal["replay"])),
+            ("digest", f"{proposal['sha256'][:16]}…"),
+        )
+        missing = sum(order["currency"] is None for order in self.story.shop.orders())
+        self._say(f"{missing} orders have no currency, as before the dry-run.")
+        return proposal
 
-def _command(console: Console, stack: Stack, *words: str) -> None:
-    """Show a command of ours and run it."""
-    report.say(console, f"[dim]$ pattern-engine {' '.join(words)}[/dim]")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exit_code = main([*words, "--data-dir", str(stack.data_dir)])
-    if exit_code != 0:
-        raise DemoFailedError(f"pattern-engine {' '.join(words)} failed")
-    report.say(console, f"[dim]{printed.getvalue().strip()}[/dim]")
+    def _decide(self, proposal: dict[str, Any]) -> None:
+        report.step(self.console, 6, "The operator approves exactly this proposal, by its digest")
+        self.story.decide(proposal)
+        self._say("Approved. From now on the fix runs whenever the error occurs.")
+
+    def _heal(self) -> tuple[dict[str, Any], float]:
+        """Return the run of the fix, and the seconds from the error to the end of the run."""
+        report.step(self.console, 7, "The same error occurs again, and the fix runs")
+        before = self.story.shop.orders()
+        log_id = self.story.fail_to_invoice()
+        failed_at = time.monotonic()
+        application = self.story.wait_until_healed(log_id)
+        seconds = time.monotonic() - failed_at
+        if not application["success"]:
+            raise DemoFailedError(f"the fix failed: {application['error_after']}")
+        self._say(
+            f"The shop logged the error as row {log_id}. {seconds * 1000:.0f} ms later the webhook "
+            "had delivered it and the fix had run in Postgres. The shop invoices again:"
+        )
+        self.story.invoice_everything()
+        after = self.story.shop.orders()
+        self.console.print(report.orders(before, after))
+        if missing := [order["id"] for order in after if not order["invoices"]]:
+            raise DemoFailedError(f"orders {missing} still cannot be invoiced")
+        return application, seconds
+
+    def _verify(self, application: dict[str, Any]) -> None:
+        """Wait until it is known whether the error stayed away; raise unless it did."""
+        report.step(self.console, 8, "The engine checks whether the error stays away")
+        verification = self.story.verification(application, shop_is_active=True)
+        self._say(f"{verification['outcome']}: {verification['reason']}")
+        self._say(
+            "The shop logged other rows meanwhile, so it was running. The demo watches for "
+            "3 seconds; by default the engine watches for at least 5 minutes."
+        )
+        if verification["outcome"] != "verified":
+            raise DemoFailedError(f"the fix was not verified: {verification['reason']}")
+
+    def _demote(self, operator_id: str) -> int:
+        """Let a fix that does not help run until it is demoted; return the number of errors."""
+        report.step(self.console, 9, "A second fix runs without an error, but does not help")
+        failed = self.story.ship_everything()
+        waiting = self.story.awaiting_pattern("shipping")
+        self._say(f"{failed} orders could not be shipped: [italic]{waiting['template']}[/italic]")
+        self._say("The address is missing, but this fix sets the weight:")
+        report.script(self.console, USELESS_FIX)
+        self.story.approve_useless_fix(waiting["pattern_id"], operator_id)
+        runs = []
+        for order_id in (1, 2):
+            runs.append(self.story.wait_until_healed(self.story.fail_to_ship(order_id)))
+            time.sleep(1)  # longer than the cooldown
+        refusal = self.story.refusal(self.story.fail_to_ship(3))
+        self._show(*map(self._run_outcome, (1, 2), runs), ("run 3", f"refused: {refusal}"))
+        mode = self.story.fix_mode(waiting["pattern_id"])
+        if mode != "demoted":
+            raise DemoFailedError(f"the fix that does not help is {mode} instead of demoted")
+        return failed + len(runs) + 1
+
+    def _run_outcome(self, number: int, run: dict[str, Any]) -> tuple[str, str]:
+        if not run["success"]:
+            raise DemoFailedError(f"run {number} of the second fix failed: {run['error_after']}")
+        verification = self.story.verification(run)
+        return f"run {number}", f"{verification['outcome']}: {verification['reason']}"
+
+    def _command(self, *words: str) -> None:
+        """Show a command of `pattern-engine` and run it."""
+        command = f"pattern-engine {' '.join(words)}"
+        self._say(f"[dim]$ {command}[/dim]")
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exit_code = main([*words, "--data-dir", str(self.stack.data_dir)])
+        if exit_code != 0:
+            raise DemoFailedError(f"`{command}` ended with exit code {exit_code}")
+        self._say(f"[dim]{printed.getvalue().strip()}[/dim]")
+
+    def _say(self, text: str) -> None:
+        report.say(self.console, text)
+
+    def _show(self, *lines: tuple[str, str]) -> None:
+        self.console.print(report.summary(lines))

@@ -1,21 +1,19 @@
-"""`pattern-engine fixer`: which tables approved SQL fixes may touch."""
+"""`pattern-engine fixer`: which tables SQL fixes may read and change."""
 
 import argparse
 import json
 from dataclasses import asdict, dataclass
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from pattern_engine.cli.login import Connection, add_database, connect
-from pattern_engine.cli.places import fail
+from pattern_engine.cli.login import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 ROLE = "ops_fixer"
 POLICY = "ops_fixer may fix this table"
 PRIVILEGES = ("select", "insert", "update", "delete")
-# Who could write there could steer Auth, the vault, schedules or the engine itself.
+# A fix that could write to these schemas could change Auth, the vault, the schedules or the engine.
 _CLOSED_SCHEMAS = frozenset({
     "auth", "cron", "extensions", "fix", "graphql", "information_schema", "net", "ops",
     "ops_internal", "pgmq", "realtime", "storage", "supabase_functions", "supabase_migrations",
@@ -55,7 +53,7 @@ order by 1
 
 
 class RefusedTableError(StackError):
-    """Fixes may not touch this."""
+    """Fixes may not be granted this table."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,13 @@ class Table:
 
     @property
     def identifier(self) -> sql.Identifier:
-        """The name for a statement."""
+        """The name, quoted for a statement."""
         return sql.Identifier(self.schema, self.name)
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What the fixer may do to one table."""
+    """What fixes may do with one table."""
 
     table_name: str
     privileges: list[str]
@@ -85,9 +83,9 @@ class Grant:
 
     @property
     def note(self) -> str:
-        """What an operator should know."""
+        """What an operator should know about row-level security on the table."""
         if self.has_rls and not self.has_policy:
-            return "row-level security without a policy: fixes see no row; grant it again"
+            return "row-level security without a policy, so fixes see no row; grant the table again"
         return "row-level security, with a policy" if self.has_rls else ""
 
 
@@ -101,7 +99,7 @@ def _privileges(text: str) -> list[str]:
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `fixer grant`, `fixer revoke` and `fixer list`."""
-    subject = commands.add_parser("fixer", help="say which tables approved fixes may touch")
+    subject = commands.add_parser("fixer", help="manage which tables SQL fixes may touch")
     actions = subject.add_subparsers(title="actions", required=True, metavar="ACTION")
     grant = actions.add_parser("grant", help="let fixes touch a table")
     grant.add_argument("table", metavar="TABLE", help="such as public.orders")
@@ -112,35 +110,35 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="comma list of select, insert, update, delete (default: select,update)",
     )
     grant.set_defaults(run=run_grant)
-    revoke = actions.add_parser("revoke", help="take a table from fixes again")
-    revoke.add_argument("table", metavar="TABLE")
+    revoke = actions.add_parser("revoke", help="take back what fixes may do with a table")
+    revoke.add_argument("table", metavar="TABLE", help="such as public.orders")
     revoke.set_defaults(run=run_revoke)
-    show = actions.add_parser("list", help="show what fixes may touch")
+    show = actions.add_parser("list", help="show which tables fixes may touch, and how")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_list)
     for action in (grant, revoke, show):
-        add_database(action)
+        add_database_options(action)
 
 
 def find_table(connection: Connection, name: str) -> Table:
-    """Return a table that fixes may be given.
+    """Return a table that fixes may be granted.
 
     Raises:
-        RefusedTableError: It is not there, is no table, or lies in a closed schema.
+        RefusedTableError: It does not exist, is not a table, or is in a closed schema.
     """
     with connection.cursor(row_factory=class_row(Table)) as cursor:
         table = cursor.execute(_FIND, (name,)).fetchone()
     if table is None:
-        raise RefusedTableError(f"there is no table {name}")
+        raise RefusedTableError(f"there is no table {name}; check the spelling and the schema")
     if table.schema in _CLOSED_SCHEMAS or table.schema.startswith("pg_"):
-        raise RefusedTableError(f"schema {table.schema} is closed to fixes")
+        raise RefusedTableError(f"{name} is refused: the schema {table.schema} is closed to fixes")
     if table.kind not in ("r", "p"):
-        raise RefusedTableError(f"{name} is not a table; grant the tables behind it")
+        raise RefusedTableError(f"{name} is not a table; grant the tables that it reads")
     return table
 
 
 def grant_table(connection: Connection, table: Table, privileges: list[str]) -> None:
-    """Give the fixer exactly these privileges, and a policy where the table has RLS."""
+    """Grant fixes exactly these privileges, and create a policy if the table has RLS."""
     _take_back(connection, table)
     role = sql.Identifier(ROLE)
     words = sql.SQL(", ").join(sql.SQL(word) for word in PRIVILEGES if word in privileges)
@@ -176,44 +174,37 @@ def _sequences(connection: Connection, table: Table) -> list[sql.Identifier]:
 
 def run_grant(options: argparse.Namespace) -> int:
     """Let fixes touch a table."""
-    try:
-        with connect(options) as connection:
-            table = find_table(connection, options.table)
-            grant_table(connection, table, options.privileges)
-    except (StackError, psycopg.Error) as error:
-        return fail(error)
-    policy = ", with a policy since it has row-level security" if table.has_rls else ""
-    chosen = ", ".join(options.privileges)
-    print(f"fixes may {chosen} on {table.schema}.{table.name}{policy}")
+    with connect(options) as connection:
+        table = find_table(connection, options.table)
+        grant_table(connection, table, options.privileges)
+    print(f"fixes may now {', '.join(options.privileges)} on {table.schema}.{table.name}")
+    if table.has_rls:
+        print(f"it has row-level security, so a policy for {ROLE} was created")
     return 0
 
 
 def run_revoke(options: argparse.Namespace) -> int:
-    """Take a table from fixes."""
-    try:
-        with connect(options) as connection:
-            table = find_table(connection, options.table)
-            _take_back(connection, table)
-    except (StackError, psycopg.Error) as error:
-        return fail(error)
+    """Take back every privilege of fixes on a table."""
+    with connect(options) as connection:
+        table = find_table(connection, options.table)
+        _take_back(connection, table)
     print(f"fixes may not touch {table.schema}.{table.name} any more")
     return 0
 
 
 def run_list(options: argparse.Namespace) -> int:
-    """Show what fixes may touch."""
-    try:
-        with (
-            connect(options) as connection,
-            connection.cursor(row_factory=class_row(Grant)) as cursor,
-        ):
-            values = {"policy": POLICY, "role": ROLE, "closed": sorted(_CLOSED_SCHEMAS)}
-            grants = cursor.execute(_LIST, values).fetchall()
-    except (StackError, psycopg.Error) as error:
-        return fail(error)
+    """Show which tables fixes may touch, and how."""
+    values = {"policy": POLICY, "role": ROLE, "closed": sorted(_CLOSED_SCHEMAS)}
+    with (
+        connect(options) as connection,
+        connection.cursor(row_factory=class_row(Grant)) as cursor,
+    ):
+        grants = cursor.execute(_LIST, values).fetchall()
     if options.json:
         print(json.dumps([asdict(grant) for grant in grants], indent=2))
         return 0
+    if not grants:
+        print("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
     for grant in grants:
         print(f"{grant.table_name:32}  {', '.join(grant.privileges):32}  {grant.note}".rstrip())
     return 0

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pattern_engine.cli.places import add_places, data_directory, fail, project
-from pattern_engine.local.errors import StackError
+from pattern_engine.cli.locations import add_location_options, data_directory, project
 from pattern_engine.local.processes import tail
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
 
@@ -24,35 +23,39 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `up`, `down` and `status`."""
     up = commands.add_parser("up", help="start a local Supabase and serve the functions on it")
     up.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="port of all interfaces; 0 takes a free one"
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="port of the local Supabase; 0 takes a free one",
     )
-    up.add_argument("--detach", action="store_true", help="return when the stack is ready")
+    up.add_argument(
+        "--detach",
+        action="store_true",
+        help="run in the background; return when the stack is ready",
+    )
     up.add_argument(
         "--server",
         choices=("wheel", "debian", "auto"),
         default="auto",
-        help="which PostgreSQL to use; auto prefers Debian's when it brings pg_cron",
+        help="which PostgreSQL to use; auto takes Debian's if it has pg_cron, else the wheel's",
     )
     up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     up.set_defaults(run=run_up)
-    down = commands.add_parser("down", help="stop the stack and leave no process behind")
+    down = commands.add_parser("down", help="stop the stack and all of its processes")
     down.set_defaults(run=run_down)
-    status = commands.add_parser("status", help="show addresses and keys of the stack")
+    status = commands.add_parser("status", help="show the addresses and keys of the stack")
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=run_status)
     for command in (up, down, status):
-        add_places(command)
+        add_location_options(command)
 
 
 def run_up(options: argparse.Namespace) -> int:
-    """Start the stack; in the foreground it stays until Ctrl-C."""
-    try:
-        return _detach(options) if options.detach else _stay(options)
-    except StackError as error:
-        return fail(error)
+    """Start the stack; in the foreground it runs until Ctrl-C."""
+    return _run_in_background(options) if options.detach else _run_in_foreground(options)
 
 
-def _stay(options: argparse.Namespace) -> int:
+def _run_in_foreground(options: argparse.Namespace) -> int:
     stack = Stack(
         data_directory(options),
         port=options.port,
@@ -72,30 +75,30 @@ def _stay(options: argparse.Namespace) -> int:
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """End what is going on, be it the start; a second signal must not disturb the end."""
+    """Stop the stack, even while it starts; ignore further signals while it stops."""
     for number in _ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _announce(stack: Stack, seconds: float, ready_fd: int | None) -> None:
-    print(f"ready after {seconds:.1f} s: {stack.status()['api_url']}", flush=True)
+    print(f"ready after {seconds:.1f} s at {stack.status()['api_url']}", flush=True)
     if ready_fd is None:
-        print("Ctrl-C stops it; `pattern-engine status` shows addresses and keys.", flush=True)
+        print("Ctrl-C stops it. `pattern-engine status` shows addresses and keys.", flush=True)
         return
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
 
 
-def _detach(options: argparse.Namespace) -> int:
-    """Start the same command in a session of its own and wait for its word."""
-    place = data_directory(options)
-    log = place / "logs" / "supervisor.log"
+def _run_in_background(options: argparse.Namespace) -> int:
+    """Start the same command in another session and wait until it writes "ready" to a pipe."""
+    directory = data_directory(options)
+    log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
-            [*_foreground_command(options, place), "--ready-fd", str(write_end)],
+            [*_foreground_command(options, directory), "--ready-fd", str(write_end)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -104,8 +107,8 @@ def _detach(options: argparse.Namespace) -> int:
         )
     os.close(write_end)
     try:
-        with os.fdopen(read_end, "rb") as word:
-            is_ready = word.read() == b"ready"
+        with os.fdopen(read_end, "rb") as pipe:
+            is_ready = pipe.read() == b"ready"
     except KeyboardInterrupt:
         supervisor.terminate()
         return supervisor.wait()
@@ -116,29 +119,23 @@ def _detach(options: argparse.Namespace) -> int:
     return supervisor.wait() or 1
 
 
-def _foreground_command(options: argparse.Namespace, place: Path) -> Sequence[str]:
-    command = [sys.executable, "-m", "pattern_engine.cli", "up", "--data-dir", str(place)]
+def _foreground_command(options: argparse.Namespace, directory: Path) -> Sequence[str]:
+    command = [sys.executable, "-m", "pattern_engine.cli", "up", "--data-dir", str(directory)]
     command += ["--port", str(options.port), "--server", options.server]
     return [*command, "--project", str(project(options).root)]
 
 
 def run_down(options: argparse.Namespace) -> int:
     """Stop the stack."""
-    try:
-        place = data_directory(options)
-        was_running = take_down(place)
-    except StackError as error:
-        return fail(error)
-    print("stopped" if was_running else f"nothing was running in {place}")
+    directory = data_directory(options)
+    was_running = take_down(directory)
+    print("stopped" if was_running else f"nothing was running in {directory}")
     return 0
 
 
 def run_status(options: argparse.Namespace) -> int:
-    """Show addresses and keys; exit code 1 when the stack does not run."""
-    try:
-        status = read_status(data_directory(options))
-    except StackError as error:
-        return fail(error)
+    """Show addresses and keys; the exit code is 1 if the stack is not running."""
+    status = read_status(data_directory(options))
     if options.json:
         print(json.dumps(status, indent=2))
     else:

@@ -329,6 +329,8 @@ class Rehearsal(TypedDict):
     error: str | None
     rows_touched: int
     tables: Json
+    whole_tables: list[str]
+    """Tables of which the run changed or deleted every row that they had."""
     rows_before: list[Json] | None
     rows_after: list[Json] | None
 

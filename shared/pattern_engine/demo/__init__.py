@@ -1,5 +1,5 @@
 """`pattern-engine demo`: the whole life of an error, on a real local Supabase.
 
-`sample` is history: real errors of the past. `shop` is a small application with a fault in its
-data. `story` tells what happens, step by step, and `report` prints it.
+`history` holds real errors of the past. `shop` is a small application with faulty data. `story`
+does what an application and an operator do, and `report` formats the results.
 """

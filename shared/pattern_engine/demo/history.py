@@ -1,4 +1,4 @@
-"""The shipped sample of errors: where it is from and under which licence, NOTICE.md says."""
+"""The sample of errors that the package contains; NOTICE.md names its sources and licences."""
 
 import gzip
 import json
@@ -10,8 +10,8 @@ from typing import Any
 def log_rows(now: datetime | None = None) -> list[dict[str, Any]]:
     """Return the sample as rows for ops.system_logs, oldest first.
 
-    Their times lie between an hour and a week before `now` (UTC): they are history, so that they
-    count as patterns and neither look like a storm nor fire a fix.
+    Their times lie between an hour and a week before `now` (UTC). So the engine learns them as
+    old errors: they neither count as a storm nor trigger a fix.
     """
     now = now or datetime.now(UTC)
     compressed = files(__package__).joinpath("errors.jsonl.gz").read_bytes()

@@ -1,4 +1,4 @@
-"""What the demo prints."""
+"""Format what the demo prints."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,11 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Table
 
+_INDENT = (0, 0, 0, 3)
+_CELL = (0, 2, 0, 3)
+
 
 def progress(console: Console) -> Progress:
-    """Return a progress display of counted things."""
+    """Return a progress display that counts."""
     return Progress(
-        TextColumn("  {task.description:24}"),
+        TextColumn("   {task.description:21}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -27,26 +30,27 @@ def step(console: Console, number: int, text: str) -> None:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line of a step."""
-    console.print(Padding(text, (0, 0, 0, 3)), highlight=False)
+    """Print a paragraph of a step."""
+    console.print(Padding(text, _INDENT, expand=False), highlight=False)
 
 
 def script(console: Console, text: str) -> None:
     """Print a fix."""
-    console.print(Padding(Syntax(text, "sql", background_color="default", word_wrap=True), (0, 3)))
+    syntax = Syntax(text, "sql", background_color="default", word_wrap=True)
+    console.print(Padding(syntax, (0, 3)))
 
 
 def rows_by_table(tables: dict[str, int]) -> str:
-    """Return how many rows of which tables were touched, in words."""
-    return ", ".join(f"{count} rows of {name}" for name, count in tables.items()) or "no row"
+    """Return in words how many rows of which tables were touched."""
+    return ", ".join(f"{count} rows of {name}" for name, count in tables.items()) or "no rows"
 
 
 def replayed(replay: dict[str, Any]) -> str:
-    """Return what a simulation over stored errors came to, in words."""
+    """Return in words the result of a simulation over stored errors."""
     totals = replay["totals"]
     return (
-        f"of {totals['incidents']} stored errors {totals['would_match']} would have fired it, "
-        f"{totals['would_be_refused']} would have been refused"
+        f"{totals['would_match']} of {totals['incidents']} stored errors would have triggered it, "
+        f"{totals['would_be_refused']} refused"
     )
 
 
@@ -84,22 +88,19 @@ def orders(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Table:
 
 
 def summary(lines: Iterable[tuple[str, str]]) -> Table:
-    """Return what happened, a line each."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 3))
+    """Return names and values, one pair a line."""
+    table = Table(show_header=False, box=None, padding=_CELL)
     for name, value in lines:
         table.add_row(name, f"[bold]{value}[/bold]")
     return table
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 3), header_style="dim")
+    table = Table(box=None, padding=_CELL, header_style="dim")
     for column in columns:
         is_number = column in {"errors", "patterns", "order"}
-        # Only a pattern is longer than the screen is wide.
+        # Only a pattern may be longer than the screen is wide, so only patterns wrap.
         table.add_column(
-            column,
-            justify="right" if is_number else "left",
-            no_wrap=column != "pattern",
-            min_width=max(len(column), 8),
+            column, justify="right" if is_number else "left", no_wrap=column != "pattern"
         )
     return table

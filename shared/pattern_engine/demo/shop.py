@@ -1,4 +1,4 @@
-"""A small shop with a fault in its data: some orders have no currency, and invoicing needs one."""
+"""A small shop with faulty data: some orders have no currency, and an invoice needs one."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -37,31 +37,31 @@ insert into public.orders (id, customer, amount, currency) values
 FIX = "UPDATE orders SET currency = $1 ->> 'currency' WHERE currency IS NULL;"
 UNDO = "UPDATE orders SET currency = NULL WHERE currency = $1 ->> 'currency' AND id > 1;"
 FIX_PARAMETERS = {"currency": "EUR", "timeout_ms": 2000, "max_rows": 100}
-#: What is missing is the address: this runs without an error and helps nothing.
+#: Shipping fails because the address is missing. This runs without an error and does not help.
 USELESS_FIX = "UPDATE orders SET weight = 1 WHERE weight IS NULL;"
 FIXED_TABLE = "public.orders"
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The application; `client` holds its secret key, as a server's would."""
+    """The application; `client` uses the project's secret key, as a server does."""
 
     client: Client
 
     def invoice(self, order_id: int) -> int | None:
-        """Invoice an order; on an error log it and return the log row's id, else None."""
+        """Invoice an order; on failure log the error and return the id of its log row."""
         order = self._order(order_id)
         fields = {"order_id": order_id, "amount": order["amount"], "currency": order["currency"]}
         return self._insert("invoices", fields, "invoicing")
 
     def ship(self, order_id: int) -> int | None:
-        """Ship an order; on an error log it and return the log row's id, else None."""
+        """Ship an order; on failure log the error and return the id of its log row."""
         order = self._order(order_id)
         fields = {"order_id": order_id, "address": order["address"]}
         return self._insert("parcels", fields, "shipping")
 
     def order(self, order_id: int, customer: str, amount: float) -> None:
-        """Take an order the way the faulty checkout does: without a currency."""
+        """Store an order as the faulty checkout does: without a currency."""
         fields = {"id": order_id, "customer": customer, "amount": amount}
         self.client.table("orders").insert(fields).execute()
 
@@ -70,8 +70,8 @@ class Shop:
         query = self.client.table("orders").select("*, invoices(order_id)").order("id")
         return cast("list[dict[str, Any]]", query.execute().data)
 
-    def breathe(self) -> None:
-        """Log something that is no error, as an application does all day."""
+    def log_activity(self) -> None:
+        """Log a row of level info, as an application does while it works."""
         self._log("info", "looked for orders without an invoice", "invoicing", {})
 
     def _order(self, order_id: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Shop:
         return cast("dict[str, Any]", query.execute().data)
 
     def _insert(self, table: str, fields: dict[str, Any], work: str) -> int | None:
-        """Insert a row; on an error log it and return the log row's id, else None."""
+        """Insert a row; on failure log the error and return the id of its log row."""
         try:
             self.client.table(table).insert(fields).execute()
         except APIError as error:
@@ -89,19 +89,15 @@ class Shop:
         return None
 
     def _log(self, level: str, message: str, work: str, data: dict[str, Any]) -> int:
-        row = {
-            "log_level": level,
-            "message": message,
-            "source": f"shop/{work}",
-            "error_data": data,
-        }
+        where = {"source": f"shop/{work}", "error_data": data}
+        row = {"log_level": level, "message": message, **where}
         query = self.client.schema("ops").table("system_logs").insert(row)
         (written,) = cast("list[dict[str, Any]]", query.execute().data)
         return int(written["id"])
 
 
 def open_shop(database_url: str) -> None:
-    """Make the shop's tables, as a migration of the shop would."""
+    """Create the shop's tables, as a migration of the shop would."""
     with psycopg.connect(database_url) as connection:
         connection.execute(SCHEMA)
         connection.execute("notify pgrst, 'reload schema'")

@@ -1,7 +1,7 @@
 """A local Supabase without Docker: PostgreSQL, a gateway, the functions and a worker.
 
-`stack.Stack` is the way in. Each other module knows one part: where a server is found
-(`servers`), how a cluster is made and run (`postgres`), what a hosted project has before the
-first migration (`bootstrap`), how migrations are applied (`migrations`), how functions are
-served (`functions`), and who delivers `pg_net`'s queue and runs the schedules (`worker`).
+Start with `stack.Stack`. Each other module handles one part: finding a server (`servers`), creating
+and running a cluster (`postgres`), what a hosted project has before the first migration
+(`bootstrap`), applying migrations (`migrations`), serving the functions (`functions`), and sending
+the requests of `pg_net` and running the schedules (`worker`).
 """

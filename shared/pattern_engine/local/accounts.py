@@ -1,4 +1,7 @@
-"""The system user that runs PostgreSQL when we are root, since PostgreSQL refuses to be root."""
+"""The system user that runs PostgreSQL when the stack is started by root.
+
+PostgreSQL refuses to run as root.
+"""
 
 import os
 import pwd
@@ -11,9 +14,9 @@ _NAMES = ("postgres", "pattern-engine")
 
 
 def server_account() -> tuple[int, int] | None:
-    """Return the ids of the user and group to run the server as; None means: as ourselves.
+    """Return the ids of the user and group that run the server; None means the present user.
 
-    Root uses the user `postgres` where a package made one, else makes `pattern-engine`.
+    Root uses the user `postgres` if a package has created it, and else creates `pattern-engine`.
     """
     if os.geteuid() != 0:
         return None
@@ -23,24 +26,24 @@ def server_account() -> tuple[int, int] | None:
         except KeyError:
             continue
         return entry.pw_uid, entry.pw_gid
-    return _made_account(_NAMES[-1])
+    return _create_account(_NAMES[-1])
 
 
-def _made_account(name: str) -> tuple[int, int]:
+def _create_account(name: str) -> tuple[int, int]:
     command = ["useradd", "--system", "--user-group", "--no-create-home", name]
     try:
         subprocess.run([*command, "--shell", "/usr/sbin/nologin"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise ServerNotFoundError(
-            f"PostgreSQL does not run as root, and the system user {name!r} could not be made "
-            f"({error}); make it, or run as another user"
+            f"PostgreSQL refuses to run as root, and the system user {name!r} could not be "
+            f"created ({error}); create it, or start the stack as another user"
         ) from error
     entry = pwd.getpwnam(name)
     return entry.pw_uid, entry.pw_gid
 
 
 def can_reach(account: tuple[int, int], path: Path) -> bool:
-    """Tell whether the account may enter a directory, the directories above it included."""
+    """Return whether the account may enter and read a directory and those above it."""
     user, group = account
     return (
         subprocess.run(

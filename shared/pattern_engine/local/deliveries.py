@@ -1,9 +1,9 @@
-"""Deliver the requests that `net.http_post` has queued, as pg_net's background worker does."""
+"""Send the requests that `net.http_post` has queued, as pg_net's background worker does."""
 
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import httpx
 import psycopg
@@ -13,11 +13,11 @@ from psycopg.types.json import Jsonb
 logger = logging.getLogger(__name__)
 
 CHANNEL = "net_http_request_queue"
-_AT_ONCE = 32
+_MAX_CONCURRENT = 32
 _POLL_SECONDS = 1.0
 _PRUNE_EVERY_SECONDS = 60.0
 
-# At most once, as with pg_net: the row is gone before its request leaves.
+# At most once, as with pg_net: the row is deleted before its request is sent.
 _TAKE = """
 delete from net.http_request_queue
 where id in (
@@ -28,7 +28,9 @@ returning id, method, url, headers, body, timeout_milliseconds
 _RECORD = """
 insert into net._http_response
   (id, status_code, content_type, headers, content, timed_out, error_msg)
-values (%s, %s, %s, %s, %s, %s, %s)
+values (
+  %(id)s, %(status_code)s, %(content_type)s, %(headers)s, %(content)s, %(timed_out)s, %(error)s
+)
 """
 _PRUNE = "delete from net._http_response where created < now() - interval '6 hours'"
 
@@ -49,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a request: an answer, a time-out or an error."""
+    """The outcome of a request: an answer, a time-out or an error."""
 
     status_code: int | None = None
     content_type: str | None = None
@@ -59,19 +61,22 @@ class Outcome:
     error: str | None = None
 
 
-class Courier:
-    """Takes requests from the queue and sends them, a bounded number at once."""
+class RequestSender:
+    """Takes requests from the queue and sends them, a limited number at a time."""
 
     def __init__(self, listening: AsyncConnection, working: AsyncConnection) -> None:
         self._listening = listening
         self._working = working
         self._statement = asyncio.Lock()
         self._sending: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=_AT_ONCE))
+        self._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=_MAX_CONCURRENT))
         self._pruned = 0.0
 
     async def run(self) -> None:
-        """Deliver until cancelled; woken by a notification, a finished request or the clock."""
+        """Send requests until cancelled.
+
+        The loop continues on a notification, on a finished request, and once a second.
+        """
         await self._listening.execute(f"listen {CHANNEL}")
         wake = asyncio.Event()
         listener = asyncio.create_task(self._listen(wake))
@@ -97,10 +102,10 @@ class Courier:
         waiter.cancel()
         wake.clear()
         if listener.done():
-            listener.result()  # raises what ended it: the connection is lost
+            listener.result()  # raises the error that ended the connection
 
     async def _take_all(self, wake: asyncio.Event) -> None:
-        while (room := _AT_ONCE - len(self._sending)) > 0:
+        while (room := _MAX_CONCURRENT - len(self._sending)) > 0:
             requests = await self._take(room)
             for request in requests:
                 task = asyncio.create_task(self._deliver(request))
@@ -110,10 +115,10 @@ class Courier:
                 return
 
     def _finished(self, task: "asyncio.Task[None]", wake: asyncio.Event) -> None:
-        was_full = len(self._sending) == _AT_ONCE
+        was_full = len(self._sending) == _MAX_CONCURRENT
         self._sending.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("the outcome of a request could not be recorded: %s", error)
+            logger.error("the outcome of a request was not recorded: %s", error)
         if was_full:
             wake.set()
 
@@ -126,15 +131,8 @@ class Courier:
         outcome = await self._send(request)
         if outcome.error:
             logger.warning("request %d failed: %s", request.id, outcome.error)
-        row = (
-            request.id,
-            outcome.status_code,
-            outcome.content_type,
-            Jsonb(outcome.headers) if outcome.headers is not None else None,
-            outcome.content,
-            outcome.timed_out,
-            outcome.error,
-        )
+        headers = None if outcome.headers is None else Jsonb(outcome.headers)
+        row = asdict(outcome) | {"id": request.id, "headers": headers}
         async with self._statement:
             await self._working.execute(_RECORD, row)
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the local stack.
+"""The errors of the local stack.
 
 StackError
 ├── AlreadyRunningError
@@ -14,11 +14,11 @@ StackError
 
 
 class StackError(Exception):
-    """The local stack cannot do what was asked."""
+    """A command of the local stack failed."""
 
 
 class AlreadyRunningError(StackError):
-    """A stack is already using this data directory."""
+    """A stack is already running in this data directory."""
 
 
 class NotRunningError(StackError):
@@ -38,7 +38,7 @@ class NodeNotFoundError(StackError):
 
 
 class ProjectNotFoundError(StackError):
-    """The directory holds no supabase/config.toml."""
+    """No supabase/config.toml was found."""
 
 
 class MigrationsFailedError(StackError):
@@ -46,8 +46,8 @@ class MigrationsFailedError(StackError):
 
 
 class MigrationsChangedError(StackError):
-    """The data directory was made by other migrations than those of the project."""
+    """A migration that was applied to the data directory has changed since."""
 
 
 class PartFailedError(StackError):
-    """A part of the stack ended, or did not become ready."""
+    """A process of the stack ended, or did not become ready."""

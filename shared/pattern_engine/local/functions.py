@@ -1,4 +1,4 @@
-"""Serve every function of a project on one port, as the functions' host of Supabase does.
+"""Serve every function of a project on one port, as Supabase serves edge functions.
 
 `gunicorn "pattern_engine.local.functions:create_application('/project/functions')"`. Each folder's
 `main.py` is loaded by functions-framework and mounted under the folder's name, with underscores
@@ -24,8 +24,8 @@ Body = Iterable[bytes]
 def create_application(directory: str) -> "WSGIApplication":
     """Return one application for all functions in a directory.
 
-    A function that cannot be loaded answers 503; the others work. The root path tells which
-    functions there are and which failed.
+    A function that cannot be loaded answers 503; the others work. The root path lists the
+    functions, and those that failed with the reason.
     """
     mounts: dict[str, WSGIApplication] = {}
     failed: dict[str, str] = {}
@@ -33,7 +33,7 @@ def create_application(directory: str) -> "WSGIApplication":
         name = source.parent.name
         try:
             application = _load(source)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  user code; told, not swallowed
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the code of a function may raise anything; it is logged
             logger.error("function %s cannot be loaded:\n%s", name, traceback.format_exc())  # noqa: TRY400
             failed[name] = f"{type(error).__name__}: {error}"
             application = _unavailable(name)
@@ -47,7 +47,7 @@ def _load(source: Path) -> "WSGIApplication":
 
 
 class _Host:
-    """Pass each request on to the function that its path names."""
+    """Passes each request to the function that its path names."""
 
     def __init__(self, mounts: "dict[str, WSGIApplication]", failed: dict[str, str]) -> None:
         self._mounts = mounts
@@ -68,10 +68,10 @@ class _Host:
 
 
 def _unavailable(name: str) -> Callable[["WSGIEnvironment", "StartResponse"], Body]:
-    """Return what answers for a function that cannot be loaded; the reason is in the log."""
+    """Return an application that answers 503 for a function that cannot be loaded."""
 
     def answer(_: "WSGIEnvironment", start_response: "StartResponse") -> Body:
-        message = f"Function {name} could not be loaded; see the functions' log"
+        message = f"Function {name} could not be loaded; the reason is in functions.log"
         shown = {"code": "BOOT_ERROR", "message": message}
         return _json(start_response, "503 Service Unavailable", shown)
 

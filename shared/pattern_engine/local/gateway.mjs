@@ -1,16 +1,18 @@
-// The local gateway: PostgREST- and Auth-compatible interfaces of @supabase/lite (its version is
-// pinned exactly, since parts of what follows are its internals) over a real Postgres, made
-// faithful to hosted Supabase where lite alone is not:
-//   - data requests log in as `authenticator`, as PostgREST does; lite's own login is used for auth
-//     and introspection only. Alone, lite grants ALL to the API roles in every schema that has a
-//     table with RLS, at its first request;
-//   - numerics arrive as numbers, json arguments as json, timestamps as ISO 8601;
-//   - SQLSTATE, message, detail and hint of any database error reach the client (alone: 500 "SUP");
-//   - `notify pgrst` reloads the schema cache, as with PostgREST;
-//   - Postgres out of reach is answered with 503, and used again as soon as it is back;
-//   - one port: /functions/v1 is passed on to the functions, with no hand laid on it.
+// The local gateway: the PostgREST- and Auth-compatible interfaces of @supabase/lite over a real
+// Postgres. This file uses internals of lite, so package.json pins its exact version. It corrects lite
+// where it differs from hosted Supabase:
+//   - Data requests log in as `authenticator`, as with PostgREST. lite's own login is used only for
+//     auth and introspection. (lite alone grants ALL to the API roles, at its first request, in every
+//     schema that has a table with RLS.)
+//   - Numerics arrive as numbers, json arguments as json, timestamps as ISO 8601.
+//   - SQLSTATE, message, detail and hint of every database error reach the client. (lite alone
+//     answers 500 with the code "SUP".)
+//   - `notify pgrst` reloads the schema cache, as with PostgREST.
+//   - While Postgres cannot be reached the answer is 503; once it is back it is used again.
+//   - Requests to /functions/v1 on the same port are passed on unchanged to the functions.
 // Environment: POSTGRES_SOCKET (it needs no password), POSTGRES_DATABASE, JWT_SECRET, PUBLISHABLE_KEY,
-// SECRET_KEY, API_SCHEMAS (comma list), FUNCTIONS_URL, LISTEN_FD (a listening socket that we inherit).
+// SECRET_KEY, API_SCHEMAS (separated by commas), FUNCTIONS_URL, LISTEN_FD (an inherited listening
+// socket).
 import http from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { App } from "@supabase/lite";
@@ -20,7 +22,7 @@ import { CompiledQuery } from "kysely";
 const env = process.env;
 const schemas = env.API_SCHEMAS.split(",");
 const FUNCTIONS_PREFIX = "/functions/v1";
-const LONGEST_CALL_MS = 150_000; // what hosted Supabase allows a function
+const MAX_CALL_MS = 150_000; // the limit of hosted Supabase for a function
 const same = (value) => value;
 const iso = (text) => text?.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 const asJson = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -39,21 +41,21 @@ async function connect(user) {
   const login = { path: env.POSTGRES_SOCKET, user, database: env.POSTGRES_DATABASE };
   const postgresOptions = { ...login, max: 10, connect_timeout: 5, onnotice() {}, types };
   const connection = await createPostgresConnection({ url: "postgres://", postgresOptions });
-  connection.rlsState = "active"; // tells lite that grants and roles are not its business
+  connection.rlsState = "active"; // makes lite leave grants and roles alone
   const reserve = connection.driver.reserve;
   connection.driver.reserve = async () => guarded(await reserve());
   return connection;
 }
 
-// The client of Postgres must not be asked to end a transaction on a connection that is gone, nor
-// given such a connection back: it would throw from a timer, and hand it out again.
+// After a connection is lost, the Postgres client must neither end a transaction on it nor get it back:
+// it would throw from a timer, and use the connection again.
 function guarded(reserved) {
   const { unsafe, release } = reserved;
   let lost = null;
   reserved.unsafe = async (query, parameters) => {
     if (lost) throw lost;
     try {
-      // Prepared is what no change of the schema can make a wrong plan of.
+      // Only SET is prepared: a change of the schema cannot make its plan wrong.
       return await unsafe(query, parameters, { prepare: query === SET });
     } catch (error) {
       if (OUT_OF_REACH.test(error.code)) lost = error;
@@ -74,8 +76,8 @@ admin.withContext = (context, run, options) =>
     ? data.withContext({ ...context, rpc: options?.rpc }, run, options)
     : asAdmin(context, run, options);
 
-// What a request sets for its transaction, in one statement where lite takes one for each value, and
-// with what the role sets for itself (anon's statement time-out), as PostgREST does.
+// Set the variables of a request for its transaction in one statement (lite takes one for each), together
+// with the settings of the role, such as anon's statement time-out, as PostgREST does.
 const roleSettings = new Map();
 
 async function readRoleSettings() {
@@ -105,7 +107,7 @@ data.applyJwtSessionContext = (transaction, { auth, rpc }) => {
   }
   return transaction.executeQuery(CompiledQuery.raw(SET, [JSON.stringify(settings)]));
 };
-data.applyRpcRequestGucs = () => {}; // done above
+data.applyRpcRequestGucs = () => {}; // applyJwtSessionContext sets these variables, too
 
 // -- Errors ------------------------------------------------------------------------------------
 
@@ -143,9 +145,9 @@ admin.normalizeDbError = (error) => {
 
 // -- JSON scalars ------------------------------------------------------------------------------
 
-// lite binds an object for a json column or argument as JSON text, but "word" as the text word,
-// which is no JSON, and true as a boolean. So such a scalar is made JSON text beforehand; twice for
-// a column, since lite unpacks a string there once.
+// For a json column or argument lite binds an object as JSON text, but the string "word" as the text
+// word, which is not JSON, and true as a boolean. So this code encodes such a scalar as JSON text before
+// lite reads it; twice for a column, since lite decodes a string there once.
 const jsonNames = new WeakMap();
 
 function namesOf(known) {
@@ -184,7 +186,7 @@ function encodeScalars(text, names, target) {
         if (/^(string|boolean)$/.test(typeof row[name])) row[name] = encode(row[name]);
     return JSON.stringify(body);
   } catch {
-    return text; // lite says what is wrong with it
+    return text; // lite answers with the error
   }
 }
 
@@ -202,7 +204,7 @@ const app = new App({
     secret_key: env.SECRET_KEY,
   },
 });
-await app.ensureSystemSchema(); // makes the auth schema; idempotent
+await app.ensureSystemSchema(); // creates the auth schema if it is missing
 await readRoleSettings();
 await admin.driver.listen("pgrst", async () => {
   await readRoleSettings();
@@ -214,14 +216,14 @@ const serveApp = getRequestListener(async (request, { incoming }) => {
   const target = /^\/rest\/v1\/((?:rpc\/)?[^/?]+)/.exec(incoming.url)?.[1];
   if (!target) return app.fetch(request, peer);
   const known = await admin.introspect({ useCache: true });
-  // When it fails, lite goes on with an empty schema and would say that there is no such table.
+  // If introspection fails, lite has an empty schema and would answer that the table does not exist.
   if (!known.functions) return Response.json(unavailable("the schema cannot be read"), { status: 503 });
   return app.fetch(await withJsonScalars(request, target, known), peer);
 });
 
 // -- The functions -----------------------------------------------------------------------------
 
-// Shorter than the server's own keep-alive, so that we never reuse a socket that it is closing.
+// Shorter than the keep-alive of the server, so that no socket is reused while the server closes it.
 const agent = new http.Agent({ keepAlive: true, timeout: 30_000 });
 
 function answerJson(response, status, body) {
@@ -235,7 +237,7 @@ function serveFunctions(incoming, response) {
     method: incoming.method,
     headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" },
     agent,
-    timeout: LONGEST_CALL_MS,
+    timeout: MAX_CALL_MS,
   });
   request.on("response", (answer) => {
     response.writeHead(answer.statusCode, answer.rawHeaders);
@@ -260,6 +262,6 @@ const server = http.createServer((incoming, response) =>
 server.keepAliveTimeout = 65_000;
 server.listen({ fd: Number(env.LISTEN_FD) }, () => console.log("ready"));
 
-// A request that fails must not end the gateway.
+// A failed request must not end the gateway.
 process.on("unhandledRejection", (error) => console.error("unhandled rejection:", error));
 process.on("SIGTERM", () => process.exit(0));

@@ -1,4 +1,7 @@
-"""The keys and passwords of one stack: made once, kept in its directory, readable by us alone."""
+"""The keys and passwords of one stack.
+
+They are created once and kept in its directory, in a file that only the present user can read.
+"""
 
 import json
 import os
@@ -9,24 +12,26 @@ from pathlib import Path
 _FILE = "keys.json"
 
 
-def _word(bytes_of_randomness: int = 24) -> str:
+def _random_hex(bytes_of_randomness: int = 24) -> str:
     return secrets.token_hex(bytes_of_randomness)
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Everything secret of one stack; `repr` shows none of it."""
+    """All secrets of one stack; `repr` shows none of them."""
 
-    publishable_key: str = field(default_factory=lambda: f"sb_publishable_{_word(16)}", repr=False)
-    secret_key: str = field(default_factory=lambda: f"sb_secret_{_word(16)}", repr=False)
-    jwt_secret: str = field(default_factory=lambda: _word(32), repr=False)
-    webhook_secret: str = field(default_factory=_word, repr=False)
-    admin_password: str = field(default_factory=_word, repr=False)
-    postgres_password: str = field(default_factory=_word, repr=False)
+    publishable_key: str = field(
+        default_factory=lambda: f"sb_publishable_{_random_hex(16)}", repr=False
+    )
+    secret_key: str = field(default_factory=lambda: f"sb_secret_{_random_hex(16)}", repr=False)
+    jwt_secret: str = field(default_factory=lambda: _random_hex(32), repr=False)
+    webhook_secret: str = field(default_factory=_random_hex, repr=False)
+    admin_password: str = field(default_factory=_random_hex, repr=False)
+    postgres_password: str = field(default_factory=_random_hex, repr=False)
 
     @classmethod
-    def load_or_make(cls, directory: Path) -> "Keys":
-        """Return the keys kept in a directory; make and keep them the first time."""
+    def load_or_create(cls, directory: Path) -> "Keys":
+        """Return the keys kept in a directory; create them the first time."""
         file = directory / _FILE
         if file.exists():
             return cls(**json.loads(file.read_text()))
@@ -36,7 +41,7 @@ class Keys:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file that only we can read, whole or not at all."""
+    """Write a file that only the present user can read, either completely or not at all."""
     unfinished = file.with_name(f"{file.name}.{os.getpid()}.new")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as output:

@@ -8,19 +8,19 @@ from pattern_engine.local.errors import MigrationsChangedError, MigrationsFailed
 from pattern_engine.local.node import find_node, require_packages
 from pattern_engine.local.project import Project
 
-_LONGEST_PUSH_SECONDS = 300
+_MAX_PUSH_SECONDS = 300
 
 
 def require_unchanged(applied: str, wanted: str, data_dir: Path) -> None:
-    """Refuse a data directory that other migrations have made.
+    """Refuse a data directory if a migration that was applied to it has changed since.
 
-    The CLI knows a migration by the number in its name and never looks at its content again. New
-    migrations are welcome: they are applied.
+    The CLI identifies a migration by the number in its name and never reads its content again. New
+    migrations are allowed, since they can be applied.
 
     Args:
-        applied: The digests of the migrations that the database has, a line for each.
+        applied: The digests of the migrations that the database has, one on each line.
         wanted: The digests of the project's migrations.
-        data_dir: Where the database lies.
+        data_dir: The data directory of the stack.
 
     Raises:
         MigrationsChangedError: A migration that was applied has changed or is gone.
@@ -29,8 +29,8 @@ def require_unchanged(applied: str, wanted: str, data_dir: Path) -> None:
     changed = [line.partition("  ")[2] for line in applied.splitlines() if line not in lines]
     if changed:
         raise MigrationsChangedError(
-            f"the database in {data_dir} was made by other migrations than this project has now "
-            f"(changed or removed: {', '.join(filter(None, changed[:3])) or 'unknown'}"
+            f"migrations that were applied to the database in {data_dir} have been changed or "
+            f"removed ({', '.join(filter(None, changed[:3])) or 'unknown'}"
             f"{', …' if changed[3:] else ''}): delete {data_dir} and start again, which loses "
             "its data, or name another directory with --data-dir"
         )
@@ -39,17 +39,17 @@ def require_unchanged(applied: str, wanted: str, data_dir: Path) -> None:
 def push(project: Project, url: str, password: str, *, log: Path) -> None:
     """Apply the migrations that the database does not have yet.
 
-    The command line is visible to every user of the machine, so the password goes by the
+    Every user of the machine can see the command line, so the password is passed in the
     environment.
 
     Args:
-        project: Where `supabase/migrations` lies.
+        project: The project with `supabase/migrations`.
         url: Address of the database with the user and without the password.
         password: The user's password.
-        log: File that takes what the CLI prints; its directory serves the CLI as home.
+        log: File for the output of the CLI; its directory is the home directory of the CLI.
 
     Raises:
-        MigrationsFailedError: A migration failed; with what the CLI printed.
+        MigrationsFailedError: A migration failed; the message contains the output of the CLI.
     """
     cli = require_packages(project) / "supabase" / "dist" / "supabase.js"
     command = [str(find_node()), str(cli), "db", "push", f"--remote={url}", "--yes"]
@@ -61,12 +61,12 @@ def push(project: Project, url: str, password: str, *, log: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_LONGEST_PUSH_SECONDS,
+            timeout=_MAX_PUSH_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise MigrationsFailedError(
-            f"`supabase db push` did not end within {_LONGEST_PUSH_SECONDS} seconds"
+            f"`supabase db push` did not finish within {_MAX_PUSH_SECONDS} seconds; see {log}"
         ) from error
     log.write_text(pushed.stdout)
     if pushed.returncode != 0:
@@ -74,7 +74,7 @@ def push(project: Project, url: str, password: str, *, log: Path) -> None:
 
 
 def _environment(home: Path, password: str) -> dict[str, str]:
-    """Return an environment with no telemetry, no colours and no account of the user's."""
+    """Return an environment without telemetry, colours, and the user's Supabase account."""
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": str(home),

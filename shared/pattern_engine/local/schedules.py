@@ -1,4 +1,4 @@
-"""Run the jobs of `cron.job` where the server does not carry the real pg_cron."""
+"""Run the jobs of `cron.job` if the server does not have the real pg_cron."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ update cron.job_run_details
 set status = %s, return_message = %s, end_time = clock_timestamp()
 where runid = %s
 """
-# What a worker that was ended in the middle of a run has left behind.
+# Runs that were under way when the worker was ended.
 _ABANDONED = """
 update cron.job_run_details
 set status = 'failed', return_message = 'server restarted', end_time = clock_timestamp()
@@ -49,10 +49,10 @@ class Job:
 
 
 def next_run(schedule: str, after: datetime) -> datetime:
-    """Return when a schedule is due next.
+    """Return the next time at which a schedule is due.
 
     Args:
-        schedule: Cron format in UTC, as with pg_cron, or "30 seconds".
+        schedule: Cron format in UTC, as with pg_cron, or a number of seconds: "30 seconds".
         after: The last time it was due; with a time zone.
     """
     every = _SECONDS.fullmatch(schedule)
@@ -63,10 +63,10 @@ def next_run(schedule: str, after: datetime) -> datetime:
 
 
 class Scheduler:
-    """Looks once a second which jobs are due; a job never overlaps with itself."""
+    """Starts the jobs that are due, once a second; two runs of one job never overlap."""
 
     def __init__(self, connection: AsyncConnection, log_in: LogIn) -> None:
-        """Take the connection for the tables of cron, and how to log in as a job's user."""
+        """Keep the connection for the tables of cron, and the function that logs in as a user."""
         self._connection = connection
         self._log_in = log_in
         self._due: dict[tuple[int, str], datetime] = {}
@@ -77,22 +77,22 @@ class Scheduler:
         """Run jobs until cancelled."""
         await self._connection.execute(_ABANDONED)
         while True:
-            await self._tick(datetime.now(UTC))
+            await self._start_due_jobs(datetime.now(UTC))
             await asyncio.sleep(_TICK_SECONDS)
 
-    async def _tick(self, now: datetime) -> None:
+    async def _start_due_jobs(self, now: datetime) -> None:
         jobs = await self._jobs()
         known = {(job.jobid, job.schedule) for job in jobs}
         self._due = {key: due for key, due in self._due.items() if key in known}
         for job in jobs:
-            self._consider(job, now)
+            self._start_if_due(job, now)
 
     async def _jobs(self) -> list[Job]:
         async with self._statement, self._connection.cursor(row_factory=class_row(Job)) as cursor:
             await cursor.execute(_JOBS)
             return await cursor.fetchall()
 
-    def _consider(self, job: Job, now: datetime) -> None:
+    def _start_if_due(self, job: Job, now: datetime) -> None:
         key = (job.jobid, job.schedule)
         try:
             due = self._due.setdefault(key, next_run(job.schedule, now))
@@ -100,41 +100,43 @@ class Scheduler:
                 return
             self._due[key] = next_run(job.schedule, now)
         except ValueError as error:
-            logger.warning("job %d has a schedule that cannot be read: %s", job.jobid, error)
+            logger.warning(
+                "job %d was not run, since its schedule cannot be read: %s", job.jobid, error
+            )
             return
-        task = asyncio.create_task(self._perform(job))
+        task = asyncio.create_task(self._run_job(job))
         self._running[job.jobid] = task
         task.add_done_callback(lambda done: self._finished(job, done))
 
     def _finished(self, job: Job, task: "asyncio.Task[None]") -> None:
         del self._running[job.jobid]
         if not task.cancelled() and (error := task.exception()):
-            logger.error("job %d could not be recorded: %s", job.jobid, error)
+            logger.error("the run of job %d was not recorded: %s", job.jobid, error)
 
-    async def _perform(self, job: Job) -> None:
+    async def _run_job(self, job: Job) -> None:
         try:
             connection = await self._log_in(job.username, job.database)
         except psycopg.Error as error:
-            run = await self._started(job, None)
-            await self._ended(run, "failed", str(error))
+            run = await self._record_start(job, None)
+            await self._record_end(run, "failed", str(error))
             return
         async with connection:
-            run = await self._started(job, connection.info.backend_pid)
-            status, message = await _outcome(connection, job.command)
-            await self._ended(run, status, message)
+            run = await self._record_start(job, connection.info.backend_pid)
+            status, message = await _execute(connection, job.command)
+            await self._record_end(run, status, message)
 
-    async def _started(self, job: Job, pid: int | None) -> object:
+    async def _record_start(self, job: Job, pid: int | None) -> object:
         row = (job.jobid, pid, job.database, job.username, job.command)
         async with self._statement:
             run = await (await self._connection.execute(_START, row)).fetchone()
         return run[0] if run else None
 
-    async def _ended(self, run: object, status: str, message: str) -> None:
+    async def _record_end(self, run: object, status: str, message: str) -> None:
         async with self._statement:
             await self._connection.execute(_FINISH, (status, message, run))
 
 
-async def _outcome(connection: AsyncConnection, command: str) -> tuple[str, str]:
+async def _execute(connection: AsyncConnection, command: str) -> tuple[str, str]:
     try:
         cursor = await connection.execute(command.encode())
     except psycopg.Error as error:

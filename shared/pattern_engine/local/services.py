@@ -1,4 +1,4 @@
-"""How each part of the stack beside PostgreSQL is started, and how it shows that it is ready."""
+"""How each process of the stack except PostgreSQL is started, and checked for readiness."""
 
 import http.client
 import json
@@ -19,21 +19,21 @@ from pattern_engine.local.project import Project
 _HERE = Path(__file__).resolve().parent
 _SOURCE_ROOT = _HERE.parents[1]
 _CONCURRENT_REQUESTS = 64
-# What of the caller's environment is passed on to parts that run no code of the project.
-_PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+# Variables of the caller's environment that are passed on to parts that run no code of the project.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 
 def _plain_environment() -> dict[str, str]:
-    """Return the little of our environment that any program needs."""
-    return {name: os.environ[name] for name in _PLAIN if name in os.environ}
+    """Return the variables of the present environment that any program needs."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 @dataclass(frozen=True)
 class PartMaker:
-    """Makes the parts of one stack; they are not started yet.
+    """Creates the parts of one stack, without starting them.
 
     Attributes:
-        log: Returns the file for what a part of this name prints.
+        log: Returns the log file of the part with this name.
         settings: Environment variables for the functions.
     """
 
@@ -67,7 +67,7 @@ class PartMaker:
         )
 
     def functions(self, listener: socket.socket, api_url: str) -> Part:
-        """Return the functions' host; its environment is what a deployed function gets."""
+        """Return the server of the functions; its environment is that of a deployed function."""
         settings = {
             "SUPABASE_URL": api_url,
             "SUPABASE_PUBLISHABLE_KEY": self.keys.publishable_key,
@@ -92,7 +92,7 @@ class PartMaker:
         )
 
     def worker(self) -> Part:
-        """Return the worker; it runs the schedules where the server has no real pg_cron."""
+        """Return the worker; it also runs the schedules if the server has no real pg_cron."""
         command = [sys.executable, "-m", "pattern_engine.local.worker"]
         command += [str(self.cluster.socket_directory), str(self.cluster.port)]
         return Part(
@@ -104,19 +104,19 @@ class PartMaker:
 
 
 def _python_environment() -> dict[str, str]:
-    """Let a child find this package, however we found it ourselves."""
+    """Return the variables with which a child process finds this package."""
     known = os.environ.get("PYTHONPATH", "")
     paths = [str(_SOURCE_ROOT), *filter(None, known.split(os.pathsep))]
     return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def answers(port: int, path: str) -> bool:
-    """Tell whether something on the port answers a GET request without a server error."""
+    """Return whether the port answers a GET request without a server error."""
     return (fetch(port, path) or (500, None))[0] < 500
 
 
 def fetch(port: int, path: str) -> tuple[int, Any] | None:
-    """GET a JSON document; None when nothing answers within a second."""
+    """Return status and JSON of a GET request; None if nothing answers within a second."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
         connection.request("GET", path)

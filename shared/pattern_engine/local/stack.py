@@ -1,14 +1,14 @@
-"""The whole local stack: start its parts in order, watch them, and leave no process behind."""
+"""The local stack: start its parts in order, watch them, and end all of its processes."""
 
 import logging
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from pattern_engine.local.bootstrap import (
@@ -36,15 +36,15 @@ DEFAULT_PORT = 54321
 FUNCTIONS_PATH = "/functions/v1/pattern-analyzer"
 _READY_SECONDS = 60.0
 _WATCH_SECONDS = 0.2
-_PATIENCE_SECONDS = 40.0
+_SHUTDOWN_SECONDS = 40.0
 _BACKLOG = 512
 
 
 class Stack:
     """One local Supabase in one data directory.
 
-    `with Stack(directory, port=0) as stack:` starts it and ends it; `stack.status()` has the
-    addresses and keys. The processes belong to the thread that called `start`, and end with it.
+    `with Stack(directory, port=0) as stack:` starts it and ends it; `stack.status()` returns the
+    addresses and keys. The processes end with the thread that called `start`.
     """
 
     def __init__(
@@ -56,14 +56,15 @@ class Stack:
         project: Path | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Describe a stack.
+        """Describe a stack, without starting it.
 
         Args:
-            data_dir: Where its data, keys and logs lie; made when it is not there.
+            data_dir: Directory for its data, keys and logs; created if it does not exist.
             port: Port of the gateway; 0 takes a free one.
-            server: Which PostgreSQL to use. Each kind has a cluster of its own in the directory.
-            project: Directory of supabase/ and functions/; default the one around us.
-            settings: Environment variables for the functions, beside our own environment.
+            server: Which PostgreSQL to use. Each kind has its own cluster in the directory.
+            project: Directory that contains supabase/ and functions/; by default it is searched
+                from the current directory upwards.
+            settings: Environment variables for the functions, beside the present environment.
         """
         self.data_dir = Path(data_dir).resolve()
         self.port = port
@@ -92,14 +93,13 @@ class Stack:
         return read_status(self.data_dir)
 
     def start(self) -> None:
-        """Start all parts and return when every one answers.
+        """Start all parts and return when all of them answer.
 
         Raises:
-            StackError: Something is missing, the port is taken, or a part did not come up. Then
-                nothing of the stack is left running.
+            StackError: Something is missing, the port is taken, or a part did not start. All
+                processes of the stack have been ended then.
         """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.log("").mkdir(exist_ok=True)
+        (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
         self._lock.take()
         try:
             self._start()
@@ -108,8 +108,8 @@ class Stack:
             raise
 
     def log(self, name: str) -> Path:
-        """Return the file that takes what a part prints."""
-        return self.data_dir / "logs" / f"{name}.log" if name else self.data_dir / "logs"
+        """Return the log file of a part."""
+        return self.data_dir / "logs" / f"{name}.log"
 
     def _start(self) -> None:
         self._state = State.load(self.data_dir)
@@ -117,15 +117,15 @@ class Stack:
         self._state.supervisor = Identity.of(os.getpid())
         with _listen(self.port) as public, _listen(0) as inner:
             self.port = public.getsockname()[1]
-            self._keys = Keys.load_or_make(self.data_dir)
+            self._keys = Keys.load_or_create(self.data_dir)
             self._start_postgres()
-            self._start_the_others(public, inner)
+            self._start_other_parts(public, inner)
 
     def _start_postgres(self) -> None:
         cluster = self._cluster = Cluster(self.data_dir, self._server(), self.log("postgres"))
         applied = self._state.applied.setdefault(cluster.server.name, {})
         if not (cluster.exists and applied.get("bootstrap")):
-            logger.info("making a PostgreSQL cluster (%s)", cluster.server.name)
+            logger.info("creating a PostgreSQL cluster (%s)", cluster.server.name)
             applied.clear()
             cluster.create()
         wanted = self.project.migrations_digests()
@@ -136,9 +136,9 @@ class Stack:
         self._save()
 
     def _server(self) -> Server:
-        """Return the server to use; "auto" stays with the one that holds the data."""
-        holder: ServerChoice = self._state.status.get("server", "auto")
-        return find_server(holder if self._choice == "auto" else self._choice)
+        """Return the server to use; "auto" keeps the kind that the directory was used with last."""
+        last: ServerChoice = self._state.status.get("server", "auto")
+        return find_server(last if self._choice == "auto" else self._choice)
 
     def _prepare_database(self, applied: dict[str, str]) -> None:
         has_cron = self._cluster.server.has_cron
@@ -155,7 +155,7 @@ class Stack:
     def _vault_secrets(self) -> list[VaultSecret]:
         address = f"{self._api_url}{FUNCTIONS_PATH}"
         return [
-            VaultSecret("pattern_engine_functions_url", address, "Where the functions answer"),
+            VaultSecret("pattern_engine_functions_url", address, "Base URL of the functions"),
             VaultSecret(
                 "pattern_engine_webhook_secret",
                 self._keys.webhook_secret,
@@ -182,16 +182,17 @@ class Stack:
             "data_dir": str(self.data_dir),
         }
 
-    def _start_the_others(self, public: socket.socket, inner: socket.socket) -> None:
-        """Start gateway, functions and worker, which come up side by side."""
+    def _start_other_parts(self, public: socket.socket, inner: socket.socket) -> None:
+        """Start the gateway, the functions and the worker."""
         inner_port = inner.getsockname()[1]
         make = PartMaker(self.project, self._cluster, self._keys, self.log, self._settings)
         gateway = make.gateway(public, f"http://127.0.0.1:{inner_port}")
         functions = make.functions(inner, self._api_url)
         self._start_part(gateway)
         self._start_part(functions)
-        public.close()  # from here on only the parts hold the ports,
-        inner.close()  # so that a part that has ended refuses instead of hanging
+        # From now on only the parts listen: a connection to one that has ended is refused at once.
+        public.close()
+        inner.close()
         gateway.wait_ready(lambda: answers(self.port, "/auth/v1/health"), _READY_SECONDS)
         self._migrate()
         self._start_part(make.worker())
@@ -226,7 +227,7 @@ class Stack:
             logger.warning(warning)
 
     def _record(self, part: Part) -> None:
-        """Write the part down at once: if we are killed, `down` must know it."""
+        """Store the process of a part at once, so that `down` can end it after a crash."""
         if part not in self._parts:
             self._parts.append(part)
         if part.identity:
@@ -237,17 +238,13 @@ class Stack:
         self._state.save(self.data_dir)
 
     def check(self) -> None:
-        """Raise PartFailedError, with the end of its log, when a part has ended."""
+        """Raise PartFailedError, with the end of its log, if a part has ended."""
         for part in self._parts:
             part.check()
 
-    def watch(self, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Look after the parts until told to stop, by default for ever.
-
-        Raises:
-            PartFailedError: A part has ended; with the end of its log.
-        """
-        while not is_over():
+    def watch(self) -> NoReturn:
+        """Call `check` again and again, until a part has ended or a signal arrives."""
+        while True:
             self.check()
             time.sleep(_WATCH_SECONDS)
 
@@ -256,7 +253,7 @@ class Stack:
         for part in reversed(self._parts):
             part.stop()
         if self._parts:
-            self._cluster.tidy()
+            self._cluster.remove_socket_directory()
         self._parts.clear()
         if self._state.supervisor:
             self._state.parts, self._state.supervisor = {}, None
@@ -265,7 +262,7 @@ class Stack:
 
 
 def _listen(port: int) -> socket.socket:
-    """Take the port before anything else is done; the part that serves it inherits the socket."""
+    """Listen on a port before any part starts; the part that serves it inherits the socket."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -273,7 +270,7 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUseError(
-            f"port {port} is taken by another program; use --port with another one"
+            f"port {port} is used by another program; choose another one with --port"
         ) from error
     listener.listen(_BACKLOG)
     return listener
@@ -284,30 +281,32 @@ def _port_of(url: str) -> int:
 
 
 def read_status(data_dir: Path) -> dict[str, Any]:
-    """Return addresses and keys of a stack, and whether it is running.
+    """Return the addresses and keys of a stack, and whether it is running.
 
     Raises:
         NotRunningError: No stack was ever started there.
     """
     state = State.load(data_dir)
     if not state.status:
-        raise NotRunningError(f"no stack was started in {data_dir}; `pattern-engine up` starts one")
+        raise NotRunningError(
+            f"no stack was ever started in {data_dir}; start one with `pattern-engine up`"
+        )
     return state.status | {"running": state.running}
 
 
 def take_down(data_dir: Path) -> bool:
-    """End a stack started by another process; return whether there was anything to end."""
+    """End a stack that another process has started; return whether one was running."""
     state = State.load(data_dir)
     supervisor = state.supervisor
     was_running = bool(state.parts)
     if supervisor and supervisor.is_alive() and supervisor.pid != os.getpid():
-        end(supervisor, [signal.SIGTERM], patience=_PATIENCE_SECONDS)
+        end(supervisor, [signal.SIGTERM], seconds=_SHUTDOWN_SECONDS)
     end_recorded(State.load(data_dir))
     return was_running
 
 
 def end_recorded(state: State) -> None:
-    """End the parts that a killed supervisor has left behind, by their identities."""
+    """End the parts that still run after their supervisor was killed."""
     for name, identity in reversed(state.parts.items()):
         end(identity, [signal.SIGINT, signal.SIGQUIT] if name == "postgres" else [signal.SIGTERM])
     state.parts = {}

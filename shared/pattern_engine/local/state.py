@@ -1,4 +1,4 @@
-"""What is written down about a running stack: who runs it, its processes and its addresses."""
+"""What is stored about a running stack: its supervisor, its processes and its addresses."""
 
 import fcntl
 import json
@@ -17,14 +17,14 @@ _LOCK = "lock"
 
 @dataclass
 class State:
-    """The content of the state file, readable by us alone since it holds the keys.
+    """The content of the state file, which only the present user can read: it contains the keys.
 
     Attributes:
         status: Addresses and keys, as `pattern-engine status` shows them.
         supervisor: The process that started the parts.
-        parts: Each part's process.
-        applied: What each kind of server's cluster has: whether it was bootstrapped, and digests
-            of its stand-ins and its migrations.
+        parts: The process of each part, by the name of the part.
+        applied: What was applied to the cluster of each kind of server: "bootstrap" if it was
+            bootstrapped, and digests of its stand-ins and its migrations.
     """
 
     status: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class State:
 
     @classmethod
     def load(cls, directory: Path) -> "State":
-        """Return the state kept in a directory, or an empty one."""
+        """Return the state stored in a directory, or an empty one."""
         file = directory / _FILE
         if not file.exists():
             return cls()
@@ -47,18 +47,18 @@ class State:
         )
 
     def save(self, directory: Path) -> None:
-        """Keep the state in a directory."""
+        """Store the state in a directory."""
         write_private(directory / _FILE, json.dumps(asdict(self), indent=2))
 
     @property
     def running(self) -> bool:
-        """Tell whether the stack is up: all that it started is alive."""
+        """Whether all processes of the stack are running."""
         processes = [self.supervisor, *self.parts.values()]
         return bool(self.parts) and all(one is not None and one.is_alive() for one in processes)
 
 
 class Lock:
-    """The right to run a stack in a directory; the kernel gives it back when the holder dies."""
+    """A lock that lets one process run a stack in a directory; it ends with the process."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / _LOCK
@@ -78,8 +78,8 @@ class Lock:
             holder = file.read().strip() or "unknown"
             file.close()
             raise AlreadyRunningError(
-                f"a stack already uses {self._path.parent} (process {holder}): "
-                "`pattern-engine down` ends it, another --data-dir makes one more"
+                f"a stack is already running in {self._path.parent} (process {holder}); stop it "
+                "with `pattern-engine down`, or start another one with another --data-dir"
             ) from error
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -87,7 +87,7 @@ class Lock:
         self._file = file
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._file:
             self._file.close()
             self._file = None

@@ -1,7 +1,7 @@
-"""The background workers of a hosted database, in one process: `pg_net`'s and `pg_cron`'s.
+"""The background workers of `pg_net` and `pg_cron` in one process, as a hosted database has them.
 
-`python -m pattern_engine.local.worker SOCKET_DIRECTORY PORT [--schedules]`. It logs in over the
-socket, which needs no password; `--schedules` where the server has no real pg_cron.
+`python -m pattern_engine.local.worker SOCKET_DIRECTORY PORT [--schedules]` logs in over the socket,
+which needs no password. `--schedules` also runs the jobs of pg_cron, for a server without it.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 import psycopg
 
-from pattern_engine.local.deliveries import AsyncConnection, Courier
+from pattern_engine.local.deliveries import AsyncConnection, RequestSender
 from pattern_engine.local.postgres import DATABASE, SUPERUSER
 from pattern_engine.local.schedules import Scheduler
 
@@ -23,15 +23,15 @@ _RECONNECT_SECONDS = 0.5
 
 
 async def work(socket_directory: str, port: int, *, schedules: bool) -> None:
-    """Deliver requests, and run schedules if asked, until cancelled.
+    """Send requests, and run schedules if `schedules` is set, until cancelled.
 
-    A lost connection is made again: the database may end one, or recover from a crash.
+    After a lost connection it connects again, since the database may recover from a crash.
     """
     while True:
         try:
             await _work_while_connected(socket_directory, port, schedules=schedules)
         except* psycopg.OperationalError as errors:
-            logger.warning("connecting again after: %s", errors.exceptions[0])
+            logger.warning("the connection was lost, connecting again: %s", errors.exceptions[0])
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
@@ -51,13 +51,13 @@ async def _work_while_connected(socket_directory: str, port: int, *, schedules: 
         async def connect() -> AsyncConnection:
             return await opened.enter_async_context(await log_in(SUPERUSER, DATABASE))
 
-        tasks.create_task(Courier(await connect(), await connect()).run())
+        tasks.create_task(RequestSender(await connect(), await connect()).run())
         if schedules:
             tasks.create_task(Scheduler(await connect(), log_in).run())
         logger.info("ready")
 
 
-async def _work_until_told(options: argparse.Namespace) -> None:
+async def _work_until_sigterm(options: argparse.Namespace) -> None:
     working = asyncio.create_task(
         work(options.socket_directory, options.port, schedules=options.schedules)
     )
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("socket_directory")
     parser.add_argument("port", type=int)
     parser.add_argument("--schedules", action="store_true")
-    asyncio.run(_work_until_told(parser.parse_args()))
+    asyncio.run(_work_until_sigterm(parser.parse_args()))
 
 
 if __name__ == "__main__":

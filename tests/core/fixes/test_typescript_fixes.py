@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.core.fixes.typescript_blind_scripts import BLIND_BENIGN, BLIND_HOSTILE
 from tests.core.fixes.typescript_scripts import BENIGN, HOSTS, MALICIOUS
 
 from pattern_engine import fixes
@@ -34,13 +35,78 @@ def test_a_script_that_reaches_beyond_its_parameters_is_refused(script: str, rul
     assert analysis.prepared_script == ""
 
 
-@pytest.mark.parametrize("script", BENIGN)
+@pytest.mark.parametrize("script", BLIND_HOSTILE)
+def test_a_hostile_script_that_was_not_written_for_these_rules_is_refused(script: str) -> None:
+    """The rules are not fitted to the scripts above."""
+    assert not analyse(script, PARAMETERS).accepted
+
+
+@pytest.mark.parametrize("script", [*BENIGN, *BLIND_BENIGN])
 def test_a_script_of_every_day_is_accepted_word_for_word(script: str) -> None:
     """An ordinary fix is accepted, and runs exactly as it was written."""
     analysis = analyse(script, PARAMETERS)
     assert analysis.findings == ()
     assert analysis.prepared_script == script
     assert analysis.hosts == HOSTS
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "params.a",
+            "i + 1",
+            "params.a + params.b",
+            "params.list.length - 1",
+            "`${i}-${params.a}`",
+        ),
+        *("'row ' + i", "params.a.trim()", "params.a.toLowerCase()", "params.list.join('|')"),
+        *("`${params.a}`", "String(params.a)", "params.a.toString()", "params.list[i]"),
+        *("params.a.replace(/ /g, '_')", "new Date(params.a).toISOString().slice(0, 10)"),
+    ],
+)
+def test_a_key_that_can_name_nothing_dangerous_is_accepted(key: str) -> None:
+    """A plain key is accepted, and one with a text in it that no forbidden name has."""
+    assert rules(f"const i = 1, found = {{}}; found[{key}] = 1") == set()
+    assert rules(f"const i = 1, found = {{}}, key = {key}; found[key] = 1") == set()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "'con' + params.a",
+            "`${params.a}${params.b}`",
+            "`con${params.a}`",
+            "params.list.join('')",
+        ),
+        *("params.a.replace('0', 'o')", "'CONSTRUCTOR'.toLowerCase()", "'con'.concat(params.a)"),
+        "['x', 'y'].at(params.a)",
+    ],
+)
+def test_a_key_that_is_put_together_of_pieces_is_refused(key: str) -> None:
+    """String operations could spell a name that the rules forbid: directly, in a constant, in a pattern."""
+    assert rules(f"const found = {{}}; found[{key}] = 1") == {"member"}
+    assert rules(f"const found = {{}}, key = {key}; found[key] = 1") == {"member"}
+    assert rules(f"const {{ [{key}]: found }} = params") == {"member"}
+
+
+@pytest.mark.parametrize(
+    ("script", "is_refused"),
+    [
+        ("for (;;) console.log(1)", True),
+        ("let i = 0; while (i < 10) console.log(i)", True),
+        ("while (params.busy) {}", True),
+        ("for (;;) { if (params.done) break }", False),
+        ("function* all() { for (;;) yield 1 }", False),
+        ("do { console.log(1) } while (false)", False),
+        ("const q = [1]; const next = () => q.pop(); while (q.length) next()", False),
+        ("let i = 0; while (i < 10) { i = 0 }", False),
+    ],
+)
+def test_a_loop_is_refused_where_it_plainly_has_no_way_out(script: str, is_refused: bool) -> None:
+    """Whether any other loop ends is left to the limits of the run."""
+    assert rules(script) == ({"loop"} if is_refused else set())
 
 
 def test_the_package_analyses_this_type() -> None:

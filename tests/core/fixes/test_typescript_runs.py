@@ -224,7 +224,6 @@ def processes_of(home: Path) -> list[str]:
         "await new Promise((resolve) => setTimeout(resolve, 60_000))",
         "export default () => new Promise((resolve) => setTimeout(resolve, 60_000))",
         "const again = () => setTimeout(again, 0); again()",
-        "setInterval(() => {}, 1)",
         "/^(a+)+$/.test('a'.repeat(50) + 'b')",
         "export default () => ({ toJSON() { for (;;); } })",
         "try { for (;;); } finally { for (;;); }",
@@ -386,6 +385,80 @@ def test_the_runtime_holds_without_the_analysis(
     assert not (outcome.success and outcome.output != [None]), outcome.output
     assert "told" not in str(outcome.output)
     assert [path.name for path in tmp_path.iterdir()] == ["secret.json"]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        *("typeof eval", "typeof Function", "typeof Worker", "typeof WebAssembly", "typeof Deno"),
+        *("typeof process", "typeof Buffer", "typeof setInterval", "typeof setImmediate"),
+        *(
+            "typeof URL.createObjectURL",
+            "typeof Proxy",
+            "typeof Reflect",
+            "typeof SharedArrayBuffer",
+        ),
+        *("typeof globalThis.eval", "typeof globalThis.Function", "typeof ({}).__proto__"),
+        *("typeof ({}).__defineGetter__", "typeof ({}).__lookupGetter__"),
+        "typeof (async () => {}).constructor('1').then",
+        "typeof (function* () {}).constructor('1').next",
+        "typeof (async function* () {}).constructor('1').next",
+    ],
+)
+def test_a_route_to_code_from_text_is_not_there(route: str) -> None:
+    """What makes code of text, or starts some elsewhere, is taken away before a script is loaded."""
+    outcome = run(f"export default () => {route}")
+    assert outcome.output == "undefined", outcome.error
+
+
+@pytest.mark.parametrize(
+    "kind", ["() => {}", "async () => {}", "function* () {}", "async function* () {}", "class {}"]
+)
+def test_a_function_does_not_lead_to_what_makes_functions(kind: str) -> None:
+    """The constructor of every kind of function is that of plain objects."""
+    assert run(f"export default () => ({kind}).constructor === Object").output is True
+
+
+def test_setTimeout_takes_no_text() -> None:  # noqa: N802  the name of the function
+    """A timer calls functions only, and lends them no global object."""
+    outcome = run("export default () => setTimeout('1')")
+    assert outcome.error == "TypeError: setTimeout takes a function (line 1)"
+    given = "export default () => new Promise((y) => setTimeout(function (a) { y([typeof this, a]) }, 1, 2))"
+    assert run(given).output == ["undefined", 2]
+
+
+WALK = """
+const makers = [() => {}, async () => {}, function* () {}, async function* () {}].map(Object.getPrototypeOf);
+const named = new Set(["eval", "Worker", "createObjectURL", "setInterval", "importScripts", "Command"]);
+const seen = new Set(), found = [], ways = new Map();
+const queue = [globalThis, ...makers, "", 1, 1n, true, Symbol(), /x/, [], {}, class {}, new Error("x"), [].values(),
+  "".matchAll(/x/g), new Map().keys(), new Set().keys(), (function* () {})(), (async function* () {})(),
+  Promise.resolve(), new Response("x").body, new Request("https://x.test/"), new AbortController().signal,
+  new Event("x"), crypto.subtle, performance, new Intl.Segmenter().segment("x")];
+while (queue.length > 0) {
+  const one = queue.pop();
+  if (one === null || one === undefined || seen.has(one)) continue;
+  seen.add(one);
+  if (typeof one === "function") {
+    if (makers.includes(Object.getOwnPropertyDescriptor(one, "prototype")?.value)) found.push("a maker of functions");
+    if (named.has(one.name)) found.push(one.name);
+  }
+  queue.push(Object.getPrototypeOf(Object(one)));
+  if (Object(one) !== one) continue;
+  for (const { value, get, set } of Object.getOwnPropertySymbols(one).concat(Object.getOwnPropertyNames(one))
+    .map((key) => Object.getOwnPropertyDescriptor(one, key))) {
+    queue.push(value, get, set);
+    try { if (get) queue.push(get.call(one)); } catch { /* It needs another object. */ }
+  }
+}
+export default [seen.size > 1_000, found];
+"""
+
+
+def test_nothing_that_is_reachable_makes_code_of_text() -> None:
+    """From all globals and literals, by members, prototypes and getters, no such function is met."""
+    outcome = run(WALK)
+    assert outcome.output == [True, []], outcome.error
 
 
 @pytest.mark.parametrize(

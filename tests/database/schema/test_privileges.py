@@ -149,6 +149,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.has_live_fix(uuid)": ENGINE,
     "ops_internal.has_names_of(uuid,jsonb)": [],
     "ops_internal.has_traffic(ops.pattern_verifications,timestamp with time zone)": [],
+    "ops_internal.has_unchanged_row(text)": ["ops_fixer"],
     "ops_internal.hold(ops.pattern_fixes)": ENGINE,
     "ops_internal.ignore_pattern(uuid,timestamp with time zone,integer,text)": PEOPLE,
     "ops_internal.inherit_cannot_links(uuid,uuid,uuid)": [],

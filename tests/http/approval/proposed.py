@@ -112,6 +112,7 @@ def rehearsal(rows: int = 2, **changes: object) -> dict[str, Any]:
         "error": None,
         "rows_touched": rows,
         "tables": {"public.users": rows},
+        "whole_tables": ["public.users"],
         "rows_before": [{"id": 7, "status": None, "email": "ann@example.com"}],
         "rows_after": [{"id": 7, "status": "active", "email": "ann@example.com"}],
         **changes,

@@ -100,6 +100,7 @@ def test_the_dry_run_is_answered_and_stored_scrubbed(
     assert dry_run == stored
     assert (dry_run["success"], dry_run["rows_touched"]) == (True, 2)
     assert dry_run["tables"] == {"public.users": 2}
+    assert dry_run["whole_tables"] == ["public.users"]
     assert (dry_run["max_rows"], dry_run["is_over_cap"]) == (10, False)
     assert (dry_run["duration_ms"] >= 0, dry_run["timeout_ms"]) == (True, 5000)
     assert dry_run["rows_after"][0]["status"] == "active"
@@ -288,6 +289,25 @@ def test_the_entropy_of_that_time_decides(load: Load, wire: Wire, person: dict[s
     assert stormy["refusal"].startswith("Law 2: 3 errors in five minutes make an entropy of 0.03")
     assert (stormy["would_run"], fine["refusal"], fine["would_run"]) == (False, None, True)
     assert wire.sent("incidents_for_replay_v1")["p_policy"] == Thresholds().policy()
+
+
+def test_each_rehearsed_error_names_the_tables_that_were_touched_whole(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """As the database answered it for that error, in what is stored as in what is answered."""
+    other = "null value in column status of user 8"
+    wire.replies["incidents_for_replay_v1"] = [incident(13), incident(12, other)]
+
+    def rehearse(arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        (error,) = arguments["p_errors"]
+        return [rehearsal(whole_tables=["public.users"] if error["message"] == other else [])]
+
+    wire.replies["rehearse_proposal_v1"] = rehearse
+    found = replay(load, person)
+    assert [each["whole_tables"] for each in found["incidents"]] == [[], ["public.users"]]
+    sent = wire.sent("note_preview_v1")
+    assert sent["p_replay"] == found
+    assert sent["p_dry_run"]["whole_tables"] == []
 
 
 def test_an_error_whose_signatures_lead_elsewhere_does_not_match(

@@ -112,7 +112,7 @@ def test_parameters_are_what_the_analysis_goes_by(tmp_path: Path) -> None:
 
 LIMITS = {
     "too long": ('{"timeout_ms": 60001}', "timeout_ms"),
-    "too long for sql": ('{"timeout_ms": 8001}', "8000 are allowed for sql"),
+    "too long for sql": ('{"timeout_ms": 8001}', "sql allows at most 8000"),
     "a text": ('{"max_rows": "many"}', "max_rows"),
     "nothing": ('{"max_retries": null}', "max_retries is null"),
     "an unknown writer": ('{"trusted_writers": ["anon"]}', "trusted_writers.0"),
@@ -198,4 +198,4 @@ def test_a_type_whose_parser_is_not_there_is_told(
     """2, since nothing was checked; never a traceback."""
     monkeypatch.setitem(sys.modules, "pattern_engine.fixes.bash.analysis", None)
     assert main(["check-fix", "--type", "bash", file(tmp_path, "ls")]) == 2
-    assert "type bash cannot be analysed here" in capsys.readouterr().err
+    assert "type bash cannot be analysed" in capsys.readouterr().err

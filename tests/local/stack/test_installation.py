@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pattern_engine.cli import main
 from pattern_engine.local import node, servers
 from pattern_engine.local.accounts import can_reach, server_account
 from pattern_engine.local.errors import NodeNotFoundError, ProjectNotFoundError, ServerNotFoundError
@@ -103,6 +104,15 @@ def test_no_project_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(Path, "exists", lambda _: False)
     with pytest.raises(ProjectNotFoundError, match=r"config\.toml"):
         Project.find(tmp_path)
+
+
+def test_a_directory_that_is_no_project_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command names the directory and what is missing in it, and creates nothing there."""
+    assert main(["up", "--project", str(tmp_path), "--port", "0"]) == 1
+    assert f"{tmp_path} is not a project: it has no supabase/config.toml" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_digests_follow_the_migrations(project: Path) -> None:

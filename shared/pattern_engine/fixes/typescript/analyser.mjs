@@ -2,52 +2,41 @@
 // the approval's hosts from a file, and prints what stands against the script as one line of JSON.
 // The script is data here: nothing of it runs, and no comment in it is an instruction.
 
-import { judgeScript } from "./rules.mjs";
+import { judge } from "./rules.mjs";
 import { read, Refusal } from "./tree.mjs";
 
 const MARK = "pattern-engine-analysis:";
-const NAME = "fix.ts";
+const TOO_DEEP = { rule: "depth", message: "the script is nested too deep: make it flat" };
 
 /** Parses a source; gives the root and the comments to a function, and returns its answer. */
 function parse(source, use) {
   let answer;
   let failure;
-  const rule = {
-    create(context) {
-      return {
-        Program(root) {
-          try {
-            answer = use(root, context.sourceCode.getAllComments());
-          } catch (caught) {
-            failure = caught;
-          }
-        },
-      };
+  const create = ({ sourceCode }) => ({
+    Program(root) {
+      try {
+        answer = use(root, sourceCode.getAllComments());
+      } catch (caught) {
+        failure = caught;
+      }
     },
-  };
+  });
   try {
-    Deno.lint.runPlugin({ name: "reader", rules: { reader: rule } }, NAME, source);
+    Deno.lint.runPlugin({ name: "reader", rules: { reader: { create } } }, "fix.ts", source);
   } catch (caught) {
     failure ??= caught;
   }
-  if (failure?.name === "SyntaxError") throw syntax(failure.message);
+  if (failure?.name === "SyntaxError") throw syntax(failure);
   if (failure) throw failure;
   return answer;
 }
 
-/** "SyntaxError: Expression expected … at file:///…/fix.ts:1:6" without the place on the disk. */
-function syntax(message) {
-  const [, line, column] = /:(\d+):(\d+)\s*$/.exec(message) ?? [];
-  const refusal = new Refusal("syntax", sentence(message));
-  refusal.place = line ? `line ${line}, column ${column}` : "";
-  return refusal;
-}
-
-const sentence = (message) =>
-  message.split("\n")[0].replace(/^SyntaxError: /, "").replace(/ at blob:\S*$/, "");
-
-function place(text, position) {
-  return `line ${text.slice(0, position).split(/\r\n|[\n\r\u2028\u2029]/).length}`;
+/** What Deno says of a source that does not parse, without the place on the disk. */
+function syntax({ message, stack }) {
+  const sentence = message.split("\n")[0].replace(/^SyntaxError: | at (blob|file):\S*$/g, "");
+  const [, line, column] = /(?:blob:|file:)[^\s)]*?:(\d+):(\d+)/.exec(`${message}\n${stack}`) ?? [];
+  const place = line ? `line ${line}, column ${column}` : "somewhere";
+  return Object.assign(new Refusal("syntax", sentence), { place });
 }
 
 /**
@@ -62,49 +51,40 @@ async function compile(script) {
     await import(url);
   } catch (failure) {
     if (failure === 0) return;
-    const refusal = new Refusal("syntax", sentence(failure.message));
-    const [, line, column] = /blob:[^\s)]*?:(\d+):(\d+)/.exec(failure.stack) ?? [];
-    refusal.place = line ? `line ${line}, column ${column}` : "somewhere";
-    throw refusal;
+    throw syntax(failure);
   }
   throw new Error("a module ran before its imports");
 }
 
 async function analyse(script, hosts) {
   let text = script;
+  const lineOf = (position) =>
+    `line ${text.slice(0, position).split(/\r\n|[\n\r\u2028\u2029]/).length}`;
+  const told = ({ rule, message, position, place = lineOf(position) }) => ({
+    rule,
+    message: `${place}: ${message}`,
+  });
+  const refused = (refusal) => ({
+    refusals: [refusal],
+    operations: [],
+    destructive: [],
+    literals: [],
+  });
   try {
-    const result = read(script, parse);
-    text = result.text;
-    const { refusals, literals, ...rest } = judgeScript(result.tree, hosts);
-    if (refusals.length === 0) await compile(script);
-    return {
-      ...rest,
-      refusals: refusals.map((one) => told(one, text)),
-      literals: literals.map((one) => at(one, text)),
-    };
+    const source = read(script, parse);
+    text = source.text;
+    const judged = judge(source.tree, hosts);
+    if (judged.refusals.length === 0) await compile(script);
+    const literals = judged.literals.map((one) => ({ ...one, place: lineOf(one.position) }));
+    return { ...judged, literals, refusals: judged.refusals.map(told) };
   } catch (failure) {
-    if (failure instanceof Refusal) return refused(told(failure, text));
-    if (failure instanceof RangeError) {
-      return refused({ rule: "depth", message: "the script is nested too deep: make it flat" });
-    }
+    if (failure instanceof Refusal) return refused(told(failure));
+    if (failure instanceof RangeError) return refused(TOO_DEEP);
     throw failure;
   }
 }
 
-const refused = (refusal) => ({
-  refusals: [refusal],
-  operations: [],
-  destructive: [],
-  literals: [],
-});
-const told = ({ rule, message, position, place: known }, text) => ({
-  rule,
-  message: `${known ?? place(text, position)}: ${message}`,
-});
-const at = ({ text, name, position }, script) => ({ text, name, place: place(script, position) });
-
 Deno.test("analyse", async () => {
-  const [path] = Deno.args;
-  const { script, hosts } = JSON.parse(Deno.readTextFileSync(path));
+  const { script, hosts } = JSON.parse(Deno.readTextFileSync(Deno.args[0]));
   console.log(MARK + JSON.stringify(await analyse(script, hosts)));
 });

@@ -2,16 +2,13 @@
 
 The parser is the one that reads the script when it runs. Deno lends it to tests of lint plugins, so
 the analysis is such a test (`analyser.mjs`): the script is data to it, none of it runs, and
-comments such as `deno-lint-ignore` say nothing to it. From the tree, `tree.mjs` proves that it read
-every piece of the text; `scopes.mjs` tells the script's names from globals; `constants.mjs` knows
-what is put together of literals; `rules.mjs`, `loops.mjs` and `hosts.mjs` judge. What is not on a
-list (`globals.mjs`) is refused.
+comments such as `deno-lint-ignore` say nothing to it. `tree.mjs` proves that it read every piece of
+the text; `scopes.mjs` tells the script's names from globals; `text.mjs` knows what is written out;
+`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. `globals.mjs` lists the globals that are accepted.
 
-Proxy and Reflect are refused although they are harmless by themselves: they do by a text what the
-rules refuse by name.
-
-The check is one of several brakes: the fix runs without permissions, without code from text, under
-limits of time, memory and output.
+A person learns here early what a script does. What holds the script is its box: it runs without
+permissions and without a way to make code of text, under limits of time, memory and output. So the
+analysis does not work out what a key is when the script runs, or whether the script ends.
 """
 
 from __future__ import annotations
@@ -41,7 +38,7 @@ _LIMITS: Final = Limits(
     max_output_bytes=8 * 1024 * 1024,
     max_memory_bytes=1024 * 1024 * 1024,
 )
-_MOST_FINDINGS: Final = 50
+_MAX_FINDINGS: Final = 50
 
 
 def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Analysis:
@@ -62,15 +59,11 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
     try:
         return _analysed(program, script, allowed)
     except _UnreadError as failure:
-        return _refused(failure.finding)
+        return _refused(Finding(*failure.args))
 
 
 class _UnreadError(Exception):
-    """The script was not read; why is told by `finding`."""
-
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(message)
-        self.finding = Finding(rule, message)
+    """The script was not read; the rule and the sentence that say why."""
 
 
 def _refused(finding: Finding) -> Analysis:
@@ -86,7 +79,7 @@ def _analysed(program: str, script: str, allowed: tuple[str, ...]) -> Analysis:
     findings += _credentials(script, read["literals"])
     return Analysis(
         prepared_script="" if findings else script,
-        findings=tuple(dict.fromkeys(findings))[:_MOST_FINDINGS],
+        findings=tuple(dict.fromkeys(findings))[:_MAX_FINDINGS],
         operations=tuple(read["operations"]),
         destructive=tuple(read["destructive"]),
         hosts=allowed,

@@ -1,6 +1,6 @@
 // What a script may name. Everything else is refused.
 
-const list = (text) => new Set(text.split(/\s+/).filter(Boolean));
+const list = (text) => new Set(text.trim().split(/\s+/));
 
 /** Globals that a fix may use. */
 export const ALLOWED = list(`
@@ -20,10 +20,10 @@ export const ALLOWED = list(`
 
 /** Names that a script may not even give to something of its own: a reader must not be misled. */
 export const RESERVED = list(`
-  Deno globalThis window self global eval Function AsyncFunction GeneratorFunction
-  require module exports process Buffer importScripts Worker SharedWorker WebAssembly Proxy Reflect
+  Deno globalThis window global eval Function AsyncFunction GeneratorFunction
+  require Buffer importScripts Worker SharedWorker WebAssembly Proxy Reflect
   SharedArrayBuffer Atomics arguments setInterval localStorage sessionStorage indexedDB caches
-  BroadcastChannel navigator document XMLHttpRequest
+  BroadcastChannel navigator XMLHttpRequest
 `);
 
 /** Members that no script may touch, of whatever object: they lead to the code of others. */
@@ -31,13 +31,8 @@ export const FORBIDDEN_MEMBERS = list(`
   constructor prototype __proto__ __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__
   getPrototypeOf setPrototypeOf defineProperty defineProperties getOwnPropertyDescriptor
   getOwnPropertyDescriptors getOwnPropertyNames getOwnPropertySymbols prepareStackTrace
-  Deno globalThis Function AsyncFunction GeneratorFunction WebAssembly importScripts createObjectURL
+  Deno globalThis eval Function AsyncFunction GeneratorFunction WebAssembly importScripts createObjectURL
 `);
-
-/** Methods of Object.prototype and Array.prototype that may be borrowed, as in `….call(value)`. */
-export const BORROWED = list(
-  "hasOwnProperty toString propertyIsEnumerable slice map filter forEach some every includes indexOf join",
-);
 
 /** Globals that reach a host, with the place of the URL among what they are given. */
 export const NETWORK = list("fetch Request WebSocket EventSource");
@@ -55,9 +50,6 @@ const INSTEAD = {
   Reflect: "use plain member access",
   arguments: "use rest parameters",
   localStorage: "nothing is kept from run to run",
-  sessionStorage: "nothing is kept from run to run",
-  indexedDB: "nothing is kept from run to run",
-  caches: "nothing is kept from run to run",
   XMLHttpRequest: "use fetch",
 };
 

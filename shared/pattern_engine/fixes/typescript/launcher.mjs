@@ -8,15 +8,13 @@
 // The answer is written to stdout after a word that the fix does not know, so that nothing that it
 // prints is taken for one.
 
-/** What the analysis refuses by name is not there either, as far as the runtime can do without. */
-const GONE =
-  "Deno Worker WebAssembly caches localStorage sessionStorage navigator location BroadcastChannel process Buffer global window self alert confirm prompt close"
-    .split(" ");
+import { ALLOWED } from "./globals.mjs";
 
 const { exit, stdout, readTextFileSync, permissions, args } = Deno;
 const { parse, stringify } = JSON;
 const encoder = new TextEncoder();
-const createObjectURL = URL.createObjectURL;
+const { createObjectURL } = URL;
+const startTimer = setTimeout;
 
 const { script, params, error, word } = parse(readTextFileSync(args[0]));
 permissions.revokeSync({ name: "read" });
@@ -41,31 +39,24 @@ const succeed = (result) => {
 
 /** A result as JSON; what JSON leaves out in silence is refused. */
 function json(result) {
-  const check = (_key, value) => {
-    if (typeof value === "function" || typeof value === "symbol") {
-      throw new TypeError(`it holds a ${typeof value}`);
-    }
-    return value;
-  };
-  return stringify(result === undefined ? null : result, check);
+  return stringify(result === undefined ? null : result, (_key, value) => {
+    if (typeof value !== "function" && typeof value !== "symbol") return value;
+    throw new TypeError(`it holds a ${typeof value}`);
+  });
 }
 
 /** "TypeError: x is not a function (line 3)"; without the advice to run with more permissions. */
 function told(reason) {
   if (!(reason instanceof Error) && !(reason instanceof DOMException)) {
-    return `the script threw ${
-      typeof reason === "string" ? stringify(reason) : kind(reason)
-    }, not an error`;
+    const isShown = reason === null || typeof reason === "string";
+    const what = isShown ? stringify(reason) : `a value of type ${typeof reason}`;
+    return `the script threw ${what}, not an error`;
   }
   const line = /blob:[^\s)]*?:(\d+):\d+/.exec(String(reason.stack))?.[1];
   const { name, message, cause } = reason;
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   const text = `${name}: ${message}${why}`.replace(/, run again with.*$/s, "");
   return text + (line ? ` (line ${line})` : "");
-}
-
-function kind(value) {
-  return value === null ? "null" : `a value of type ${typeof value}`;
 }
 
 addEventListener("unhandledrejection", (event) => {
@@ -78,10 +69,30 @@ addEventListener("error", (event) => {
 });
 addEventListener("unload", () => succeed(null));
 
+/** Takes away all that could make code of text, and all that a fix has no use for. */
+function close() {
+  // Each kind of function leads to the constructor that makes such functions of text.
+  for (const one of [() => {}, async () => {}, function* () {}, async function* () {}]) {
+    delete Object.getPrototypeOf(one).constructor;
+  }
+  for (const name of Reflect.ownKeys(Object.prototype)) {
+    if (String(name).startsWith("__")) delete Object.prototype[name];
+  }
+  delete URL.createObjectURL;
+  globalThis.setTimeout = (handler, pause, ...given) => {
+    if (typeof handler !== "function") throw new TypeError("setTimeout takes a function");
+    // By itself it would be called with the global object as `this`.
+    return startTimer(() => handler(...given), pause);
+  };
+  // Deno itself needs the global object by its name, and what has a symbol for a name.
+  for (const name of Object.getOwnPropertyNames(globalThis)) {
+    if (name !== "globalThis" && !ALLOWED.has(name)) delete globalThis[name];
+  }
+}
+
 const module = createObjectURL(new Blob([script], { type: "application/typescript" }));
-delete URL.createObjectURL;
-for (const name of GONE) delete globalThis[name];
 Object.assign(globalThis, { params, error });
+close();
 
 try {
   const { default: fix } = await import(module);

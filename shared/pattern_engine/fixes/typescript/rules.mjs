@@ -1,38 +1,40 @@
 // The rules that a script is judged by. Each refusal has a stable name and says what to do instead.
 
-import { bare, Constants } from "./constants.mjs";
-import { ALLOWED, BORROWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
-import { judge } from "./hosts.mjs";
-import { endless, endlessRecursion } from "./loops.mjs";
+import { ALLOWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
+import { judgeUrl } from "./hosts.mjs";
+import { endless } from "./loops.mjs";
 import {
-  isBinding,
+  bare,
   isCalled,
   isData,
   isKey,
   isLookedFor,
-  isNumericWrite,
   isOnlyTold,
   isPartOfText,
   isTypeTest,
   nameOf,
   outermost,
-  pieces,
+  rootOf,
 } from "./places.mjs";
 import { isFunction, isWritten, resolve } from "./scopes.mjs";
+import { Texts } from "./text.mjs";
 import { HOLE, nodes, Refusal } from "./tree.mjs";
 
 /** Text of which these are all is a way to a forbidden member. */
 const TELLING = new Set(["constructor", "__proto__", "globalThis", "Deno.internal"]);
 /** Methods of Object that change what they are given. */
 const CHANGING = new Set(["assign", "freeze", "seal", "preventExtensions"]);
+/** What is no function, where setTimeout is given one. */
+const TEXTS = new Set("Literal TemplateLiteral BinaryExpression SpreadElement".split(" "));
+const NOT_YOURS = "the language's own objects are not changed: use a name of your own";
+const SPELLED = "this key is put together of pieces of text: name it, or use a Map";
+const CALLED = "what a computed key finds is not called: use a table of functions";
+const MADE_UP = "what this call returns could be any function: name the function";
 const ADDRESS = /^\s*(https?|wss?|ftp|file|data|blob|javascript):/i;
 
 /** Judges a tree: returns `refusals`, `operations`, `destructive` and `literals`. */
-export function judgeScript(tree, allowedHosts) {
-  const rules = new Rules(tree, allowedHosts);
-  rules.run();
-  const { refusals, operations, destructive, literals } = rules;
-  return { refusals, operations, destructive, literals };
+export function judge(tree, allowedHosts) {
+  return { ...new Rules(tree, allowedHosts) };
 }
 
 class Rules {
@@ -41,27 +43,20 @@ class Rules {
   destructive = [];
   /** Texts in the script that may be credentials: `text` and the `name` beside it. */
   literals = [];
-  #tree;
   #hosts;
-  #names;
-  #constants;
+  #texts;
   #usesNetwork;
 
   constructor(tree, allowedHosts) {
-    this.#tree = tree;
+    const { bindings, of } = resolve(tree);
+    const globals = [...of.keys()].filter((id) => of.get(id) === null);
     this.#hosts = allowedHosts;
-    this.#names = resolve(tree);
-    this.#constants = new Constants(this.#names.of);
-    this.#usesNetwork = this.#names.references.some((id) =>
-      this.#constants.isGlobal(id) && NETWORK.has(id.name)
-    );
-  }
-
-  run() {
-    for (const binding of this.#names.bindings) this.#binding(binding);
-    for (const id of this.#names.references) this.#reference(id);
-    this.#exports();
-    for (const node of nodes(this.#tree)) {
+    this.#texts = new Texts(of);
+    this.#usesNetwork = globals.some(({ name }) => NETWORK.has(name));
+    for (const binding of bindings) this.#binding(binding);
+    for (const id of globals) this.#global(id);
+    this.#exports(tree);
+    for (const node of nodes(tree)) {
       RULES[node.type]?.call(this, node);
       this.text(node);
     }
@@ -71,15 +66,12 @@ class Rules {
     this.refusals.push(new Refusal(rule, message, node.start));
   }
 
-  #binding(binding) {
-    const { name, id } = binding;
+  #binding({ name, id }) {
     if (RESERVED.has(name)) this.refuse("global", `${name} is no name for a thing of your own`, id);
-    const reason = endlessRecursion(binding, this.#constants);
-    if (reason) this.refuse("recursion", reason, id);
   }
 
-  #reference(id) {
-    if (this.#names.of.get(id) !== null || id.name.startsWith(HOLE)) return;
+  #global(id) {
+    if (id.name.startsWith(HOLE)) return;
     if (!ALLOWED.has(id.name)) {
       this.refuse("global", `${id.name} is not allowed: ${insteadOf(id.name)}`, id);
     } else if (isWritten(id)) {
@@ -96,22 +88,13 @@ class Rules {
   member(node) {
     const { object, property, computed } = node;
     if (property.type === "PrivateIdentifier") return;
-    const name = computed ? this.#constants.text(property) : property.name;
-    if (name !== undefined) {
-      if (FORBIDDEN_MEMBERS.has(name) && !this.#isHarmless(node, name)) {
-        this.#refuseMember(name, node);
-      }
-    } else if (!this.#isNumber(property)) {
-      this.#unknownMember(node);
+    const name = computed ? this.#texts.whole(property) : property.name;
+    if (name === undefined) this.#unknownMember(node);
+    else if (FORBIDDEN_MEMBERS.has(name) && !this.#isHarmless(node, name)) {
+      this.#refuseMember(name, node);
     }
     if (this.#usesNetwork) this.#moved(node, name);
-    if (isWritten(node) && this.#isGlobalObject(object)) {
-      this.refuse(
-        "builtin",
-        "the language's own objects are not changed: use a name of your own",
-        node,
-      );
-    }
+    if (isWritten(node) && this.#isGlobalObject(object)) this.refuse("builtin", NOT_YOURS, node);
   }
 
   #refuseMember(name, node) {
@@ -125,182 +108,63 @@ class Rules {
     if (name === "constructor") {
       return outer.property.name === "name" && outermost(outer).heldAs !== "callee";
     }
-    if (name !== "prototype" || !BORROWED.has(outer.property.name)) return false;
-    const call = outermost(outer).parent;
-    const isOwner = ["Object", "Array"].some((one) => this.#constants.isGlobal(node.object, one));
-    return isOwner && call.type === "MemberExpression" && !call.computed &&
-      call.property.name === "call" && isCalled(call);
+    const { parent: call } = outermost(outer);
+    return name === "prototype" && this.#isGlobalObject(node.object) &&
+      call.property?.name === "call" && !call.computed && isCalled(call);
   }
 
+  /** A key that is known only when the script runs: x[key]. */
   #unknownMember(node) {
-    const base = this.#constants.source(node.object);
-    const isOfTheLanguage = this.#constants.isGlobal(base) && !isData(base);
-    const isValue = isFunction(base) ||
-      /^(Class|Template|Literal|Array|Meta|This|Super)/.test(base.type);
-    const isOwnList = base.type === "ArrayExpression" && !this.#isCode(node);
-    const isOwnText = (base.type === "Literal" || base.type === "TemplateLiteral") &&
-      !this.#isCode(node);
-    if (isOfTheLanguage || (isValue && !isOwnList && !isOwnText)) {
-      this.refuse("member", "a computed member of this could be anything: name the member", node);
-    } else if (this.#isCode(node) && !this.#isTable(base)) {
-      this.refuse(
-        "member",
-        "what a computed key finds is not called: use a table of functions",
-        node,
-      );
-    }
+    const { property } = node;
+    if (this.#texts.isSpelled(property)) return this.refuse("member", SPELLED, node);
+    const base = this.#texts.source(node.object);
+    const isHandedOn = node.heldAs === "object" &&
+      /^(call|apply|bind)$/.test(node.parent.property.name) && isCalled(node.parent);
+    const isCode = isCalled(node) || isHandedOn;
+    const isOfOthers = isFunction(base) || this.#isGlobalObject(base) || this.#isData(base);
+    if (isCode && isOfOthers) this.refuse("member", CALLED, node);
   }
 
-  /** Whether a member, or what it is assigned to or returned as, is called. */
-  #isCode(node, depth = 0) {
-    const outer = outermost(node);
-    const { parent, heldAs } = outer;
-    if (isCalled(node)) return true;
-    if (parent.type === "ReturnStatement" || (isFunction(parent) && heldAs === "body")) {
-      return depth < 5 && this.#calls(outer).some((call) => this.#isCode(call, depth + 1));
-    }
-    if (parent.type === "MemberExpression" && heldAs === "object") {
-      if (!parent.computed) {
-        return isCalled(parent) && ["call", "apply", "bind"].includes(parent.property.name);
-      }
-      // table[a][b](…): the second key is judged by itself, with this as its base.
-      return false;
-    }
-    if (parent.type === "VariableDeclarator" && heldAs === "init") {
-      const binding = this.#names.bindings.find((one) => one.id === parent.id);
-      return binding?.reads.some((id) => isCalled(id)) ?? false;
-    }
-    if (parent.type === "AssignmentExpression" && heldAs === "right") {
-      const binding = this.#constants.binding(parent.left);
-      return binding?.reads.some((id) => isCalled(id)) ?? false;
-    }
-    return false;
-  }
-
-  /** The calls that may give what stands in a function: of its name, or of what it is handed to. */
-  #calls(node) {
-    let own = node.parent;
-    while (own && !isFunction(own)) own = own.parent;
-    if (own?.heldAs === "arguments") return [own.parent];
-    const binding = this.#names.bindings.find((one) => one.value === own);
-    return (binding?.reads ?? []).filter((id) => id.heldAs === "callee").map(({ parent }) =>
-      parent
-    );
-  }
-
-  /** An object that is written out in the script, with a function for each key. */
-  #isTable(base) {
-    return base.type === "ObjectExpression" &&
-      base.properties.every((one) => one.type === "Property" && !one.computed);
-  }
-
+  /** Whether this is, or belongs to, an object of the language. */
   #isGlobalObject(node) {
-    for (node = bare(node); node.type === "MemberExpression"; node = bare(node.object));
-    return this.#constants.isGlobal(node) && !isData(node);
+    const root = rootOf(node);
+    return this.#texts.isGlobal(root) && !isData(root);
   }
 
-  /** Whether a key is a number for certain: an index. */
-  #isNumber(node, depth = 0) {
-    node = bare(node);
-    if (depth > 20) return false;
-    switch (node.type) {
-      case "UpdateExpression":
-        return true;
-      case "UnaryExpression":
-        return "+-~".includes(node.operator);
-      case "BinaryExpression":
-        if (node.operator !== "+") return "-*/%**&|^<<>>>".includes(node.operator);
-        return this.#isNumber(node.left, depth + 1) && this.#isNumber(node.right, depth + 1);
-      case "MemberExpression":
-        return !node.computed && node.property.name === "length";
-      case "CallExpression": {
-        const callee = bare(node.callee);
-        if (this.#constants.isGlobal(callee)) return ["Number", "parseInt"].includes(callee.name);
-        return callee.type === "MemberExpression" &&
-          this.#constants.isGlobal(callee.object, "Math");
-      }
-      case "Identifier": {
-        const binding = this.#constants.binding(node);
-        return Boolean(binding?.init) && this.#isNumber(binding.init, depth + 1) &&
-          binding.writes.every(({ parent }) => isNumericWrite(parent));
-      }
-      default:
-        return typeof this.#constants.value(node)?.[0] === "number";
-    }
+  /** Whether this is, or belongs to, the parameters or the error. */
+  #isData(node) {
+    const root = rootOf(node);
+    return root.type === "Identifier" && isData(root);
   }
 
   key(node) {
     const { parent } = node;
     if (node.key.type === "PrivateIdentifier") return;
     const name = node.computed
-      ? this.#constants.text(node.key)
+      ? this.#texts.whole(node.key)
       : node.key.name ?? String(node.key.value);
     const isConstructor = name === "constructor" && parent.type === "ClassBody" && !node.computed;
     if (FORBIDDEN_MEMBERS.has(name) && !isConstructor) this.#refuseMember(name, node);
-    if (name === undefined && parent.type === "ObjectPattern" && !this.#isNumber(node.key)) {
-      const id = node.value.left ?? node.value;
-      const binding = this.#names.bindings.find((one) => one.id === id);
-      if (binding?.reads.some((read) => isCalled(read))) {
-        this.refuse(
-          "member",
-          "what a computed key finds is not called: use a table of functions",
-          node,
-        );
-      }
-    }
-  }
-
-  thisExpression(node) {
-    let holder = node.parent;
-    while (
-      holder &&
-      !["FunctionDeclaration", "FunctionExpression", "PropertyDefinition", "StaticBlock"].includes(
-        holder.type,
-      )
-    ) {
-      holder = holder.parent;
-    }
-    const isOwn = holder &&
-      (holder.type === "PropertyDefinition" || holder.type === "StaticBlock" ||
-        ["MethodDefinition", "Property"].includes(holder.parent.type));
-    const { parent, heldAs } = outermost(node);
-    const isPlain = (parent.type === "MemberExpression" && heldAs === "object") ||
-      parent.type === "ReturnStatement" ||
-      (parent.type === "BinaryExpression" && parent.operator === "in");
-    if (!isOwn || !isPlain) {
-      this.refuse(
-        "this",
-        "this is only for members of your own classes and objects: name the object",
-        node,
-      );
-    }
+    const isTaken = name === undefined && parent.type === "ObjectPattern";
+    if (isTaken && this.#texts.isSpelled(node.key)) this.refuse("member", SPELLED, node);
   }
 
   // Calls
 
   call(node) {
     const callee = bare(node.callee ?? node.tag);
-    if (this.#isMadeUp(callee)) {
-      this.refuse(
-        "member",
-        "what this call returns could be any function: name the function",
-        node,
-      );
+    if (this.#isMadeUp(callee)) this.refuse("member", MADE_UP, node);
+    if (!node.tag && this.#texts.isHiding(node)) {
+      this.refuse("hidden", "a text is written so that nobody can read it: write it out", node);
     }
-    const name = this.#constants.isGlobal(callee) ? callee.name : undefined;
+    const name = this.#texts.isGlobal(callee) ? callee.name : undefined;
     if (name === "setTimeout") this.#timer(node);
     if (NETWORK.has(name)) this.#reach(node, name);
     if (name === "URL" && this.#usesNetwork) this.#address(node);
     const isChange = callee.type === "MemberExpression" && CHANGING.has(callee.property.name) &&
-      this.#constants.isGlobal(callee.object, "Object");
+      this.#texts.isGlobal(callee.object, "Object");
     const [target] = node.arguments ?? [];
-    if (isChange && target && this.#isGlobalObject(target)) {
-      this.refuse(
-        "builtin",
-        "the language's own objects are not changed: use a name of your own",
-        node,
-      );
-    }
+    if (isChange && target && this.#isGlobalObject(target)) this.refuse("builtin", NOT_YOURS, node);
   }
 
   /** Whether what is called was returned by a function that is not plainly one of the script's. */
@@ -308,82 +172,57 @@ class Rules {
     if (type !== "CallExpression") return false;
     const maker = bare(callee);
     const isMethod = maker.type === "MemberExpression" && !maker.computed;
-    return !isMethod && !isFunction(this.#constants.source(maker));
+    return !isMethod && !isFunction(this.#texts.source(maker));
   }
 
   #timer(node) {
     const [first] = node.arguments ?? [];
-    const handler = this.#constants.source(first);
-    const isText = !handler || this.#constants.value(handler) !== undefined ||
-      ["TemplateLiteral", "BinaryExpression", "SpreadElement", "Literal"].includes(handler.type) ||
-      (handler.type === "CallExpression" && !isBinding(handler)) ||
-      (handler.type === "MemberExpression" && this.#isData(handler));
+    const handler = this.#texts.source(first);
+    const isText = !handler || TEXTS.has(handler.type) || this.#isData(handler);
     if (isText) this.refuse("timer", "setTimeout takes a function, never text", node);
   }
 
-  /** Whether a member is of the parameters or the error, which hold text. */
-  #isData(node) {
-    for (node = bare(node); node.type === "MemberExpression"; node = bare(node.object));
-    return node.type === "Identifier" && isData(node);
-  }
-
   #reach(node, name) {
-    const [first] = node.arguments ?? [];
+    const [first, options] = node.arguments ?? [];
     if (!first || first.type === "SpreadElement") {
       return this.refuse("host", `${name} needs a URL that can be read`, node);
     }
-    const source = this.#constants.source(first);
-    const isRequest = source.type === "NewExpression" &&
-      this.#constants.isGlobal(source.callee, "Request");
-    const { host, problem } = isRequest
-      ? { host: null, problem: null }
-      : judge(this.#constants.prefix(first), this.#hosts);
+    const source = this.#texts.source(first);
+    // A request was looked at where it is made.
+    if (source.type === "NewExpression" && this.#texts.isGlobal(source.callee, "Request")) return;
+    const { host, problem } = judgeUrl(this.#texts.beginning(first), this.#hosts);
     if (problem) this.refuse("host", problem, node);
-    if (host) this.#note(node, name, host);
-  }
-
-  #note(node, name, host) {
-    const method = this.#option(node.arguments[1], "method")?.toUpperCase() ?? "GET";
-    const verb = method === "GET" || name.endsWith("S") || !["fetch", "Request"].includes(name)
-      ? "fetch"
-      : method;
-    const operation = `${verb} ${host}`;
+    const method = /^(fetch|Request)$/.test(name) && this.#option(options, "method");
+    const verb = (method || "GET").toUpperCase();
+    const operation = `${verb === "GET" ? "fetch" : verb} ${host}`;
     this.operations.push(operation);
     if (verb === "DELETE") this.destructive.push(operation);
   }
 
   #option(node, name) {
-    const options = this.#constants.source(node);
-    if (options?.type !== "ObjectExpression") return undefined;
-    const found = options.properties.findLast((one) => (one.key?.name ?? one.key?.value) === name);
-    return found && this.#constants.text(found.value);
+    const options = this.#texts.source(node);
+    const found = options?.properties?.findLast(({ key }) => (key?.name ?? key?.value) === name);
+    return found && this.#texts.whole(found.value);
   }
 
-  /** A URL that is put together of a base and a path. */
-  #address({ arguments: given }) {
-    for (const part of given.slice(0, 2)) {
-      const known = this.#constants.prefix(part);
-      if (/^\s*[\\/]{2}/.test(known.text)) {
-        this.#judgeAddress({ ...known, text: `https:${known.text.trim()}` }, part);
-      }
-      if (ADDRESS.test(known.text)) this.#judgeAddress(known, part);
-    }
+  /** new URL("//host", base), of which the first argument names the host. */
+  #address({ arguments: [path] }) {
+    const { text, whole } = this.#texts.beginning(path);
+    if (!/^\s*[\\/]{2}/.test(text)) return;
+    this.#judgeAddress({ text: `https:${text.trim()}`, whole }, path);
   }
 
   /** url.host = "…", which makes another address of a URL. */
   #moved({ object, parent, heldAs }, name) {
-    const url = this.#constants.source(object);
-    const isUrl = url.type === "NewExpression" && this.#constants.isGlobal(url.callee, "URL");
-    if (!isUrl || heldAs !== "left" || parent.type !== "AssignmentExpression") return;
-    const { text, whole } = this.#constants.prefix(parent.right);
-    if (name === "href") this.#judgeAddress({ text, whole }, parent);
-    if (["host", "hostname"].includes(name)) {
-      this.#judgeAddress({ text: `https://${text}`, whole }, parent);
-    }
+    const url = this.#texts.source(object);
+    const isUrl = url.type === "NewExpression" && this.#texts.isGlobal(url.callee, "URL");
+    if (!isUrl || heldAs !== "left" || !["host", "hostname"].includes(name)) return;
+    const { text, whole } = this.#texts.beginning(parent.right);
+    this.#judgeAddress({ text: `https://${text}`, whole }, parent);
   }
 
   #judgeAddress(known, node) {
-    const { problem } = judge(known, this.#hosts);
+    const { problem } = judgeUrl(known, this.#hosts);
     if (problem) this.refuse("host", problem, node);
   }
 
@@ -395,16 +234,11 @@ class Rules {
       (node.type === "Literal" && typeof node.value === "string" && !node.regex) ||
       (node.type === "BinaryExpression" && node.operator === "+");
     if (!isText || isPartOfText(node) || isKey(node)) return;
-    const whole = this.#constants.text(node);
-    if (TELLING.has(whole) && !isLookedFor(node)) {
-      this.refuse(
-        "prototype",
-        `the text ${whole} is not allowed: it leads to the code of others`,
-        node,
-      );
-    }
-    this.literals.push({ text: whole ?? pieces(node), name: nameOf(node), position: node.start });
-    const known = this.#constants.prefix(node);
+    const whole = this.#texts.whole(node);
+    if (TELLING.has(whole) && !isLookedFor(node)) this.#refuseMember(`the text ${whole}`, node);
+    const shown = this.#texts.parts(node).map((one) => one ?? "${…}").join("");
+    this.literals.push({ text: shown, name: nameOf(node), position: node.start });
+    const known = this.#texts.beginning(node);
     if (this.#usesNetwork && ADDRESS.test(known.text) && !isOnlyTold(node) && !isLookedFor(node)) {
       this.#judgeAddress(known, node);
     }
@@ -413,39 +247,22 @@ class Rules {
   // Statements
 
   loop(node) {
-    const reason = endless(node, this.#constants);
+    const reason = endless(node, this.#texts);
     if (reason) this.refuse("loop", reason, node);
   }
 
-  exported(node) {
-    if (node.source) this.refuse("import", "export from is not allowed: a fix is one file", node);
-  }
-
   /** A module that exports, but no function to run, would succeed by doing nothing. */
-  #exports() {
-    const given = this.#tree.body.filter(({ type, exportKind, declaration }) =>
-      type === "ExportDefaultDeclaration" ||
-      (type === "ExportNamedDeclaration" && exportKind !== "type" &&
-        declaration?.type !== "EmptyStatement")
+  #exports({ body }) {
+    const isDefault = ({ exported }) => (exported.name ?? exported.value) === "default";
+    const hasDefault = body.some(({ type, specifiers }) =>
+      type === "ExportDefaultDeclaration" || specifiers?.some(isDefault)
     );
-    const hasDefault = given.some(({ type, specifiers = [] }) =>
-      type === "ExportDefaultDeclaration" ||
-      specifiers.some(({ exported }) => (exported.name ?? exported.value) === "default")
+    const other = body.find(({ type, exportKind, declaration, specifiers }) =>
+      type === "ExportNamedDeclaration" && exportKind !== "type" &&
+      (declaration ? declaration.type !== "EmptyStatement" : specifiers.length > 0)
     );
-    if (
-      given.some(({ declaration, specifiers }) => declaration || specifiers.length) && !hasDefault
-    ) {
-      this.refuse("export", "nothing of this would run: export default the function", given[0]);
-    }
-  }
-
-  returned(node) {
-    for (let outer = node.parent; outer; outer = outer.parent) if (isFunction(outer)) return;
-    this.refuse(
-      "syntax",
-      "return outside of a function: export default a function to answer",
-      node,
-    );
+    if (hasDefault || !other) return;
+    this.refuse("export", "nothing of this would run: export default the function", other);
   }
 }
 
@@ -458,11 +275,7 @@ const RULES = {
   Property: own.key,
   MethodDefinition: own.key,
   PropertyDefinition: own.key,
-  ThisExpression: own.thisExpression,
   WhileStatement: own.loop,
   DoWhileStatement: own.loop,
   ForStatement: own.loop,
-  ForOfStatement: own.loop,
-  ExportNamedDeclaration: own.exported,
-  ReturnStatement: own.returned,
 };

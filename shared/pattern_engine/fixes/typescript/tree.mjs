@@ -4,14 +4,17 @@
 // The proof is needed: that tree is known to lose things (Deno 2.9 drops what follows a hole in an
 // array or an empty statement, and does not say that the name of a getter is computed). So every
 // piece of the source must belong to a node that was read: what is left between the nodes may be
-// spaces, comments, punctuation, and the words that belong to the node around it. Anything else
-// refuses the script.
+// spaces, comments, punctuation and words of the language. Anything else refuses the script.
 
-import { DECLARED, ERASED, FACTS, KIND, LISTS, TOKENS, TYPES, unknown } from "./kinds.mjs";
+import { ERASED, FACTS, IMPORT, KIND, TOKENS, TYPES, unknown, WORDS } from "./kinds.mjs";
 
 /** Begins the names that stand for holes in patterns while the script is read. */
 export const HOLE = "$hole$";
-const MOST_ROUNDS = 200;
+const MAX_ROUNDS = 200;
+/** Those that are erased after the word declare. */
+const DECLARED = new Set(["VariableDeclaration", "TSEnumDeclaration"]);
+/** Nodes with a list of statements. */
+const LISTS = { Program: "body", BlockStatement: "body", SwitchCase: "consequent" };
 
 /** What stands against reading a script; `position` is an index into the source. */
 export class Refusal extends Error {
@@ -32,7 +35,7 @@ export function read(source, parse) {
   if (source.includes(HOLE)) throw new Refusal("construct", `${HOLE} is a reserved name`);
   // An export makes it a module to the parser, as it is when it runs.
   let text = source.replace(/^\uFEFF/, "") + "\nexport {};";
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const reader = new Reader(text);
     const tree = parse(text, (root, comments) => reader.program(root, comments));
     if (reader.holes.length === 0) {
@@ -52,7 +55,7 @@ export function* nodes(node) {
 
 /** The nodes that a node holds directly. */
 export function children(node) {
-  return (KIND.get(node.type)?.properties ?? []).flatMap((property) => node[property] ?? []);
+  return (KIND.get(node.type) ?? []).flatMap((property) => node[property] ?? []);
 }
 
 /** What the parser's tree has for an empty statement: nothing. */
@@ -79,7 +82,6 @@ class Reader {
   #comments = [];
   /** The pieces that belong to tokens and types, as [start, end]. */
   #pieces = [];
-  #nodes = [];
 
   constructor(text) {
     this.#text = text;
@@ -92,7 +94,7 @@ class Reader {
       }
       // Comments that tell Deno to load something.
       if (/@deno-types\b|@jsxImportSource|^\/\/\/\s*</.test(this.#text.slice(start, end))) {
-        throw new Refusal(...unknown("ImportDeclaration"), start);
+        throw new Refusal(...IMPORT, start);
       }
       this.#comments.push([start, end]);
     }
@@ -121,15 +123,14 @@ class Reader {
       return node;
     }
     const kind = KIND.get(type);
-    if (kind === undefined || from.meta?.name === "import") {
-      throw new Refusal(...unknown(type), start);
-    }
-    this.#nodes.push(node);
+    const isImport = from.meta?.name === "import" || (type.startsWith("Export") && from.source);
+    if (isImport) throw new Refusal(...IMPORT, start);
+    if (kind === undefined) throw new Refusal(...unknown(type), start);
     if (TOKENS.has(type)) this.#pieces.push([start, end]);
     for (const property of TYPES) {
       for (const child of [from[property] ?? []].flat()) this.#erase(child);
     }
-    for (const property of kind.properties) this.#property(from, node, property);
+    for (const property of kind) this.#property(from, node, property);
     if (node.decorators?.length) throw new Refusal(...unknown("Decorator"), start);
     if (type in LISTS) this.#lookForEmptyStatement(node, node[LISTS[type]]);
     if (type === "ArrayExpression" || type === "ArrayPattern") {
@@ -152,7 +153,7 @@ class Reader {
   /** Takes a type, or a declaration without a value, whole. */
   #erase({ range: [start, end] }, type = "") {
     const text = this.#blank(start, end);
-    if (/\bimport\b/.test(text)) throw new Refusal(...unknown("TSImportType"), start);
+    if (/\bimport\b/.test(text)) throw new Refusal(...IMPORT, start);
     if (type === "VariableDeclaration" && /=(?!>)/.test(text)) {
       throw new Refusal("construct", "declare stands without a value: remove it", start);
     }
@@ -239,45 +240,25 @@ class Reader {
   /** Throws unless every piece of the source belongs to a node that was read. */
   prove(tree) {
     const pieces = [...this.#pieces, ...this.#comments].sort((a, b) => a[0] - b[0] || b[1] - a[1]);
-    const owners = new Owners(this.#nodes);
     let position = this.#begin();
     for (const [start, end] of [...pieces, [tree.end, tree.end]]) {
-      if (start > position) this.#check(position, start, owners);
+      if (start > position) this.#check(position, start);
       position = Math.max(position, end);
     }
   }
 
-  #check(start, end, owners) {
-    for (
-      const found of this.#text.slice(start, end).matchAll(
-        /[^\s{}()[\];,.:?!=<>+\-*/%&|^~\uFEFF]+/g,
-      )
-    ) {
-      const at = start + found.index;
-      const owner = owners.of(at);
-      const isMark = owner?.type === "TemplateLiteral" && /^[`$]+$/.test(found[0]);
-      if (!isMark && !KIND.get(owner?.type)?.words.has(found[0])) {
-        throw new Refusal("construct", `cannot be read for sure at ${found[0].slice(0, 40)}`, at);
-      }
+  /** What is lost can only be words of the language: it names nothing and holds no text. */
+  #check(start, end) {
+    const words = this.#text.slice(start, end).matchAll(
+      /[^\s{}()[\];,.:?!=<>+\-*/%&|^~`$\uFEFF]+/g,
+    );
+    for (const { 0: word, index } of words) {
+      if (WORDS.has(word)) continue;
+      throw new Refusal(
+        "construct",
+        `cannot be read for sure at ${word.slice(0, 40)}`,
+        start + index,
+      );
     }
-  }
-}
-
-/** Answers which node, the innermost, a position belongs to; positions are asked in order. */
-class Owners {
-  #nodes;
-  #next = 0;
-  #open = [];
-
-  constructor(nodes) {
-    this.#nodes = nodes.toSorted((a, b) => a.start - b.start || b.end - a.end);
-  }
-
-  of(position) {
-    while (this.#next < this.#nodes.length && this.#nodes[this.#next].start <= position) {
-      this.#open.push(this.#nodes[this.#next++]);
-    }
-    this.#open = this.#open.filter((node) => node.end > position);
-    return this.#open.at(-1);
   }
 }

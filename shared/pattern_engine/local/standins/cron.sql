@@ -1,5 +1,5 @@
--- Stand-in for the extension pg_cron, with the SQL surface of its version 1.6, for servers that do
--- not carry it. `pattern_engine.local.worker` reads the schedules and runs the jobs.
+-- Stand-in for the extension pg_cron, with the SQL interface of its version 1.6, for servers that do
+-- not have it. `pattern_engine.local.worker` reads the schedules and runs the jobs.
 
 create schema if not exists cron;
 comment on schema cron is 'Stand-in for pg_cron.';
@@ -16,7 +16,7 @@ create table if not exists cron.job (
   jobname text,
   unique (jobname, username)
 );
-comment on table cron.job is 'What runs when, and as whom.';
+comment on table cron.job is 'Jobs: schedule, command, database and user.';
 
 create table if not exists cron.job_run_details (
   jobid bigint,
@@ -30,7 +30,7 @@ create table if not exists cron.job_run_details (
   start_time timestamptz,
   end_time timestamptz
 );
-comment on table cron.job_run_details is 'Each run of each job.';
+comment on table cron.job_run_details is 'Runs of jobs.';
 
 alter table cron.job enable row level security;
 alter table cron.job_run_details enable row level security;
@@ -60,7 +60,7 @@ begin
   end if;
 end
 $$;
-comment on function cron._check_schedule is 'Refuse what is not a schedule, with pg_cron''s words.';
+comment on function cron._check_schedule is 'Refuse an invalid schedule, with the message of pg_cron.';
 
 create or replace function cron.schedule(job_name text, schedule text, command text)
 returns bigint
@@ -80,7 +80,7 @@ begin
   return id;
 end
 $$;
-comment on function cron.schedule(text, text, text) is 'Make or change a job by its name.';
+comment on function cron.schedule(text, text, text) is 'Create or change a job by its name.';
 
 create or replace function cron.schedule(schedule text, command text)
 returns bigint
@@ -96,7 +96,7 @@ begin
   return id;
 end
 $$;
-comment on function cron.schedule(text, text) is 'Make a job without a name.';
+comment on function cron.schedule(text, text) is 'Create a job without a name.';
 
 create or replace function cron.unschedule(job_name text)
 returns boolean
@@ -156,6 +156,6 @@ begin
   end if;
 end
 $$;
-comment on function cron.alter_job is 'Change what is given of a job, keep the rest.';
+comment on function cron.alter_job is 'Change the given values of a job and keep the others.';
 
 revoke all on all functions in schema cron from public;

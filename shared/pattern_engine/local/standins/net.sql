@@ -1,6 +1,6 @@
--- Stand-in for the extension pg_net, with the SQL surface of its version 0.14: requests are queued
--- in a transaction and sent after its commit, by `pattern_engine.local.worker`, at most once.
--- Stricter than the original, which lets everyone queue a request: only postgres and service_role.
+-- Stand-in for the extension pg_net, with the SQL interface of its version 0.14: requests are queued
+-- in a transaction and sent after its commit, at most once, by `pattern_engine.local.worker`.
+-- Only postgres and service_role may queue a request; the original allows it to every role.
 
 create schema if not exists net;
 comment on schema net is 'Stand-in for pg_net.';
@@ -25,7 +25,7 @@ create unlogged table if not exists net._http_response (
   error_msg text,
   created timestamptz not null default now()
 );
-comment on table net._http_response is 'What came back; kept for six hours.';
+comment on table net._http_response is 'Responses, kept for six hours.';
 create index if not exists http_response_created_idx on net._http_response (created);
 create index if not exists http_response_id_idx on net._http_response (id);
 
@@ -53,7 +53,7 @@ begin
   return request_id;
 end
 $$;
-comment on function net._queue is 'Queue one request and wake the worker at commit.';
+comment on function net._queue is 'Queue one request and notify the worker at commit.';
 
 create or replace function net._urlencode_string(string text) returns text
 language sql immutable strict
@@ -71,7 +71,7 @@ as $$
     from convert_to(string, 'UTF8') as bytes, generate_series(0, length(bytes) - 1) as place
   ) as encoded
 $$;
-comment on function net._urlencode_string is 'Percent-encode what is not unreserved (RFC 3986).';
+comment on function net._urlencode_string is 'Percent-encode all but the unreserved characters of RFC 3986.';
 
 create or replace function net.http_get(
   url text,

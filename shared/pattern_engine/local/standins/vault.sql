@@ -1,5 +1,5 @@
--- Stand-in for the extension supabase_vault, with its SQL surface. It does not encrypt: the cluster
--- is a developer's own, and its files are readable by the server's user alone.
+-- Stand-in for the extension supabase_vault, with its SQL interface. It does not encrypt: the cluster
+-- belongs to one developer, and only the server's user can read its files.
 
 create schema if not exists vault;
 comment on schema vault is 'Stand-in for supabase_vault.';
@@ -21,7 +21,7 @@ create or replace view vault.decrypted_secrets as
   select id, name, description, secret, secret as decrypted_secret, key_id, nonce,
     created_at, updated_at
   from vault.secrets;
-comment on view vault.decrypted_secrets is 'Secrets in clear.';
+comment on view vault.decrypted_secrets is 'Secrets in clear text.';
 
 create or replace function vault.create_secret(
   new_secret text,
@@ -56,7 +56,7 @@ as $$
     updated_at = now()
   where id = secret_id
 $$;
-comment on function vault.update_secret is 'Change what is given, keep the rest.';
+comment on function vault.update_secret is 'Change the given values of a secret and keep the others.';
 
 revoke all on all tables in schema vault from public;
 revoke all on all functions in schema vault from public;

@@ -1,25 +1,26 @@
-"""Which project and which data directory a command means, and how a failure is told."""
+"""The options that say which project and which data directory a command works on."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from pattern_engine.local.project import Project
 
 
-def add_places(command: argparse.ArgumentParser) -> None:
+def add_location_options(command: argparse.ArgumentParser) -> None:
     """Add `--data-dir` and `--project`."""
     command.add_argument(
         "--data-dir", type=Path, help="where the stack keeps its data (default: .pattern-engine)"
     )
     command.add_argument(
-        "--project", type=Path, help="directory of supabase/ (default: the one around us)"
+        "--project",
+        type=Path,
+        help="directory that contains supabase/ (default: the current directory or one above it)",
     )
 
 
 def project(options: argparse.Namespace) -> Project:
-    """Return the project that the options name, or the one around us."""
-    return Project(options.project.resolve()) if options.project else Project.find()
+    """Return the project that the options name, or the one around the current directory."""
+    return Project.at(options.project) if options.project else Project.find()
 
 
 def data_directory(options: argparse.Namespace) -> Path:
@@ -28,9 +29,3 @@ def data_directory(options: argparse.Namespace) -> Path:
         chosen: Path = options.data_dir.resolve()
         return chosen
     return project(options).data_directory
-
-
-def fail(error: Exception) -> int:
-    """Tell what went wrong; return the exit code of a failure."""
-    print(f"pattern-engine: {error}", file=sys.stderr)
-    return 1
