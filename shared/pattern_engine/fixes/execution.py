@@ -9,13 +9,16 @@ nothing but its own type.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from ipaddress import IPv4Network, IPv6Network
 
-__all__ = ["Executor", "Facilities", "Job", "Limits", "Outcome", "Stop"]
+__all__ = ["DIRECTORY_NAME", "Executor", "Facilities", "Job", "Limits", "Outcome", "Stop"]
+
+DIRECTORY_NAME: Final = r"[a-z][a-z0-9_]{0,31}"
+"""What a granted directory is called."""
 
 Stop = Literal["time", "output", "memory", "rows"]
 """The limit at which a script was stopped."""
@@ -81,6 +84,14 @@ class Facilities:
     """Further addresses that an api_call may reach, although they are private or loopback."""
     api_ca_file: str | None = None
     """Certificates that an api_call trusts beside those of the system, as a PEM file."""
+    bash_directories: Mapping[str, str] = field(default_factory=dict)
+    """Name → path of the directories that an approval of type bash may name."""
+    bash_copy_bytes: int = 64 * 1024 * 1024
+    """What the files of one of them may hold together."""
+    bash_copy_files: int = 10_000
+    """How many files and directories may be in one of them."""
+    bash_state_directory: str = "~/.local/state/pattern-engine"
+    """Where it is written what runs did to them."""
 
 
 class Executor(Protocol):
