@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pattern_engine.fixes.analysis import Analysis
 from pattern_engine.fixes.bash.commands import GRANTED, Commands
 from pattern_engine.fixes.bash.language import COMMANDS, HINTS, RESERVED
-from pattern_engine.fixes.bash.syntax import (
-    arguments,
-    around,
-    descendants,
-    name_of,
-    parse,
-    place,
-    text,
-)
+from pattern_engine.fixes.bash.syntax import arguments, around, descendants, name_of, parse, text
 from pattern_engine.fixes.bash.words import DATA, Words, assigned_by, given_to
 from pattern_engine.fixes.credentials import credential_by_name, known_credential
 
@@ -105,7 +97,7 @@ class _Reader:
         if not {one.type for one in nodes} & _ACTIONS:
             self.checked.refuse("empty", "the script holds no command: write what it does")
         for node in nodes:
-            self.checked.at = place(node)
+            self.checked.at = "line {}, column {}".format(*(one + 1 for one in node.start_point))
             for pattern, rule, hint in _REFUSED.get(node.type, ()):
                 if re.match(pattern, text(node), re.DOTALL):
                     self.checked.refuse(rule, f"{text(node)[:40]}: {hint}")
@@ -216,22 +208,20 @@ class _Reader:
 
 def _ends(loop: Node) -> bool:
     """Tell whether a loop reads lines, or changes a variable that its condition looks at."""
-    condition, body = (loop.child_by_field_name(one) for one in ("condition", "body"))
-    if condition is None or body is None:
+    condition = loop.child_by_field_name("condition")
+    looks_at = text(condition) if condition is not None else ""
+    reads = around(loop.children[1], "pipeline", "redirected_statement")
+    if condition is None or re.match(r"(?:IFS=\S* )?read\b|getopts\b", looks_at):
+        return bool(reads) or looks_at.startswith("getopts")
+    is_for = loop.type == "c_style_for_statement"
+    if not (is_for or looks_at[0] in "[(") or re.search(r"\d{6}", looks_at):
         return False
-    reads = around(condition, "pipeline", "redirected_statement")
-    looks_at, is_for = text(condition), loop.type.startswith("c_style")
-    if name_of(condition) in ("read", "getopts"):
-        return bool(reads) or name_of(condition) == "getopts"
-    if not (is_for or looks_at.startswith(("[", "(("))) or re.search(r"\d{6}", looks_at):
-        return False
-    changed = text(loop).partition(";" if is_for else looks_at)[2]
-    changed = (
-        changed.replace(looks_at, "", 1) if is_for else changed + looks_at[:2].strip("[") + looks_at
-    )
+    # What a c-style loop starts with is no step, nor is a comparison in brackets.
+    steps = text(loop).partition(";")[2] if is_for else text(loop)
+    steps = steps.replace(looks_at, "", 1) if looks_at[0] != "(" or is_for else steps
     names = "|".join(re.findall(r"[A-Za-z_]\w*", looks_at)) or "-"
     return bool(
-        re.search(rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b", changed)
+        re.search(rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b", steps)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import getopt
 import re
 from typing import TYPE_CHECKING, Final
@@ -21,10 +20,16 @@ Value = list[str]
 
 GRANTED: Final = "/granted"
 """Where the granted directories are in the box."""
-_CREDENTIALS: Final = re.compile(
-    r"(?:^|/)(?:[^/]*\.env(?:\.(?!sample|example|dist).*)?|\.(?:ssh|aws|gnupg|pgpass|netrc|npmrc|docker|kube)"
-    r"|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|.*\.pem)(?:/|$)"
-)
+#: Why a path is refused wherever it leads.
+_NOWHERE: Final = (
+    (LOOSE, "it may be several words: write the variable in quotes"),
+    (f"^{DATA}", "data say where this leads: put ./ or a directory before it"),
+    (rf"^~|(?:^|/)(?=[.{DATA}])(?=[^/]*\.)(?!\.(?:/|$))[.*?\[\]{DATA}]+(?:/|$)", "it leads outside:"
+     " write a path below the working directory or a granted one"),
+    (r"(?:^|/)(?:[^/]*\.env(?:\.(?!sample|example|dist).*)?|\.(?:ssh|aws|gnupg|pgpass|netrc|npmrc)"
+     r"|\.(?:docker|kube)|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|[^/]*\.pem)(?:/|$)",
+     "this is where credentials are kept: use another file"),
+)  # fmt: skip
 _EVERYTHING: Final = re.compile(rf"(?:\./*)+\*?|\*|{GRANTED}(?:/[^/]*)?/*|/(?:box|tmp)/*\*?")
 _FILE_TEST: Final = r"-(?:[a-hkprsuwxGLNOS]|nt|ot|ef)"
 _MODE: Final = r"0?[0-7]{3}|[ugoa]*[-+=][rwxX]*(?:,[ugoa]*[-+=][rwxX]*)*"
@@ -43,6 +48,7 @@ _FORMS: Final = {
     "head -c": (_SIZE, "unbounded", "up to 99M are allowed"),
     "xargs -P": (r"\d", "unbounded", "up to 9 processes are allowed"),
 }
+_WRITING: Final = ("write", "lose", "copy", "split")
 _OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
 #: Addresses, and the commands of sed that do nothing but edit.
 _SED: Final = re.compile(
@@ -78,7 +84,11 @@ class Commands:
         self.destructive: list[str] = []
         self.at = ""
         """Where the script is being read, for people."""
-        self._granted = granted
+        write = "|".join(re.escape(one) for one, mode in granted.items() if mode == "write") or "-"
+        read = "|".join(map(re.escape, granted)) or "-"
+        own = rf"(?!/)|/(?:box|tmp)/|{GRANTED}"
+        self._readable = re.compile(rf"{own}/(?:{read})(?:/|$)|/usr/share/|/dev/std|/dev/null$")
+        self._writable = re.compile(rf"{own}/(?:{write})(?:/|$)|/dev/(?:null|stdout|stderr)$")
 
     def refuse(self, rule: str, message: str) -> None:
         """Note a finding at the present place."""
@@ -86,39 +96,17 @@ class Commands:
 
     def path(self, path: str, verb: str = "", *, destroys: bool = False) -> None:
         """Check a path that is read, or, with a verb, written to."""
-        rule = "path" if verb else "read"
-        if LOOSE in path:
-            self.refuse("path", f"{path} may be several words: write the variable in quotes")
-        elif path[:1] == DATA:
-            reason = "leads wherever data say: put ./ or a directory before it"
-            self.refuse("path", f"{verb} {path} {reason}")
-        elif path in ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin"):
-            if verb not in ("", "write", "empty", "tee"):
-                self.refuse(rule, f"{verb} {path}: a device stays where it is; name a file")
-        elif problem := self._outside(path, verb):
-            self.refuse(rule, f"{verb} {path}: {problem}")
-        elif not verb and _CREDENTIALS.search(path):
-            self.refuse("credentials", f"{path} is where credentials are kept: read another file")
-        elif verb and path:
+        reason = next((why for pattern, why in _NOWHERE if re.search(pattern, path)), None)
+        known = self._writable if verb else self._readable
+        is_device = path.startswith("/dev/") and verb not in ("", "write", "empty", "tee")
+        if reason is None and (is_device or not known.match(path)):
+            reason = f"this is not granted: write a path below ., /tmp or {GRANTED}/NAME, and name"
+            reason += f' that in `directories`, as "{"write" if verb else "read"}"'
+        if reason is not None:
+            self.refuse("path" if verb else "read", f"{verb} {path}: {reason}")
+        elif verb and path and not path.startswith("/dev/"):
             self.operations.append(_shown(f"{verb} {path}"))
             self.destructive += self.operations[-1:] if destroys else []
-
-    def _outside(self, path: str, verb: str) -> str | None:
-        """Return why a path leads out of where the script may go, or None."""
-        _, top, name, *_ = *re.split("/+", path), "", ""
-        is_shared = path.startswith("/usr/share/") and not verb
-        if path[:1] == "~" or any(map(_climbs, path.split("/"))):
-            return "this leads outside: write a path below the working directory or /granted/NAME"
-        if path[:1] != "/" or (top in ("box", "tmp") and name) or is_shared:
-            return None
-        if f"/{top}" != GRANTED:
-            return "this is not in the box: write a path below ., /tmp or /granted/NAME"
-        if name not in self._granted:
-            known = ", ".join(sorted(self._granted)) or "none"
-            return f"the parameter `directories` grants {known}: name the directory there"
-        if verb and self._granted[name] != "write":
-            return f'{name} is granted for reading: grant it as "write"'
-        return None
 
     def check(self, name: str, values: list[Value], given: str) -> None:
         """Check a command with its arguments; `given` is a line of what it reads from its input."""
@@ -137,22 +125,15 @@ class Commands:
     def _listed(self, name: str, known: Command, values: list[Value]) -> None:
         """Check a command of which the table says what its operands are."""
         role, (edits, values) = known.role, _without_special(name, values)
-        if role == "any":
-            self._text(name, values)
-            self.tested([one[0] for one in values] if name in ("test", "[") else [])
-            return
-        options, operands = self._options(name, known, values)
+        options, operands = self._options(name, known, values) if role != "any" else ({}, values)
+        if name in ("test", "["):
+            self.tested([one[0] for one in values])
+        texts = len(operands) if role in ("any", "text") else 0
         if role.startswith("then-"):
             role = "write" if edits else role[5:]
-            if not options.keys() & {"-e", "--expression", "--regexp"}:
-                self._text(name, operands[:1])
-                operands = operands[1:]
-        elif role == "text":
-            self._text(name, operands)
-            return
-        if name in ("cd", "pushd") and not operands:
-            self.refuse("path", f"{name} without a directory leaves where the script is: name one")
-        last = len(operands) - 1
+            texts = 0 if options.keys() & {"-e", "--expression", "--regexp"} else 1
+        self._text(name, operands[:texts])
+        operands, last = operands[texts:], len(operands) - texts - 1
         for index, value in enumerate(operands):
             reads = role == "read" or (role == "copy" and index < last)
             reads = reads or (role == "split" and index == 0)
@@ -170,22 +151,18 @@ class Commands:
         try:
             found, operands = parse([value[0] for value in values], known.short, known.long)
         except getopt.GetoptError as problem:
-            self.refuse(
-                "option", f"{name}: {problem.msg}; use the options that are in the language"
-            )
+            self.refuse("option", f"{name}: {problem.msg}; write it without that option")
             return {}, []
         for option, value in found:
             if name != "grep":
                 self._text(_OPTION_FORMS.get(option, f"{name} {option}"), [[value]])
-            if "/" in value[:-1] and known.role not in ("text", "run") and name not in _TEXTUAL:
+            if "/" in value[:-1] and (name == "sort" or known.role in _WRITING):
                 self.path(value)
         return dict(found), [first.get(one, [one]) for one in operands]
 
     def _text(self, name: str, operands: list[Value]) -> None:
         """Check what is no path: a number, a mode, a program."""
         pattern, rule, hint = _FORMS.get(name, (".*", "", ""))
-        if name == "set" and not operands:
-            self.refuse("environment", "set lists every variable: write set -euo pipefail")
         for one in (one for value in operands for one in value):
             if not re.fullmatch(pattern, re.sub(f"[{MARKS}]", "1", one), re.DOTALL):
                 self.refuse(rule, f"{name} {one[:40]}: {hint}")
@@ -202,14 +179,11 @@ class Commands:
     def _run(self, name: str, known: Command, values: list[Value], given: str) -> None:
         """Check a command that runs another one."""
         options, words = self._options(name, known, values)
-        mark = options.get("-I")
-        if name == "timeout":
-            words = words[1:]
-        elif mark:
+        if mark := options.get("-I"):
             words = [[one.replace(mark, given) for one in word] for word in words]
         elif name == "xargs":
             words = [*(words or [["echo"]]), [given]]
-        self._inner(words)
+        self._inner(words[1:] if name == "timeout" else words)
 
     def _inner(self, words: list[Value]) -> None:
         """Check the command that another one runs."""
@@ -240,20 +214,9 @@ class Commands:
                 self.path(start, "find -delete", destroys=True)
 
 
-#: Commands whose options take text in which a slash means nothing.
-_TEXTUAL: Final = frozenset({"sed", "awk", "jq", "grep", "cut", "sort -t", "stat"})
-
-
 def _shown(path: str) -> str:
     """Return a text for people: what is not known of it is dots."""
     return re.sub(f"[{MARKS}]", "…", path)
-
-
-def _climbs(component: str) -> bool:
-    """Tell whether a part of a path is the parent directory, may become it, or finds it."""
-    rest = component.replace(DATA, "")
-    may = rest not in (component, "") and set(rest) <= {"."}
-    return may or (component[:1] == "." != component and fnmatch.fnmatchcase("..", component))
 
 
 def _without_special(name: str, values: list[Value]) -> tuple[list[Value], list[Value]]:

@@ -12,12 +12,14 @@ import os
 import stat
 import tarfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Change", "Copies", "DirectoryError", "Entry", "entry_at"]
+
+_RIGHTS: Final = 0o777
 
 
 class DirectoryError(Exception):
@@ -25,11 +27,10 @@ class DirectoryError(Exception):
 
 
 class Entry(NamedTuple):
-    """A file or directory at one moment."""
+    """A file, or a directory, which has no content, at one moment."""
 
     mode: int
     content: bytes | None
-    """None for a directory."""
     mtime_ns: int = 0
     inode: int = 0
     owner: int = -1
@@ -64,19 +65,18 @@ def entry_at(directory: int, name: str, max_bytes: int = 1 << 40) -> Entry | Non
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    is_directory = stat.S_ISDIR(found.st_mode)
-    if not is_directory and not stat.S_ISREG(found.st_mode):
-        raise DirectoryError(f"{name} is a link or a special file: a fix gets plain files only")
-    if not is_directory and (found.st_nlink > 1 or found.st_size > max_bytes):
-        kind = "has several names" if found.st_nlink > 1 else f"has {found.st_size} bytes"
-        raise DirectoryError(f"{name} {kind}: a fix gets files with one name, up to the limit")
-    content = None
-    if not is_directory:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        with open(os.open(name, flags, dir_fd=directory), "rb") as file:
-            found, content = os.fstat(file.fileno()), file.read(found.st_size + 1)
-    mtime_ns = 0 if is_directory else found.st_mtime_ns
-    return Entry(found.st_mode, content, mtime_ns, found.st_ino, found.st_uid, found.st_gid)
+    if stat.S_ISDIR(found.st_mode):
+        return Entry(found.st_mode, None, 0, found.st_ino, found.st_uid, found.st_gid)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > max_bytes:
+        kind = f"of {found.st_size} bytes" if stat.S_ISREG(found.st_mode) else "of a special kind"
+        reason = f"{name}, {kind} and with {found.st_nlink} names, is not copied"
+        raise DirectoryError(f"{reason}: a fix gets plain files with one name, up to the limit")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
+        found, content = os.fstat(file.fileno()), file.read(found.st_size + 1)
+    return Entry(
+        found.st_mode, content, found.st_mtime_ns, found.st_ino, found.st_uid, found.st_gid
+    )
 
 
 @dataclass(slots=True)
@@ -101,40 +101,33 @@ class Copies:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for name, root in self.roots.items():
-                self._pack(archive, name, os.open(root, os.O_RDONLY | os.O_DIRECTORY))
-        return buffer.getvalue()
-
-    def _pack(self, archive: tarfile.TarFile, name: str, root: int) -> None:
-        seen = size = 0
-        try:
-            self._add(archive, name, entry_at(root, ".", 0))
-            for top, directories, files, descriptor in os.fwalk(".", dir_fd=root):
-                for each in sorted([*directories, *files]):
-                    entry = entry_at(descriptor, each, self.max_bytes)
-                    size += self._add(archive, os.path.normpath(f"{name}/{top}/{each}"), entry)
-                    seen += 1
-                    if seen > self.max_files or size > self.max_bytes:
+                files = size = 0
+                for path, entry in self._found(name, root):
+                    content = entry.content or b""
+                    files, size = files + 1, size + len(content)
+                    if files > self.max_files + 1 or size > self.max_bytes:
                         raise DirectoryError(
                             f"{name} holds more than {self.max_files} files or {self.max_bytes}"
                             " bytes: grant a smaller directory, or raise"
                             " PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
                         )
-        finally:
-            os.close(root)
+                    member = tarfile.TarInfo(path)
+                    member.type = tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE
+                    member.mode, member.size = entry.mode & _RIGHTS, len(content)
+                    member.mtime = entry.mtime_ns // 1_000_000_000
+                    archive.addfile(member, io.BytesIO(content))
+                    self.entries[path] = entry
+        return buffer.getvalue()
 
-    def _add(self, archive: tarfile.TarFile, path: str, entry: Entry | None) -> int:
-        if entry is None:
-            return 0
-        if self.modes[path.partition("/")[0]] != "write":
-            entry = entry._replace(mode=entry.mode & ~0o222)
-        content = entry.content or b""
-        member = tarfile.TarInfo(path)
-        member.type = tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE
-        member.mode, member.size = entry.mode & 0o777, len(content)
-        member.mtime = entry.mtime_ns // 1_000_000_000
-        archive.addfile(member, io.BytesIO(content))
-        self.entries[path] = entry
-        return len(content)
+    def _found(self, name: str, root: str) -> Iterator[tuple[str, Entry]]:
+        """Yield what is in a directory, itself first."""
+        closed = 0 if self.modes[name] == "write" else 0o222
+        for top, folders, files, directory in os.fwalk(root):
+            at = os.path.normpath(f"{name}/{os.path.relpath(top, root)}")
+            names = [(f"{at}/{one}", one) for one in sorted([*folders, *files])]
+            for path, each in [(at, "."), *names] if at == name else names:
+                if entry := entry_at(directory, each, self.max_bytes):
+                    yield path, entry._replace(mode=entry.mode & ~closed)
 
     def difference(self, back: bytes) -> list[Change]:
         """Return what a script changed, in the order in which to apply it.
@@ -147,8 +140,6 @@ class Copies:
                 after = dict(self._unpacked(archive))
         except tarfile.TarError as problem:
             raise DirectoryError(f"what came back from the box is damaged: {problem}") from None
-        if lost := self.roots.keys() - after.keys():
-            raise DirectoryError(f"{', '.join(sorted(lost))} did not come back from the box")
         gone, left = list[Change](), list[Change]()
         for path in sorted(self.entries.keys() | after.keys()):
             old, new = self.entries.get(path), after.get(path)
@@ -158,23 +149,24 @@ class Copies:
             if old is None or new is None or old[:2] != new[:2]:
                 (left if new else gone).append(Change(path, old, new))
         for change in (*gone, *left):
+            if "/" not in change.path and not change.after:
+                raise DirectoryError(f"{change.path} itself did not come back from the box")
             if self.modes[change.path.partition("/")[0]] != "write":
                 reason = f"the script {change.kind} {change.path}, which is granted for reading"
                 raise DirectoryError(reason)
-        # What is deleted goes first, from within outwards.
+        # What is deleted goes first, and from within outwards.
         return [*reversed(gone), *left]
 
-    def _unpacked(self, archive: tarfile.TarFile) -> Iterable[tuple[str, Entry]]:
+    def _unpacked(self, archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
         left = self.max_bytes * len(self.roots)
         for member in archive:
-            path, size = member.name, member.size
-            left -= size
+            path, before = member.name, self.entries.get(member.name)
+            left -= member.size
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise DirectoryError(f"the script left {path}, which is no plain file: use cp")
             if left < 0 or ".." in path.split("/") or path.split("/")[0] not in self.roots:
                 raise DirectoryError(f"{path} is too large, or in none of the directories")
-            before = self.entries.get(path)
             kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
-            mode = kind | (before.mode & 0o7000 if before else 0) | (member.mode & 0o777)
+            kept = before.mode & ~_RIGHTS & 0o7777 if before else 0
             file = archive.extractfile(member)
-            yield path, Entry(mode, file.read() if file else None)
+            yield path, Entry(kind | kept | member.mode & _RIGHTS, file.read() if file else None)

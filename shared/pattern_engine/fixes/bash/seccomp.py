@@ -11,24 +11,17 @@ from __future__ import annotations
 
 import platform
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 __all__ = ["seccomp_filter"]
 
 
-class _Machine(NamedTuple):
-    """How one processor numbers system calls."""
-
-    audit: int
-    """AUDIT_ARCH_…: calls made in another numbering (32 bits) end the process."""
-    socket: int
-    closed: tuple[int, ...]
-    """ptrace, add_key, request_key, keyctl, perf_event_open, bpf, userfaultfd, io_uring_setup."""
-
-
+#: Processor → AUDIT_ARCH_…, the number of socket(2), and those of ptrace, add_key, request_key,
+#: keyctl, perf_event_open, bpf, userfaultfd and io_uring_setup. Calls in another numbering (32 bits)
+#: end the process.
 _MACHINES: Final = {
-    "x86_64": _Machine(0xC000003E, 41, (101, 248, 249, 250, 298, 321, 323, 425)),
-    "aarch64": _Machine(0xC00000B7, 198, (117, 217, 218, 219, 241, 280, 282, 425)),
+    "x86_64": (0xC000003E, 41, (101, 248, 249, 250, 298, 321, 323, 425)),
+    "aarch64": (0xC00000B7, 198, (117, 217, 218, 219, 241, 280, 282, 425)),
 }
 #: From this number on, x86_64 counts its calls a second time (x32).
 _X32: Final = 0x4000_0000
@@ -42,29 +35,17 @@ _EPERM, _EAFNOSUPPORT, _AF_UNIX = 1, 97, 1
 
 def seccomp_filter(machine: str | None = None) -> bytes | None:
     """Return the filter for a processor, by default ours; None if its numbers are not known."""
-    known = _MACHINES.get(machine or platform.machine())
-    if known is None:
-        return None
-    steps = [
-        _step(_LOAD, _AUDIT),
-        _step(_EQUAL, known.audit, if_not=1, if_so=0),
-        _step(_LOAD, _CALL),
-        # Reached with another numbering, the accumulator holds that: it is as large.
-        _step(_AT_LEAST, _X32, if_so=0, if_not=1),
-        _step(_RETURN, _KILL),
-    ]
-    for number in known.closed:
-        steps += [_step(_EQUAL, number, if_so=0, if_not=1), _step(_RETURN, _FAIL | _EPERM)]
-    steps += [
-        _step(_EQUAL, known.socket, if_so=0, if_not=3),
-        _step(_LOAD, _FIRST),
-        _step(_EQUAL, _AF_UNIX, if_so=1, if_not=0),
-        _step(_RETURN, _FAIL | _EAFNOSUPPORT),
-        _step(_RETURN, _ALLOW),
-    ]
-    return b"".join(steps)
+    audit, socket, closed = _MACHINES.get(machine or platform.machine(), (0, 0, ()))
+    steps = [(_LOAD, _AUDIT), (_EQUAL, audit, 0, 1), (_LOAD, _CALL)]
+    # Reached with another numbering, the accumulator holds that: it is as large.
+    steps += [(_AT_LEAST, _X32, 0, 1), (_RETURN, _KILL)]
+    for number in closed:
+        steps += [(_EQUAL, number, 0, 1), (_RETURN, _FAIL | _EPERM)]
+    steps += [(_EQUAL, socket, 0, 3), (_LOAD, _FIRST), (_EQUAL, _AF_UNIX, 1, 0)]
+    steps += [(_RETURN, _FAIL | _EAFNOSUPPORT), (_RETURN, _ALLOW)]
+    return b"".join(_step(*step) for step in steps) if audit else None
 
 
-def _step(code: int, value: int, *, if_so: int = 0, if_not: int = 0) -> bytes:
+def _step(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
     """Return one instruction; the jumps say how many of the next are skipped."""
     return struct.pack("=HBBI", code, if_so, if_not, value)
