@@ -16,7 +16,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pattern_engine.fixes.bash.directories import Change, DirectoryError, Entry, entry_at
 
@@ -28,10 +28,11 @@ __all__ = ["Journal"]
 _LOOK_SECONDS: Final = 0.05
 _LOCK_SECONDS: Final = 60
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
 
 class _Run(NamedTuple):
-    """What one run did, as it is kept."""
+    """What one run did, as it is kept; its name is also that of what it is about to put."""
 
     name: str
     roots: Mapping[str, str]
@@ -41,8 +42,7 @@ class _Run(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> _Run:
         name, roots, keep_until, changes = json.loads(path.read_text())
-        found = [Change(at, *map(_entry, entries)) for at, *entries in changes]
-        return cls(name, roots, keep_until, found)
+        return cls(name, roots, keep_until, [Change(at, *map(_entry, two)) for at, *two in changes])
 
     @contextlib.contextmanager
     def at(self, path: str) -> Iterator[tuple[int, str]]:
@@ -67,20 +67,15 @@ class _Run(NamedTuple):
         with self.at(path) as (directory, name):
             if new is None:
                 _remove(directory, name)
-                return
-            if new.content is None and old is not None:
+            elif old is not None and new.content is None:
                 _own(directory, name, new, old)
-                return
-            if new.content is None:
-                os.mkdir(self.name, 0o700, dir_fd=directory)
             else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-                with open(os.open(self.name, flags, 0o600, dir_fd=directory), "wb") as file:
-                    file.write(new.content)
-                    file.flush()
-                    os.fsync(file.fileno())
-            _own(directory, self.name, new, old)
-            os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+                if new.content is None:
+                    os.mkdir(self.name, 0o700, dir_fd=directory)
+                else:
+                    _write(os.open(self.name, _NEW_FILE, 0o600, dir_fd=directory), new.content)
+                _own(directory, self.name, new, old)
+                os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
 
     def foreign(self) -> list[str]:
         """Return the paths at which there is neither what was before the run nor what it put."""
@@ -122,14 +117,11 @@ class Journal:
         """
         until = time.monotonic() + seconds
         with contextlib.ExitStack() as stack:
-            for name in sorted(names) or [""]:
+            for name in sorted(names) or ["the journal"]:
                 file = stack.enter_context((self._home / "locks" / _hash(name)).open("w"))
-                while True:
-                    with contextlib.suppress(BlockingIOError):
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        break
+                while not _lock(file.fileno()):
                     if time.monotonic() > until:
-                        raise DirectoryError(f"another run works on {name or 'the journal'}")
+                        raise DirectoryError(f"another run works on {name}")
                     time.sleep(_LOOK_SECONDS)
             yield
 
@@ -143,24 +135,22 @@ class Journal:
         """
         name = f".pattern-engine-{_hash(run_id)}"
         run = _Run(name, roots, time.time() + keep_seconds, changes)
+        written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
         with self.locked():
-            written = self._home / "locks" / name
-            with written.open("w") as file:
-                json.dump(run, file, default=lambda content: base64.b64encode(content).decode())
-                file.flush()
-                os.fsync(file.fileno())
-            written = written.rename(self._home / "open" / name)
+            path = self._home / "locks" / name
+            _write(os.open(path, _NEW_FILE, 0o600), written.encode())
+            path = path.rename(self._home / "open" / name)
             try:
                 for change in changes:
                     if run.now(change.path) != change.before:
                         reason = "changed while the script ran; nothing of the run remains"
-                        raise DirectoryError(f"{change.path} {reason}")
+                        raise DirectoryError(f"{change.path} {reason}")  # noqa: TRY301  undone below
                     run.put(change.path, change.before, change.after)
             except (OSError, DirectoryError) as problem:
                 run.undo()
-                written.unlink()
+                path.unlink()
                 raise DirectoryError(str(problem)) from problem
-            written.rename(self._home / "kept" / name)
+            path.rename(self._home / "kept" / name)
 
     def recover(self) -> list[str]:
         """Undo the runs that were killed, and forget those that are not to be taken back any more.
@@ -198,21 +188,34 @@ class Journal:
         return run.changes
 
 
-def _entry(given: list[int | str | None] | None) -> Entry | None:
+def _entry(given: list[Any] | None) -> Entry | None:
     if given is None:
         return None
     mode, content, *rest = given
-    held = None if content is None else base64.b64decode(str(content))
-    return Entry(mode, held, *rest)  # type: ignore[arg-type]
+    return Entry(mode, None if content is None else base64.b64decode(content), *rest)
 
 
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
+def _lock(descriptor: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
 def _like(one: Entry | None, other: Entry | None) -> bool:
     """Tell whether two have the same rights and content."""
     return (one and one[:2]) == (other and other[:2])
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _remove(directory: int, name: str) -> None:
@@ -226,10 +229,8 @@ def _remove(directory: int, name: str) -> None:
 def _own(directory: int, name: str, new: Entry, old: Entry | None) -> None:
     """Give a file its rights and time, and the owner of what it replaces or of its directory."""
     if os.geteuid() == 0:
-        around = os.fstat(directory)
-        owner = new if new.owner >= 0 else old
-        uid, gid = (owner.owner, owner.group) if owner else (around.st_uid, around.st_gid)
-        os.chown(name, uid, gid, dir_fd=directory)
+        owner = new if new.owner >= 0 else old or entry_at(directory, ".") or new
+        os.chown(name, owner.owner, owner.group, dir_fd=directory)
     os.chmod(name, new.mode & 0o7777, dir_fd=directory)
     if new.mtime_ns:
         os.utime(name, ns=(new.mtime_ns, new.mtime_ns), dir_fd=directory)
