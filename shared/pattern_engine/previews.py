@@ -1,9 +1,9 @@
 """What a proposed fix would do: a dry-run for the latest error, and a replay over stored ones.
 
 SQL is rehearsed: it really runs, and is undone again. A bash fix with directories runs on copies.
-For everything else there is a plan of what would be called. The replay is a simulation, and says so.
-Whatever goes wrong in either is told in it, since a proposal whose dry-run fails is one to be looked
-at all the more.
+For everything else there is a plan of what would be called. The replay is a simulation, and says
+so. Whatever goes wrong in either is told in it, since a proposal whose dry-run fails is one to be
+looked at all the more.
 """
 
 from __future__ import annotations

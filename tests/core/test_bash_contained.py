@@ -63,9 +63,7 @@ class World:
             (root / "app.json").write_text('{"a": 1}')
             (root / "a.lock").write_text("1")
         self.writable = {
-            self.roots[name]
-            for name, mode in ON_DIRECTORIES.DIRECTORIES.items()
-            if mode == "write"
+            self.roots[name] for name, mode in ON_DIRECTORIES.DIRECTORIES.items() if mode == "write"
         }
 
     def seen(self) -> dict[str, Any]:
@@ -77,7 +75,9 @@ class World:
             and not any(root == path or root in path.parents for root in self.writable)
         }
         watched = (Path("/etc"), Path("/usr/local/bin"), Path("/"), self.home)
-        names = {str(path): sorted(set(os.listdir(path)) - {"state"}) for path in watched}
+        names = {
+            str(path): sorted({one.name for one in path.iterdir()} - {"state"}) for path in watched
+        }
         return {"files": files, "names": names, "boxes": self.boxes()}
 
     @staticmethod

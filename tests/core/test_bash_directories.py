@@ -1,5 +1,6 @@
 """What bash fixes do to granted directories: within caps, as a whole or not at all, and back."""
 
+import io
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -59,6 +61,7 @@ class Grants:
 
     @staticmethod
     def job(script: str, run_id: str = "one", **parameters: Any) -> Job:
+        """Return a job whose approval names both."""
         given = {"directories": MODES, **parameters}
         return Job(run_id, script, given, {"message": "m"}, Limits(timeout_ms=10_000))
 
@@ -68,6 +71,7 @@ class Grants:
 
 
 def tree(root: Path) -> dict[str, tuple[int, str, int]]:
+    """Return all that is in a directory: rights, content and time of files."""
     found = {}
     for path in sorted(root.rglob("*")):
         seen, is_file = path.lstat(), path.is_file()
@@ -151,10 +155,13 @@ def test_a_run_that_fails_changes_nothing(tmp_path: Path, script: str, said: str
 @needs_box
 @pytest.mark.parametrize(
     ("parameters", "numbers"),
-    [({"max_files": 3}, "4 files and 5003 bytes, max_files is 3"), ({"max_bytes": 5_002}, "5003 bytes")],
+    [
+        ({"max_files": 3}, "4 files and 5003 bytes, max_files is 3"),
+        ({"max_bytes": 5_002}, "5003 bytes"),
+    ],
 )
 def test_beyond_its_caps_nothing_of_a_run_remains(
-    grants: Grants, parameters: dict[str, int], numbers: str
+    grants: Grants, parameters: dict[str, Any], numbers: str
 ) -> None:
     """The failure tells the numbers; at the caps it still passes."""
     before = grants.tree()
@@ -225,7 +232,9 @@ def test_runs_on_one_directory_follow_one_another(grants: Grants) -> None:
     script = "n=$(cat /granted/spool/n)\nsleep 0.1\necho $((n + 1)) > /granted/spool/n"
     outcomes: list[Outcome] = []
     threads = [
-        threading.Thread(target=lambda number=number: outcomes.append(grants.run(script, str(number))))
+        threading.Thread(
+            target=lambda number=number: outcomes.append(grants.run(script, str(number)))
+        )
         for number in range(6)
     ]
     for thread in threads:
@@ -242,7 +251,9 @@ def test_rights_and_owner_stay(grants: Grants) -> None:
     if os.geteuid() == 0:
         os.chown(grants.spool, 12_345, 12_345)
         os.chown(grants.spool / "a.lock", 12_346, 12_346)
-    assert grants.run("echo 2 > /granted/spool/a.lock; echo 3 > /granted/spool/b; chmod 600 /granted/spool/b").success
+    assert grants.run(
+        "echo 2 > /granted/spool/a.lock; echo 3 > /granted/spool/b; chmod 600 /granted/spool/b"
+    ).success
     changed, made = ((grants.spool / name).stat() for name in ("a.lock", "b"))
     assert (stat.S_IMODE(changed.st_mode), stat.S_IMODE(made.st_mode)) == (0o640, 0o600)
     if os.geteuid() == 0:
@@ -390,7 +401,7 @@ def test_a_process_that_is_killed_leaves_nothing_in_between(tmp_path: Path, what
     assert step > 12
     assert {"undone", "finished"} <= ends
     assert list((state / "open").iterdir()) == []
-    assert not [path for path in home.rglob(".pattern-engine-*")]
+    assert list(home.rglob(".pattern-engine-*")) == []
 
 
 def plain(found: dict[str, tuple[int, str, int]]) -> dict[str, tuple[int, str]]:
@@ -429,9 +440,6 @@ def test_a_lock_that_somebody_holds_is_waited_for_and_named(tmp_path: Path) -> N
 
 def test_what_comes_back_is_not_believed(tmp_path: Path) -> None:
     """Garbage, paths that lead out and missing directories are refused."""
-    import io
-    import tarfile
-
     copies = Copies({"spool": str(tmp_path)}, {"spool": "write"}, 1_000, 10)
     copies.packed()
     with pytest.raises(DirectoryError):

@@ -16,7 +16,7 @@ from pattern_engine.fixes import analyse as analyse_any
 from pattern_engine.fixes.analysis import MAX_BYTES
 from pattern_engine.fixes.bash.analysis import analyse
 from pattern_engine.fixes.bash.commands import does_more
-from pattern_engine.fixes.bash.words import DATA as HOLE
+from pattern_engine.fixes.bash.script import DATA as HOLE
 
 pytest.importorskip("tree_sitter_bash", reason="the extra `fixes` is not installed")
 
@@ -44,9 +44,8 @@ NOT_IN_THE_LANGUAGE = [
     for script in ACCEPTED
     if script.startswith("ln ") or '"$@"' in script or "while true" in script
 ]
-#: How many of the harmful ones only the box holds, of one in a hundred each; `test_bash_contained`
-#: runs them.
-HELD_BY_THE_BOX = 3
+#: How many of a hundred harmful ones only the box holds; `test_bash_contained` runs them.
+HELD_BY_THE_BOX = 4
 
 
 def rules(script: str) -> set[str]:
@@ -99,7 +98,7 @@ def test_a_directory_has_to_be_granted_by_approval_and_deployment() -> None:
     """The approval names it, the operator of the deployment has named it before."""
     script = "rm -f /granted/spool/a.lock"
     parameters = {"directories": {"spool": "write"}}
-    assert "grants none" in analyse(script, {}).findings[0].message
+    assert "name that in `directories`" in analyse(script, {}).findings[0].message
     assert analyse(script, parameters, frozenset({"spool"})).accepted
     (finding,) = analyse(script, parameters, frozenset({"logs"})).findings
     assert finding.rule == "directory"

@@ -18,9 +18,8 @@ import pytest
 import pattern_engine
 from pattern_engine.fixes.bash import box
 from pattern_engine.fixes.bash.analysis import analyse
-from pattern_engine.fixes.bash.box import BoxError, prove_box
+from pattern_engine.fixes.bash.box import BoxError, prove_box, seccomp_filter
 from pattern_engine.fixes.bash.executor import Bash
-from pattern_engine.fixes.bash.seccomp import seccomp_filter
 from pattern_engine.fixes.execution import Facilities, Job, Limits, Outcome
 
 #: What the rules allow between a limit and the end of all that it stops.

@@ -57,9 +57,7 @@ def broken(granted: Path) -> dict[Path, str]:
     return files
 
 
-def test_files_are_healed_and_restored(
-    life: Life, granted: Path, broken: dict[Path, str]
-) -> None:
+def test_files_are_healed_and_restored(life: Life, broken: dict[Path, str]) -> None:
     """Proposed, tried on copies, approved, run, recorded, and taken back by a person."""
     lock, log, config = broken
     life.pattern_id = pattern_of(life.engine, log_error(life.engine, life.fault))["pattern_id"]

@@ -16,8 +16,18 @@ from typing import TYPE_CHECKING, Final
 from pattern_engine.fixes.analysis import Analysis
 from pattern_engine.fixes.bash.commands import GRANTED, Commands
 from pattern_engine.fixes.bash.language import COMMANDS, HINTS, RESERVED
-from pattern_engine.fixes.bash.syntax import arguments, around, descendants, name_of, parse, text
-from pattern_engine.fixes.bash.words import DATA, Words, assigned_by, given_to
+from pattern_engine.fixes.bash.script import (
+    DATA,
+    Words,
+    arguments,
+    around,
+    assigned_by,
+    descendants,
+    given_to,
+    name_of,
+    parse,
+    text,
+)
 from pattern_engine.fixes.credentials import credential_by_name, known_credential
 
 if TYPE_CHECKING:
@@ -193,13 +203,6 @@ class _Reader:
             reason = "write for i in 1 2 3; do … break; done, or while read -r line"
             self.checked.refuse("loop", f"nobody can tell that this loop ends: {reason}")
 
-    def test(self, node: Node) -> None:
-        for one in descendants(node):
-            operand = one.next_named_sibling
-            if one.type == "test_operator" and operand is not None:
-                for path in self.words.texts(operand, quoted=True):
-                    self.checked.tested([text(one), path])
-
     def background(self, node: Node) -> None:
         if node.parent is not None and node.parent.type != "binary_expression":
             reason = "& starts what the script does not wait for: leave it out"
@@ -237,6 +240,5 @@ _CHECKS: Final[dict[str, Callable[[_Reader, Node], None]]] = {
     "for_statement": _Reader.loop,
     "c_style_for_statement": _Reader.loop,
     "while_statement": _Reader.loop,
-    "test_command": _Reader.test,
     "&": _Reader.background,
 }

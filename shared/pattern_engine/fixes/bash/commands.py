@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.analysis import Finding
 from pattern_engine.fixes.bash.language import COMMANDS, FIND, HINTS, Command
-from pattern_engine.fixes.bash.words import DATA, INSIDE, LOOSE, MARKS
+from pattern_engine.fixes.bash.script import DATA, INSIDE, LOOSE, MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,18 +20,20 @@ Value = list[str]
 
 GRANTED: Final = "/granted"
 """Where the granted directories are in the box."""
+_OUTSIDE: Final = rf"^~|(?:^|/)(?=[.{DATA}])(?=[^/]*\.)(?!\.(?:/|$))[.*?\[\]{DATA}]+(?:/|$)"
+_CREDENTIALS: Final = (
+    r"(?:^|/)(?:[^/]*\.env(?:\.(?!sample|example|dist).*)?|\.(?:ssh|aws|gnupg|pgpass|netrc|npmrc)"
+    r"|\.(?:docker|kube)|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|[^/]*\.pem)(?:/|$)"
+)
 #: Why a path is refused wherever it leads.
 _NOWHERE: Final = (
     (LOOSE, "it may be several words: write the variable in quotes"),
+    (r"[{,]/", "braces may lead it elsewhere: write the paths out"),
     (f"^{DATA}", "data say where this leads: put ./ or a directory before it"),
-    (rf"^~|(?:^|/)(?=[.{DATA}])(?=[^/]*\.)(?!\.(?:/|$))[.*?\[\]{DATA}]+(?:/|$)", "it leads outside:"
-     " write a path below the working directory or a granted one"),
-    (r"(?:^|/)(?:[^/]*\.env(?:\.(?!sample|example|dist).*)?|\.(?:ssh|aws|gnupg|pgpass|netrc|npmrc)"
-     r"|\.(?:docker|kube)|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|[^/]*\.pem)(?:/|$)",
-     "this is where credentials are kept: use another file"),
-)  # fmt: skip
+    (_OUTSIDE, "it leads outside: write a path below the working directory or a granted one"),
+    (_CREDENTIALS, "this is where credentials are kept: use another file"),
+)
 _EVERYTHING: Final = re.compile(rf"(?:\./*)+\*?|\*|{GRANTED}(?:/[^/]*)?/*|/(?:box|tmp)/*\*?")
-_FILE_TEST: Final = r"-(?:[a-hkprsuwxGLNOS]|nt|ot|ef)"
 _MODE: Final = r"0?[0-7]{3}|[ugoa]*[-+=][rwxX]*(?:,[ugoa]*[-+=][rwxX]*)*"
 _SIZE: Final = r"[-+<>%/]?(?:\d{0,8}|\d{1,5}[kK]B?|\d{1,2}[mM]B?)"
 #: What text has to look like, as an operand or behind an option, else the rule, and a hint.
@@ -126,8 +128,6 @@ class Commands:
         """Check a command of which the table says what its operands are."""
         role, (edits, values) = known.role, _without_special(name, values)
         options, operands = self._options(name, known, values) if role != "any" else ({}, values)
-        if name in ("test", "["):
-            self.tested([one[0] for one in values])
         texts = len(operands) if role in ("any", "text") else 0
         if role.startswith("then-"):
             role = "write" if edits else role[5:]
@@ -169,12 +169,6 @@ class Commands:
             if does_more(name, re.sub(f"[{MARKS}]", DATA, one)):
                 hint = "let it edit and print alone, without data in its code"
                 self.refuse(name, f"this program of {name} does more, or is not understood: {hint}")
-
-    def tested(self, words: list[str]) -> None:
-        """Check the files that a test asks about, as far as they are written out."""
-        for before, path in zip(words, words[1:], strict=False):
-            if re.fullmatch(_FILE_TEST, before) and path[:1] not in MARKS:
-                self.path(path)
 
     def _run(self, name: str, known: Command, values: list[Value], given: str) -> None:
         """Check a command that runs another one."""
@@ -227,8 +221,8 @@ def _without_special(name: str, values: list[Value]) -> tuple[list[Value], list[
         taken = [one for one in values if form.fullmatch(one[0])]
     elif name == "jq":
         named = {"--arg", "--argjson"}
-        taken = [one for index, one in enumerate(values)
-                 if named & {each[0] for each in values[max(0, index - 2) : index + 1]}]  # fmt: skip
+        last_three = [values[max(0, end - 3) : end] for end in range(1, len(values) + 1)]
+        taken = [three[-1] for three in last_three if named & {one[0] for one in three}]
     elif name == "tar" and values and values[0][0].isalpha():
         return [], [[f"-{values[0][0]}"], *values[1:]]
     return taken, [one for one in values if not any(one is each for each in taken)]

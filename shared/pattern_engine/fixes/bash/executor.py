@@ -57,19 +57,18 @@ class Bash:
     def take_back(self, application_id: str) -> Outcome:
         """Restore what a run replaced, all of it or nothing; then `started` is false."""
         try:
-            if self._journal is None:
-                raise DirectoryError("no directory is granted to fixes of type bash here")
-            return _changed(self._journal.take_back(application_id), None)
+            journal = self._journal or Journal(self._facilities.bash_state_directory)
+            return _changed(journal.take_back(application_id), None)
         except (DirectoryError, OSError) as problem:
             return Outcome(success=False, error=str(problem), started=False)
 
     def _once(self, job: Job, left_ms: int, *, applies: bool) -> Outcome:
         """Run a script once, within what is left of its time."""
         limits = dataclasses.replace(job.limits, timeout_ms=left_ms)
+        if not self._facilities.bash:
+            return Outcome(success=False, error=_OFF, started=False)
         with contextlib.ExitStack() as stack:
             try:
-                if not self._facilities.bash:
-                    raise BoxError(_OFF)
                 files = {"params.json": _json(job.parameters), "error.json": _json(job.error)}
                 prove_box()
                 copies = self._copies(job.parameters)

@@ -1,4 +1,4 @@
-"""How the words of a script may begin, and marks for what is not known of them.
+"""A bash script as a tree, how its words may begin, and marks for what is not known of them.
 
 Nothing is computed and no order is followed: a variable may be whatever it is given anywhere in the
 script. It is enough to tell a person early that `rm -r "$dir"` leads where data say; the box holds
@@ -7,20 +7,22 @@ the script whatever its words become.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
+import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.fixes.bash.language import ENVIRONMENT
-from pattern_engine.fixes.bash.syntax import arguments, around, descendants, name_of, text
+from pattern_engine.fixes.analysis import Finding, unreadable
+from pattern_engine.fixes.bash.language import ENVIRONMENT, NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tree_sitter import Node
+    from tree_sitter import Node, Parser
 
-__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "NAME", "Words", "assigned_by", "given_to"]
+__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "NAME", "Words", "assigned_by", "given_to", "parse"]
 
 DATA, INSIDE, NAME, LOOSE = MARKS = "\1\2\3\4"
 """Marks: text that is not known; a path that a command found or made; a word without a slash; a
@@ -35,6 +37,89 @@ _NAMES: Final = re.compile(
     r"\$\(\(|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b|\$\{#|\$\{?[#?$!]"
     r"|.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
 )
+_MAX_NODES: Final = 30_000
+_MAX_DEPTH: Final = 60
+_MAX_BRACKETS: Final = 2_000
+_HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
+
+
+@functools.lru_cache(maxsize=64)
+def parse(script: str) -> tuple[Node | None, tuple[Finding, ...]]:
+    """Return the tree of a script, or why it is not in the language of fixes."""
+    problem = unreadable(script)
+    if problem is None:
+        root = _parser().parse(script.encode()).root_node
+        problem = _not_understood(script, root)
+    return (None, (problem,)) if problem else (root, ())
+
+
+def text(node: Node) -> str:
+    """Return the source of a node."""
+    return (node.text or b"").decode()
+
+
+def descendants(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        yield (current := waiting.pop())
+        waiting += reversed(current.children)
+
+
+def around(node: Node, *kinds: str) -> Node | None:
+    """Return the nearest node of some kinds around another."""
+    parent = node.parent
+    while parent is not None and parent.type not in kinds:
+        parent = parent.parent
+    return parent
+
+
+def name_of(node: Node) -> str:
+    """Return the name of a command, a function or a variable as it is written, or nothing."""
+    name = node.child_by_field_name("name") or node.child_by_field_name("variable")
+    return text(name) if name is not None else ""
+
+
+def arguments(node: Node) -> list[Node]:
+    """Return the nodes of a command's arguments, redirections left out."""
+    return [*node.children_by_field_name("argument")]
+
+
+@functools.cache
+def _parser() -> Parser:
+    from tree_sitter import Language, Parser  # noqa: PLC0415  loaded when a script is met
+    from tree_sitter_bash import language  # noqa: PLC0415  as above
+
+    return Parser(Language(language()))
+
+
+def _place(node: Node) -> str:
+    return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
+
+
+def _not_understood(script: str, root: Node) -> Finding | None:
+    """Find what nobody sees, what cannot be read, and what is not in the language."""
+    hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
+    if hidden:
+        return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
+    if script.count("(") + script.count("{") > _MAX_BRACKETS:
+        return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
+    waiting, seen = [(root, 1)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        waiting += [(child, depth + 1) for child in reversed(node.children)]
+        seen += 1
+        if seen > _MAX_NODES or depth > _MAX_DEPTH:
+            most = f"{_MAX_NODES} words, or is nested deeper than {_MAX_DEPTH}"
+            return Finding("size", f"{_place(node)}: the script has more than {most}: shorten it")
+        if node.is_error or node.is_missing:
+            return Finding("syntax", f"{_place(node)}: not understood; write it more simply")
+        if node.is_named and node.type not in NODES:
+            reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
+            return Finding("construct", f"{_place(node)}: {reason}")
+        if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
+            return Finding("syntax", f"{_place(node)}: write $(…) in place of `…`")
+    return None
 
 
 def assigned_by(command: Node) -> list[str]:
@@ -82,7 +167,7 @@ class Words:
             elif not isinstance(piece, str) and found != {""}:
                 values = frozenset({DATA})
             found = _capped(one + value for one in found for value in values)
-        return _capped(itertools.chain(*map(_braced, found))) if "{" in text(node) else found
+        return found
 
     def _values(self, node: Node) -> frozenset[str]:
         """Return what an expansion may be."""
@@ -161,15 +246,6 @@ def _pieces(node: Node, *, is_loose: bool) -> Iterator[tuple[str | Node, bool]]:
         yield source[1:-1], False
     elif node.type != '"':
         yield re.sub(r"\\(.)", r"\1", source, flags=re.DOTALL), False
-
-
-def _braced(word: str) -> list[str]:
-    """Return the words that the first braces make of one; others stay, and are no path."""
-    found = re.match(r"([^{]*)\{([^{}\s]*)(,|\.\.)([^{}]*)\}(.*)", word, re.DOTALL)
-    if found is None:
-        return [word]
-    choices = f"{found[2]},{found[4]}".split(",") if found[3] == "," else [NAME]
-    return [found[1] + each + found[5] for each in choices]
 
 
 def _capped(found: Iterable[str]) -> frozenset[str]:
