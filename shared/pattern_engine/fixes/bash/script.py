@@ -46,10 +46,10 @@ _HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
 @functools.lru_cache(maxsize=64)
 def parse(script: str) -> tuple[Node | None, tuple[Finding, ...]]:
     """Return the tree of a script, or why it is not in the language of fixes."""
-    problem = unreadable(script)
-    if problem is None:
-        root = _parser().parse(script.encode()).root_node
-        problem = _not_understood(script, root)
+    if problem := unreadable(script) or _unparsable(script):
+        return None, (problem,)
+    root = _parser().parse(script.encode()).root_node
+    problem = _not_understood(root)
     return (None, (problem,)) if problem else (root, ())
 
 
@@ -97,13 +97,18 @@ def _place(node: Node) -> str:
     return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
 
 
-def _not_understood(script: str, root: Node) -> Finding | None:
-    """Find what nobody sees, what cannot be read, and what is not in the language."""
+def _unparsable(script: str) -> Finding | None:
+    """Find what nobody sees, or what the parser does not survive."""
     hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
     if hidden:
         return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
     if script.count("(") + script.count("{") > _MAX_BRACKETS:
         return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
+    return None
+
+
+def _not_understood(root: Node) -> Finding | None:
+    """Find what cannot be read, and what is not in the language."""
     waiting, seen = [(root, 1)], 0
     while waiting:
         node, depth = waiting.pop()
