@@ -40,11 +40,6 @@ class Bash:
 
     def __init__(self, facilities: Facilities) -> None:
         self._facilities = facilities
-        self._journal: Journal | None = None
-        if facilities.bash and facilities.bash_directories:
-            self._journal = Journal(facilities.bash_state_directory)
-            if foreign := self._journal.recover():
-                logs.warning("not_undone", paths=foreign[:_MAX_NAMES])
 
     def run(self, job: Job) -> Outcome:
         """Run a script to its end or to its limits."""
@@ -57,8 +52,7 @@ class Bash:
     def take_back(self, application_id: str) -> Outcome:
         """Restore what a run replaced, all of it or nothing; then `started` is false."""
         try:
-            journal = self._journal or Journal(self._facilities.bash_state_directory)
-            return _changed(journal.take_back(application_id), None)
+            return _changed(self._journal().take_back(application_id), None)
         except (DirectoryError, OSError) as problem:
             return Outcome(success=False, error=str(problem), started=False)
 
@@ -72,9 +66,9 @@ class Bash:
                 files = {"params.json": _json(job.parameters), "error.json": _json(job.error)}
                 prove_box()
                 copies = self._copies(job.parameters)
-                if copies is not None and self._journal is not None:
-                    paths = list(copies.roots.values())
-                    stack.enter_context(self._journal.locked(paths, left_ms / 1000))
+                journal = self._journal() if self._facilities.bash_directories else None
+                if copies is not None and journal is not None:
+                    stack.enter_context(journal.locked([*copies.roots.values()], left_ms / 1000))
                 ended, back = run_boxed(job.script, files, limits, copies)
             except (BoxError, DirectoryError, OSError, ValueError) as failure:
                 # Not readable as text (half a surrogate pair), or not to be started: nothing ran.
@@ -85,12 +79,19 @@ class Bash:
             try:
                 changes = copies.difference(back)
                 outcome = _capped(_changed(changes, output), job.parameters)
-                if applies and outcome.success and changes and self._journal is not None:
+                if applies and outcome.success and changes and journal is not None:
                     seconds = job.parameters.get("undo_hours", _UNDO_HOURS) * 3600
-                    self._journal.apply(job.application_id, copies.roots, changes, seconds)
+                    journal.apply(job.application_id, copies.roots, changes, seconds)
             except DirectoryError as failure:
                 return Outcome(success=False, output=output, error=str(failure))
             return outcome
+
+    def _journal(self) -> Journal:
+        """Return the journal, after it has undone what was killed."""
+        journal = Journal(self._facilities.bash_state_directory)
+        if foreign := journal.recover():
+            logs.warning("not_undone", paths=foreign[:_MAX_NAMES])
+        return journal
 
     def _copies(self, parameters: Mapping[str, Any]) -> Copies | None:
         """Return the directories that an approval names, as this deployment grants them."""

@@ -3,7 +3,7 @@
 Before anything is renamed, what there was and what there will be is written to `open/RUN` in the
 state directory; when all is done, that file is renamed to `kept/RUN`. So a run that was killed is
 known by its file in `open`. It is undone at the next start, not finished: nobody recorded that it
-succeeded. What is kept takes a run back for as long as its approval says.
+succeeded. What is kept takes a run back until the time that its file has.
 """
 
 from __future__ import annotations
@@ -36,13 +36,12 @@ class _Run(NamedTuple):
 
     name: str
     roots: Mapping[str, str]
-    keep_until: float
     changes: list[Change]
 
     @classmethod
     def read(cls, path: Path) -> _Run:
-        name, roots, keep_until, changes = json.loads(path.read_text())
-        return cls(name, roots, keep_until, [Change(at, *map(_entry, two)) for at, *two in changes])
+        name, roots, changes = json.loads(path.read_text())
+        return cls(name, roots, [Change(at, *map(_entry, two)) for at, *two in changes])
 
     @contextlib.contextmanager
     def at(self, path: str) -> Iterator[tuple[int, str]]:
@@ -57,10 +56,14 @@ class _Run(NamedTuple):
             yield directory, parents[-1] if parents else "."
 
     def now(self, path: str) -> Entry | None:
-        """Return what there is at a path."""
-        with contextlib.suppress(FileNotFoundError), self.at(path) as (directory, name):
-            return entry_at(directory, name)
-        return None
+        """Return what there is at a path; what no run puts anywhere if it is odd."""
+        try:
+            with self.at(path) as (directory, name):
+                return entry_at(directory, name)
+        except FileNotFoundError:
+            return None
+        except (OSError, DirectoryError):
+            return Entry(0, None)
 
     def put(self, path: str, old: Entry | None, new: Entry | None) -> None:
         """Replace what is at a path by one call to the system, which is done or not."""
@@ -88,7 +91,7 @@ class _Run(NamedTuple):
         """Put back what there was, but for foreign paths, which are returned. May be repeated."""
         foreign = self.foreign()
         for change in reversed(self.changes):
-            with contextlib.suppress(FileNotFoundError), self.at(change.path) as (directory, _):
+            with contextlib.suppress(OSError), self.at(change.path) as (directory, _):
                 _remove(directory, self.name)
             now = self.now(change.path)
             if change.path not in foreign and not _like(now, change.before):
@@ -134,11 +137,12 @@ class Journal:
             DirectoryError: if a file changed since it was copied, or the system refuses a write.
         """
         name = f".pattern-engine-{_hash(run_id)}"
-        run = _Run(name, roots, time.time() + keep_seconds, changes)
+        run, until = _Run(name, roots, changes), time.time() + keep_seconds
         written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
         with self.locked():
             path = self._home / "locks" / name
             _write(os.open(path, _NEW_FILE, 0o600), written.encode())
+            os.utime(path, (until, until))
             path = path.rename(self._home / "open" / name)
             try:
                 for change in changes:
@@ -163,8 +167,10 @@ class Journal:
                 foreign += _Run.read(path).undo()
                 path.unlink()
             for path in (self._home / "kept").iterdir():
-                if _Run.read(path).keep_until < time.time():
+                if path.stat().st_mtime < time.time():
                     path.unlink()
+            for path in (self._home / "locks").glob(".pattern-engine-*"):
+                path.unlink()  # written halfway
         return foreign
 
     def take_back(self, run_id: str) -> list[Change]:
