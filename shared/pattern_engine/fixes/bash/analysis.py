@@ -50,9 +50,9 @@ _REFUSED: Final = {
         (r"\w+\s+[-+]\w*[^aAgilrux\s]", "option", "use -a, -A, -g, -i, -l, -r, -u, -x"),
     ),
     "brace_expression": ((r".*\d{6}", "unbounded", "count to 99999 at most"),),
+    "&": ((r"", "background", "leave it out: a fix ends when its script ends"),),
     "for_statement": ((r"select\b", "construct", "write for: nobody is there to select"),),
 }
-_SECRET_NAME: Final = re.compile(r"(?i).*(?:PASS|SECRET|TOKEN|CREDENTIAL|KEY|AUTH).*")
 
 
 def analyse(
@@ -171,9 +171,7 @@ class _Reader:
 
     def expansion(self, node: Node) -> None:
         found = re.match(r"\$\{?[!#]?([A-Za-z_]\w*)(?:\[[@*]\])?(:?[-=+])?", text(node))
-        if found is None or self.words.is_given(found[1]):
-            return
-        if found[2] is None or _SECRET_NAME.fullmatch(found[1]):
+        if found and found[2] is None and not self.words.is_given(found[1]):
             reason = "is never given a value: assign it, or read it from params.json"
             self.checked.refuse("environment", f"${found[1]} {reason}")
 
@@ -197,16 +195,9 @@ class _Reader:
             self.checked.refuse("shadow", f"{name} is taken: give the function another name")
 
     def loop(self, node: Node) -> None:
-        if node.type == "for_statement":
-            self.assigns(name_of(node))
-        elif not _ends(node):
+        if not _ends(node):
             reason = "write for i in 1 2 3; do … break; done, or while read -r line"
             self.checked.refuse("loop", f"nobody can tell that this loop ends: {reason}")
-
-    def background(self, node: Node) -> None:
-        if node.parent is not None and node.parent.type != "binary_expression":
-            reason = "& starts what the script does not wait for: leave it out"
-            self.checked.refuse("background", reason)
 
 
 def _ends(loop: Node) -> bool:
@@ -237,8 +228,7 @@ _CHECKS: Final[dict[str, Callable[[_Reader, Node], None]]] = {
     "simple_expansion": _Reader.expansion,
     "file_redirect": _Reader.redirect,
     "function_definition": _Reader.function,
-    "for_statement": _Reader.loop,
+    "for_statement": lambda reader, node: reader.assigns(name_of(node)),
     "c_style_for_statement": _Reader.loop,
     "while_statement": _Reader.loop,
-    "&": _Reader.background,
 }

@@ -113,16 +113,12 @@ class Journal:
 
     @contextlib.contextmanager
     def locked(self, names: Sequence[str] = (), seconds: float = _LOCK_SECONDS) -> Iterator[None]:
-        """Hold the locks of directories, so that no two runs work on one; or that of the journal.
-
-        Raises:
-            DirectoryError: if somebody else holds one of them for longer than that.
-        """
+        """Hold the locks of directories, so that no two runs work on one; or the journal's."""
         until = time.monotonic() + seconds
         with contextlib.ExitStack() as stack:
             for name in sorted(names) or ["the journal"]:
                 file = stack.enter_context((self._home / "locks" / _hash(name)).open("w"))
-                while not _lock(file.fileno()):
+                while not _is_locked(file.fileno()):
                     if time.monotonic() > until:
                         raise DirectoryError(f"another run works on {name}")
                     time.sleep(_LOOK_SECONDS)
@@ -157,10 +153,7 @@ class Journal:
             path.rename(self._home / "kept" / name)
 
     def recover(self) -> list[str]:
-        """Undo the runs that were killed, and forget those that are not to be taken back any more.
-
-        Returns the paths that somebody else has changed since, which stay as they are.
-        """
+        """Undo runs that were killed, and forget old ones; return the foreign paths, which stay."""
         foreign: list[str] = []
         with self.locked():
             for path in (self._home / "open").iterdir():
@@ -205,7 +198,7 @@ def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
-def _lock(descriptor: int) -> bool:
+def _is_locked(descriptor: int) -> bool:
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
