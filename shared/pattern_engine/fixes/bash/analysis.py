@@ -49,7 +49,7 @@ _REFUSED: Final = {
         (r"\w+(?:\s+-\w+)*$", "environment", "name the variable: without one, all are listed"),
         (r"\w+\s+[-+]\w*[^aAgilrux\s]", "option", "use -a, -A, -g, -i, -l, -r, -u, -x"),
     ),
-    "brace_expression": ((r".*\d{6}", "unbounded", "count to 99999 at most"),),
+    "brace_expression": ((r".*\d{7}", "unbounded", "count to 999999 at most"),),
     "&": ((r"", "background", "leave it out: a fix ends when its script ends"),),
     "for_statement": ((r"select\b", "construct", "write for: nobody is there to select"),),
 }
@@ -133,9 +133,8 @@ class _Reader:
                 self.assigns(target)
             values = [sorted(self.words.texts(one)) or [DATA] for one in given]
             self.checked.check(name, values, given_to(node))
-        elif around(node, "function_definition") and function.end_byte > node.start_byte:
-            reason = f"{name} calls itself, or comes later: define it before it is called"
-            self.checked.refuse("recursion", reason)
+        elif (outer := around(node, "function_definition")) is not None and name_of(outer) == name:
+            self.checked.refuse("recursion", f"{name} calls itself: write a for loop")
 
     def trap(self, given: Node | None) -> None:
         """Check what a trap runs, with the variables of the script around it."""
@@ -208,7 +207,7 @@ def _ends(loop: Node) -> bool:
     if condition is None or re.match(r"(?:IFS=\S* )?read\b|getopts\b", looks_at):
         return bool(reads) or looks_at.startswith("getopts")
     is_for = loop.type == "c_style_for_statement"
-    if not (is_for or looks_at[0] in "[(") or re.search(r"\d{6}", looks_at):
+    if not (is_for or looks_at[0] in "[(") or re.search(r"\d{7}", looks_at):
         return False
     # What a c-style loop starts with is no step, nor is a comparison in brackets.
     steps = text(loop).partition(";")[2] if is_for else text(loop)

@@ -43,13 +43,17 @@ _FORMS: Final = {
     "hostname": (r"", "privilege", "a fix does not set names: leave the word out"),
     "command": (r"-v|[\w.]+", "command", "run it without command, which hides it"),
     "set": (r"[-+][euxfCEo]+|pipefail|errexit|nounset|noglob", "option", "write -euo pipefail"),
+    "shopt": (r"-[su]|(?:null|fail|dot)glob|globstar", "option", "set options of globs alone"),
     "sleep": (r"[1-5]?\d?(?:\.\d+)?s?", "unbounded", "sleep less than a minute"),
-    "seq": (r"-?\d{1,5}", "unbounded", "count to 99999 at most"),
+    "seq": (r"-?\d{1,6}", "unbounded", "count to 999999 at most"),
     "printf": (r"(?!.*%[^%a-zA-Z]*\d{5}).*", "unbounded", "pad to 9999 at most"),
     "truncate -s": (_SIZE, "unbounded", "up to 99M are allowed"),
     "head -c": (_SIZE, "unbounded", "up to 99M are allowed"),
     "xargs -P": (r"\d", "unbounded", "up to 9 processes are allowed"),
 }
+#: Options that may have a word, of which getopt knows nothing; `date -s` would set the clock.
+_WORD_MAY_FOLLOW: Final = re.compile(r"-I\w*|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+")
+_LISTED: Final = ("date", "cp", "ls", "grep")
 _WRITING: Final = ("write", "lose", "copy", "split")
 _OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
 #: Addresses, and the commands of sed that do nothing but edit.
@@ -215,7 +219,7 @@ def _shown(path: str) -> str:
 
 def _without_special(name: str, values: list[Value]) -> tuple[list[Value], list[Value]]:
     """Take from arguments what getopt would not read: of sed, tar and jq."""
-    taken: list[Value] = []
+    taken = [one for one in values if name in _LISTED and _WORD_MAY_FOLLOW.fullmatch(one[0])]
     if name == "sed":
         form = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
         taken = [one for one in values if form.fullmatch(one[0])]

@@ -31,7 +31,7 @@ class Command(NamedTuple):
 
 #: One line each: names, role, options of one letter, long options.
 _TABLE: Final = r"""
-echo,printf,true,false,:,type,shift,break,continue,return,exit,expr,sleep,test,[,getopts,set any
+echo,printf,true,false,:,type,shift,break,continue,return,exit,expr,sleep,test,[,getopts,set,shopt any
 command,trap,read,mapfile,readarray any
 basename,dirname text azs: suffix=
 tr text cCdst delete squeeze-repeats complement

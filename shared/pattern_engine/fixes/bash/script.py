@@ -28,8 +28,8 @@ DATA, INSIDE, NAME, LOOSE = MARKS = "\1\2\3\4"
 """Marks: text that is not known; a path that a command found or made; a word without a slash; a
 variable without quotes that may become several words."""
 
-_MOST: Final = 24
-_MOST_CHARACTERS: Final = 1_000
+_MAX_TEXTS: Final = 24
+_MAX_CHARACTERS: Final = 1_000
 _LOOSE: Final = ("simple_expansion", "expansion", "command_substitution")
 #: Commands by what they print, and expansions by what is left: paths, or words without a slash.
 _PATHS: Final = re.compile(r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b")
@@ -256,5 +256,5 @@ def _pieces(node: Node, *, is_loose: bool) -> Iterator[tuple[str | Node, bool]]:
 def _capped(found: Iterable[str]) -> frozenset[str]:
     """Return texts, or that they are not known where there are too many to look at."""
     some = frozenset(found)
-    is_much = len(some) > _MOST or any(len(one) > _MOST_CHARACTERS for one in some)
+    is_much = len(some) > _MAX_TEXTS or any(len(one) > _MAX_CHARACTERS for one in some)
     return frozenset({DATA}) if is_much else some
