@@ -124,6 +124,10 @@ SECTIONS: dict[str, dict[tuple[str, ...], str]] = {
     "Limits of fixes": {
         ("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",): "apply_max_age_seconds",
         ("PATTERN_ENGINE_BASH_FIXES",): "bash_fixes",
+        ("PATTERN_ENGINE_BASH_DIRECTORIES",): "bash_directories",
+        ("PATTERN_ENGINE_BASH_COPY_BYTES",): "bash_copy_bytes",
+        ("PATTERN_ENGINE_BASH_COPY_FILES",): "bash_copy_files",
+        ("PATTERN_ENGINE_BASH_STATE_DIRECTORY",): "bash_state_directory",
         ("PATTERN_ENGINE_API_CALL_NETWORKS",): "api_call_networks",
         ("PATTERN_ENGINE_API_CALL_CA_FILE",): "api_call_ca_file",
         **_thresholds("two_people", "proposal_seconds"),

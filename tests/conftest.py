@@ -136,11 +136,25 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="session")
+def granted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with those that fixes of type bash may be granted: spool, logs, config."""
+    home = tmp_path_factory.mktemp("granted")
+    for name in ("spool", "logs", "config"):
+        (home / name).mkdir()
+    return home
+
+
+@pytest.fixture(scope="session")
 def stack(
-    server: ServerName, start_stack: StartStack, certificates: Certificates
+    server: ServerName, start_stack: StartStack, certificates: Certificates, granted: Path
 ) -> Iterator[Stack]:
     """The local Supabase of this session, with the engine's functions."""
-    settings = QUICK | {"PATTERN_ENGINE_API_CALL_CA_FILE": str(certificates.authority)}
+    directories = [f"{name}={granted / name}" for name in ("spool", "logs", "config")]
+    settings = QUICK | {
+        "PATTERN_ENGINE_API_CALL_CA_FILE": str(certificates.authority),
+        "PATTERN_ENGINE_BASH_DIRECTORIES": ",".join(directories),
+        "PATTERN_ENGINE_BASH_STATE_DIRECTORY": str(granted / "state"),
+    }
     with start_stack(server, settings=settings) as stack:
         yield stack
 

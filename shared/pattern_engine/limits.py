@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-__all__ = ["FIX_TYPES", "MAX_RETRIES", "MAX_ROWS", "MAX_TIMEOUT_MS", "FixType"]
+__all__ = ["DIRECTORY_NAME", "FIX_TYPES", "MAX_RETRIES", "MAX_ROWS", "MAX_TIMEOUT_MS", "FixType"]
 
 FixType = Literal["sql", "typescript", "bash", "api_call"]
 FIX_TYPES: Final[tuple[FixType, ...]] = get_args(FixType)
@@ -25,3 +25,5 @@ MAX_TIMEOUT_MS: Final[dict[str, int]] = {
 MAX_RETRIES: Final = 8
 #: Rows that a run may touch.
 MAX_ROWS: Final = 100_000
+#: What a directory is called that bash fixes are granted.
+DIRECTORY_NAME: Final = r"[a-z][a-z0-9_]{0,31}"

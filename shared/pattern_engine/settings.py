@@ -7,12 +7,14 @@ not the first request. Modules of this package never call it while they are impo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pattern_engine.exceptions import ConfigurationError
+from pattern_engine.limits import DIRECTORY_NAME
 from pattern_engine.thresholds import Bounds, QuietHours, Thresholds, between, quiet_hours
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # RFC 7518, section 3.2: a key for HS256 has at least as many bits as its output.
 LEAST_SECRET_BYTES = 32
+STATE_DIRECTORY = "~/.local/state/pattern-engine"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -33,6 +36,14 @@ class Facilities:
     """Further addresses that an api_call may reach, although they are private or loopback."""
     api_ca_file: str | None = None
     """Certificates that an api_call trusts beside those of the system, as a PEM file."""
+    bash_directories: Mapping[str, str] = field(default_factory=dict)
+    """Name → path of the directories that an approval of type bash may name."""
+    bash_copy_bytes: int = 64 * 1024 * 1024
+    """Most bytes that the files of one of them may hold together."""
+    bash_copy_files: int = 10_000
+    """Most files and directories that may be in one of them."""
+    bash_state_directory: str = "~/.local/state/pattern-engine"
+    """Where the engine records what runs changed in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,14 @@ class Settings:
     """Least severity that is logged."""
     bash_fixes: bool = False
     """`on` lets approved fixes of type bash run, in a box; `off` refuses them."""
+    bash_directories: Mapping[str, str] = field(default_factory=dict)
+    """Directories that approvals of type bash may name, a comma list of `name=path`."""
+    bash_copy_bytes: int = field(default=67_108_864, metadata=between(1, 1_073_741_824))
+    """Most bytes in the files of one such directory; it is copied into the box, in memory."""
+    bash_copy_files: int = field(default=10_000, metadata=between(1, 1_000_000))
+    """Most files and directories in one such directory."""
+    bash_state_directory: str = STATE_DIRECTORY
+    """Where runs keep what they replaced; all engines that are granted a directory share it."""
     api_call_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that an api_call may reach although they are private or loopback, a comma list."""
     api_call_ca_file: str | None = None
@@ -74,7 +93,15 @@ class Settings:
 
     def facilities(self) -> Facilities:
         """What fixes may use here beside what their approval grants."""
-        return Facilities(self.bash_fixes, self.api_call_networks, self.api_call_ca_file)
+        return Facilities(
+            bash=self.bash_fixes,
+            bash_directories=self.bash_directories,
+            bash_copy_bytes=self.bash_copy_bytes,
+            bash_copy_files=self.bash_copy_files,
+            bash_state_directory=self.bash_state_directory,
+            api_networks=self.api_call_networks,
+            api_ca_file=self.api_call_ca_file,
+        )
 
     def secrets(self) -> tuple[str, ...]:
         """Values that must never leave the process in a log line."""
@@ -126,6 +153,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         jwt_audience=get("SUPABASE_JWT_AUDIENCE") or "authenticated",
         allowed_origins=_origins(get("PATTERN_ENGINE_ALLOWED_ORIGINS") or ""),
         log_level=level,
+        bash_directories=_directories(get(variable("bash_directories")) or "", problems),
+        bash_state_directory=get(variable("bash_state_directory")) or STATE_DIRECTORY,
         api_call_networks=_networks(get("PATTERN_ENGINE_API_CALL_NETWORKS") or "", problems),
         api_call_ca_file=get("PATTERN_ENGINE_API_CALL_CA_FILE"),
         thresholds=_thresholds(get, problems),
@@ -242,6 +271,24 @@ def _number(name: str, default: Number, bounds: Bounds, get: Getter, problems: l
     what = "a whole number" if kind is int else "a number"
     problems.append(f"{variable(name)} must be {what} from {bounds}, it is {given!r}")
     return default
+
+
+def _directories(listed: str, problems: list[str]) -> dict[str, str]:
+    """The directories of a comma list, name → path, as in spool=/var/spool/orders."""
+    found: dict[str, str] = {}
+    for text in filter(None, map(str.strip, listed.split(","))):
+        name, _, path = text.partition("=")
+        if not re.fullmatch(DIRECTORY_NAME, name) or name in found:
+            problem = f"{name!r} is no name of its own of small letters, digits and _"
+        elif not path.startswith("/") or not os.path.isdir(path):  # noqa: PTH112  no Path is kept
+            problem = f"{path!r} is no directory; give an absolute path"
+        elif os.path.realpath(path) == "/":
+            problem = "/ is too much for a fix"
+        else:
+            found[name] = path
+            continue
+        problems.append(f"{variable('bash_directories')}: {problem}")
+    return found
 
 
 def _networks(listed: str, problems: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:

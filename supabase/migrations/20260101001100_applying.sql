@@ -1079,6 +1079,8 @@ declare
   application ops.pattern_applications;
   fix ops.pattern_fixes;
   undo ops.pattern_claims;
+  -- The engine keeps what a bash fix replaced in granted directories, and nothing of such a run that failed.
+  is_kept boolean;
   problem text;
 begin
   select * into run from ops.pattern_claims where pattern_claims.application_id = p_application_id and pattern_claims.purpose <> 'shadow';
@@ -1092,18 +1094,19 @@ begin
   from ops.pattern_fixes
   where pattern_fixes.pattern_id = run.pattern_id and pattern_fixes.version = run.fix_version;
 
+  is_kept := fix.fix_type = 'bash' and fix.undo_script is null and fix.parameters ? 'directories';
   problem := case
     when run.purpose = 'undo' then 'it is itself the undoing of another run'
-    when fix.undo_script is null then 'its fix was approved without an undo script'
+    when fix.undo_script is null and not is_kept then 'its fix was approved without an undo script'
     when application.id is null then 'it has not ended yet'
     -- A SQL script that failed left no changes; any other script may have done half of its work.
-    when not application.success and fix.fix_type = 'sql' then 'it did not succeed, and nothing of it was kept'
+    when not application.success and (fix.fix_type = 'sql' or is_kept) then 'it did not succeed, and nothing of it was kept'
     when exists (
       select from ops.pattern_claims as undone
       left join ops.pattern_applications as ended on ended.application_id = undone.application_id
       where undone.undoes = p_application_id
         -- A SQL undo script that failed left no changes, so it may be tried again; of other types nobody knows.
-        and (fix.fix_type <> 'sql' or ended.success is distinct from false)
+        and ((fix.fix_type <> 'sql' and not is_kept) or ended.success is distinct from false)
     )
       then 'it was taken back before, or is being taken back'
   end;

@@ -30,6 +30,7 @@ VALID = {
 PROBES = (
     "https://probe.test",
     "p" * settings.LEAST_SECRET_BYTES,
+    "probe=/tmp",
     "77",
     "7777",  # seconds, where 77 would contradict another threshold
     "1",

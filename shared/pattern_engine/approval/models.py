@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import Identifier, Reason, Request, Response, Script
-from pattern_engine.limits import MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
+from pattern_engine.limits import DIRECTORY_NAME, MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FixMode = Literal["live", "shadow"]
@@ -42,6 +42,30 @@ class FixParameters(BaseModel):
         description="Names of captured values that tell one target from another, as in "
         '["uuid"]: cooldown and recurrence are looked at target by target. Without it they are '
         "those of the whole pattern.",
+    )
+
+    directories: (
+        dict[Annotated[str, Field(pattern=f"^{DIRECTORY_NAME}$")], Literal["read", "write"]] | None
+    ) = Field(
+        default=None,
+        description="For bash: directories that the script gets a copy of at /granted/NAME, as in "
+        '{"spool": "write", "config": "read"}. PATTERN_ENGINE_BASH_DIRECTORIES has the names. What '
+        "a run did to a writable one is applied when the script has ended well.",
+    )
+    max_files: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description="For bash: files and directories that a run may make, change and delete; "
+        "100 by default. Beyond it nothing of the run remains.",
+    )
+    max_bytes: Annotated[int, Field(ge=0, le=1_073_741_824)] | None = Field(
+        default=None,
+        description="For bash: bytes of those files, before or after the run, whichever is more; "
+        "67108864 by default.",
+    )
+    undo_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(
+        default=None,
+        description="For bash: how long what a run replaced is kept for POST /rollback; "
+        "24 by default.",
     )
 
     def given(self) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """What a proposed fix would do: a dry-run for the latest error, and a replay over stored ones.
 
-SQL is rehearsed: it really runs, and is undone again. For everything else there is a plan of what
-would be called. The replay is a simulation, and says so. Whatever goes wrong in either is told in
-it, since a proposal whose dry-run fails is one to be looked at all the more.
+SQL is rehearsed: it really runs, and is undone again. A bash fix with directories runs on copies.
+For everything else there is a plan of what would be called. The replay is a simulation, and says
+so. Whatever goes wrong in either is told in it, since a proposal whose dry-run fails is one to be
+looked at all the more.
 """
 
 from __future__ import annotations
@@ -249,20 +250,25 @@ def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settin
         "sees": {"parameters": fix["parameters"], "error": seen},
     }
     problem = None
+    job = Job(
+        application_id=proposal["proposal_id"],
+        script=fix["prepared_script"],
+        parameters=fix["parameters"],
+        error=seen,
+        limits=limits,
+    )
     if fix["type"] == "api_call":
-        job = Job(
-            application_id=proposal["proposal_id"],
-            script=fix["prepared_script"],
-            parameters=fix["parameters"],
-            error=seen,
-            limits=limits,
-        )
         executor: Any = fixes.executor("api_call", settings.facilities())
         outcome = executor.plan(job)
         problem = outcome.error
         if outcome.output is not None:
             # Values of headers may be secrets, or beside one.
             plan["request"] = outcome.output | {"headers": sorted(outcome.output["headers"])}
+    elif fix["type"] == "bash" and fix["parameters"].get("directories"):
+        executor = fixes.executor("bash", settings.facilities())
+        outcome = executor.rehearse(job)
+        problem = outcome.error
+        plan["rehearsal"] = {"output": outcome.output, "stopped": outcome.stopped}
     return {
         "success": problem is None,
         "error": problem and scrubbing.scrub(problem),

@@ -316,8 +316,9 @@ class Undo(TypedDict):
     pattern_id: str
     system_log_id: int | None
     fix_type: str
-    undo_script: str
-    prepared_undo_script: str
+    undo_script: str | None
+    """None where a bash fix has its directories restored."""
+    prepared_undo_script: str | None
     parameters: Json
     timeout_ms: int
 

@@ -40,6 +40,9 @@ def analyse(
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     if fix_type == "api_call" and facilities is not None:
         return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))
+    if fix_type == "bash" and facilities is not None:
+        granted = frozenset(facilities.bash_directories)
+        return cast("Analysis", module.analyse(script, parameters, granted))
     return cast("Analysis", module.analyse(script, parameters))
 
 

@@ -8,6 +8,7 @@ parents forget (a shell) runs in a box that ends with its first process; see `ba
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -15,14 +16,16 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pattern_engine.fixes.execution import Limits, Stop
 
-__all__ = ["Ended", "run_bounded"]
+__all__ = ["Ended", "readable", "run_bounded"]
+
+_ERROR_CHARACTERS: Final = 500
 
 _LOOK_SECONDS: Final = 0.05
 """How often memory is looked at."""
@@ -43,6 +46,38 @@ class Ended:
     duration_ms: int
     stopped: Stop | None
     """The limit at which it was killed; None if it ended by itself."""
+
+    def failure(self, limits: Limits) -> str | None:
+        """Return why it failed, with the last line that it wrote to stderr; None if it did not."""
+        if self.stopped is not None:
+            return {
+                "time": f"stopped after {limits.timeout_ms} ms",
+                "output": f"stopped when it had printed more than {limits.max_output_bytes} bytes",
+            }.get(
+                self.stopped,
+                f"stopped when it held more than {limits.max_memory_bytes} bytes of memory",
+            )
+        if self.exit_code == 0:
+            return None
+        lines = readable(self.stderr).strip().splitlines()
+        said = f": {lines[-1][:_ERROR_CHARACTERS]}" if lines else ""
+        return f"exit code {self.exit_code}{said}"
+
+    def answer(self, limit: int) -> Any:  # noqa: ANN401  any JSON value
+        """Return what it printed: as the JSON value that it is, else as text within a limit."""
+        text = readable(self.stdout)
+        try:
+            value = json.loads(text)
+            # What Python reads beyond the standard, or the database cannot store, stays text.
+            written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError):
+            return text.encode()[:limit].decode(errors="ignore")
+        return text if b"\\u0000" in written else value
+
+
+def readable(printed: bytes) -> str:
+    """Return printed bytes as text that a database can store."""
+    return printed.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def run_bounded(  # noqa: PLR0913  each is a word to the kernel; all but the first have names

@@ -1,8 +1,12 @@
-"""Taking a run back, by the undo script that was approved with its fix: a person's decision."""
+"""Taking a run back: a person's decision.
+
+The undo script that was approved with the fix does it. A bash fix without one has its directories
+restored from what its run kept of them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pattern_engine import fixes, logs
 from pattern_engine.exceptions import FixNotPinned
@@ -29,7 +33,7 @@ def roll_back(
 
     Raises:
         UnknownApplication: if there was no such run.
-        NotUndoable: if there is no undo script, nothing to undo, or it was undone before.
+        NotUndoable: if there is no way to undo it, nothing to undo, or it was undone before.
         FixNotPinned: if the stored undo script is not the approved one.
         MissingSecret: if Vault has not what it needs.
     """
@@ -38,7 +42,10 @@ def roll_back(
     except FixNotPinned as problem:
         _tell_changed_fix(request, caller, database, problem.message)
         raise
-    outcome = _run(undo, database, settings.facilities())
+    if undo["undo_script"] is None:
+        outcome = _restore(undo, str(request.application_id), database, settings.facilities())
+    else:
+        outcome = _run(undo, database, settings.facilities())
     return RollbackResponse(
         success=outcome["success"],
         application_id=undo["application_id"],
@@ -65,10 +72,16 @@ def _tell_changed_fix(
     logs.error("undo_refused", **metadata)
 
 
+def _restore(undo: Undo, undone: str, database: Database, facilities: Facilities) -> Outcome:
+    """Restore the files that a run replaced, if nobody has changed them since."""
+    executor: Any = fixes.executor(undo["fix_type"], facilities)
+    return running.record(database, undo["application_id"], executor.take_back(undone))
+
+
 def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:
     """Run the undo script, if it still is what its analysis lets pass."""
     undo_id, fix_type = undo["application_id"], undo["fix_type"]
-    analysis = fixes.analyse(fix_type, undo["undo_script"], undo["parameters"], facilities)
+    analysis = fixes.analyse(fix_type, str(undo["undo_script"]), undo["parameters"], facilities)
     if analysis.findings or analysis.prepared_script != undo["prepared_undo_script"]:
         logs.error("undo_refused", application_id=undo_id, pattern_id=undo["pattern_id"])
         refused = {"success": False, "started": False, "error": REFUSED, "execution_time_ms": 0}

@@ -55,6 +55,15 @@ def run(
             reason=outcome.error,
             stopped=outcome.stopped,
         )
+    return record(database, application_id, outcome)
+
+
+def record(database: Database, application_id: str, outcome: Outcome) -> records.Outcome:
+    """Record how a run outside the database ended.
+
+    Raises:
+        PatternEngineError: when it cannot be recorded.
+    """
     return _record(
         database,
         application_id,

@@ -18,9 +18,8 @@ import pytest
 import pattern_engine
 from pattern_engine.fixes.bash import box
 from pattern_engine.fixes.bash.analysis import analyse
-from pattern_engine.fixes.bash.box import BoxError, prove_box
+from pattern_engine.fixes.bash.box import BoxError, prove_box, seccomp_filter
 from pattern_engine.fixes.bash.executor import Bash
-from pattern_engine.fixes.bash.seccomp import seccomp_filter
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.settings import Facilities
 
@@ -404,7 +403,8 @@ AS_ANYBODY = """
 import sys
 sys.path.insert(0, {path!r})
 from pattern_engine.fixes.bash.executor import Bash
-from pattern_engine.fixes.execution import Facilities, Job, Limits
+from pattern_engine.fixes.execution import Job, Limits
+from pattern_engine.settings import Facilities
 for script in {scripts!r}:
     outcome = Bash(Facilities(bash=True)).run(Job("a", script, {{}}, {{}}, Limits(timeout_ms=3000)))
     print(outcome.stopped, ascii(outcome.output), outcome.error)
@@ -474,7 +474,8 @@ def test_an_engine_that_dies_takes_the_box_along() -> None:
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
         "from pattern_engine.fixes.bash.executor import Bash\n"
-        "from pattern_engine.fixes.execution import Facilities, Job, Limits\n"
+        "from pattern_engine.fixes.execution import Job, Limits\n"
+        "from pattern_engine.settings import Facilities\n"
         f"Bash(Facilities(bash=True)).run(Job('a', 'sleep {mark}', {{}}, {{}}, Limits(timeout_ms=60000)))"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as engine:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pattern_engine import settings
 from pattern_engine.exceptions import ConfigurationError
 from pattern_engine.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPLETE = {
     "SUPABASE_URL": "https://project.supabase.co/",
@@ -197,3 +201,33 @@ def test_origins_are_a_comma_list() -> None:
     listed = {**COMPLETE, "PATTERN_ENGINE_ALLOWED_ORIGINS": "https://a.test/, http://b.test:3000,"}
     found = settings.from_environment(listed)
     assert found.allowed_origins == {"https://a.test", "http://b.test:3000"}
+
+
+def test_directories_are_a_comma_list_of_names_and_paths(tmp_path: Path) -> None:
+    """They reach the executor of bash fixes, with the limits of a copy."""
+    environment = COMPLETE | {
+        "PATTERN_ENGINE_BASH_DIRECTORIES": f"spool={tmp_path}, logs_2=/tmp",
+        "PATTERN_ENGINE_BASH_COPY_FILES": "7",
+    }
+    facilities = settings.from_environment(environment).facilities()
+    assert facilities.bash_directories == {"spool": str(tmp_path), "logs_2": "/tmp"}
+    assert facilities.bash_copy_files == 7
+    assert facilities.bash_state_directory == "~/.local/state/pattern-engine"
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("Spool=/tmp", "'Spool' is no name"),
+        ("spool=/tmp,spool=/var", "'spool' is no name of its own"),
+        ("spool=tmp", "'tmp' is no directory"),
+        ("spool=/nowhere", "'/nowhere' is no directory"),
+        ("spool", "'' is no directory"),
+        ("root=/", "/ is too much"),
+    ],
+)
+def test_a_directory_that_cannot_be_granted_is_named(listed: str, said: str) -> None:
+    """At start-up, not when a fix needs it."""
+    environment = COMPLETE | {"PATTERN_ENGINE_BASH_DIRECTORIES": listed}
+    with pytest.raises(ConfigurationError, match=said):
+        settings.from_environment(environment)

@@ -1,11 +1,9 @@
-"""Static analysis of a bash fix: a tree, lists of what is allowed, and the values of variables.
+"""Static analysis of a bash fix: a small language, in which what is not listed is refused.
 
-Nothing is run, and nothing is searched for in the text: the script becomes a tree (`syntax`), words
-become the values that they may have (`words`, `values`), and every command is checked with every
-value that its arguments may have (`commands`). What is not listed or not understood is refused.
-
-The check is one of several brakes: the fix runs in a box without network that holds nothing of the
-host (`box`). So what data put behind a path of the script's own, as in `./$name`, is let pass.
+Nothing is run. The script becomes a tree (`syntax`); every kind of node, command and option has to
+be listed (`language`), and every path has to lead to where the box lets a script write
+(`commands`). The analysis tells a person early what a script does and what is wrong with it; what
+holds the script is the box (`box`).
 """
 
 from __future__ import annotations
@@ -15,35 +13,22 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.fixes.analysis import Analysis, Finding
-from pattern_engine.fixes.bash import allowed
-from pattern_engine.fixes.bash.commands import Checker, is_known
-from pattern_engine.fixes.bash.expansions import indirect
-from pattern_engine.fixes.bash.loops import endless_loop, recursion
-from pattern_engine.fixes.bash.outputs import incoming
-from pattern_engine.fixes.bash.passing import calls_functions, passed_from, passes_on
-from pattern_engine.fixes.bash.shell import FILE_TEST
-from pattern_engine.fixes.bash.shellcheck import shellcheck
-from pattern_engine.fixes.bash.syntax import (
+from pattern_engine.fixes.analysis import Analysis
+from pattern_engine.fixes.bash.commands import GRANTED, Commands
+from pattern_engine.fixes.bash.language import COMMANDS, HINTS, RESERVED
+from pattern_engine.fixes.bash.script import (
+    DATA,
+    Words,
     arguments,
-    command_name,
+    around,
+    assigned_by,
     descendants,
+    given_to,
+    name_of,
     parse,
-    place,
     text,
 )
-from pattern_engine.fixes.bash.values import Variables
-from pattern_engine.fixes.bash.words import (
-    ANYTHING,
-    BraceError,
-    Kind,
-    Text,
-    Word,
-    joined,
-    literal,
-    literals,
-)
-from pattern_engine.fixes.credentials import known_credential, literal_credential
+from pattern_engine.fixes.credentials import credential_by_name, known_credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,343 +39,195 @@ __all__ = ["analyse"]
 
 _REMEMBERED: Final = 64
 """Analyses kept: a script is analysed again before each of its runs."""
+#: Kind of node → what its text must not be, the rule, and what to write instead.
+_REFUSED: Final = {
+    "expansion": (
+        (r"\$\{!(?!\w+\[[@*]\]\})", "environment", "name the variable itself in place of ${!…}"),
+        (r".*@[A-Za-z]\}$", "expansion", "write ${name} without a transformation"),
+    ),
+    "declaration_command": (
+        (r"\w+(?:\s+-\w+)*$", "environment", "name the variable: without one, all are listed"),
+        (r"\w+\s+[-+]\w*[^aAgilrux\s]", "option", "use -a, -A, -g, -i, -l, -r, -u, -x"),
+    ),
+    "brace_expression": ((r".*\d{7}", "unbounded", "count to 999999 at most"),),
+    "&": ((r"", "background", "leave it out: a fix ends when its script ends"),),
+    "for_statement": ((r"select\b", "construct", "write for: nobody is there to select"),),
+}
 
 
-def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Analysis:
-    """Analyse a script under an approval's parameters, of which none changes what is allowed."""
-    return _analysed(script, json.dumps(parameters or {}, sort_keys=True, default=str))
+def analyse(
+    script: str,
+    parameters: Mapping[str, object] | None = None,
+    granted: frozenset[str] | None = None,
+) -> Analysis:
+    """Analyse a script under an approval's parameters, of which `directories` grants paths.
+
+    `granted` names the directories of this deployment; None where that is not known.
+    """
+    named = (parameters or {}).get("directories")
+    modes = json.dumps(named if isinstance(named, dict) else {}, sort_keys=True, default=str)
+    return _analysed(script, modes, granted)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def _analysed(script: str, _parameters: str) -> Analysis:
+def _analysed(script: str, named: str, granted: frozenset[str] | None) -> Analysis:
     root, problems = parse(script)
     if root is None:
         return Analysis(prepared_script="", findings=problems)
+    modes = json.loads(named)
+    reader = _Reader(root, modes)
+    checked = reader.checked
     try:
-        reader = _Reader(root)
-        reader.read()
-    except BraceError:
-        return Analysis("", (Finding("unbounded", "braces make more words than are allowed"),))
+        reader.read(root)
     except RecursionError:
-        return Analysis("", (Finding("depth", "the script is nested too deep"),))
-    findings = [*dict.fromkeys(reader.checker.findings)]
+        checked.refuse("depth", "the script is nested too deep: split it up")
+    for name in sorted(modes.keys() - (modes if granted is None else granted)):
+        reason = "is not granted here: the operator names it in PATTERN_ENGINE_BASH_DIRECTORIES"
+        checked.refuse("directory", f"the directory {name} {reason}")
     if kind := known_credential(script):
-        findings.append(
-            Finding("credential", f"the script holds a {kind}: name it in the Vault instead")
-        )
-    findings = findings or shellcheck(script)
+        checked.refuse("credential", f"the script holds a {kind}: name it in the Vault instead")
     return Analysis(
-        prepared_script="" if findings else script,
-        findings=tuple(findings),
-        operations=tuple(dict.fromkeys(reader.checker.operations)),
-        destructive=tuple(dict.fromkeys(reader.checker.destructive)),
+        prepared_script="" if checked.findings else script,
+        findings=tuple(dict.fromkeys(checked.findings)),
+        operations=tuple(dict.fromkeys(checked.operations)),
+        destructive=tuple(dict.fromkeys(checked.destructive)),
     )
 
 
 class _Reader:
     """Walks the tree of a script, and of what its traps run."""
 
-    variables: Variables
-    checker: Checker
+    def __init__(self, root: Node, modes: Mapping[str, object]) -> None:
+        known = {f"GRANTED_{name.upper()}": f"{GRANTED}/{name}" for name in modes}
+        self.words = Words(root, known)
+        self.checked = Commands(modes)
 
-    def __init__(self, root: Node, above: _Reader | None = None) -> None:
-        self.root = root
-        self.variables = above.variables if above else Variables(root)
-        self.checker = above.checker if above else Checker(frozenset(self.variables.functions))
-        self.nested = above is not None
-        self.commands = 0
-
-    def read(self) -> None:
-        for node in descendants(self.root):
-            self.checker.at = place(node)
-            check = _CHECKS.get(node.type)
-            if check is not None:
-                check(self, node)
-            elif node.type == "&" and node.parent is not None and node.parent.type in _STATEMENTS:
-                self.checker.refuse("background", "a fix starts nothing in the background")
-        if self.nested:
-            return
-        if not self.commands:
-            self.checker.refuse("empty", "the script holds no command")
-        if found := recursion(self.variables.functions):
-            self.checker.findings.append(found)
+    def read(self, root: Node) -> None:
+        nodes = list(descendants(root))
+        if not {one.type for one in nodes} & _ACTIONS:
+            self.checked.refuse("empty", "the script holds no command: write what it does")
+        for node in nodes:
+            self.checked.at = "line {}, column {}".format(*(one + 1 for one in node.start_point))
+            for pattern, rule, hint in _REFUSED.get(node.type, ()):
+                if re.match(pattern, text(node), re.DOTALL):
+                    self.checked.refuse(rule, f"{text(node)[:40]}: {hint}")
+            if node.type in _CHECKS:
+                _CHECKS[node.type](self, node)
 
     def command(self, node: Node) -> None:
-        self.commands += 1
-        name_node = command_name(node)
+        name_node = node.child_by_field_name("name")
         if name_node is None:
             return
-        words = self.variables.word(name_node)
-        name = literal(words[0]) if len(words) == 1 else None
-        if name is None and (
-            self.is_flag(words, node) or passes_on(node, self.variables.functions)
-        ):
+        given, source = arguments(node), text(name_node)
+        names = self.words.texts(name_node)
+        name = min(names)
+        function = self.words.functions.get(name)
+        if names <= {"true", "false"} and not given:
             return
-        if name is None:
-            self.checker.refuse(
-                "command", f"{text(name_node)}: the name of a command must be certain"
-            )
+        if len(names) > 1 or "$" in source or "`" in source:
+            self.checked.refuse("command", f"{source}: write the name of the command out")
+        elif name == "trap":
+            self.trap(given[0] if given else None)
+        elif function is None:
+            for target in assigned_by(node):
+                self.assigns(target)
+            values = [sorted(self.words.texts(one)) or [DATA] for one in given]
+            self.checked.check(name, values, given_to(node))
+        elif (outer := around(node, "function_definition")) is not None and name_of(outer) == name:
+            self.checked.refuse("recursion", f"{name} calls itself: write a for loop")
+
+    def trap(self, given: Node | None) -> None:
+        """Check what a trap runs, with the variables of the script around it."""
+        if given is None or text(given) in ("-", "''", '""'):
             return
-        nodes = arguments(node)
-        if name == "trap":
-            self.trap(nodes)
-            return
-        function = self.variables.functions.get(name)
-        if function is not None and (skipped := passed_from(function)) is not None:
-            self.passed(nodes[:skipped], nodes[skipped:])
-        given = incoming(self.variables, node) if name == "xargs" else frozenset()
-        self.checker_arguments(nodes)
-        for values in self.variables.runs(nodes):
-            self.checker.command(name, values, given)
-
-    def is_flag(self, words: list[Word], node: Node) -> bool:
-        """Tell whether a command is but the name of true or false: `if $changed`.
-
-        Were it empty, its first argument would be what runs: so it may have none.
-        """
-        values = literals(joined(words[0])) if len(words) == 1 else None
-        return bool(values) and set(values or ()) <= {"true", "false"} and not arguments(node)
-
-    def passed(self, skipped: list[Node], nodes: list[Node]) -> None:
-        """Check the command that a call hands on to a function that runs its arguments."""
-        certain = [
-            literal(words[0]) if len(words := self.variables.word(node)) == 1 else None
-            for node in (*skipped, *nodes[:1])
-        ]
-        name = certain[-1] if nodes and certain else None
-        if name is None or None in certain:
-            self.checker.refuse("command", "the command that a function runs must be certain")
-        elif name in self.variables.functions:
-            if calls_functions(self.variables.functions[name], self.variables.functions):
-                self.checker.refuse("recursion", f"{name}, which a function runs, calls another")
+        body = text(given)[1:-1] if given.type in ("raw_string", "string") else text(given)
+        root, findings = parse(re.sub(r'\\(["$`\\])', r"\1", body))
+        if body.startswith("$"):
+            self.checked.refuse("trap", "write the commands of a trap out, or name a function")
+        elif root is None:
+            self.checked.findings += findings
         else:
-            for values in self.variables.runs(nodes[1:]):
-                self.checker.command(name, values, ANYTHING)
+            self.read(root)
 
-    def checker_arguments(self, nodes: list[Node]) -> None:
-        for node in nodes:
-            for one in (
-                certain for word in self.variables.word(node) if (certain := literal(word))
-            ):
-                self.certain_text(one)
-
-    def certain_text(self, one: str) -> None:
-        """Check text that stands in the script as it is."""
-        if re.search(r"\[\s*(?:\$\(|`)", one):
-            self.checker.refuse("arithmetic", "holds a command that an index of an array would run")
-        if kind := literal_credential(one):
-            self.checker.refuse("credential", f"holds a {kind}: name it in the Vault instead")
-
-    def trap(self, nodes: list[Node]) -> None:
-        """Check what a trap runs, as a script of its own."""
-        if not nodes or text(nodes[0]) in ("-", "''", '""'):
-            return
-        body = self.trap_body(nodes[0])
-        if body is None or body.startswith("-"):
-            self.checker.refuse("trap", "a trap runs text that is not certain")
-            return
-        root, findings = parse(body)
-        if root is None:
-            self.checker.findings += findings
-            return
-        at = self.checker.at
-        _Reader(root, self).read()
-        self.checker.at = at
-
-    def trap_body(self, node: Node) -> str | None:
-        """Return what a trap runs; None if that is not certain.
-
-        A variable that holds a number, or what mktemp made, has nothing in it that means anything
-        to a shell, so it may be written out when the trap is set.
-        """
-        words = self.variables.word(node)
-        if len(words) != 1:
-            return None
-        body = ""
-        for piece in words[0]:
-            if isinstance(piece, Text):
-                body += piece.text
-            elif piece.name and piece.values <= {(Kind.PRIVATE,), (Kind.NAME,)}:
-                body += f"${{{piece.name}}}"
-            else:
-                return None
-        return body
+    def assigns(self, name: str) -> None:
+        if not name.isidentifier():
+            hint = "write a name of letters, digits and _"
+            self.checked.refuse("variable", f"{name!r} is no plain name: {hint}")
+        elif RESERVED.fullmatch(name):
+            hint = "choose another name"
+            self.checked.refuse("variable", f"{name} changes what commands do: {hint}")
 
     def assignment(self, node: Node) -> None:
-        target = command_name(node)
-        name = text(target).partition("[")[0] if target is not None else ""
+        name = name_of(node).partition("[")[0]
         value = node.child_by_field_name("value")
-        texts = (
-            literals(self.variables.joined(value))
-            if value is not None and value.type != "array"
-            else None
-        )
-        if name == "IFS":
-            if value is not None and (
-                not texts or not all(re.fullmatch(r"[\s,:;|=.-]*", one) for one in texts)
-            ):
-                self.checker.refuse("variable", "IFS may be blanks and punctuation alone")
-        else:
-            self.checker.assigns(name)
-        if target is not None and target.type == "subscript" and "`" in text(target):
-            self.checker.refuse("arithmetic", "an index of an array runs a command")
-        for one in texts or ():
-            self.certain_text(one)
-            if literal_credential(f"{name}={one}"):
-                self.checker.refuse(
-                    "credential", f"{name} holds a secret: name it in the Vault instead"
-                )
-        if not self.commands:
-            self.commands = 1
-
-    def declaration(self, node: Node) -> None:
-        words = node.children[1:]
-        options = [
-            text(child) for child in words if child.type == "word" and text(child)[0] in "-+"
-        ]
-        names = [child for child in words if child.is_named and text(child) not in options]
-        for option in options:
-            if not re.fullmatch(r"[-+][aAgilrux]+", option):
-                self.checker.refuse("option", f"{text(node.children[0])} {option} is not allowed")
-        if not names:
-            self.checker.refuse("environment", f"{text(node.children[0])} lists variables")
-        for child in names:
-            if child.type == "variable_name":
-                self.checker.assigns(text(child))
-            elif child.type != "variable_assignment":
-                self.checker.refuse("variable", f"declares {text(child)}, which is no plain name")
-
-    def unset(self, node: Node) -> None:
-        for child in node.children[1:]:
-            word = text(child).strip("'\"")
-            if word in ("-v", "--"):
-                continue
-            self.checker.assigns(re.sub(r"\[(?:[\w@*]+|\"?\$\w+\"?|\"?\$\{\w+\}\"?)\]$", "", word))
+        found = self.words.texts(value, quoted=True) if value is not None else frozenset()
+        if name != "IFS":
+            self.assigns(name)
+        elif any(re.search(r"[\w\1]", one.replace("\\n", "").replace("\\t", "")) for one in found):
+            self.checked.refuse("variable", "IFS may be blanks and punctuation: write IFS=,")
+        if any(credential_by_name(name, one) for one in found):
+            self.checked.refuse("credential", f"{name} holds a secret: name it in the Vault")
 
     def expansion(self, node: Node) -> None:
-        source = text(node)
-        if node.type == "expansion":
-            if indirect(node):
-                self.checker.refuse(
-                    "environment", f"{source} reads a variable that another one names"
-                )
-                return
-            if re.search(r"@[^\]}]*\}$", source) and not re.search(
-                r"(?:\[@\]|\{[#!]?@|@[QULuKk]\})", source
-            ):
-                self.checker.refuse("expansion", f"{source} runs or shows what is in a variable")
-        name = next((text(part) for part in descendants(node) if part.type == "variable_name"), "")
-        if not re.fullmatch(r"[A-Z][A-Z0-9_]*|.*(?i:pass|secret|token).*", name):
-            return
-        if name in self.variables.assigned or name in allowed.ENVIRONMENT:
-            return
-        given = any(child.type in (":-", "-", ":=", "=", ":+", "+") for child in node.children)
-        if not given or allowed.SECRET_NAME.fullmatch(name):
-            self.checker.refuse(
-                "environment", f"${name} is not the script's own; the environment is empty"
-            )
+        found = re.match(r"\$\{?[!#]?([A-Za-z_]\w*)(?:\[[@*]\])?(:?[-=+])?", text(node))
+        if found and found[2] is None and not self.words.is_given(found[1]):
+            reason = "is never given a value: assign it, or read it from params.json"
+            self.checked.refuse("environment", f"${found[1]} {reason}")
 
     def redirect(self, node: Node) -> None:
-        destinations = node.children_by_field_name("destination")
-        signs = {child.type for child in node.children if not child.is_named}
-        if len(destinations) != 1:
-            if not signs & {"<&-", ">&-"}:
-                self.checker.refuse("syntax", "a redirection takes one file")
-            return
-        target = destinations[0]
-        if signs & {">&", "<&"} and re.fullmatch(r"\d|-", text(target)):
-            return
-        if target.type == "process_substitution":
-            return
-        for values in self.variables.runs([target]):
-            for value in values:
-                if signs & {"<", "<&"}:
-                    self.checker.reads(value)
-                else:
-                    empties = _does_nothing(node) and not signs & {">>", "&>>"}
-                    self.checker.writes(value, "empty" if empties else "write", destroys=empties)
+        targets = node.children_by_field_name("destination")
+        sign = next(one.type for one in node.children if not one.is_named)
+        if len(targets) != 1 and sign not in ("<&-", ">&-"):
+            self.checked.refuse("syntax", "a redirection takes one file: quote its name")
+        for target in targets:
+            if target.type == "process_substitution" or re.fullmatch(r"\d|-", text(target)):
+                continue
+            body = node.parent.child_by_field_name("body") if node.parent is not None else None
+            empties = sign in (">", ">|") and (body is None or text(body) in (":", "true"))
+            verb = "" if sign[0] == "<" else "empty" if empties else "write"
+            for path in sorted(self.words.texts(target)):
+                self.checked.path(path, verb, destroys=empties)
 
     def function(self, node: Node) -> None:
-        name_node = command_name(node)
-        name = text(name_node) if name_node is not None else ""
-        if is_known(name) or name in _WORDS or not re.fullmatch(r"[A-Za-z_][\w-]*", name):
-            self.checker.refuse("shadow", f"a function may not be called {name}")
+        name = name_of(node)
+        if name in COMMANDS or name in HINTS or not re.fullmatch(r"[A-Za-z_][\w-]*", name):
+            self.checked.refuse("shadow", f"{name} is taken: give the function another name")
 
     def loop(self, node: Node) -> None:
-        if node.children and node.children[0].type == "select":
-            self.checker.refuse("construct", "select waits for somebody to answer")
-        variable = node.child_by_field_name("variable")
-        if variable is not None:
-            self.checker.assigns(text(variable))
-        if found := endless_loop(node):
-            self.checker.findings.append(found)
-
-    def test(self, node: Node) -> None:
-        parts = [part for part in descendants(node) if part.type == "test_operator"]
-        for operator in parts:
-            around = operator.parent
-            if around is None or not re.fullmatch(FILE_TEST, text(operator)):
-                continue
-            operand = operator.next_sibling
-            while operand is not None and operand.type == "binary_expression":
-                operand = operand.children[0]
-            if operand is not None and operand.is_named:
-                for values in self.variables.runs([operand]):
-                    for value in values:
-                        self.checker.reads(value)
-
-    def sign(self, node: Node) -> None:
-        after = node.next_sibling
-        if (
-            after is not None
-            and after.type == "string"
-            and after.start_byte == node.end_byte
-            and node.parent is not None
-            and node.parent.type != "string"
-        ):
-            self.checker.refuse("construct", 'text in $"…" is translated')
+        if not _ends(node):
+            reason = "write for i in 1 2 3; do … break; done, or while read -r line"
+            self.checked.refuse("loop", f"nobody can tell that this loop ends: {reason}")
 
 
-#: Words of bash that stand in no list of commands.
-_WORDS: Final = frozenset(
-    """
-    export local declare readonly typeset unset trap egrep fgrep gawk mawk if then else elif fi for
-    while until do done case esac in select function time
-    """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
-)
-#: What a sign of its own means a command in the background in.
-_STATEMENTS: Final = frozenset(
-    """
-    program list do_group if_statement elif_clause else_clause case_item compound_statement
-    subshell command_substitution process_substitution while_statement for_statement pipeline
-    c_style_for_statement redirected_statement
-    """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
-)
+def _ends(loop: Node) -> bool:
+    """Tell whether a loop reads lines, or changes a variable that its condition looks at."""
+    condition = loop.child_by_field_name("condition")
+    looks_at = text(condition) if condition is not None else ""
+    reads = around(loop.children[1], "pipeline", "redirected_statement")
+    if condition is None or re.match(r"(?:IFS=\S* )?read\b|getopts\b", looks_at):
+        return bool(reads) or looks_at.startswith("getopts")
+    is_for = loop.type == "c_style_for_statement"
+    if not (is_for or looks_at[0] in "[(") or re.search(r"\d{7}", looks_at):
+        return False
+    # What a c-style loop starts with is no step, nor is a comparison in brackets.
+    steps = text(loop).partition(";")[2] if is_for else text(loop)
+    steps = steps.replace(looks_at, "", 1) if looks_at[0] != "(" or is_for else steps
+    names = "|".join(re.findall(r"[A-Za-z_]\w*", looks_at)) or "-"
+    return bool(
+        re.search(rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b", steps)
+    )
 
+
+#: One of these makes a script do something.
+_ACTIONS: Final = {"command", "variable_assignment", "test_command", "file_redirect"}
 _CHECKS: Final[dict[str, Callable[[_Reader, Node], None]]] = {
     "command": _Reader.command,
     "variable_assignment": _Reader.assignment,
-    "declaration_command": _Reader.declaration,
-    "unset_command": _Reader.unset,
-    "simple_expansion": _Reader.expansion,
     "expansion": _Reader.expansion,
+    "simple_expansion": _Reader.expansion,
     "file_redirect": _Reader.redirect,
     "function_definition": _Reader.function,
-    "for_statement": _Reader.loop,
-    "while_statement": _Reader.loop,
+    "for_statement": lambda reader, node: reader.assigns(name_of(node)),
     "c_style_for_statement": _Reader.loop,
-    "test_command": _Reader.test,
-    "$": _Reader.sign,
+    "while_statement": _Reader.loop,
 }
-
-
-def _does_nothing(redirect: Node) -> bool:
-    """Tell whether a redirection only empties its file: `: > file`."""
-    around = redirect.parent
-    if around is None:
-        return False
-    body = around.child_by_field_name("body") if around.type == "redirected_statement" else around
-    if body is None:
-        return True
-    name = command_name(body) if body.type == "command" else None
-    return body.type == "command" and (name is None or text(name) in (":", "true"))

@@ -5,7 +5,11 @@ memory, small, and the only places to write to. No network, no capability, no wa
 user namespace inside, nobody's user. Root starts the box as nobody: a process that is the host's
 root, even without capabilities, may write to /proc/sys, and is exempt from the limit on processes.
 
-Source: bwrap(1), user_namespaces(7), bash(1) on ulimit.
+Namespaces take the network away, but not every family of sockets lives in one: AF_VSOCK speaks to
+the host of a virtual machine. So the kernel's filter lets only AF_UNIX sockets be made, and closes
+calls that no script needs and that have often been the way out of a box.
+
+Source: bwrap(1), user_namespaces(7), bash(1) on ulimit, seccomp(2), <asm/unistd.h>.
 """
 
 from __future__ import annotations
@@ -13,18 +17,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import platform
 import shutil
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.fixes.bash.seccomp import seccomp_filter
+from pattern_engine.fixes.bash.commands import GRANTED
 from pattern_engine.fixes.bounded import Ended, run_bounded
 from pattern_engine.fixes.execution import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["WORK_BYTES", "BoxError", "prove_box", "run_boxed"]
+    from pattern_engine.fixes.bash.directories import Copies
+
+__all__ = ["WORK_BYTES", "BoxError", "prove_box", "run_boxed", "seccomp_filter"]
 
 WORK_BYTES: Final = 32 * 1024 * 1024
 """What a script may write to its working directory; half of it to /tmp."""
@@ -32,22 +40,45 @@ _PROCESSES: Final = 64
 _OPEN_FILES: Final = 256
 #: A single process may reserve more memory than all may fill: what they fill is watched.
 _RESERVED: Final = 4
+#: Beside the content of a directory, for the names in it.
+_SLACK_BYTES: Final = 4 * 1024 * 1024
 _NOBODY: Final = 65_534
 #: Of what is not /usr: links into it on some systems, directories on others.
 _SYSTEM: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Without these, some programs of /usr do not start.
 _ETC: Final = ("/etc/alternatives", "/etc/ld.so.cache")
+#: Processor → AUDIT_ARCH_…, the number of socket(2), and those of ptrace, add_key, request_key,
+#: keyctl, perf_event_open, bpf, userfaultfd and io_uring_setup. Calls in another numbering, of 32
+#: bits, end the process.
+_MACHINES: Final = {
+    "x86_64": (0xC000003E, 41, (101, 248, 249, 250, 298, 321, 323, 425)),
+    "aarch64": (0xC00000B7, 198, (117, 217, 218, 219, 241, 280, 282, 425)),
+}
+#: From this number on, x86_64 counts its calls a second time (x32).
+_X32: Final = 0x4000_0000
+
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+# Offsets within struct seccomp_data: the call, the numbering, and its first argument's low half.
+_CALL, _AUDIT, _FIRST = 0, 4, 16
+_ALLOW, _KILL, _FAIL = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
+_EPERM, _EAFNOSUPPORT, _AF_UNIX = 1, 97, 1
 
 
 class BoxError(Exception):
     """No box could be made, so nothing ran."""
 
 
-def run_boxed(script: str, files: Mapping[str, str], limits: Limits) -> Ended:
+def run_boxed(
+    script: str, files: Mapping[str, str], limits: Limits, copies: Copies | None = None
+) -> tuple[Ended, bytes]:
     """Run a script in a box whose working directory holds these files.
+
+    Copies of directories are unpacked below /granted before it runs, each in memory of its own, and
+    packed again when it has ended well: that is what is answered beside how it ended.
 
     Raises:
         BoxError: if there can be no box; then nothing of the script ran.
+        DirectoryError: if a directory cannot be copied.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
@@ -56,9 +87,9 @@ def run_boxed(script: str, files: Mapping[str, str], limits: Limits) -> Ended:
     if closed_calls is None:
         raise BoxError("there is no box for processors of this kind, only for x86_64 and aarch64")
     with contextlib.ExitStack() as stack:
-        status = stack.enter_context(_in_memory(b""))
-        seccomp = stack.enter_context(_in_memory(closed_calls))
-        code = stack.enter_context(_in_memory(script.encode()))
+        contents = (b"", b"", closed_calls, script.encode(), copies.packed() if copies else b"")
+        opened = [stack.enter_context(_in_memory(content)) for content in contents]
+        status, back, seccomp, code, packed = opened
         placed = {
             name: stack.enter_context(_in_memory(text.encode())) for name, text in files.items()
         }
@@ -68,14 +99,14 @@ def run_boxed(script: str, files: Mapping[str, str], limits: Limits) -> Ended:
         ended = run_bounded(
             [
                 *(bwrap, "--json-status-fd", str(status), "--seccomp", str(seccomp)),
-                *_box(),
+                *_box(copies),
                 *("--chdir", "/box", *inside, "--ro-bind-data", str(code), "/fix"),
-                *("--remount-ro", "/", "--", "bash", "-c", _limited(limits)),
+                *("--remount-ro", "/", "--", "bash", "-c", _limited(limits, copies, packed, back)),
             ],
             cwd="/",
             environment={},
             limits=limits,
-            files=[status, seccomp, code, *placed.values()],
+            files=[*opened, *placed.values()],
             user=_NOBODY if os.geteuid() == 0 else None,
         )
         # bubblewrap tells of an exit only when the program inside had been started.
@@ -85,7 +116,7 @@ def run_boxed(script: str, files: Mapping[str, str], limits: Limits) -> Ended:
                 f"bubblewrap cannot make a box on this machine ({said}); it needs version 0.8 or"
                 " newer, and user namespaces for unprivileged users"
             )
-    return ended
+        return ended, os.pread(back, os.fstat(back).st_size, 0)
 
 
 @functools.cache
@@ -95,7 +126,7 @@ def prove_box() -> None:
     Raises:
         BoxError: if it cannot; asked again, it is tried again.
     """
-    ended = run_boxed("true", {}, Limits(timeout_ms=10_000))
+    ended, _ = run_boxed("true", {}, Limits(timeout_ms=10_000))
     if ended.exit_code != 0 or ended.stopped is not None:
         said = ended.stderr.decode(errors="replace").strip()[:500]
         raise BoxError(f"bash does not start in a box on this machine ({said})")
@@ -106,14 +137,15 @@ def _in_memory(content: bytes) -> Iterator[int]:
     """Give a file without a name, from its beginning; it is gone when it is closed."""
     descriptor = os.memfd_create("pattern-engine")
     try:
-        os.write(descriptor, content)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _box() -> list[str]:
+def _box(copies: Copies | None) -> list[str]:
     """Return what the box is made of, as words for bubblewrap."""
     return [
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
@@ -127,6 +159,7 @@ def _box() -> list[str]:
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *("--size", str(WORK_BYTES // 2), "--tmpfs", "/tmp"),  # noqa: S108  the box's own
         *("--size", str(WORK_BYTES), "--tmpfs", "/box"),
+        *(_granted(copies) if copies else ()),
     ]
 
 
@@ -140,14 +173,46 @@ def _system() -> Iterator[str]:
         yield from ("--ro-bind-try", name, name)
 
 
-def _limited(limits: Limits) -> str:
-    """Return the command that takes on the limits of a process and becomes the script's bash.
+def _granted(copies: Copies) -> Iterator[str]:
+    for name in copies.roots:
+        size = str(copies.max_bytes + _SLACK_BYTES)
+        yield from ("--size", size, "--tmpfs", f"{GRANTED}/{name}")
+        yield from ("--setenv", f"GRANTED_{name.upper()}", f"{GRANTED}/{name}")
 
-    They are set inside the box, so that processes are counted within it alone.
+
+def _limited(limits: Limits, copies: Copies | None, packed: int, back: int) -> str:
+    """Return the command that takes on the limits of a process and runs the script.
+
+    They are set inside the box, so that processes are counted within it alone. The script does not
+    inherit the files in which directories come and go.
     """
     seconds = -(-limits.timeout_ms // 1000) + 1
     reserved = _RESERVED * max(limits.max_memory_bytes, 64 * 1024 * 1024) // 1024
+    names = " ".join(copies.roots) if copies else ""
+    largest = (copies.max_bytes + _SLACK_BYTES) * len(copies.roots) if copies else 0
+    script = f"bash --noprofile --norc -- /fix {packed}<&- {back}>&-"
+    unpack = f"tar -xpC {GRANTED} <&{packed}"
+    pack = f"tar -cC {GRANTED} --format=posix {names} >&{back}"
     return (
-        f"ulimit -c 0 -n {_OPEN_FILES} -f {WORK_BYTES // 1024} -t {seconds} -v {reserved}"
-        f" -u {_PROCESSES} && exec bash --noprofile --norc -- /fix"
+        f"ulimit -c 0 -n {_OPEN_FILES} -f {max(WORK_BYTES, largest) // 1024} -t {seconds}"
+        f" -v {reserved} -u {_PROCESSES} && "
+        + (f"{unpack} && {script} && {pack}" if copies else f"exec {script}")
     )
+
+
+def seccomp_filter(machine: str | None = None) -> bytes | None:
+    """Return the filter for a processor, by default ours; None if its numbers are not known."""
+    audit, socket, closed = _MACHINES.get(machine or platform.machine(), (0, 0, ()))
+    steps = [(_LOAD, _AUDIT), (_EQUAL, audit, 0, 1), (_LOAD, _CALL)]
+    # Reached with another numbering, the accumulator holds that: it is as large.
+    steps += [(_AT_LEAST, _X32, 0, 1), (_RETURN, _KILL)]
+    for number in closed:
+        steps += [(_EQUAL, number, 0, 1), (_RETURN, _FAIL | _EPERM)]
+    steps += [(_EQUAL, socket, 0, 3), (_LOAD, _FIRST), (_EQUAL, _AF_UNIX, 1, 0)]
+    steps += [(_RETURN, _FAIL | _EAFNOSUPPORT), (_RETURN, _ALLOW)]
+    return b"".join(_step(*step) for step in steps) if audit else None
+
+
+def _step(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
+    """Return one instruction; the jumps say how many of the next are skipped."""
+    return struct.pack("=HBBI", code, if_so, if_not, value)

@@ -1,132 +1,246 @@
-"""What each command may do with its arguments.
-
-Commands that only read paths, or only write to them, are checked alike. Those with a language or a
-meaning of their own have a check in `tools`, those of bash itself in `shell`; commands that run
-others (`running`) hand those back to be checked.
-"""
+"""What commands may do with their arguments, and where paths may lead."""
 
 from __future__ import annotations
 
+import getopt
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.analysis import Finding
-from pattern_engine.fixes.bash import allowed
-from pattern_engine.fixes.bash.options import READING, WRITING, Given, read_options
-from pattern_engine.fixes.bash.paths import Where, shown, where
-from pattern_engine.fixes.bash.running import RUNNERS
-from pattern_engine.fixes.bash.shell import BUILTINS
-from pattern_engine.fixes.bash.tools import TOOLS
+from pattern_engine.fixes.bash.language import COMMANDS, FIND, HINTS, Command
+from pattern_engine.fixes.bash.script import DATA, INSIDE, LOOSE, MARKS
 
 if TYPE_CHECKING:
-    from pattern_engine.fixes.bash.words import Value, Values
+    from collections.abc import Mapping
 
-__all__ = ["Checker", "is_known"]
+__all__ = ["GRANTED", "Commands", "does_more"]
 
-_CREDENTIALS: Final = re.compile(
-    r"(?:^|/)(?:[^/]*\.env(?:\..*)?|\.ssh|\.aws|\.gnupg|\.pgpass|\.netrc|\.npmrc|\.docker|\.kube|\.git-credentials"
-    r"|\.config|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|.*\.pem)(?:/|$)"
+Value = list[str]
+"""What one argument may be."""
+
+GRANTED: Final = "/granted"
+"""Where the granted directories are in the box."""
+_OUTSIDE: Final = rf"^~|(?:^|/)(?=[.{DATA}])(?=[^/]*\.)(?!\.(?:/|$))[.*?\[\]{DATA}]+(?:/|$)"
+_CREDENTIALS: Final = (
+    r"(?:^|/)(?:[^/]*\.env(?:\.(?!sample|example|dist).*)?|\.(?:ssh|aws|gnupg|pgpass|netrc|npmrc)"
+    r"|\.(?:docker|kube)|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|[^/]*\.pem)(?:/|$)"
 )
-#: What may go to /dev/null; to rename a file to that would be another thing.
-_TO_DEVICES: Final = frozenset({"write", "empty", "tee", "dd", "tar"})
-_DESTROYING: Final = frozenset({"rmdir", "unlink", "shred"})
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w*")
+#: Why a path is refused wherever it leads.
+_NOWHERE: Final = (
+    (LOOSE, "it may be several words: write the variable in quotes"),
+    (r"[{,]/", "braces may lead it elsewhere: write the paths out"),
+    (f"^{DATA}", "data say where this leads: put ./ or a directory before it"),
+    (_OUTSIDE, "it leads outside: write a path below the working directory or a granted one"),
+    (_CREDENTIALS, "this is where credentials are kept: use another file"),
+)
+_EVERYTHING: Final = re.compile(rf"(?:\./*)+\*?|\*|{GRANTED}(?:/[^/]*)?/*|/(?:box|tmp)/*\*?")
+_MODE: Final = r"0?[0-7]{3}|[ugoa]*[-+=][rwxX]*(?:,[ugoa]*[-+=][rwxX]*)*"
+_SIZE: Final = r"[-+<>%/]?(?:\d{0,8}|\d{1,5}[kK]B?|\d{1,2}[mM]B?)"
+#: What text has to look like, as an operand or behind an option, else the rule, and a hint.
+_FORMS: Final = {
+    "chmod": (_MODE, "privilege", "write a mode of three digits, or of r, w and x"),
+    "date": (r"\+.*", "privilege", "a fix does not set the clock: write a format, as in +%F"),
+    "hostname": (r"", "privilege", "a fix does not set names: leave the word out"),
+    "command": (r"-v|[\w.]+", "command", "run it without command, which hides it"),
+    "set": (r"[-+][euxfCEo]+|pipefail|errexit|nounset|noglob", "option", "write -euo pipefail"),
+    "shopt": (r"-[su]|(?:null|fail|dot)glob|globstar", "option", "set options of globs alone"),
+    "sleep": (r"[1-5]?\d?(?:\.\d+)?s?", "unbounded", "sleep less than a minute"),
+    "seq": (r"-?\d{1,6}", "unbounded", "count to 999999 at most"),
+    "printf": (r"(?!.*%[^%a-zA-Z]*\d{5}).*", "unbounded", "pad to 9999 at most"),
+    "truncate -s": (_SIZE, "unbounded", "up to 99M are allowed"),
+    "head -c": (_SIZE, "unbounded", "up to 99M are allowed"),
+    "xargs -P": (r"\d", "unbounded", "up to 9 processes are allowed"),
+}
+#: Options that may have a word, of which getopt knows nothing; `date -s` would set the clock.
+_WORD_MAY_FOLLOW: Final = re.compile(r"-I\w*|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+")
+_LISTED: Final = ("date", "cp", "ls", "grep")
+_WRITING: Final = ("write", "lose", "copy", "split")
+_OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
+#: Addresses, and the commands of sed that do nothing but edit.
+_SED: Final = re.compile(
+    rf"""
+    (?:[\s;{{}}!,]+ | \d+(?:~\d+)? | \$ | [+~]\d+ | /(?:\\.|[^/\\])*/[IM]*
+    | \\(?P<a>[^\w\s\\])(?:\\.|(?!(?P=a))[^\\])*(?P=a)[IM]*
+    | s(?P<s>[^\w\s\\{DATA}])(?:(?:\\.|(?!(?P=s))[^\\])*(?P=s)){{2}}[gpiImM0-9]*(?=[\s;}}\#]|$)
+    | y(?P<y>[^\w\s\\{DATA}])(?:(?:\\.|(?!(?P=y))[^\\])*(?P=y)){{2}}
+    | [aic](?:\\.|[^\\\n])* | \#[^\n]* | [:btT][ \t\w]* | [dDgGhHnNpPxz=lqQ][ \t0-9]*)*
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+#: Of awk: strings, comments, and expressions where one may begin. What is in them is not run.
+_AWK_TEXT: Final = re.compile(
+    r'"/dev/stderr"()|"(?:[^"\\\n]|\\.)*"|(?:^|(?<=[(,{\[;\n!~&|}]))(\s*)/(?:[^/\\\n"]|\\.)+/|#[^\n]*'
+)
+_AWK: Final = re.compile(
+    rf"\b(?:system|getline|ENVIRON|PROCINFO|ARGV)\b|[@`\"{DATA}]|(?<!\|)\|(?!\|)"
+    r"|\b(?:while|for)\s*\(\s*(?:;\s*;|[1-9]\d*\s*\))"
+    r"|\bprintf?\b(?:[^;{}\n>(]|\([^()]*\))*>(?!>?\s*E)"
+)
+_JQ: Final = re.compile(
+    rf"(?<![.\w$])(?:env|input_filename|get_search_list|import|include)\b|\$ENV|\$__prog|{DATA}"
+)
 
 
-@dataclass
-class Checker:
+class Commands:
     """Checks commands; collects what is found against them, and what they do."""
 
-    functions: frozenset[str]
-    findings: list[Finding] = field(default_factory=list)
-    operations: list[str] = field(default_factory=list)
-    destructive: list[str] = field(default_factory=list)
-    at: str = ""
-    """Where the script is being read, for people."""
+    def __init__(self, granted: Mapping[str, object]) -> None:
+        self.findings: list[Finding] = []
+        self.operations: list[str] = []
+        self.destructive: list[str] = []
+        self.at = ""
+        """Where the script is being read, for people."""
+        write = "|".join(re.escape(one) for one, mode in granted.items() if mode == "write") or "-"
+        read = "|".join(map(re.escape, granted)) or "-"
+        own = rf"(?!/)|/(?:box|tmp)/|{GRANTED}"
+        self._readable = re.compile(rf"{own}/(?:{read})(?:/|$)|/usr/share/|/dev/std|/dev/null$")
+        self._writable = re.compile(rf"{own}/(?:{write})(?:/|$)|/dev/(?:null|stdout|stderr)$")
 
     def refuse(self, rule: str, message: str) -> None:
         """Note a finding at the present place."""
-        self.findings.append(Finding(rule, f"{self.at}: {message}"))
+        self.findings.append(Finding(rule, f"{self.at}: {_shown(message)}"))
 
-    def does(self, operation: str, *, destroys: bool = False) -> None:
-        """Note what the script does."""
-        self.operations.append(operation)
-        if destroys:
-            self.destructive.append(operation)
+    def path(self, path: str, verb: str = "", *, destroys: bool = False) -> None:
+        """Check a path that is read, or, with a verb, written to."""
+        reason = next((why for pattern, why in _NOWHERE if re.search(pattern, path)), None)
+        known = self._writable if verb else self._readable
+        is_device = path.startswith("/dev/") and verb not in ("", "write", "empty", "tee")
+        if reason is None and (is_device or not known.match(path)):
+            reason = f"this is not granted: write a path below ., /tmp or {GRANTED}/NAME, and name"
+            reason += f' that in `directories`, as "{"write" if verb else "read"}"'
+        if reason is not None:
+            self.refuse("path" if verb else "read", f"{verb} {path}: {reason}")
+        elif verb and path and not path.startswith("/dev/"):
+            self.operations.append(_shown(f"{verb} {path}"))
+            self.destructive += self.operations[-1:] if destroys else []
 
-    def reads(self, value: Value) -> None:
-        """Check a path that is read."""
-        place = where(value)
-        path = shown(value)
-        if place in (Where.OUTSIDE, Where.HIDDEN) and not allowed.READABLE.fullmatch(path):
-            self.refuse("read", f"reads {path}, {place.value}")
-        elif _CREDENTIALS.search(path):
-            self.refuse("credentials", f"reads {path}, where credentials are kept")
-
-    def writes(self, value: Value, verb: str = "write", *, destroys: bool = False) -> None:
-        """Check a path that is written to, or goes away."""
-        place = where(value)
-        if place is Where.DEVICE and verb in _TO_DEVICES:
-            return
-        if place is not Where.INSIDE:
-            hint = ": put ./ before it" if place is Where.DATA and value else ""
-            self.refuse("path", f"{verb} {shown(value)}: this leads {place.value}{hint}")
-        self.does(f"{verb} {shown(value)}", destroys=destroys)
-
-    def command(self, name: str, values: list[Value], given: Values) -> None:
-        """Check a command with one of the argument lists that it may have.
-
-        Args:
-            name: The command.
-            values: Its arguments.
-            given: What it reads from its standard input.
-        """
-        if name in self.functions:
-            return
-        if rule := allowed.RULES.get(name):
-            hint = ": the box has no network; an api_call reaches hosts" * (rule == "network")
-            self.refuse(rule, f"{name} is never allowed in a fix{hint}")
-        elif "/" in name:
-            self.refuse("command", f"{name}: commands are named without a path")
-        elif name in RUNNERS:
-            RUNNERS[name](self, values, given)
-        elif name in BUILTINS:
-            BUILTINS[name](self, values)
-        elif name in TOOLS:
-            TOOLS[name](self, name, values)
-        elif name in READING or name in WRITING:
-            self._listed(name, values)
+    def check(self, name: str, values: list[Value], given: str) -> None:
+        """Check a command with its arguments; `given` is a line of what it reads from its input."""
+        known = COMMANDS.get(name)
+        if known is None:
+            listed = "use one that docs/how-to/approve-a-fix.md lists, without a path"
+            rule, hint = HINTS.get(name, ("command", listed))
+            self.refuse(rule, f"{name} is not in the language of fixes: {hint}")
+        elif name == "find":
+            self._find(values)
+        elif known.role == "run":
+            self._run(name, known, values, given)
         else:
-            self.refuse("command", f"{name} is not among the allowed commands")
+            self._listed(name, known, values)
 
-    def options(self, name: str, values: list[Value], *, permuted: bool = True) -> Given:
-        """Tell options and operands apart; refuse the options that are not listed."""
-        given = read_options(name, values, permuted=permuted)
-        for option in given.unknown:
-            self.refuse("option", f"{name} {option} is not among the allowed options")
-        return given
+    def _listed(self, name: str, known: Command, values: list[Value]) -> None:
+        """Check a command of which the table says what its operands are."""
+        role, (edits, values) = known.role, _without_special(name, values)
+        options, operands = self._options(name, known, values) if role != "any" else ({}, values)
+        texts = len(operands) if role in ("any", "text") else 0
+        if role.startswith("then-"):
+            role = "write" if edits else role[5:]
+            texts = 0 if options.keys() & {"-e", "--expression", "--regexp"} else 1
+        self._text(name, operands[:texts])
+        operands, last = operands[texts:], len(operands) - texts - 1
+        for index, value in enumerate(operands):
+            reads = role == "read" or (role == "copy" and index < last)
+            reads = reads or (role == "split" and index == 0)
+            for path in (path for path in value if path != "-"):
+                if name == "rm" and _EVERYTHING.fullmatch(path):
+                    self.refuse("path", f"rm {path} removes all that there is: name what goes")
+                self.path(path, "" if reads else name, destroys=role == "lose")
 
-    def assigns(self, *names: str) -> None:
-        """Check variables that are given a value."""
-        for name in names:
-            if not _IDENTIFIER.fullmatch(name):
-                self.refuse("variable", f"assigns to {name!r}, which is no plain name")
-            elif allowed.RESERVED.fullmatch(name):
-                self.refuse("variable", f"assigns {name}, which changes what commands do")
+    def _options(
+        self, name: str, known: Command, values: list[Value]
+    ) -> tuple[dict[str, str], list[Value]]:
+        """Check the options of a command; return them, and its operands."""
+        first = {value[0]: value for value in reversed(values)}
+        parse = getopt.getopt if known.role == "run" else getopt.gnu_getopt
+        try:
+            found, operands = parse([value[0] for value in values], known.short, known.long)
+        except getopt.GetoptError as problem:
+            self.refuse("option", f"{name}: {problem.msg}; write it without that option")
+            return {}, []
+        for option, value in found:
+            if name != "grep":
+                self._text(_OPTION_FORMS.get(option, f"{name} {option}"), [[value]])
+            if "/" in value[:-1] and (name == "sort" or known.role in _WRITING):
+                self.path(value)
+        return dict(found), [first.get(one, [one]) for one in operands]
 
-    def _listed(self, name: str, values: list[Value]) -> None:
-        """Check a command whose arguments are all paths."""
-        given = self.options(name, values)
-        if name in READING:
-            for value in (*given.operands, *given.words_of("reference", "r")):
-                self.reads(value)
+    def _text(self, name: str, operands: list[Value]) -> None:
+        """Check what is no path: a number, a mode, a program."""
+        pattern, rule, hint = _FORMS.get(name, (".*", "", ""))
+        for one in (one for value in operands for one in value):
+            if not re.fullmatch(pattern, re.sub(f"[{MARKS}]", "1", one), re.DOTALL):
+                self.refuse(rule, f"{name} {one[:40]}: {hint}")
+            if does_more(name, re.sub(f"[{MARKS}]", DATA, one)):
+                hint = "let it edit and print alone, without data in its code"
+                self.refuse(name, f"this program of {name} does more, or is not understood: {hint}")
+
+    def _run(self, name: str, known: Command, values: list[Value], given: str) -> None:
+        """Check a command that runs another one."""
+        options, words = self._options(name, known, values)
+        if mark := options.get("-I"):
+            words = [[one.replace(mark, given) for one in word] for word in words]
+        elif name == "xargs":
+            words = [*(words or [["echo"]]), [given]]
+        self._inner(words[1:] if name == "timeout" else words)
+
+    def _inner(self, words: list[Value]) -> None:
+        """Check the command that another one runs."""
+        name = words[0][0] if words else "true"
+        if (words and len(words[0]) > 1) or name in ("cd", "set", "trap", "command", "read"):
+            self.refuse("command", f"{name} cannot be run by another command: write it by itself")
         else:
-            for value in (*given.operands, *given.words_of("target-directory", "t")):
-                self.writes(value, name, destroys=name in _DESTROYING)
+            self.check(name, words[1:], DATA)
+
+    def _find(self, values: list[Value]) -> None:
+        """Check find: where it starts, and what it does with what it finds."""
+        starts: list[str] = []
+        waiting = iter(values)
+        for value in waiting:
+            if f"{value[0]}=" in FIND:
+                next(waiting, None)
+            elif value[0] == "-exec":
+                inner = [*iter(lambda: next(waiting, [";"]), [";"])]
+                end = inner.index(["+"]) if ["+"] in inner else len(inner)
+                self._inner([[one.replace("{}", INSIDE) for one in each] for each in inner[:end]])
+            elif value[0][:1] in ("-", "(", "!") and value[0] not in FIND:
+                self.refuse("option", f"find {value[0]} is not in the language: use -exec, -delete")
+            elif value[0] not in FIND:
+                starts += value
+        for start in starts or ["."]:
+            self.path(start)
+            if ["-delete"] in values:
+                self.path(start, "find -delete", destroys=True)
 
 
-def is_known(name: str) -> bool:
-    """Tell whether a name is a command's, allowed or not."""
-    listed = (allowed.RULES, RUNNERS, BUILTINS, TOOLS, READING, WRITING)
-    return any(name in names for names in listed)
+def _shown(path: str) -> str:
+    """Return a text for people: what is not known of it is dots."""
+    return re.sub(f"[{MARKS}]", "…", path)
+
+
+def _without_special(name: str, values: list[Value]) -> tuple[list[Value], list[Value]]:
+    """Take from arguments what getopt would not read: of sed, tar and jq."""
+    taken = [one for one in values if name in _LISTED and _WORD_MAY_FOLLOW.fullmatch(one[0])]
+    if name == "sed":
+        form = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
+        taken = [one for one in values if form.fullmatch(one[0])]
+    elif name == "jq":
+        named = {"--arg", "--argjson"}
+        last_three = [values[max(0, end - 3) : end] for end in range(1, len(values) + 1)]
+        taken = [three[-1] for three in last_three if named & {one[0] for one in three}]
+    elif name == "tar" and values and values[0][0].isalpha():
+        return [], [[f"-{values[0][0]}"], *values[1:]]
+    return taken, [one for one in values if not any(one is each for each in taken)]
+
+
+def does_more(name: str, program: str) -> bool:
+    """Tell whether a program of sed, awk or jq does more than to edit and print."""
+    if name == "sed":
+        match = _SED.match(program)
+        return match is None or match.end() < len(program)
+    if name == "awk":
+        return bool(_AWK.search(_AWK_TEXT.sub(lambda one: "E" if one[1] == "" else "_", program)))
+    # What is put into a string of jq, \(…), is code too.
+    code = re.sub(
+        r'"(?:[^"\\]|\\.)*"', lambda one: " ".join(re.findall(r"\\\(.*", one[0])), program
+    )
+    return name == "jq" and _JQ.search(code) is not None

@@ -1,0 +1,172 @@
+"""Copies of granted directories: what goes into the box, what comes back, and the difference.
+
+A script works on copies in memory, of plain files and directories alone: a link, a device, a socket
+or a second name of a file would lead out of the directory, so a directory with one of them is
+refused. What comes back is read as data; nothing of it is unpacked on the host.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Change", "Copies", "DirectoryError", "Entry", "entry_at"]
+
+_RIGHTS: Final = 0o777
+
+
+class DirectoryError(Exception):
+    """A granted directory cannot be copied, or what became of it cannot be applied."""
+
+
+class Entry(NamedTuple):
+    """A file, or a directory, which has no content, at one moment."""
+
+    mode: int
+    content: bytes | None
+    mtime_ns: int = 0
+    inode: int = 0
+    owner: int = -1
+    group: int = -1
+
+
+class Change(NamedTuple):
+    """What became of one path, `NAME/path`; None stands for there being nothing."""
+
+    path: str
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def kind(self) -> str:
+        """What the script did."""
+        return "made" if not self.before else "changed" if self.after else "deleted"
+
+    @property
+    def size(self) -> int:
+        """Bytes that were replaced or written, whichever is more."""
+        return max(len(one.content or b"") for one in (self.before, self.after) if one)
+
+
+def entry_at(directory: int, name: str, max_bytes: int = 1 << 40) -> Entry | None:
+    """Read what there is at a name; None if there is nothing.
+
+    Raises:
+        DirectoryError: if it is a link, something special, has a second name, or is too large.
+    """
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        return Entry(found.st_mode, None, 0, found.st_ino, found.st_uid, found.st_gid)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > max_bytes:
+        kind = f"of {found.st_size} bytes" if stat.S_ISREG(found.st_mode) else "of a special kind"
+        reason = f"{name}, {kind} and with {found.st_nlink} names, is not copied"
+        raise DirectoryError(f"{reason}: a fix gets plain files with one name, up to the limit")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
+        found, content = os.fstat(file.fileno()), file.read(found.st_size + 1)
+    return Entry(
+        found.st_mode, content, found.st_mtime_ns, found.st_ino, found.st_uid, found.st_gid
+    )
+
+
+@dataclass(slots=True)
+class Copies:
+    """The directories of one run, packed for the box."""
+
+    roots: Mapping[str, str]
+    """Name → path on the host."""
+    modes: Mapping[str, str]
+    """Name → `read` or `write`."""
+    max_bytes: int
+    max_files: int
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """What was found, by `NAME/path`; without rights to write where it is granted for reading."""
+
+    def packed(self) -> bytes:
+        """Read the directories and pack them.
+
+        Raises:
+            DirectoryError: if one holds what is no plain file, or more than the limits.
+        """
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name, root in self.roots.items():
+                files = size = 0
+                for path, entry in self._found(name, root):
+                    content = entry.content or b""
+                    files, size = files + 1, size + len(content)
+                    if files > self.max_files + 1 or size > self.max_bytes:
+                        raise DirectoryError(
+                            f"{name} holds more than {self.max_files} files or {self.max_bytes}"
+                            " bytes: grant a smaller directory, or raise"
+                            " PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
+                        )
+                    member = tarfile.TarInfo(path)
+                    member.type = tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE
+                    member.mode, member.size = entry.mode & _RIGHTS, len(content)
+                    member.mtime = entry.mtime_ns // 1_000_000_000
+                    archive.addfile(member, io.BytesIO(content))
+                    self.entries[path] = entry
+        return buffer.getvalue()
+
+    def _found(self, name: str, root: str) -> Iterator[tuple[str, Entry]]:
+        """Yield what is in a directory, itself first."""
+        closed = 0 if self.modes[name] == "write" else 0o222
+        for top, folders, files, directory in os.fwalk(root):
+            at = os.path.normpath(f"{name}/{os.path.relpath(top, root)}")
+            names = [(f"{at}/{one}", one) for one in sorted([*folders, *files])]
+            for path, each in [(at, "."), *names] if at == name else names:
+                if entry := entry_at(directory, each, self.max_bytes):
+                    yield path, entry._replace(mode=entry.mode & ~closed)
+
+    def difference(self, back: bytes) -> list[Change]:
+        """Return what a script changed, in the order in which to apply it.
+
+        Raises:
+            DirectoryError: if it left what is no plain file, or changed what it may only read.
+        """
+        try:
+            with tarfile.open(fileobj=io.BytesIO(back), mode="r:") as archive:
+                after = dict(self._unpacked(archive))
+        except tarfile.TarError as problem:
+            raise DirectoryError(f"what came back from the box is damaged: {problem}") from None
+        gone, left = list[Change](), list[Change]()
+        for path in sorted(self.entries.keys() | after.keys()):
+            old, new = self.entries.get(path), after.get(path)
+            if old and new and (old.content is None) != (new.content is None):
+                gone.append(Change(path, old, None))
+                old = None
+            if old is None or new is None or old[:2] != new[:2]:
+                (left if new else gone).append(Change(path, old, new))
+        for change in (*gone, *left):
+            if "/" not in change.path and not change.after:
+                raise DirectoryError(f"{change.path} itself did not come back from the box")
+            if self.modes[change.path.partition("/")[0]] != "write":
+                reason = f"the script {change.kind} {change.path}, which is granted for reading"
+                raise DirectoryError(reason)
+        # What is deleted goes first, and from within outwards.
+        return [*reversed(gone), *left]
+
+    def _unpacked(self, archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
+        left = self.max_bytes * len(self.roots)
+        for member in archive:
+            path, before = member.name, self.entries.get(member.name)
+            left -= member.size
+            if not (member.isreg() or member.isdir()) or member.issparse():
+                raise DirectoryError(f"the script left {path}, which is no plain file: use cp")
+            if left < 0 or ".." in path.split("/") or path.split("/")[0] not in self.roots:
+                raise DirectoryError(f"{path} is too large, or in none of the directories")
+            kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
+            kept = before.mode & ~_RIGHTS & 0o7777 if before else 0
+            file = archive.extractfile(member)
+            yield path, Entry(kind | kept | member.mode & _RIGHTS, file.read() if file else None)

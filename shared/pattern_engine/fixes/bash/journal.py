@@ -1,0 +1,235 @@
+"""Applying what a script did to granted directories: as a whole or not at all.
+
+Before anything is renamed, what there was and what there will be is written to `open/RUN` in the
+state directory; when all is done, that file is renamed to `kept/RUN`. So a run that was killed is
+known by its file in `open`. It is undone at the next start, not finished: nobody recorded that it
+succeeded. What is kept takes a run back until the time that its file has.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pattern_engine.fixes.bash.directories import Change, DirectoryError, Entry, entry_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Journal"]
+
+_LOOK_SECONDS: Final = 0.05
+_LOCK_SECONDS: Final = 60
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+
+
+class _Run(NamedTuple):
+    """What one run did, as it is kept; its name is also that of what it is about to put."""
+
+    name: str
+    roots: Mapping[str, str]
+    changes: list[Change]
+
+    @classmethod
+    def read(cls, path: Path) -> _Run:
+        name, roots, changes = json.loads(path.read_text())
+        return cls(name, roots, [Change(at, *map(_entry, two)) for at, *two in changes])
+
+    @contextlib.contextmanager
+    def at(self, path: str) -> Iterator[tuple[int, str]]:
+        """Open the directory of a path without following a link; yields it and the last name."""
+        root, *parents = path.split("/")
+        with contextlib.ExitStack() as stack:
+            directory = os.open(self.roots[root], _FOLDER)
+            stack.callback(os.close, directory)
+            for parent in parents[:-1]:
+                directory = os.open(parent, _FOLDER, dir_fd=directory)
+                stack.callback(os.close, directory)
+            yield directory, parents[-1] if parents else "."
+
+    def now(self, path: str) -> Entry | None:
+        """Return what there is at a path; what no run puts anywhere if it is odd."""
+        try:
+            with self.at(path) as (directory, name):
+                return entry_at(directory, name)
+        except FileNotFoundError:
+            return None
+        except (OSError, DirectoryError):
+            return Entry(0, None)
+
+    def put(self, path: str, old: Entry | None, new: Entry | None) -> None:
+        """Replace what is at a path by one call to the system, which is done or not."""
+        with self.at(path) as (directory, name):
+            if new is None:
+                _remove(directory, name)
+            elif old is not None and new.content is None:
+                _own(directory, name, new, old)
+            else:
+                if new.content is None:
+                    os.mkdir(self.name, 0o700, dir_fd=directory)
+                else:
+                    _write(os.open(self.name, _NEW_FILE, 0o600, dir_fd=directory), new.content)
+                _own(directory, self.name, new, old)
+                os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+    def foreign(self) -> list[str]:
+        """Return the paths at which there is neither what was before the run nor what it put."""
+        ours: dict[str, list[Entry | None]] = {}
+        for change in self.changes:
+            ours.setdefault(change.path, []).extend((change.before, change.after))
+        return [at for at, known in ours.items() if not any(_like(self.now(at), x) for x in known)]
+
+    def undo(self) -> list[str]:
+        """Put back what there was, but for foreign paths, which are returned. May be repeated."""
+        foreign = self.foreign()
+        for change in reversed(self.changes):
+            with contextlib.suppress(OSError), self.at(change.path) as (directory, _):
+                _remove(directory, self.name)
+            now = self.now(change.path)
+            if change.path not in foreign and not _like(now, change.before):
+                try:
+                    self.put(change.path, now, change.before)
+                except OSError:  # a directory in which somebody has put something, for instance
+                    foreign.append(change.path)
+        return foreign
+
+
+class Journal:
+    """What runs did to granted directories; all engines that share a directory share this."""
+
+    def __init__(self, home: str) -> None:
+        self._home = Path(home).expanduser()
+        for name in ("open", "kept", "locks"):
+            (self._home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.chmod(0o700)
+
+    @contextlib.contextmanager
+    def locked(self, names: Sequence[str] = (), seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+        """Hold the locks of directories, so that no two runs work on one; or the journal's."""
+        until = time.monotonic() + seconds
+        with contextlib.ExitStack() as stack:
+            for name in sorted(names) or ["the journal"]:
+                file = stack.enter_context((self._home / "locks" / _hash(name)).open("w"))
+                while not _is_locked(file.fileno()):
+                    if time.monotonic() > until:
+                        raise DirectoryError(f"another run works on {name}")
+                    time.sleep(_LOOK_SECONDS)
+            yield
+
+    def apply(
+        self, run_id: str, roots: Mapping[str, str], changes: list[Change], keep_seconds: float
+    ) -> None:
+        """Apply changes, all of them or none.
+
+        Raises:
+            DirectoryError: if a file changed since it was copied, or the system refuses a write.
+        """
+        name = f".pattern-engine-{_hash(run_id)}"
+        run, until = _Run(name, roots, changes), time.time() + keep_seconds
+        written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
+        with self.locked():
+            path = self._home / "locks" / name
+            _write(os.open(path, _NEW_FILE, 0o600), written.encode())
+            os.utime(path, (until, until))
+            path = path.rename(self._home / "open" / name)
+            try:
+                for change in changes:
+                    if run.now(change.path) != change.before:
+                        reason = "changed while the script ran; nothing of the run remains"
+                        raise DirectoryError(f"{change.path} {reason}")  # noqa: TRY301  undone below
+                    run.put(change.path, change.before, change.after)
+            except (OSError, DirectoryError) as problem:
+                run.undo()
+                path.unlink()
+                raise DirectoryError(str(problem)) from problem
+            path.rename(self._home / "kept" / name)
+
+    def recover(self) -> list[str]:
+        """Undo runs that were killed, and forget old ones; return the foreign paths, which stay."""
+        foreign: list[str] = []
+        with self.locked():
+            for path in (self._home / "open").iterdir():
+                foreign += _Run.read(path).undo()
+                path.unlink()
+            for path in (self._home / "kept").iterdir():
+                if path.stat().st_mtime < time.time():
+                    path.unlink()
+            for path in (self._home / "locks").glob(".pattern-engine-*"):
+                path.unlink()  # written halfway
+        return foreign
+
+    def take_back(self, run_id: str) -> list[Change]:
+        """Restore what a run replaced; return what it had changed.
+
+        Raises:
+            DirectoryError: if nothing of it is kept, or a file changed since.
+        """
+        kept = self._home / "kept" / f".pattern-engine-{_hash(run_id)}"
+        with self.locked():
+            if not kept.exists():
+                reason = "it changed no file, was taken back before, or its undo_hours are over"
+                raise DirectoryError(f"nothing is kept of this run: {reason}")
+            run = _Run.read(kept)
+            if foreign := run.foreign():
+                raise DirectoryError(f"{', '.join(foreign)} changed since the run: repair by hand")
+            # From here on, whoever starts next ends this.
+            opened = kept.rename(self._home / "open" / kept.name)
+            run.undo()
+            opened.unlink()
+        return run.changes
+
+
+def _entry(given: list[Any] | None) -> Entry | None:
+    if given is None:
+        return None
+    mode, content, *rest = given
+    return Entry(mode, None if content is None else base64.b64decode(content), *rest)
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _is_locked(descriptor: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _like(one: Entry | None, other: Entry | None) -> bool:
+    """Tell whether two have the same rights and content."""
+    return (one and one[:2]) == (other and other[:2])
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _remove(directory: int, name: str) -> None:
+    """Remove a file, or a directory that is empty."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except IsADirectoryError:
+        os.rmdir(name, dir_fd=directory)
+
+
+def _own(directory: int, name: str, new: Entry, old: Entry | None) -> None:
+    """Give a file its rights and time, and the owner of what it replaces or of its directory."""
+    if os.geteuid() == 0:
+        owner = new if new.owner >= 0 else old or entry_at(directory, ".") or new
+        os.chown(name, owner.owner, owner.group, dir_fd=directory)
+    os.chmod(name, new.mode & 0o7777, dir_fd=directory)
+    if new.mtime_ns:
+        os.utime(name, ns=(new.mtime_ns, new.mtime_ns), dir_fd=directory)

@@ -1,0 +1,260 @@
+"""A bash script as a tree, how its words may begin, and marks for what is not known of them.
+
+Nothing is computed and no order is followed: a variable may be whatever it is given anywhere in the
+script. It is enough to tell a person early that `rm -r "$dir"` leads where data say; the box holds
+the script whatever its words become.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import unicodedata
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from pattern_engine.fixes.analysis import Finding, unreadable
+from pattern_engine.fixes.bash.language import ENVIRONMENT, NODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tree_sitter import Node, Parser
+
+__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "NAME", "Words", "assigned_by", "given_to", "parse"]
+
+DATA, INSIDE, NAME, LOOSE = MARKS = "\1\2\3\4"
+"""Marks: text that is not known; a path that a command found or made; a word without a slash; a
+variable without quotes that may become several words."""
+
+_MAX_TEXTS: Final = 24
+_MAX_CHARACTERS: Final = 1_000
+_LOOSE: Final = ("simple_expansion", "expansion", "command_substitution")
+#: Commands by what they print, and expansions by what is left: paths, or words without a slash.
+_PATHS: Final = re.compile(r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b")
+_NAMES: Final = re.compile(
+    r"\$\(\(|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b|\$\{#|\$\{?[#?$!]"
+    r"|.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
+)
+_MAX_NODES: Final = 30_000
+_MAX_DEPTH: Final = 60
+_MAX_BRACKETS: Final = 2_000
+_HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
+
+
+@functools.lru_cache(maxsize=64)
+def parse(script: str) -> tuple[Node | None, tuple[Finding, ...]]:
+    """Return the tree of a script, or why it is not in the language of fixes."""
+    if problem := unreadable(script) or _unparsable(script):
+        return None, (problem,)
+    root = _parser().parse(script.encode()).root_node
+    problem = _not_understood(root)
+    return (None, (problem,)) if problem else (root, ())
+
+
+def text(node: Node) -> str:
+    """Return the source of a node."""
+    return (node.text or b"").decode()
+
+
+def descendants(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        yield (current := waiting.pop())
+        waiting += reversed(current.children)
+
+
+def around(node: Node, *kinds: str) -> Node | None:
+    """Return the nearest node of some kinds around another."""
+    parent = node.parent
+    while parent is not None and parent.type not in kinds:
+        parent = parent.parent
+    return parent
+
+
+def name_of(node: Node) -> str:
+    """Return the name of a command, a function or a variable as it is written, or nothing."""
+    name = node.child_by_field_name("name") or node.child_by_field_name("variable")
+    return text(name) if name is not None else ""
+
+
+def arguments(node: Node) -> list[Node]:
+    """Return the nodes of a command's arguments, redirections left out."""
+    return [*node.children_by_field_name("argument")]
+
+
+@functools.cache
+def _parser() -> Parser:
+    from tree_sitter import Language, Parser  # noqa: PLC0415  loaded when a script is met
+    from tree_sitter_bash import language  # noqa: PLC0415  as above
+
+    return Parser(Language(language()))
+
+
+def _place(node: Node) -> str:
+    return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
+
+
+def _unparsable(script: str) -> Finding | None:
+    """Find what nobody sees, or what the parser does not survive."""
+    hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
+    if hidden:
+        return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
+    if script.count("(") + script.count("{") > _MAX_BRACKETS:
+        return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
+    return None
+
+
+def _not_understood(root: Node) -> Finding | None:
+    """Find what cannot be read, and what is not in the language."""
+    waiting, seen = [(root, 1)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        waiting += [(child, depth + 1) for child in reversed(node.children)]
+        seen += 1
+        if seen > _MAX_NODES or depth > _MAX_DEPTH:
+            most = f"{_MAX_NODES} words, or is nested deeper than {_MAX_DEPTH}"
+            return Finding("size", f"{_place(node)}: the script has more than {most}: shorten it")
+        if node.is_error or node.is_missing:
+            return Finding("syntax", f"{_place(node)}: not understood; write it more simply")
+        if node.is_named and node.type not in NODES:
+            reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
+            return Finding("construct", f"{_place(node)}: {reason}")
+        if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
+            return Finding("syntax", f"{_place(node)}: write $(…) in place of `…`")
+    return None
+
+
+def assigned_by(command: Node) -> list[str]:
+    """Return the variables to which a command of bash writes."""
+    name, words = name_of(command), [text(one).strip("'\"") for one in arguments(command)]
+    if name == "getopts" or (name == "printf" and words[:1] == ["-v"]):
+        return words[1:2]
+    if name not in ("read", "mapfile", "readarray"):
+        return []
+    with_word = re.compile(r"-\w*[dinNptu]" if name == "read" else r"-\w*[dnuOs]")
+    pairs = itertools.pairwise(["", *words])
+    return [one for before, one in pairs if one[:1] != "-" and not with_word.fullmatch(before)]
+
+
+class Words:
+    """Tells how the words of one script may begin."""
+
+    def __init__(self, root: Node, known: Mapping[str, str]) -> None:
+        self.functions: dict[str, Node] = {}
+        self._known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
+        self._sources: defaultdict[str, list[Node]] = defaultdict(list)
+        self._calls: defaultdict[str, list[Node]] = defaultdict(list)
+        self._found: dict[str, frozenset[str]] = {}
+        for node in descendants(root):
+            if node.type in ("variable_assignment", "for_statement"):
+                self._sources[name_of(node).partition("[")[0]].append(node)
+            elif node.type == "function_definition":
+                self.functions[name_of(node)] = node
+            elif node.type == "command":
+                self._calls[name_of(node)].append(node)
+                for target in assigned_by(node):
+                    self._sources[target].append(node)
+
+    def is_given(self, name: str) -> bool:
+        """Tell whether a variable has a value: from the script, from the box, or from bash."""
+        return name in self._sources or name in ENVIRONMENT or name in self._known
+
+    def texts(self, node: Node, *, quoted: bool = False) -> frozenset[str]:
+        """Return what a word may be; after its beginning, what is not written out is data."""
+        found = frozenset({""})
+        for piece, is_loose in _pieces(node, is_loose=not quoted):
+            values = frozenset({piece}) if isinstance(piece, str) else self._values(piece)
+            if is_loose and not isinstance(piece, str):
+                values = frozenset(LOOSE if re.search(rf"[\s*?\[{DATA}]", v) else v for v in values)
+            elif not isinstance(piece, str) and found != {""}:
+                values = frozenset({DATA})
+            found = _capped(one + value for one in found for value in values)
+        return found
+
+    def _values(self, node: Node) -> frozenset[str]:
+        """Return what an expansion may be."""
+        source = text(node)
+        if _PATHS.match(source) or _NAMES.match(source):
+            return frozenset({INSIDE if _PATHS.match(source) else NAME})
+        found = re.match(r"\$\{?(\w+|[@*])(?:\[[^\]]*\])?(:?[-=+?]|%|\}?$)", source)
+        if found is None:
+            return frozenset({DATA})
+        values = self._variable(found[1], node)
+        if not re.match(":?[-=+]", found[2]):
+            return values
+        given = [self.texts(one, quoted=True) for one in node.named_children[1:]]
+        return (values - {""}).union(*(given or [frozenset({""})]))
+
+    def _variable(self, name: str, at: Node) -> frozenset[str]:
+        if name in self._sources:
+            return self._union(name, map(self._assigned, self._sources[name][:100]))
+        if not re.fullmatch(r"[1-9@*]", name):
+            return frozenset({self._known.get(name, NAME if name in ENVIRONMENT else "")})
+        if "set" in self._calls or "shift" in self._calls:
+            return frozenset({DATA})
+        function = around(at, "function_definition")
+        called = name_of(function) if function is not None else ""
+        place = slice(int(name) - 1, int(name)) if name.isdigit() else slice(None)
+        given = [
+            one for call in self._calls.get(called, ())[:100] for one in arguments(call)[place]
+        ]
+        return self._union(f"{called} {name}", map(self.texts, given)) or frozenset({""})
+
+    def _union(self, key: str, values: Iterable[frozenset[str]]) -> frozenset[str]:
+        if key not in self._found:
+            self._found[key] = frozenset()  # a variable that leads to itself adds nothing
+            self._found[key] = _capped(itertools.chain(*values))
+        return self._found[key]
+
+    def _assigned(self, node: Node) -> frozenset[str]:
+        """Return what one assignment, loop or command gives a variable."""
+        if node.type == "command":
+            return frozenset({given_to(node) if name_of(node) != "printf" else DATA})
+        given = node.children_by_field_name("value")
+        if given and given[0].type == "array":
+            given = given[0].named_children
+        found = frozenset[str]().union(*(self.texts(one, quoted=True) for one in given))
+        # A variable without quotes in a list is as many words as it has.
+        is_split = any(one.type in _LOOSE for one in given)
+        words = itertools.chain(found, *map(str.split, found if is_split else ()))
+        return frozenset(words) if given else frozenset({""})
+
+
+def given_to(command: Node) -> str:
+    """Return what the lines are that a command reads: paths that find or ls print, or data."""
+    node: Node | None = command
+    while node is not None and node.type != "function_definition":
+        parent = node.parent
+        if parent is not None and parent.type == "pipeline" and node != parent.children[0]:
+            return INSIDE if _PATHS.match(text(parent)) else DATA
+        for redirect in node.children_by_field_name("redirect"):
+            if found := re.match(r"<\s*(<\(.*)", text(redirect), re.DOTALL):
+                return INSIDE if _PATHS.match(found[1]) else DATA
+        node = parent
+    return DATA
+
+
+def _pieces(node: Node, *, is_loose: bool) -> Iterator[tuple[str | Node, bool]]:
+    """Yield the literal parts and the expansions of a word, and whether these may be split."""
+    source = text(node)
+    if node.type in (*_LOOSE, "arithmetic_expansion", "process_substitution"):
+        yield node, is_loose
+    elif node.children and node.type != "string_content":
+        for child in node.children:
+            yield from _pieces(child, is_loose=is_loose and node.type != "string")
+    elif node.type == "ansi_c_string":
+        yield source[2:-1].encode("latin-1", "replace").decode("unicode_escape", "replace"), False
+    elif node.type == "raw_string":
+        yield source[1:-1], False
+    elif node.type != '"':
+        yield re.sub(r"\\(.)", r"\1", source, flags=re.DOTALL), False
+
+
+def _capped(found: Iterable[str]) -> frozenset[str]:
+    """Return texts, or that they are not known where there are too many to look at."""
+    some = frozenset(found)
+    is_much = len(some) > _MAX_TEXTS or any(len(one) > _MAX_CHARACTERS for one in some)
+    return frozenset({DATA}) if is_much else some

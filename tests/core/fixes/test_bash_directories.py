@@ -1,0 +1,457 @@
+"""What bash fixes do to granted directories: within caps, as a whole or not at all, and back."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pattern_engine.fixes.bash.box import BoxError, prove_box
+from pattern_engine.fixes.bash.directories import Change, Copies, DirectoryError, Entry, entry_at
+from pattern_engine.fixes.bash.executor import Bash
+from pattern_engine.fixes.bash.journal import Journal
+from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.settings import Facilities
+
+
+def _no_box() -> str | None:
+    try:
+        prove_box()
+    except BoxError as failure:
+        return str(failure)
+    return None
+
+
+needs_box = pytest.mark.skipif(_no_box() is not None, reason=f"no box here: {_no_box()}")
+MODES = {"spool": "write", "config": "read"}
+
+
+class Grants:
+    """Two granted directories, and a state directory."""
+
+    def __init__(self, home: Path, **limits: int) -> None:
+        self.spool, self.config, self.state = home / "spool", home / "config", home / "state"
+        (self.spool / "sub").mkdir(parents=True)
+        self.config.mkdir()
+        (self.spool / "a.lock").write_text("1")
+        (self.spool / "sub" / "app.log").write_text("line\n" * 1_000)
+        (self.config / "app.json").write_text("{}")
+        (self.spool / "a.lock").chmod(0o640)
+        self.facilities = Facilities(
+            bash=True,
+            bash_directories={"spool": str(self.spool), "config": str(self.config)},
+            bash_state_directory=str(self.state),
+            **limits,  # type: ignore[arg-type]
+        )
+
+    def run(self, script: str, run_id: str = "one", **parameters: Any) -> Outcome:
+        """Run a script that was granted both."""
+        return Bash(self.facilities).run(self.job(script, run_id, **parameters))
+
+    @staticmethod
+    def job(script: str, run_id: str = "one", **parameters: Any) -> Job:
+        """Return a job whose approval names both."""
+        given = {"directories": MODES, **parameters}
+        return Job(run_id, script, given, {"message": "m"}, Limits(timeout_ms=10_000))
+
+    def tree(self) -> dict[str, tuple[int, str, int]]:
+        """Return all that is in the directories: rights, content and time of files."""
+        return tree(self.spool) | tree(self.config)
+
+
+def tree(root: Path) -> dict[str, tuple[int, str, int]]:
+    """Return all that is in a directory: rights, content and time of files."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        seen, is_file = path.lstat(), path.is_file()
+        found[str(path)] = (
+            seen.st_mode,
+            path.read_text() if is_file else "",
+            seen.st_mtime_ns if is_file else 0,
+        )
+    return found
+
+
+@pytest.fixture
+def grants(tmp_path: Path) -> Grants:
+    """Directories of this test alone."""
+    return Grants(tmp_path)
+
+
+HEALS = (
+    "rm /granted/spool/a.lock\n"
+    'tail -n 10 "$GRANTED_SPOOL/sub/app.log" > /tmp/kept\ncat /tmp/kept > /granted/spool/sub/app.log\n'
+    "mkdir /granted/spool/new\ncp /granted/config/app.json /granted/spool/new/copy.json\n"
+    "jq -r .directories.spool params.json"
+)
+
+
+@needs_box
+def test_what_a_script_did_is_applied_and_told(grants: Grants) -> None:
+    """Files made, changed and deleted, by name; as many rows were touched."""
+    outcome = grants.run(HEALS)
+    assert outcome.error is None
+    assert outcome.output["printed"] == "write\n"
+    assert outcome.output["files"] == {
+        "made": ["spool/new", "spool/new/copy.json"],
+        "changed": ["spool/sub/app.log"],
+        "deleted": ["spool/a.lock"],
+        "count": 4,
+        "bytes": 5_003,
+    }
+    assert (outcome.rows, outcome.tables) == (4, {"spool": 4})
+    assert not (grants.spool / "a.lock").exists()
+    assert (grants.spool / "sub" / "app.log").read_text() == "line\n" * 10
+    assert (grants.spool / "new" / "copy.json").read_text() == "{}"
+
+
+@needs_box
+def test_a_rehearsal_tells_the_same_and_applies_nothing(grants: Grants) -> None:
+    """What the dry-run shows is what a run would do."""
+    before = grants.tree()
+    rehearsed = Bash(grants.facilities).rehearse(grants.job(HEALS))
+    assert grants.tree() == before
+    assert rehearsed.output == grants.run(HEALS).output
+
+
+@needs_box
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (HEALS + "\nexit 3", "exit code 3"),
+        (HEALS + "\nsleep 30", "stopped after"),
+        ("rm /granted/spool/a.lock; ln -s /etc/passwd /granted/spool/x", "no plain file"),
+        ("ln /granted/spool/a.lock /granted/spool/b.lock", "no plain file"),
+        ("mkfifo /granted/spool/x", "no plain file"),
+        ("echo x > /granted/config/app.json", "Permission denied"),
+        ("chmod u+w /granted/config/app.json; echo x > /granted/config/app.json", "for reading"),
+        ("rm -rf /granted/config/app.json 2>/dev/null; chmod u+w /granted/config", "for reading"),
+        ("rm -r /granted/spool/* ; head -c 9M /dev/zero > /granted/spool/x", ""),
+    ],
+)
+def test_a_run_that_fails_changes_nothing(tmp_path: Path, script: str, said: str) -> None:
+    """At its exit code, its time, at what is no plain file, or where it may only read."""
+    grants = Grants(tmp_path, bash_copy_bytes=1 << 20)
+    before = grants.tree()
+    job = grants.job(script)
+    outcome = Bash(grants.facilities).run(Job(*(job.application_id, script, job.parameters, {}),
+                                              Limits(timeout_ms=2_000)))  # fmt: skip
+    assert not outcome.success
+    assert said in str(outcome.error)
+    assert (grants.tree(), outcome.rows) == (before, 0)
+
+
+@needs_box
+@pytest.mark.parametrize(
+    ("parameters", "numbers"),
+    [
+        ({"max_files": 3}, "4 files and 5003 bytes, max_files is 3"),
+        ({"max_bytes": 5_002}, "5003 bytes"),
+    ],
+)
+def test_beyond_its_caps_nothing_of_a_run_remains(
+    grants: Grants, parameters: dict[str, Any], numbers: str
+) -> None:
+    """The failure tells the numbers; at the caps it still passes."""
+    before = grants.tree()
+    outcome = grants.run(HEALS, **parameters)
+    assert (outcome.success, outcome.stopped, outcome.rows) == (False, "rows", 0)
+    assert numbers in str(outcome.error)
+    assert grants.tree() == before
+    assert grants.run(HEALS, max_files=4, max_bytes=5_003).success
+
+
+@needs_box
+@pytest.mark.parametrize("limit", [{"bash_copy_bytes": 5_000}, {"bash_copy_files": 2}])
+def test_a_directory_beyond_the_limits_is_not_copied(tmp_path: Path, limit: dict[str, int]) -> None:
+    """It is said before anything runs, with what to do."""
+    outcome = Grants(tmp_path, **limit).run("true")
+    assert (outcome.success, outcome.started) == (False, False)
+    assert str(limit.popitem()[1]) in str(outcome.error)
+
+
+SPECIAL: dict[str, Callable[[Path], object]] = {
+    "a link": lambda path: path.symlink_to("/etc/passwd"),
+    "a link to a directory": lambda path: path.symlink_to("/etc"),
+    "a pipe": os.mkfifo,
+    "a second name": lambda path: path.hardlink_to(path.parent / "a.lock"),
+    "a socket": lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+}
+
+
+@needs_box
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_what_leads_out_of_a_directory_is_not_copied(
+    grants: Grants, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither links, special files nor second names, in a writable or a readable directory."""
+    monkeypatch.chdir(grants.spool)
+    SPECIAL[kind](Path("x") if kind == "a socket" else grants.spool / "x")
+    outcome = grants.run("true")
+    assert (outcome.success, outcome.started) == (False, False)
+    assert "plain files" in str(outcome.error) or "one name" in str(outcome.error)
+
+
+@needs_box
+def test_what_changed_outside_meanwhile_is_not_overwritten(grants: Grants) -> None:
+    """The whole run is undone, and fails with the name of the file."""
+    log = grants.spool / "sub" / "app.log"
+
+    def meddle() -> None:
+        time.sleep(0.5)
+        log.write_text("somebody else's line\n")
+
+    thread = threading.Thread(target=meddle)
+    thread.start()
+    outcome = grants.run(f"{HEALS}\nsleep 1.5")
+    thread.join()
+    assert not outcome.success
+    assert "spool/sub/app.log changed while the script ran" in str(outcome.error)
+    assert log.read_text() == "somebody else's line\n"
+    assert (grants.spool / "a.lock").read_text() == "1"
+    assert not (grants.spool / "new").exists()
+
+
+@needs_box
+def test_runs_on_one_directory_follow_one_another(grants: Grants) -> None:
+    """Of ten that count up at once, each counts."""
+    (grants.spool / "n").write_text("0\n")
+    script = "n=$(cat /granted/spool/n)\nsleep 0.1\necho $((n + 1)) > /granted/spool/n"
+    outcomes: list[Outcome] = []
+    threads = [
+        threading.Thread(
+            target=lambda number=number: outcomes.append(grants.run(script, str(number)))
+        )
+        for number in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [outcome.error for outcome in outcomes] == [None] * 6
+    assert (grants.spool / "n").read_text() == "6\n"
+
+
+@needs_box
+def test_rights_and_owner_stay(grants: Grants) -> None:
+    """A changed file keeps them; a new one gets the owner of its directory."""
+    if os.geteuid() == 0:
+        os.chown(grants.spool, 12_345, 12_345)
+        os.chown(grants.spool / "a.lock", 12_346, 12_346)
+    assert grants.run(
+        "echo 2 > /granted/spool/a.lock; echo 3 > /granted/spool/b; chmod 600 /granted/spool/b"
+    ).success
+    changed, made = ((grants.spool / name).stat() for name in ("a.lock", "b"))
+    assert (stat.S_IMODE(changed.st_mode), stat.S_IMODE(made.st_mode)) == (0o640, 0o600)
+    if os.geteuid() == 0:
+        assert (changed.st_uid, made.st_gid) == (12_346, 12_345)
+
+
+@needs_box
+def test_a_run_is_taken_back_once(grants: Grants) -> None:
+    """Content, rights, time and directories are as they were; then nothing of it is kept."""
+    before = grants.tree()
+    assert grants.run(HEALS).success
+    executor = Bash(grants.facilities)
+    taken = executor.take_back("one")
+    assert (taken.success, taken.rows) == (True, 4)
+    assert grants.tree() == before
+    again = executor.take_back("one")
+    assert (again.success, again.started) == (False, False)
+    assert "nothing is kept" in str(again.error)
+
+
+@needs_box
+def test_what_changed_since_is_not_taken_back(grants: Grants) -> None:
+    """Nothing is restored at all, and it can be tried again once the file is as the run left it."""
+    assert grants.run(HEALS).success
+    log = grants.spool / "sub" / "app.log"
+    left = log.read_text()
+    log.write_text("newer\n")
+    after = grants.tree()
+    executor = Bash(grants.facilities)
+    refused = executor.take_back("one")
+    assert "spool/sub/app.log changed since the run" in str(refused.error)
+    assert grants.tree() == after
+    log.write_text(left)
+    assert executor.take_back("one").success
+
+
+@needs_box
+def test_what_is_kept_goes_when_its_time_is_over(grants: Grants) -> None:
+    """The next run forgets it."""
+    assert grants.run(HEALS, undo_hours=0).success
+    assert len(list((grants.state / "kept").iterdir())) == 1
+    assert grants.run("true", "two").success
+    assert list((grants.state / "kept").iterdir()) == []
+    assert stat.S_IMODE(grants.state.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_is_not_granted_here_does_not_start(grants: Grants) -> None:
+    """What an approval names, the deployment must have granted."""
+    job = Job("one", "true", {"directories": {"other": "write"}}, {}, Limits())
+    if _no_box() is None:
+        outcome = Bash(grants.facilities).run(job)
+        assert not outcome.started
+        assert "PATTERN_ENGINE_BASH_DIRECTORIES" in str(outcome.error)
+
+
+# What follows needs no box: applying is a matter of the journal alone.
+
+#: Ends a process at the n-th call by which it would change something on disk.
+DIES = """
+import json, os, signal, sys
+sys.path[:0] = {path!r}
+from pattern_engine.fixes.bash.journal import Journal
+from tests_directories import changes
+step, what = int(sys.argv[1]), sys.argv[2]
+journal = Journal({state!r})
+roots, found = changes({home!r}) if what == "apply" else ({{}}, [])
+seen = 0
+def count(event, arguments):
+    global seen
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if writes or event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.utime"):
+        seen += 1
+        if seen == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+if what == "apply":
+    journal.apply("one", roots, found, 3600)
+else:
+    journal.take_back("one")
+"""
+
+#: What makes the changes of a run: a file made, changed, deleted; directories made and deleted; a
+#: file that becomes a directory.
+CHANGES = """
+import os, stat
+from pattern_engine.fixes.bash.directories import Change, Entry, entry_at
+def changes(home):
+    root = os.open(home, os.O_RDONLY)
+    old = {name: entry_at(root, name) for name in ("a", "b", "d", "x")}
+    sub = os.open(home + "/d", os.O_RDONLY)
+    inner = entry_at(sub, "inner")
+    file, folder = stat.S_IFREG | 0o644, stat.S_IFDIR | 0o755
+    return {"r": home}, [
+        Change("r/x", old["x"], None),
+        Change("r/d/inner", inner, None),
+        Change("r/d", old["d"], None),
+        Change("r/b", old["b"], None),
+        Change("r/a", old["a"], Entry(stat.S_IFREG | 0o600, b"changed")),
+        Change("r/n", None, Entry(folder, None)),
+        Change("r/n/new", None, Entry(file, b"new")),
+        Change("r/x", None, Entry(folder, None)),
+    ]
+"""
+
+
+@pytest.mark.parametrize("what", ["apply", "take back"])
+def test_a_process_that_is_killed_leaves_nothing_in_between(tmp_path: Path, what: str) -> None:
+    """Killed at any step and started again, a run was done as a whole, or is undone as a whole."""
+    (tmp_path / "tests_directories.py").write_text(CHANGES)
+    home, state = tmp_path / "home", tmp_path / "state"
+    code = DIES.format(path=[*sys.path, str(tmp_path)], state=str(state), home=str(home))
+    undone: dict[str, Any] = {}
+    ends = set()
+    for step in range(1, 60):
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
+        (home / "d").mkdir(parents=True)
+        for name in ("a", "b", "x", "d/inner"):
+            (home / name).write_text(name)
+            os.utime(home / name, ns=(1_000_000_000, 1_000_000_000))
+        before = tree(home)
+        if what == "take back":
+            done = subprocess.run([sys.executable, "-c", code, "0", "apply"], check=False)
+            assert done.returncode == 0
+        after = plain(tree(home)) if what == "take back" else undone.get("after", {})
+        command = [sys.executable, "-c", code, str(step), what]
+        done = subprocess.run(command, check=False, capture_output=True)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+        assert Journal(str(state)).recover() == []
+        found = tree(home)
+        if done.returncode == 0:
+            ends.add("finished")
+            assert (plain(found) == after) if what == "apply" and after else True
+            break
+        if found == before:
+            ends.add("undone")
+        else:
+            ends.add("whole")
+            undone.setdefault("after", plain(found))
+            assert plain(found) == (after or undone["after"])
+            assert (home / "n" / "new").exists()
+            assert not (home / "b").exists()
+    else:
+        pytest.fail("it never came to its end")
+    assert step > 12
+    assert {"undone", "finished"} <= ends
+    assert list((state / "open").iterdir()) == []
+    assert list(home.rglob(".pattern-engine-*")) == []
+
+
+def plain(found: dict[str, tuple[int, str, int]]) -> dict[str, tuple[int, str]]:
+    """Return a tree without times."""
+    return {path: (mode, content) for path, (mode, content, _) in found.items()}
+
+
+def test_a_file_that_was_written_since_the_kill_stays(tmp_path: Path) -> None:
+    """What somebody else wrote is newer than what the run replaced."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("a", "b"):
+        (home / name).write_text(name)
+    root = os.open(home, os.O_RDONLY)
+    changes = [Change(f"r/{name}", entry_at(root, name), None) for name in ("a", "b")]
+    os.close(root)
+    journal = Journal(str(tmp_path / "state"))
+    journal.apply("one", {"r": str(home)}, changes, 60)
+    kept = next((tmp_path / "state" / "kept").iterdir())
+    kept.rename(tmp_path / "state" / "open" / kept.name)
+    (home / "b").write_text("newer")
+    assert journal.recover() == ["r/b"]
+    assert ((home / "a").read_text(), (home / "b").read_text()) == ("a", "newer")
+
+
+def test_a_lock_that_somebody_holds_is_waited_for_and_named(tmp_path: Path) -> None:
+    """No longer than told."""
+    journal = Journal(str(tmp_path / "state"))
+    with (
+        journal.locked(["/x"], 1),
+        pytest.raises(DirectoryError, match="another run works on /x"),
+        journal.locked(["/x"], 0.1),
+    ):
+        pass
+
+
+def test_what_comes_back_is_not_believed(tmp_path: Path) -> None:
+    """Garbage, paths that lead out and missing directories are refused."""
+    copies = Copies({"spool": str(tmp_path)}, {"spool": "write"}, 1_000, 10)
+    copies.packed()
+    with pytest.raises(DirectoryError):
+        copies.difference(b"x" * 2_000)
+    for name in ("spool/../x", "other/x", "/etc/x"):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            archive.addfile(member, io.BytesIO(b"x"))
+        with pytest.raises(DirectoryError):
+            copies.difference(buffer.getvalue())
+    assert isinstance(copies.entries["spool"], Entry)
+    assert json.dumps(copies.modes)
