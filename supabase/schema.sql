@@ -1365,6 +1365,7 @@ CREATE FUNCTION ops_internal.learn_errors(p_errors jsonb, p_alone boolean) RETUR
     LANGUAGE plpgsql
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.learning_lock_class() RETURNS integer

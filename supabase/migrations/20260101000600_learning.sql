@@ -311,6 +311,8 @@ language plpgsql
 set search_path = ''
 -- The plans for a few errors serve all batches: each error is looked up by index, and none is planned anew.
 set plan_cache_mode = 'force_generic_plan'
+-- A plan made while the tables are small would read them whole, and goes on doing so until they are analyzed.
+set enable_seqscan = 'off'
 as $$
 -- Locks are taken in one order by every caller, so that two batches never wait for each other:
 -- learning as a whole, new signatures by leaf, then incidents by log row, then the counters by pattern.

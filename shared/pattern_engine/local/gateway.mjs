@@ -164,12 +164,14 @@ function namesOf(known) {
   return jsonNames.get(known);
 }
 
-async function withJsonScalars(request, target, known) {
+async function withJsonScalars(request, incoming, target, known) {
   if (!/^(POST|PATCH|PUT)$/.test(request.method)) return request;
   const schema = request.headers.get("content-profile") ?? schemas[0];
   const names = namesOf(known).get(`${schema}/${target}`);
   if (!names) return request;
-  const text = await request.text();
+  // The body is read here, since request.text() makes a web stream and a second Request first.
+  let text = "";
+  for await (const part of incoming.setEncoding("utf8")) text += part;
   const { url, method, headers } = request;
   return new Request(url, { method, headers, body: encodeScalars(text, names, target) });
 }
@@ -218,7 +220,7 @@ const serveApp = getRequestListener(async (request, { incoming }) => {
   const known = await admin.introspect({ useCache: true });
   // If introspection fails, lite has an empty schema and would answer that the table does not exist.
   if (!known.functions) return Response.json(unavailable("the schema cannot be read"), { status: 503 });
-  return app.fetch(await withJsonScalars(request, target, known), peer);
+  return app.fetch(await withJsonScalars(request, incoming, target, known), peer);
 });
 
 // -- The functions -----------------------------------------------------------------------------

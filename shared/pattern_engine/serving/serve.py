@@ -14,7 +14,9 @@ the log gets the traceback.
 from __future__ import annotations
 
 import functools
+import gc
 import json
+import os
 import re
 import time
 from collections.abc import Callable
@@ -87,6 +89,8 @@ def runtime() -> Runtime:
         ConfigurationError: if the environment is not complete, which stops start-up.
     """
     current = settings.current()
+    # Pydantic would read the metadata of every installed package in search of plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     return Runtime(current, Authenticator(current), Database(current))
 
 
@@ -114,6 +118,9 @@ def serve(
         def view(request: FlaskRequest) -> FlaskResponse:
             return answer(request, endpoint.name, endpoint.methods, work)
 
+        # What is loaded by now stays: no collection of garbage needs to look through it again, and
+        # the workers of a server that forks go on sharing its memory.
+        gc.freeze()
         return view
 
     return decorate

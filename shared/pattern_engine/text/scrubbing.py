@@ -17,12 +17,12 @@ text is replaced by a note.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pattern_engine.text import scrubbing_numbers, scrubbing_values
+from pattern_engine.text.compiled import compiled
 
 __all__ = ["RULES", "Scrubber", "scrub", "scrub_json", "scrubber"]
 
@@ -45,11 +45,8 @@ class Scrubber:
 
 def _named(name: str, expression: str, *hints: str) -> Scrubber:
     """A rule that replaces what an expression matches, but for the group `kept` before it."""
-    compiled = re.compile(expression)
-    label = f"[{name}]"
-    if "kept" in compiled.groupindex:
-        return Scrubber(name, lambda text: compiled.sub(rf"\g<kept>{label}", text), hints)
-    return Scrubber(name, lambda text: compiled.sub(label, text), hints)
+    kept = r"\g<kept>" if "(?P<kept>" in expression else ""
+    return Scrubber(name, lambda text: compiled(expression).sub(f"{kept}[{name}]", text), hints)
 
 
 _START: Final = r"(?<![A-Za-z0-9_-])"

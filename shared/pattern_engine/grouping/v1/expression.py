@@ -13,6 +13,7 @@ allows the word itself.
 from typing import Final
 
 from pattern_engine.grouping.v1 import normalizing
+from pattern_engine.text.compiled import compiled
 
 __all__ = ["MAX_LENGTH", "expression"]
 
@@ -52,7 +53,7 @@ def _parts(template: str) -> list[str]:
     """Return the expression of each placeholder and of each character between them."""
     parts: list[str] = []
     position = 0
-    for found in normalizing.PLACEHOLDER.finditer(template):
+    for found in compiled(normalizing.PLACEHOLDER).finditer(template):
         parts += map(_literal, template[position : found.start()])
         word = "".join(map(_literal, found[0]))
         parts.append(f"(?:{word}|{normalizing.EXPRESSIONS[str(found.lastgroup)]})")

@@ -35,6 +35,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from pattern_engine.text.compiled import compiled
+
 NAME: Final = "grouping/v1"
 MAX_BYTES: Final = 4096
 TRUNCATED: Final = " [truncated]"
@@ -123,7 +125,7 @@ _FOLD: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _NAMED: Final = {kind: f"(?P<{kind}>{pattern})" for kind, (pattern, _) in MASKS.items()}
 _WITHIN_WORDS: Final = f"{_NAMED.pop('authority')}|{_NAMED.pop('number')}"
-_MASK: Final = re.compile(f"{_BEFORE}(?:{'|'.join(_NAMED.values())})|{_WITHIN_WORDS}")
+_MASK: Final = f"{_BEFORE}(?:{'|'.join(_NAMED.values())})|{_WITHIN_WORDS}"
 _REPLACEMENT: Final = {kind: replacement for kind, (_, replacement) in MASKS.items()}
 _MAY_VARY: Final = re.compile("[0-9]|://")
 
@@ -131,23 +133,20 @@ _MAY_VARY: Final = re.compile("[0-9]|://")
 # opening quote of each kind without its end, which is what keeps the search linear. An apostrophe
 # after a word character (can't, users') opens nothing.
 _VALUE_ENDS: Final = r"(?![0-9a-z_%\"'`]|[.,][0-9])"
-_QUOTED: Final = re.compile(
+_QUOTED: Final = (
     r"\\."
     rf"|(?P<kept>([\"'`]){_CODE_KEY}\2 ?[:=] ?(?:([\"'`]){_NAMED_CODE}\3|{_CODE}{_VALUE_ENDS})"
     rf"|([\"'`]){_STATUS_KEY}\4 ?[:=] ?(?:([\"'`])[0-9]{{1,3}}\5|[0-9]{{1,3}}{_VALUE_ENDS}))"
     r'|"(?:[^"\\]|\\.)*"'
     rf"|{_BEFORE}'(?:[^'\\]|\\.)*'"
-    r"|`(?:[^`\\]|\\.)*`",
-    re.DOTALL,
+    r"|`(?:[^`\\]|\\.)*`"
 )
-_CODE_QUOTED: Final = re.compile(rf"[\"'`](?:(?P<status>[0-9]{{1,3}})|{_NAMED_CODE})[\"'`]")
+_CODE_QUOTED: Final = rf"[\"'`](?:(?P<status>[0-9]{{1,3}})|{_NAMED_CODE})[\"'`]"
 # Unquoted, and nothing before it that a mask could swallow together with it (`://code: "x"`).
-_KEY_BEFORE: Final = re.compile(
-    rf"(?<![^ (\[{{,;|])(?:(?P<status>{_STATUS_KEY})|{_CODE_KEY}) ?[:=] ?\Z"
-)
+_KEY_BEFORE: Final = rf"(?<![^ (\[{{,;|])(?:(?P<status>{_STATUS_KEY})|{_CODE_KEY}) ?[:=] ?\Z"
 
 #: Where a template may stand for something else, by what stood there (see `expression`).
-PLACEHOLDER: Final = re.compile(
+PLACEHOLDER: Final = (
     rf"(?P<authority>(?<=://)string)|(?P<string>string)"
     rf"|{_BEFORE}(?:(?P<uuid>uuid)|(?P<timestamp>timestamp))|(?<![0-9a-z])(?P<number>num)"
 )
@@ -207,8 +206,10 @@ def _fold(text: str) -> str:
 
 
 def _mask(folded: str) -> str:
-    text = _QUOTED.sub(_replace_quoted, folded)
-    return _MASK.sub(_replace, text) if _MAY_VARY.search(text) else text
+    text = folded
+    if '"' in text or "'" in text or "`" in text:
+        text = compiled(_QUOTED, re.DOTALL).sub(_replace_quoted, text)
+    return compiled(_MASK).sub(_replace, text) if _MAY_VARY.search(text) else text
 
 
 def _replace(found: re.Match[str]) -> str:
@@ -227,11 +228,11 @@ def _is_named_code(found: re.Match[str]) -> bool:
     """Tell whether a quoted string is the value of a code: `code: 'PGRST116'`."""
     if found.end() - found.start() > 42:
         return False
-    value = _CODE_QUOTED.fullmatch(found[0])
+    value = compiled(_CODE_QUOTED).fullmatch(found[0])
     if value is None:
         return False
     start = found.start()
-    key = _KEY_BEFORE.search(found.string, max(0, start - 24), start)
+    key = compiled(_KEY_BEFORE).search(found.string, max(0, start - 24), start)
     return key is not None and (not key["status"] or bool(value["status"]))
 
 
@@ -254,7 +255,7 @@ def _ends(template: str) -> Iterator[int]:
     yield from spaces
     inside = {
         position
-        for found in PLACEHOLDER.finditer(template)
+        for found in compiled(PLACEHOLDER).finditer(template)
         for position in range(found.start() + 1, found.end())
     }
     yield from (end for end in range(last, -1, -1) if end not in inside)

@@ -6,8 +6,9 @@ taken out, since fixes and people need to know what it is. Digits are matched by
 masking they have all become 0 (see `words`), so no expression may depend on which digit it is.
 """
 
-import re
 from typing import Final
+
+from pattern_engine.text.compiled import compiled
 
 _DAY: Final = r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4})"
 _CLOCK: Final = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]+)?"
@@ -93,14 +94,12 @@ TOKENS: Final[dict[str, str]] = {
     "media type": r"(?:application|text|image|audio|video|font|multipart|message|model)/[\w.+*-]+",
 }
 
-_KIND: Final = re.compile(
-    "|".join(f"(?P<k{n}>(?:{KINDS[kind]})\\Z)" for n, kind in enumerate(KINDS))
-)
+_KIND: Final = "|".join(f"(?P<k{n}>(?:{KINDS[kind]})\\Z)" for n, kind in enumerate(KINDS))
 _NAMES: Final = tuple(KINDS)
 _LONGEST: Final = 512
 
 
 def kind_of(value: str) -> str:
     """Return the kind of a value: a key of `KINDS`, or `text` where none fits."""
-    found = _KIND.match(value) if value and len(value) <= _LONGEST else None
+    found = compiled(_KIND).match(value) if value and len(value) <= _LONGEST else None
     return "text" if found is None else _NAMES[int(str(found.lastgroup)[1:])]

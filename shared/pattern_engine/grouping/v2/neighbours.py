@@ -1,9 +1,9 @@
 """What only the neighbours of a word tell: the second half of masking, as a table of rules.
 
 A rule is a name, a text without which it cannot apply (so that most cost one look or none), an
-expression and what replaces a match. They run in this order, once for each sequence of marked
-words. A rule must never join two messages that differ in a word of the program's own: where in
-doubt, a word stays.
+expression, which is compiled when a message first has that text, and what replaces a match. They
+run in this order, once for each sequence of marked words. A rule must never join two messages that
+differ in a word of the program's own: where in doubt, a word stays.
 """
 
 import re
@@ -21,8 +21,9 @@ from pattern_engine.grouping.v2.vocabulary import (
     SQL_TYPE,
     UNITS,
 )
+from pattern_engine.text.compiled import compiled
 
-__all__ = ["RULES", "apply_rules"]
+__all__ = ["apply_rules"]
 
 
 Replacement = str | Callable[[re.Match[str]], str]
@@ -33,7 +34,7 @@ class Rule(NamedTuple):
 
     name: str
     needs: str
-    pattern: re.Pattern[str]
+    pattern: str
     replacement: Replacement
 
 
@@ -43,17 +44,17 @@ class Section(NamedTuple):
     #: One character is found at a third of what several cost.
     needs: str
     rules: tuple[Rule, ...]
-    #: Finds where any of them applies, where that is cheaper than each by itself.
-    look: Callable[[str], object] | None
+    #: Matches where any of them applies, where that is cheaper than each by itself.
+    any_of_them: str | None
 
 
 def _section(needs: str, *rules: Rule, together: bool = False) -> Section:
-    any_of_them = "|".join(f"(?:{rule.pattern.pattern})" for rule in rules)
-    return Section(needs, rules, re.compile(any_of_them).search if together else None)
+    any_of_them = "|".join(f"(?:{rule.pattern})" for rule in rules)
+    return Section(needs, rules, any_of_them if together else None)
 
 
 def _rule(name: str, needs: str, pattern: str, replacement: str) -> Rule:
-    return Rule(name, needs, re.compile(pattern), _function(replacement))
+    return Rule(name, needs, pattern, _function(replacement))
 
 
 def _function(replacement: str) -> Replacement:
@@ -287,24 +288,12 @@ _SECTIONS: Final[tuple[Section, ...]] = (
         together=True,
     ),
 )
-RULES: Final = tuple(rule for section in _SECTIONS for rule in section.rules)
-#: What is looked for in each text, made ready.
-_STEPS: Final = tuple(
-    (
-        section.needs,
-        section.look,
-        tuple((rule.needs, rule.pattern.sub, rule.replacement) for rule in section.rules),
-    )
-    for section in _SECTIONS
-)
 
 
-_DATE: Final = re.compile(
-    rf"\b{_WEEKDAY}?(?:{V} )?{_MONTHS},? {V}(?:,? {V})*(?: [A-Z]{{3,4}}\b)?(?: {V})?"
-)
+_DATE: Final = rf"\b{_WEEKDAY}?(?:{V} )?{_MONTHS},? {V}(?:,? {V})*(?: [A-Z]{{3,4}}\b)?(?: {V})?"
 #: [event: UPDATE, table: orders], { syscall: connect, port: 5432 }
-_MEMBERS: Final = re.compile(r"[\[{][^\[\]{}]*: [^\[\]{}]*[\]}]")
-_MEMBER: Final = re.compile(
+_MEMBERS: Final = r"[\[{][^\[\]{}]*: [^\[\]{}]*[\]}]"
+_MEMBER: Final = (
     r"(?<=[\[{ ])(?!(?:code|errno|status|type|name|level|error|message)\b)"
     rf"([a-z]\w*): (?:{NAME}|{V})(?=, \w+: |[\]}}])"
 )
@@ -315,19 +304,19 @@ def apply_rules(words: list[str]) -> str:
     months = mark_names(words)
     text = " ".join(filter(None, words) if "" in words else words)
     if months:
-        text = _DATE.sub(V, text)
+        text = compiled(_DATE).sub(V, text)
     if ": " in text and ("[" in text or "{" in text):
-        text = _MEMBERS.sub(_mark_members, text)
-    for shared, look, steps in _STEPS:
-        if shared in text and (look is None or look(text)):
-            for needs, substitute, replacement in steps:
+        text = compiled(_MEMBERS).sub(_mark_members, text)
+    for shared, rules, any_of_them in _SECTIONS:
+        if shared in text and (any_of_them is None or compiled(any_of_them).search(text)):
+            for _, needs, pattern, replacement in rules:
                 if needs in text:
-                    text = substitute(replacement, text)
+                    text = compiled(pattern).sub(replacement, text)
     return text
 
 
 def _mark_members(found: re.Match[str]) -> str:
-    return _MEMBER.sub(_mark_member, found[0])
+    return compiled(_MEMBER).sub(_mark_member, found[0])
 
 
 def _mark_member(found: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from pattern_engine.grouping.v2.kinds import TOKENS
 from pattern_engine.grouping.v2.marks import CODE, DIGITS, VARIABLE
+from pattern_engine.text.compiled import compiled
 
 __all__ = ["FOLD", "Words", "keep_codes", "marked_words", "quoted", "restored"]
 
@@ -43,7 +44,7 @@ _TEXT_FIELD: Final = (
     r"[\"']?(?:[:=]| : |: | = |, )\"[^\"\\]*(?:\\.[^\"\\]*)*\""
 )
 # Within a word none of them starts, and this look ahead is all that such a place costs.
-_FIELDS: Final = re.compile(
+_FIELDS: Final = (
     f"(?=[\"'`-]|\\b\\w)(?:(?P<code>{_CODE_FIELD})|(?P<text>{_TEXT_FIELD})"
     r'|(?P<key>"[\w-]{1,40}"(?= ?:))'
     r'|"[^"]*(?:"(?=\w)[^"]*){0,3}"(?!\w)|(?<!\w)\'[^\']*(?:\'(?=\w)[^\']*){0,3}\'(?!\w)|`[^`]*`)'
@@ -76,7 +77,7 @@ def keep_codes(text: str) -> str:
 def quoted(text: str) -> str:
     """Return the text with one mark for each quoted string; the quotes themselves stay."""
     if _may_have_fields(text):
-        return _FIELDS.sub(_mark_field, text)
+        return compiled(_FIELDS).sub(_mark_field, text)
     if text[-1] == '"' and text[-2:-1] in "})]":
         text = _mark_document(text)
     if " HTTP/" in text:
@@ -148,10 +149,10 @@ _CODE_WORD: Final = re.compile(
     r"|0[0-9A-Z]{4}|[A-Z]{1,2}0{3,5}|HV00[A-Z]|[A-Z]{2,6}-?0{3,5}|(?:UND_)?ERR_[A-Z_0]+)"
     r"(?P<trail>[.,:;)\]>\"'}]*)\Z"
 ).match
-_WHOLE: Final = re.compile(
+_WHOLE: Final = (
     rf"(?P<lead>[(\[{{<\"'`]*)(?:{'|'.join(f'(?:{token})' for token in TOKENS.values())})"
     r"(?P<trail>[.,:;!?)\]}>\"'`]*)\Z"
-).match
+)
 #: No kind of `TOKENS` does without one of these, but for a MAC with so many hyphens.
 _INSIDE: Final = frozenset(":/@\\=")
 _HYPHENS_OF_MAC: Final = 5
@@ -200,7 +201,7 @@ def _classify(word: str) -> str:
             mark = CODE if code["digits"] is None else DIGITS
             return f"{code['lead']}{mark}{code['trail']}"
     if not _INSIDE.isdisjoint(word) or word.count("-") >= _HYPHENS_OF_MAC:
-        whole = _WHOLE(word)
+        whole = compiled(_WHOLE).match(word)
         if whole:
             return f"{whole['lead']}{VARIABLE}{whole['trail']}"
     if word.replace("_", "").replace("-", "").isalnum():
