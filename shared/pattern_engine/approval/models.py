@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import Identifier, Reason, Request, Response, Script
-from pattern_engine.fixes import MOST_TIMEOUT_MS
+from pattern_engine.fixes import MAX_TIMEOUT_MS
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FixMode = Literal["live", "shadow"]
@@ -66,7 +66,7 @@ class FixRequest(Request):
     def _time_limit_of_its_type(
         cls, given: FixParameters | None, others: ValidationInfo
     ) -> FixParameters | None:
-        most = MOST_TIMEOUT_MS.get(others.data.get("auto_fix_type", ""), 0)
+        most = MAX_TIMEOUT_MS.get(others.data.get("auto_fix_type", ""), 0)
         if given and given.timeout_ms and most and given.timeout_ms > most:
             raise PydanticCustomError(
                 "timeout_too_long",

@@ -111,7 +111,7 @@ def _wrong_limits(fix_type: str, parameters: dict[str, object]) -> Iterator[Find
     for name in FixParameters.model_fields:
         if name in parameters and parameters[name] is None:
             yield Finding("parameters", f"{name} is null: leave it out or set a value")
-    timeout, most = parameters.get("timeout_ms"), fixes.MOST_TIMEOUT_MS[fix_type]
+    timeout, most = parameters.get("timeout_ms"), fixes.MAX_TIMEOUT_MS[fix_type]
     if isinstance(timeout, int) and timeout > most:
         yield Finding("parameters", f"timeout_ms is {timeout}; {fix_type} allows at most {most}")
 

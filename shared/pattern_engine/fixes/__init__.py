@@ -1,8 +1,9 @@
 """The four types of fixes: how each is analysed, and how each is run.
 
-Every type has a package with two modules: `analysis`, pure and offline, says what a script does and
-what stands against it; `executor` runs one that was approved. `analysis` and `execution` beside
-them hold what all types share. Parsers are loaded when a script of their type is met.
+Every type has a package with two modules: `analysis` reads a script without running it, and says
+what it does and why it is refused; `executor` runs an approved script. The modules `analysis` and
+`execution` of this package hold what all types share. A type's parser is loaded with its first
+script.
 """
 
 from __future__ import annotations
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.execution import Executor
     from pattern_engine.settings import Facilities
 
-__all__ = ["MOST_TIMEOUT_MS", "TYPES", "FixType", "analyse", "executor"]
-
 FixType = Literal["sql", "typescript", "bash", "api_call"]
 TYPES: Final[tuple[FixType, ...]] = ("sql", "typescript", "bash", "api_call")
-#: The longest time limit by type: SQL ends with the time-out of PostgREST's login role.
-MOST_TIMEOUT_MS: Final = {
+#: The longest time limit of each type. That of SQL is the timeout of PostgREST's login role.
+MAX_TIMEOUT_MS: Final = {
     "sql": 8_000,
     "typescript": 60_000,
     "bash": 60_000,
@@ -37,13 +36,13 @@ def analyse(
     parameters: Mapping[str, object],
     facilities: Facilities | None = None,
 ) -> Analysis:
-    """Analyse a script of one type under an approval's parameters.
+    """Analyse a script of one type with the parameters of its approval.
 
     Raises:
-        ValueError: for a type that does not exist.
+        ValueError: if there is no such type.
     """
     if fix_type not in TYPES:
-        raise ValueError(f"there is no fix of type {fix_type}; there are {', '.join(TYPES)}")
+        raise ValueError(f"There is no fix type {fix_type!r}; use one of: {', '.join(TYPES)}.")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     if fix_type == "api_call" and facilities is not None:
         return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))
@@ -51,12 +50,12 @@ def analyse(
 
 
 def executor(fix_type: str, facilities: Facilities) -> Executor:
-    """What runs scripts of one type outside the database; SQL runs inside it.
+    """Return the executor of a type whose scripts run outside the database (SQL runs inside it).
 
     Raises:
-        ValueError: for sql, or a type that does not exist.
+        ValueError: for sql, or if there is no such type.
     """
     if fix_type not in _EXECUTORS:
-        raise ValueError(f"nothing here runs fixes of type {fix_type}")
+        raise ValueError(f"There is no executor for fixes of type {fix_type!r}.")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.executor")
     return cast("Executor", getattr(module, _EXECUTORS[fix_type])(facilities))

@@ -1,4 +1,4 @@
-"""Trying a fix again: how long to pause, and when."""
+"""Retrying a fix: whether, how often, and with which pauses."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ if TYPE_CHECKING:
 
     from pattern_engine.fixes.execution import Job, Outcome
 
-__all__ = ["pauses", "tried"]
-
 
 def pauses() -> Iterator[float]:
-    """Seconds between tries: the Fibonacci sequence times a tenth of a second."""
+    """Yield the seconds between attempts: the Fibonacci sequence times a tenth of a second."""
     return (number / 10 for number in fibonacci())
 
 
 def tried(job: Job, once: Callable[[int], Outcome]) -> Outcome:
-    """Run a script that may be run again only where its approval says so: `retry_safe` is true.
+    """Run a script, and retry it if its approval says `retry_safe`: true.
 
-    A failure of the script itself, at no limit, is tried again, up to `max_retries` times. `once`
-    gets the milliseconds, 1 or more, that are left of `timeout_ms`, which all tries have together.
-    The outcome is that of the last try; it started if any did, and its duration is that of all.
+    Only a failure of the script itself is retried, up to `max_retries` times; a run that was
+    stopped at a limit is not. `once` makes one attempt and takes the milliseconds (1 or more) that
+    are left of `timeout_ms`, the limit of all attempts together. The outcome is that of the last
+    attempt, with the duration of all; it counts as started if the first attempt started.
     """
     began = time.monotonic()
 

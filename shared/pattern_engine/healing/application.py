@@ -256,7 +256,7 @@ def _circumstances(
         max_rows=fix["max_rows"],
         dry_run_rows=fix["dry_run_rows"],
         timeout_ms=fix["timeout_ms"],
-        most_timeout_ms=fixes.MOST_TIMEOUT_MS[fix["fix_type"]],
+        most_timeout_ms=fixes.MAX_TIMEOUT_MS[fix["fix_type"]],
         max_retries=fix["max_retries"],
         confidence=pattern["confidence_score"],
         lower_bound=pattern["confidence_lower_bound"],

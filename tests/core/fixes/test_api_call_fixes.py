@@ -527,7 +527,7 @@ def test_the_refusal_of_a_missing_list_says_what_to_add() -> None:
     """An operator who forgot the list reads its name and its form."""
     [finding] = analyse(json.dumps(get(f"https://{HOST}/")), {}).findings
     assert finding.message == (
-        'the parameter allowed_hosts must list the hosts, as in ["api.example.com"]'
+        'the parameter allowed_hosts must be a list of hosts, as in ["api.example.com"]'
     )
 
 

@@ -217,11 +217,11 @@ class TestRequest:
         [
             ({"body": {"a": {"error": "captured.sku"}}}, None, "the error has no captured.sku"),
             ({"body": {"a": {"error": "system_log_id"}}}, None, "the error has no system_log_id"),
-            ({"headers": {"X-A": {"secret": "lost"}}}, None, "the Vault holds no secret lost"),
+            ({"headers": {"X-A": {"secret": "lost"}}}, None, "Vault has no secret lost"),
             (
                 {"body": [{"error": "message"}] * 500},
                 {"message": "x" * 100_000},
-                "the body has 4097501 bytes with this error, 1048576 are allowed",
+                "the body has 4097501 bytes with this error; the limit is 1048576",
             ),
         ],
     )
@@ -287,11 +287,11 @@ class TestAnswer:
         [
             (200, None, None),
             (299, None, None),
-            (304, None, "it answered 304, expected 2xx"),
-            (404, None, "it answered 404, expected 2xx"),
+            (304, None, "the server answered 304 instead of 2xx"),
+            (404, None, "the server answered 404 instead of 2xx"),
             (404, [404, 200], None),
-            (201, 200, "it answered 201, expected 200"),
-            (500, [200, 409], "it answered 500, expected 200 or 409"),
+            (201, 200, "the server answered 201 instead of 200"),
+            (500, [200, 409], "the server answered 500 instead of 200 or 409"),
         ],
     )
     def test_success_is_the_expected_status(
@@ -383,7 +383,7 @@ class TestSafety:
         calls.addresses[API] = found
         outcome = calls.run("POST", limits=Limits(20_000, max_retries=3))
         assert (outcome.success, outcome.started) == (False, False)
-        assert outcome.error == f"{API} has an address that is not of the public Internet"
+        assert outcome.error == f"{API} has an address that is not public"
         assert calls.asked == [API]
         assert calls.server.connections == 0
 
@@ -420,7 +420,7 @@ class TestSafety:
 
         job = Job("a", f'{{"method":"GET","url":"https://{name}/"}}', {"allowed_hosts": [name]}, {})
         outcome = ApiCall(calls.facilities, resolve).run(job)
-        assert (outcome.started, outcome.error) == (False, f"the name {name} has no address")
+        assert (outcome.started, outcome.error) == (False, f"the host {name} has no address")
 
     def test_an_untrusted_certificate_ends_it(self, calls: Calls) -> None:
         """Without the file of the authority nothing is sent, and nothing is tried again."""
@@ -428,7 +428,7 @@ class TestSafety:
             calls.job("POST", headers=AUTHORIZED, limits=Limits(20_000, max_retries=3))
         )
         assert (outcome.success, outcome.started) == (False, False)
-        assert outcome.error == f"{API} was not asked: its certificate is not trusted"
+        assert outcome.error == f"nothing was sent to {API}: its certificate is not trusted"
         assert calls.server.seen == []
         assert calls.server.connections == 1
 
@@ -439,7 +439,7 @@ class TestSafety:
                   {"allowed_hosts": [f"{name}:{port}"]}, {})  # fmt: skip
         outcome = ApiCall(calls.facilities, calls.resolve).run(job)
         assert (outcome.started, calls.server.seen) == (False, [])
-        assert outcome.error == f"{name} was not asked: its certificate is not trusted"
+        assert outcome.error == f"nothing was sent to {name}: its certificate is not trusted"
 
     def test_a_closed_port_is_not_started(self, calls: Calls) -> None:
         """Where no connection was accepted, nothing ran."""
@@ -450,7 +450,7 @@ class TestSafety:
             job = Job("a", script, {"allowed_hosts": [f"{API}:{port}"]}, {})
             outcome = ApiCall(calls.facilities, lambda _, __: ["127.0.0.1"]).run(job)
         assert (outcome.started, outcome.success) == (False, False)
-        assert outcome.error == f"{API} did not accept a connection on port {port}"
+        assert outcome.error == f"{API} does not accept connections on port {port}"
 
     def test_the_environment_changes_nothing(
         self, calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
@@ -468,7 +468,7 @@ class TestSafety:
         outcome = ApiCall(facilities, calls.resolve).run(calls.job())
         assert (outcome.started, outcome.error) == (
             False,
-            "the file of trusted certificates cannot be read",
+            "the file of trusted certificates /nowhere/authority.pem cannot be read",
         )
 
 
@@ -500,15 +500,15 @@ class TestRedirects:
     @pytest.mark.parametrize(
         ("location", "error"),
         [
-            ("https://evil.example/", "it was redirected to a host that is not in allowed_hosts"),
-            ("//evil.example/", "it was redirected to a host that is not in allowed_hosts"),
-            (f"https://{OTHER}/", "it was redirected to a host that is not in allowed_hosts"),
-            (f"http://{OTHER}/", "it was redirected to what is no https URL of a host"),
-            ("https://169.254.169.254/", "it was redirected to what is no https URL of a host"),
-            ("https://2130706433/", "it was redirected to what is no https URL of a host"),
-            ("file:///etc/passwd", "it was redirected to what is no https URL of a host"),
-            (f"https://{API}@evil.example/", "it was redirected to what is no https URL of a host"),
-            ("https://[::1/", "it was redirected to what is no https URL of a host"),
+            ("https://evil.example/", "a redirect leads to a host that is not in allowed_hosts"),
+            ("//evil.example/", "a redirect leads to a host that is not in allowed_hosts"),
+            (f"https://{OTHER}/", "a redirect leads to a host that is not in allowed_hosts"),
+            (f"http://{OTHER}/", "a redirect leads to a URL that is not allowed"),
+            ("https://169.254.169.254/", "a redirect leads to a URL that is not allowed"),
+            ("https://2130706433/", "a redirect leads to a URL that is not allowed"),
+            ("file:///etc/passwd", "a redirect leads to a URL that is not allowed"),
+            (f"https://{API}@evil.example/", "a redirect leads to a URL that is not allowed"),
+            ("https://[::1/", "a redirect leads to a URL that is not allowed"),
         ],
     )
     def test_a_redirect_elsewhere_is_not_followed(
@@ -528,13 +528,13 @@ class TestRedirects:
         )
         outcome = calls.run()
         assert (outcome.success, outcome.started) == (False, True)
-        assert outcome.error == f"{OTHER} has an address that is not of the public Internet"
+        assert outcome.error == f"{OTHER} has an address that is not public"
         assert len(calls.server.seen) == 1
 
     def test_it_ends_after_three(self, calls: Calls) -> None:
         """A circle is left after the third turn."""
         calls.server.behave = lambda exchange: exchange.answer(308, headers={"Location": "/again"})
-        assert calls.run().error == "it was redirected more than 3 times"
+        assert calls.run().error == "the request was redirected more than 3 times"
         assert len(calls.server.seen) == 4
 
     @pytest.mark.parametrize(
@@ -582,7 +582,11 @@ class TestTries:
         )
         assert not outcome.success
         assert outcome.started
-        said = f"it answered {status}, expected 2xx" if status else "broke off its answer"
+        said = (
+            f"the server answered {status} instead of 2xx"
+            if status
+            else "ended its answer too early"
+        )
         assert said in str(outcome.error)
         assert len(calls.server.seen) == times
         keys = {seen.headers.get("idempotency-key") for seen in calls.server.seen}
@@ -618,7 +622,7 @@ class TestTries:
         calls.server.connections_to_drop = 9
         outcome = calls.run("POST", limits=Limits(20_000, max_retries=2))
         assert (outcome.success, outcome.started) == (False, False)
-        assert outcome.error == f"{API} was not asked: TLS failed"
+        assert outcome.error == f"nothing was sent to {API}: TLS failed"
         assert calls.server.connections == 3
 
     @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -727,7 +731,7 @@ class TestLimits:
         assert outcome.duration_ms <= timeout_ms + 1000
         assert len(calls.server.seen) == 1
         assert outcome.error == (
-            f"it was not done after {TIMEOUT_MS} ms"
+            f"the request did not end within {TIMEOUT_MS} ms"
             if stopped == "time"
             else "the answer has more than 10000 bytes"
         )

@@ -385,16 +385,19 @@ def test_queries_that_name_each_other_twice_are_survived() -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("delete from users", "delete on public.users has no WHERE: it would touch every row"),
+        (
+            "delete from users",
+            "delete on public.users has no WHERE, so it would touch every row; add a WHERE",
+        ),
         (
             "update users u set name = 'x' where 1 = 1",
-            "update on public.users: its WHERE does not depend on a column of u",
+            "update on public.users may touch every row: its WHERE does not choose by a column of u",
         ),
         (
             "drop table users",
-            "DROP is not allowed: a fix is made of SELECT, INSERT, UPDATE, DELETE, MERGE",
+            "DROP is not allowed; a fix may contain SELECT, INSERT, UPDATE, DELETE, MERGE",
         ),
-        ("select pg_sleep(1)", "pg_sleep() is never allowed in a fix"),
+        ("select pg_sleep(1)", "pg_sleep() is refused: no fix may call it"),
     ],
 )
 def test_a_finding_says_what_is_wrong(script: str, message: str) -> None:

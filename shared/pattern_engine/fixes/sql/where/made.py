@@ -1,21 +1,16 @@
-"""What a script makes of a row and then asks about: the answer is the script's, not the row's.
+"""Conditions on a value that the script itself builds from a row, which do not choose rows.
 
 `array_length(array[id], 1) = 1`, `jsonb_build_object('id', id) ? 'id'` and `length(md5(name)) > 0`
-name a column, and hold for every row.
+contain a column, and hold for every row.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.nodes import Node, children, is_a
 from pattern_engine.fixes.sql.where.constants import bare, named
 from pattern_engine.fixes.sql.where.terms import operator
-
-__all__ = ["asks_of_made", "is_digest"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
 
 _DIGESTS: Final = frozenset({"md5", "sha224", "sha256", "sha384", "sha512"})
 _SHOWING: Final = frozenset({"encode", "lower", "upper", "left", "right", "substr", "substring"})
@@ -23,7 +18,7 @@ _MAKERS: Final = _DIGESTS | {
     *("to_json", "to_jsonb", "row_to_json", "array_to_json", "json_object", "jsonb_object"),
     *("json_build_array", "json_build_object", "jsonb_build_array", "jsonb_build_object"),
 }
-#: Functions that ask how their argument is made, or take it apart again.
+#: Functions that return the structure of their argument, or a part of it.
 _ASKING: Final = frozenset(
     {
         *("length", "char_length", "character_length", "octet_length", "bit_length", "ascii"),
@@ -41,7 +36,7 @@ _ASKING_OPERATORS: Final = frozenset(
 
 
 def is_digest(node: Node) -> bool:
-    """Tell whether a node is a hash, in hexadecimal or a part of it: only `=` tells two apart."""
+    """Tell whether a node is a hash, or a part of one: only comparing it with `=` chooses rows."""
     inner = bare(node)
     while named(inner) in _SHOWING and inner.args:
         inner = bare(inner.args[0])
@@ -49,7 +44,7 @@ def is_digest(node: Node) -> bool:
 
 
 def asks_of_made(node: object) -> bool:
-    """Tell whether a question about something made of columns stands in an expression."""
+    """Tell whether an expression contains a condition on a value built from columns."""
     return _asks(node) or any(asks_of_made(child) for child in children(node))
 
 
@@ -62,7 +57,7 @@ def _asks(node: Node) -> bool:
         return any(made) and all(
             is_made or not _holds_column(side) for side, is_made in zip(sides, made, strict=True)
         )
-    # More rows than one are another way to say GREATEST.
+    # `(select max(x) from (values (a), (b)) v(x))`, with several rows, is a GREATEST.
     values = node.valuesLists if is_a(node, ast.SelectStmt) else None
     return values is not None and len(values) == 1 and _holds_column(values)
 

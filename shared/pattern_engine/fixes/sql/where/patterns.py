@@ -1,12 +1,12 @@
-"""Patterns, arrays and ranges with which every value there is agrees."""
+"""Patterns, arrays and ranges that match or contain every value."""
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.nodes import Node, children, is_a
 from pattern_engine.fixes.sql.where.constants import (
     KEYS,
     NULL,
@@ -17,11 +17,6 @@ from pattern_engine.fixes.sql.where.constants import (
     text_of,
 )
 from pattern_engine.fixes.sql.where.terms import operator, text_or_empty
-
-__all__ = ["contains_everything", "is_the_errors", "matches_everything", "pattern_of"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
 
 _MATCH_ALL: Final = frozenset(
     {
@@ -46,7 +41,7 @@ _MATCH_KEYS: Final = frozenset(
     for end in ("", "$")
 )
 _ERROR: Final = 2
-"""The error is `$2` of a script."""
+"""The number of the script's parameter that holds the error: `$2`."""
 _NOTHING: Final = frozenset({"{}", "[]"})
 _UNBOUNDED: Final = frozenset({"(,)", "[,]", "(,]", "[,)"})
 _EVER: Final = frozenset({"-infinity", "infinity"})
@@ -61,7 +56,7 @@ def pattern_of(node: Node) -> Node:
 def matches_everything(pattern: Node, text: Node = None) -> bool:
     """Tell whether a literal pattern matches every text, or every one that is not empty.
 
-    Of a key, digits are no choice. A `coalesce` is as wide as its widest value.
+    A pattern for digits matches every key. A `coalesce` matches all that one of its values matches.
     """
     if is_a(bare(pattern), ast.CoalesceExpr):
         return any(matches_everything(each, text) for each in bare(pattern).args)
@@ -70,9 +65,9 @@ def matches_everything(pattern: Node, text: Node = None) -> bool:
 
 
 def is_the_errors(pattern: Node) -> bool:
-    """Tell whether a pattern is what the error says and no text of the script's own.
+    """Tell whether a pattern consists only of the error's text: `name ~ ($2->>'message')`.
 
-    Whoever causes the error would choose the rows: `name ~ ($2->>'message')`.
+    With such a pattern, whoever causes the error chooses the rows.
     """
     return _holds_error(pattern) and not any(
         (text_of(part) or "").strip("%_.*^$") for part in _joined(bare(pattern))
@@ -96,7 +91,7 @@ def _holds_error(node: object) -> bool:
 
 
 def contains_everything(node: Node) -> bool:
-    """Tell whether a condition asks for nothing: `x @> '{}'`, `x <@ '(,)'::int4range`."""
+    """Tell whether a condition is always true: `x @> '{}'`, `x <@ '(,)'::int4range`."""
     name = named(node)
     if name == "isfinite":
         return True
@@ -111,9 +106,9 @@ def contains_everything(node: Node) -> bool:
 
 
 def _is_unbounded(node: Node, element: Node) -> bool:
-    """Tell whether a range is `(,)` or made without bounds, as `tstzrange(null, 'infinity')`.
+    """Tell whether a range is `(,)` or has no bounds, as in `tstzrange(null, 'infinity')`.
 
-    Keys count from 1, which bounds none of them.
+    Keys begin at 1, so a lower bound of 1 or less does not restrict them.
     """
     inner = bare(node)
     if not named(inner).endswith("range"):
