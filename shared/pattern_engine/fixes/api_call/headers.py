@@ -53,7 +53,7 @@ _NO_CREDENTIALS: Final = frozenset(
 )
 
 
-def names_credential(header: str) -> bool:
+def _names_credential(header: str) -> bool:
     """Tell whether a header of this name carries a credential."""
     name = header.lower()
     return name not in _NO_CREDENTIALS and not _CREDENTIAL_WORDS.isdisjoint(re.split(r"[-_]", name))
@@ -77,7 +77,7 @@ def header_findings(headers: dict[str, object]) -> Iterator[Finding]:
 def _value_findings(name: str, value: object) -> Iterator[Finding]:
     if is_secret(value):
         yield from _secret_findings(name, value)
-    elif names_credential(name):
+    elif _names_credential(name):
         yield Finding("credential", f'the header {name} needs a secret: {{"secret": "vault_name"}}')
     elif is_error(value):
         pass

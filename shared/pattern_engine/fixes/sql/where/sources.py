@@ -14,9 +14,9 @@ from typing import Final
 from pglast import ast, enums
 
 from pattern_engine.fixes.sql.nodes import Node, children, is_a
+from pattern_engine.fixes.sql.where.built_values import inspects_built_value
 from pattern_engine.fixes.sql.where.constants import NULL, constant
 from pattern_engine.fixes.sql.where.formulas import ORDER, fixed
-from pattern_engine.fixes.sql.where.made import asks_of_made
 
 Names = frozenset[str]
 Queries = Mapping[str, Node]
@@ -63,9 +63,9 @@ class Row:
         A column without a qualifier is taken to be the row's, except in a subquery, whose own it is
         more likely, and where it is the only column and there are other tables. The whole row,
         `to_jsonb(users)`, does not count as a dependency, nor does the structure of a value that
-        the script builds from the row (see `made`).
+        the script builds from the row (see `built_values`).
         """
-        if asks_of_made(node):
+        if inspects_built_value(node):
             return False
         qualifiers = list(_qualifiers(node, self.is_whole))
         if any(qualifier in self.names | self.joined for qualifier in qualifiers):

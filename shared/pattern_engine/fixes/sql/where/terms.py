@@ -32,18 +32,8 @@ _ARITHMETIC: Final = frozenset(
 )
 #: Functions that return null only for a null argument.
 _STRICT: Final = frozenset(
-    {
-        "md5",
-        "length",
-        "char_length",
-        "lower",
-        "upper",
-        "initcap",
-        "abs",
-        "btrim",
-        "to_jsonb",
-        "to_json",
-    }
+    {"md5", "length", "char_length", "lower", "upper", "initcap", "abs", "btrim"}
+    | {"to_jsonb", "to_json"}
 )
 _NEVER_NULL: Final = frozenset(
     {

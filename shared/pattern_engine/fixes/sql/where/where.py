@@ -20,6 +20,7 @@ from pglast import ast, enums
 
 from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.where import algebra, queries, terms
+from pattern_engine.fixes.sql.where.built_values import is_digest
 from pattern_engine.fixes.sql.where.constants import NULL, Constant, column_of, constant
 from pattern_engine.fixes.sql.where.formulas import (
     ORDER,
@@ -32,7 +33,6 @@ from pattern_engine.fixes.sql.where.formulas import (
     negated,
     some,
 )
-from pattern_engine.fixes.sql.where.made import is_digest
 from pattern_engine.fixes.sql.where.patterns import (
     contains_everything,
     is_the_errors,
