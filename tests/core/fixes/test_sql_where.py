@@ -425,6 +425,7 @@ ALL_ROWS = [
     "id in (values (users.id))",
     "id in (values (0), (users.id))",
     # Texts that are never empty, ranges without bounds
+    "id <@ int4range()",
     "(id || 'x') <> ''",
     "concat('x', name) <> ''",
     "format('row %s', name) <> ''",

@@ -47,6 +47,16 @@ def some(parts: list[Formula]) -> Formula:
     return negated(every([negated(part) for part in parts]))
 
 
+def comparison(operator: str, left: Formula, right: Formula) -> Formula:
+    """Return the formula that compares the results of two formulas."""
+
+    def compare(values: Values) -> Truth:
+        one, other = left(values), right(values)
+        return None if None in (one, other) else ORDER[operator](one, other)
+
+    return compare
+
+
 def fixed(operator: str, node: ast.Node, left: Constant, right: Constant) -> Formula | None:
     """Compare two constants; return None if the result is uncertain.
 

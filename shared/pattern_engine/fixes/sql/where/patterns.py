@@ -104,6 +104,7 @@ def _is_unbounded(node: Node, element: Node) -> bool:
     if not named(inner).endswith("range"):
         return text_of(inner) in _UNBOUNDED
     bounds = [constant(argument) for argument in inner.args or ()][:2]
-    if column_of(element) in KEYS and isinstance(bounds[0], Fraction) and bounds[0] <= 1:
+    lower = bounds[0] if bounds else None
+    if column_of(element) in KEYS and isinstance(lower, Fraction) and lower <= 1:
         bounds = bounds[1:]
     return all(bound is NULL or bound in _INFINITE for bound in bounds)

@@ -28,6 +28,7 @@ from pattern_engine.fixes.sql.where.formulas import (
     Truth,
     Values,
     always,
+    comparison,
     every,
     fixed,
     negated,
@@ -297,15 +298,6 @@ class _Condition:
             return self.with_constant(operator, left, right, value)
         return self.with_other(operator, left, right)
 
-    def agreeing(self, operator: str, left: Formula, right: Formula) -> Formula:
-        """Compare two conditions."""
-
-        def compare(values: Values) -> Truth:
-            one, other = left(values), right(values)
-            return None if None in (one, other) else ORDER[operator](one, other)
-
-        return compare
-
     def by_parts(self, operator: str, left: Node, right: Node) -> Formula | None:
         """Compare the parts of a CASE, GREATEST or LEAST; None if neither side is one."""
         mirrored = _MIRRORED.get(operator, operator)
@@ -340,7 +332,7 @@ class _Condition:
 
     def with_other(self, operator: str, left: Node, right: Node) -> Formula:
         if operator in ("=", "<>") and terms.is_condition(left) and terms.is_condition(right):
-            return self.agreeing(operator, self.formula(left), self.formula(right))
+            return comparison(operator, self.formula(left), self.formula(right))
         if self.holds_by_form(operator, left, right):
             return always(True)
         if optional := self.optional(operator, left, right):
