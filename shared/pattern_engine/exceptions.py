@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as exceptions that know their HTTP status.
+"""The engine's errors: each is an exception class with a stable code and an HTTP status.
 
 ::
 
@@ -56,14 +56,16 @@
     └── DatabaseError                      500 database_error         (any other SQLSTATE)
         └── DatabaseNotMigrated            500 database_not_migrated  (PGRST202, PGRST106, 42883)
 
-The docstring of a class is its default message: it tells a caller what was wrong and what to do.
-`http` alone turns these into answers, `{"error": {"code", "message", "details"}, "request_id"}`.
+The code of a class is its name in snake case, unless the class sets another. Its docstring is the
+default message: what was wrong, and what to do. `serving` turns these exceptions into answers,
+`{"error": {"code", "message", "details"}, "request_id"}`.
 """
 
-# ruff: noqa: N818  their names are the answers' codes; "Error" at the end of each says nothing
+# ruff: noqa: N818  the names are those of the codes, which do not end in "error"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -71,11 +73,15 @@ Details = Mapping[str, object]
 
 
 class PatternEngineError(Exception):
-    """Something went wrong inside; the request id leads to the log line."""
+    """The engine failed unexpectedly; search the logs for the request_id."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retry_after_seconds: ClassVar[int | None] = None
+
+    def __init_subclass__(cls) -> None:
+        if "code" not in vars(cls):
+            cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, message: str | None = None, *, details: Details | None = None) -> None:
         self.message = message or default_message(type(self))
@@ -84,340 +90,260 @@ class PatternEngineError(Exception):
 
 
 def default_message(kind: type[PatternEngineError]) -> str:
-    """The docstring of an error class, on one line."""
+    """Return the docstring of an error class, on one line."""
     return " ".join((kind.__doc__ or "").split())
 
 
 class ConfigurationError(PatternEngineError):
-    """The environment is not complete."""
+    """An environment variable is missing or has a wrong value."""
 
     code = "configuration"
 
 
 class InvalidRequest(PatternEngineError):
-    """The request cannot be understood."""
+    """The request is not valid."""
 
-    code = "invalid_request"
     status = 400
 
 
 class InvalidJson(InvalidRequest):
     """The body is not valid JSON; send one JSON object in UTF-8."""
 
-    code = "invalid_json"
-
 
 class MethodNotAllowed(InvalidRequest):
-    """This endpoint does not answer that method; the Allow header lists those that it does."""
+    """This endpoint does not accept the method; the Allow header lists those that it accepts."""
 
-    code = "method_not_allowed"
     status = 405
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         self.allowed = allowed
         super().__init__(
-            f"{method} is not answered here; use {allowed[0]}.", details={"allowed": list(allowed)}
+            f"This endpoint does not accept {method}; use {allowed[0]}.",
+            details={"allowed": list(allowed)},
         )
 
 
 class UnknownEndpoint(InvalidRequest):
-    """There is no such endpoint."""
+    """There is no endpoint at this path."""
 
-    code = "unknown_endpoint"
     status = 404
 
 
 class UnsupportedMediaType(InvalidRequest):
     """Send the body as application/json, without a content encoding."""
 
-    code = "unsupported_media_type"
     status = 415
 
 
 class BodyTooLarge(InvalidRequest):
-    """The body is larger than 1 MiB; send less at a time."""
+    """The body is larger than 1 MiB; split it over several requests."""
 
-    code = "body_too_large"
     status = 413
 
 
 class MessageTooLarge(InvalidRequest):
-    """The error message is larger than 64 KiB; cut it, its beginning is what identifies it."""
+    """The error message is larger than 64 KiB; cut off its end, which grouping does not need."""
 
-    code = "message_too_large"
     status = 413
 
 
 class UnknownField(InvalidRequest):
-    """The body has a field that this endpoint does not know; leave it out."""
+    """The body has a field that this endpoint does not know; remove the field."""
 
-    code = "unknown_field"
     status = 422
 
 
 class InvalidField(InvalidRequest):
     """A field is missing or has a wrong value."""
 
-    code = "invalid_field"
     status = 422
 
 
 class InvalidParameters(InvalidRequest):
-    """The parameters or limits of the fix are not acceptable."""
+    """The parameters or limits of the fix are not valid."""
 
-    code = "invalid_parameters"
     status = 422
 
 
 class InvalidRule(InvalidRequest):
-    """The grouping rule is not acceptable."""
+    """The grouping rule is not valid."""
 
-    code = "invalid_rule"
     status = 422
 
 
 class InvalidChoice(InvalidRequest):
-    """What was chosen does not fit the patterns as they are."""
+    """The request does not fit the present state of the patterns."""
 
-    code = "invalid_choice"
     status = 422
 
 
 class FixRefused(InvalidRequest):
-    """The script is refused by its static analysis; the reasons are in the details."""
+    """The static analysis refuses the script; the details list the reasons."""
 
-    code = "fix_refused"
     status = 422
 
 
 class FixTypeNotSupported(InvalidRequest):
-    """Fixes of this type cannot run yet; write the fix as SQL."""
+    """This deployment does not run fixes of this type; write the fix as SQL."""
 
-    code = "fix_type_not_supported"
     status = 501
 
 
 class NotAuthenticated(PatternEngineError):
     """Sign in and send your access token as Authorization: Bearer, or send a secret key."""
 
-    code = "not_authenticated"
     status = 401
 
 
 class PublishableKeyOnly(NotAuthenticated):
-    """The publishable key names the project, not you: send your access token beside it."""
-
-    code = "publishable_key_only"
+    """The publishable key identifies the project, not a user; send your access token as well."""
 
 
 class InvalidToken(NotAuthenticated):
     """The access token is not valid for this project; sign in again."""
 
-    code = "invalid_token"
-
 
 class TokenExpired(NotAuthenticated):
     """The access token has expired; refresh the session and try again."""
 
-    code = "token_expired"
-
 
 class InvalidWebhookSecret(NotAuthenticated):
-    """Send the right webhook secret in the x-webhook-secret header."""
-
-    code = "invalid_webhook_secret"
+    """The webhook secret is missing or wrong; send it in the x-webhook-secret header."""
 
 
 class Forbidden(PatternEngineError):
     """Your role does not allow this; ask an administrator for the role that does."""
 
-    code = "forbidden"
     status = 403
 
 
 class CallerNotAllowed(Forbidden):
-    """This endpoint is not for this kind of caller."""
-
-    code = "caller_not_allowed"
+    """This kind of caller may not use this endpoint."""
 
 
 class PersonRequired(Forbidden):
     """Only a signed-in person may do this; send your own access token, not the secret key."""
 
-    code = "person_required"
-
 
 class ForeignApprover(Forbidden):
-    """approved_by is someone else; send your own user id."""
-
-    code = "foreign_approver"
+    """approved_by is another user's id; send your own user id."""
 
 
 class OwnFix(Forbidden):
     """You proposed this fix; another administrator has to approve it."""
 
-    code = "own_fix"
-
 
 class ForeignLogRow(Forbidden):
-    """The log row is not yours or carries another message; send your row with its exact message."""
-
-    code = "foreign_log_row"
+    """Another user wrote the log row, or its message differs; send your own row, unchanged."""
 
 
 class NotFound(PatternEngineError):
-    """There is no such thing."""
+    """The request names something that does not exist."""
 
-    code = "not_found"
     status = 404
 
 
 class UnknownPattern(NotFound):
     """There is no pattern with this id."""
 
-    code = "unknown_pattern"
-
 
 class UnknownLogRow(NotFound):
     """There is no log row with this id; insert the error into ops.system_logs first."""
-
-    code = "unknown_log_row"
 
 
 class UnknownApplication(NotFound):
     """There is no application with this id."""
 
-    code = "unknown_application"
-
 
 class UnknownSession(NotFound):
     """There is no learning session with this id."""
-
-    code = "unknown_session"
 
 
 class UnknownMerge(NotFound):
     """There is no merge or split with this id."""
 
-    code = "unknown_merge"
-
 
 class UnknownProposal(NotFound):
-    """There is no such proposal; GET /proposals lists them."""
-
-    code = "unknown_proposal"
+    """There is no proposal with this id; GET /proposals lists the open ones."""
 
 
 class UnknownRule(NotFound):
     """There is no grouping rule with this id."""
 
-    code = "unknown_rule"
-
 
 class Conflict(PatternEngineError):
     """The state of the pattern does not allow this."""
 
-    code = "conflict"
     status = 409
 
 
 class AnotherFixApproved(Conflict):
     """Another fix is approved for this pattern; POST /disable first, then approve the new one."""
 
-    code = "another_fix_approved"
-
 
 class FixNotPinned(Conflict):
-    """The stored fix is not the one that was approved; disable it and approve it again."""
-
-    code = "fix_not_pinned"
+    """The stored fix differs from the approved one; disable it and approve it again."""
 
 
 class NoEnabledFix(Conflict):
-    """The pattern has no enabled fix."""
-
-    code = "no_enabled_fix"
+    """The pattern has no enabled fix; POST /approve enables one."""
 
 
 class FixesPaused(Conflict):
     """All fixes are paused; POST /resume ends the pause."""
 
-    code = "fixes_paused"
-
 
 class MissingSecret(Conflict):
-    """Vault has no secret of the name that the fix uses; create it there."""
-
-    code = "missing_secret"
+    """The fix uses a secret that Vault does not hold; create the secret there."""
 
 
 class ProposalClosed(Conflict):
-    """The proposal was decided, expired, or is stale; POST /propose makes a new one."""
-
-    code = "proposal_closed"
+    """The proposal was decided, has expired or is out of date; POST /propose makes a new one."""
 
 
 class TwoLiveFixes(Conflict):
-    """Both patterns have a live fix; POST /disable one of them first, one pattern has one fix."""
-
-    code = "two_live_fixes"
+    """Both patterns have a live fix; disable one of the two with POST /disable first."""
 
 
 class KeptSeparate(Conflict):
     """An operator separated these patterns; only POST /merge joins them again."""
 
-    code = "kept_separate"
-
 
 class PatternMerged(Conflict):
-    """The pattern was merged into another; use that one, or POST /undo the merge."""
-
-    code = "pattern_merged"
+    """The pattern was merged into another; use that pattern, or undo the merge with POST /undo."""
 
 
 class NotUndoable(Conflict):
-    """This can no longer be undone."""
-
-    code = "not_undoable"
+    """The run, merge or split can no longer be undone."""
 
 
 class Unavailable(PatternEngineError):
     """Not available right now; try again after the seconds in Retry-After."""
 
-    code = "unavailable"
     status = 503
     retry_after_seconds = 5
 
 
 class DatabaseUnreachable(Unavailable):
-    """The database cannot be reached; try again, a log row counts once however often it is sent."""
-
-    code = "database_unreachable"
+    """The database cannot be reached; try again. A log row that is sent twice is counted once."""
 
 
 class StatementCancelled(Unavailable):
-    """The database took too long and stopped the statement; try again with less at a time."""
-
-    code = "statement_cancelled"
+    """The database stopped a statement that took too long; try again with fewer items."""
 
 
 class TransactionConflict(Unavailable):
-    """Two transactions stood in each other's way; try again."""
+    """Another transaction changed the same rows at the same time; try again."""
 
-    code = "transaction_conflict"
     retry_after_seconds = 1
 
 
 class SigningKeysUnreachable(Unavailable):
     """The keys that sign access tokens cannot be fetched; try again."""
 
-    code = "signing_keys_unreachable"
-
 
 class DatabaseError(PatternEngineError):
-    """The database refused the call; the request id leads to the log line that says why."""
-
-    code = "database_error"
+    """The database refused the call; search the logs for the request_id to see the reason."""
 
     def __init__(
         self,
@@ -431,9 +357,7 @@ class DatabaseError(PatternEngineError):
 
 
 class DatabaseNotMigrated(DatabaseError):
-    """The database does not know this function; apply supabase/migrations to it."""
-
-    code = "database_not_migrated"
+    """The database lacks a function that the engine calls; apply supabase/migrations to it."""
 
 
 BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
@@ -473,7 +397,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PGRST001": DatabaseUnreachable,
     "PGRST002": DatabaseUnreachable,
     "PGRST003": DatabaseUnreachable,
-    # The caller's token, judged by PostgREST after we accepted it.
+    # PostgREST refuses an access token that the engine accepted.
     "PGRST301": InvalidToken,
     "PGRST303": TokenExpired,
 }
@@ -483,14 +407,12 @@ UNREACHABLE_PREFIXES = ("08", "53", "57P0")
 
 
 def by_sqlstate(code: str) -> type[PatternEngineError]:
-    """The exception for an error code of Postgres or PostgREST; `DatabaseError` where none fits."""
+    """Return the exception for an error code of Postgres or PostgREST, or else `DatabaseError`."""
     if code in BY_SQLSTATE:
         return BY_SQLSTATE[code]
     return DatabaseUnreachable if code.startswith(UNREACHABLE_PREFIXES) else DatabaseError
 
 
-def kinds(
-    base: type[PatternEngineError] = PatternEngineError,
-) -> list[type[PatternEngineError]]:
-    """Every kind of error, the base first."""
+def kinds(base: type[PatternEngineError] = PatternEngineError) -> list[type[PatternEngineError]]:
+    """Return an error class and all its subclasses, depth first."""
     return [base, *(kind for child in base.__subclasses__() for kind in kinds(child))]

@@ -1,8 +1,8 @@
 """Logs: one JSON object a line on standard output, as Google Cloud and most collectors read them.
 
-Each line has `severity`, `event` (a fixed name), `request_id` and the time in UTC. Fields are
-chosen one by one where they are logged; as a last line of defence, anything that looks like a key
-or a token is blanked before the line is written.
+Each line has `severity`, `event` (a fixed name), `request_id` and the time in UTC. The calling code
+chooses each field that it logs. In addition, whatever looks like a key or a token is replaced by
+`[secret]` before the line is written.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _SEVERITIES = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 _SECRET = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|sb_secret_[\w-]+")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Id of the request that this thread answers."""
+"""The id of the request that this thread answers."""
 
 
 def debug(event: str, **fields: object) -> None:
-    """Log a step that only someone who looks for a fault wants to see."""
+    """Log a step that helps in debugging."""
     _write("DEBUG", event, fields)
 
 
 def info(event: str, **fields: object) -> None:
-    """Log something that happened as it should."""
+    """Log a normal event."""
     _write("INFO", event, fields)
 
 
 def warning(event: str, **fields: object) -> None:
-    """Log something that an operator may want to look at."""
+    """Log an event that an operator may want to look at."""
     _write("WARNING", event, fields)
 
 
@@ -47,7 +47,7 @@ def error(event: str, exception: BaseException | None = None, /, **fields: objec
 
 
 def _write(severity: str, event: str, fields: dict[str, object]) -> None:
-    """Write one line in one call, so that threads do not mix theirs."""
+    """Write one line by a single call, so that the lines of two threads do not mix."""
     configured = settings.current()
     if _SEVERITIES[severity] < _SEVERITIES[configured.log_level]:
         return
@@ -64,7 +64,7 @@ def _write(severity: str, event: str, fields: dict[str, object]) -> None:
 
 
 def _without_secrets(text: str, known: tuple[str, ...]) -> str:
-    """The text with every known secret and everything that looks like one blanked."""
+    """Replace every known secret, and everything that looks like one, by `[secret]`."""
     for secret in known:
         text = text.replace(secret, "[secret]")
     return _SECRET.sub("[secret]", text)

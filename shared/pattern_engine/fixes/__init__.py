@@ -1,8 +1,9 @@
 """The four types of fixes: how each is analysed, and how each is run.
 
-Every type has a package with two modules: `analysis`, pure and offline, says what a script does and
-what stands against it; `executor` runs one that was approved. `analysis` and `execution` beside
-them hold what all types share. Parsers are loaded when a script of their type is met.
+Every type has a package with two modules: `analysis` reads a script without running it, and says
+what it does and why it is refused; `executor` runs an approved script. The modules `analysis` and
+`execution` of this package hold what all types share. A type's parser is loaded with its first
+script.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.execution import Executor
     from pattern_engine.settings import Facilities
 
-__all__ = ["analyse", "executor"]
-
 _EXECUTORS: Final = {"typescript": "Typescript", "bash": "Bash", "api_call": "ApiCall"}
 
 
@@ -30,13 +29,13 @@ def analyse(
     parameters: Mapping[str, object],
     facilities: Facilities | None = None,
 ) -> Analysis:
-    """Analyse a script of one type under an approval's parameters.
+    """Analyse a script of one type with the parameters of its approval.
 
     Raises:
-        ValueError: for a type that does not exist.
+        ValueError: if there is no such type.
     """
     if fix_type not in FIX_TYPES:
-        raise ValueError(f"there is no fix of type {fix_type}; there are {', '.join(FIX_TYPES)}")
+        raise ValueError(f"There is no fix type {fix_type!r}; use one of: {', '.join(FIX_TYPES)}.")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     if fix_type == "api_call" and facilities is not None:
         return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))
@@ -47,12 +46,12 @@ def analyse(
 
 
 def executor(fix_type: str, facilities: Facilities) -> Executor:
-    """What runs scripts of one type outside the database; SQL runs inside it.
+    """Return the executor of a type whose scripts run outside the database (SQL runs inside it).
 
     Raises:
-        ValueError: for sql, or a type that does not exist.
+        ValueError: for sql, or if there is no such type.
     """
     if fix_type not in _EXECUTORS:
-        raise ValueError(f"nothing here runs fixes of type {fix_type}")
+        raise ValueError(f"There is no executor for fixes of type {fix_type!r}.")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.executor")
     return cast("Executor", getattr(module, _EXECUTORS[fix_type])(facilities))

@@ -1,9 +1,8 @@
-"""Which addresses of the Internet a fix may reach: public ones, and nothing around us.
+"""Which IP addresses a fix may reach: public ones, and those that the deployment adds.
 
-The tables are those of IANA's registries of special-purpose addresses (RFC 6890, and what came
-after it), and the two public addresses at which clouds answer for the machine itself. Of IPv6 only
-2000::/3 is public at all, so that everything that wraps an IPv4 address elsewhere (mapped,
-compatible, NAT64) falls away with the rest.
+The tables list IANA's special-purpose addresses (RFC 6890 and its successors), and the two public
+addresses at which clouds serve the metadata of the machine. Of IPv6 only 2000::/3 is public, which
+also excludes the other forms that contain an IPv4 address (mapped, compatible, NAT64).
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-__all__ = ["NOT_PUBLIC_4", "Address", "Network", "all_reachable", "is_reachable"]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -27,7 +24,7 @@ NOT_PUBLIC_4: Final = tuple(
             "10.0.0.0/8",  # private
             "100.64.0.0/10",  # behind a carrier's NAT; Alibaba's metadata at 100.100.100.200
             "127.0.0.0/8",  # loopback
-            "168.63.129.16/32",  # Azure's agent of the host
+            "168.63.129.16/32",  # Azure's host agent
             "169.254.0.0/16",  # link-local; metadata at 169.254.169.254
             "172.16.0.0/12",  # private
             "192.0.0.0/24",  # protocol assignments; Oracle's metadata at 192.0.0.192
@@ -52,7 +49,7 @@ _NOT_PUBLIC_6: Final = tuple(
         (
             "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
             "2001:db8::/32",  # documentation
-            "2002::/16",  # 6to4, which wraps any IPv4 address
+            "2002::/16",  # 6to4, which contains any IPv4 address
             "2620:4f:8000::/48",  # AS112
             "3fff::/20",  # documentation
         ),
@@ -61,24 +58,25 @@ _NOT_PUBLIC_6: Final = tuple(
 
 
 def is_reachable(address: Address, networks: Iterable[Network] = ()) -> bool:
-    """Whether an address is public, or in one of the networks that the deployment adds.
+    """Tell whether an address is public, or in one of the networks that the deployment adds.
 
-    Networks that open 127.0.0.1 open ::1: the name localhost has both, and they are one machine.
+    A network that contains 127.0.0.1 also admits ::1: the name localhost has both addresses.
     """
-    asked = IPv4Address("127.0.0.1") if address == IPv6Address("::1") else address
-    if any(asked in network for network in networks):
+    checked = IPv4Address("127.0.0.1") if address == IPv6Address("::1") else address
+    if any(checked in network for network in networks):
         return True
     if isinstance(address, IPv4Address):
         return not any(address in network for network in NOT_PUBLIC_4)
     return address in _PUBLIC_6 and not any(address in network for network in _NOT_PUBLIC_6)
 
 
-def all_reachable(found: Iterable[str], networks: Iterable[Network] = ()) -> bool:
-    """Whether every address that a name has may be reached.
+def all_reachable(addresses: Iterable[str], networks: Iterable[Network] = ()) -> bool:
+    """Tell whether a fix may reach every one of a name's addresses.
 
-    One bad address refuses all of them: who mixes them controls which one is taken.
+    One address that it may not reach is enough for False: whoever controls the name's DNS records
+    also controls which of the addresses is used.
     """
     try:
-        return all(is_reachable(ip_address(text), networks) for text in found)
+        return all(is_reachable(ip_address(text), networks) for text in addresses)
     except ValueError:
         return False

@@ -1,59 +1,57 @@
-"""What the static analysis of a script says, whatever its type."""
+"""The result of a static analysis, for scripts of every type."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["MAX_BYTES", "Analysis", "Finding", "Sample", "unreadable"]
-
-#: Size of a script in bytes of UTF-8.
+#: The largest size of a script, in bytes of UTF-8.
 MAX_BYTES = 64 * 1024
 
 
 class Finding(NamedTuple):
-    """Why a script is refused: a stable rule name, and a sentence for people."""
+    """Why a script is refused: the stable name of a rule, and a message for people."""
 
     rule: str
     message: str
 
 
 class Sample(NamedTuple):
-    """How to look at rows that a script is about to change."""
+    """A query that shows rows which a script is about to change."""
 
     table: str
-    """The one table whose rows it changes, with its schema."""
+    """The table whose rows the script changes, with its schema."""
     before: str
-    """SQL with the script's own `$1` and `$2`: at most five of them, as jsonb, in column `row`."""
+    """SQL with the script's `$1` and `$2`; returns up to five rows as jsonb, in column `row`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What a script does, and what stands against it.
+    """What a script does, and why it is refused.
 
-    With findings, `prepared_script` is empty and the rest tells as much as could be read.
+    If there are findings, `prepared_script` is empty and the other fields may be incomplete.
     """
 
     prepared_script: str
-    """What runs."""
+    """The script in the form that runs."""
     findings: tuple[Finding, ...] = ()
     operations: tuple[str, ...] = ()
-    """What is done, in order, as in `update public.users` or `POST https://api.example.com/x`."""
+    """What the script does, in order: `update public.users`, `POST https://api.example.com/x`."""
     destructive: tuple[str, ...] = ()
-    """Those of them that lose something that cannot be made again: a delete, a file removed."""
+    """The operations that destroy data: a delete, the removal of a file."""
     tables: tuple[str, ...] = ()
-    """Tables read or written, with schema, sorted."""
+    """The tables that the script reads or writes, with schema, sorted."""
     written_tables: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    """Hosts that it may reach, sorted."""
+    """The hosts that the script may reach, sorted."""
     secrets: tuple[str, ...] = ()
-    """Names of the Vault secrets that it uses, sorted."""
+    """The names of the Vault secrets that the script uses, sorted."""
     sample: Sample | None = None
-    """How to look at rows before and after; None where that is not one table's affair."""
+    """How to see rows before and after the script; None unless it is one UPDATE or DELETE."""
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing was found against the script."""
+        """Whether there are no findings, so that the script may be approved."""
         return not self.findings
 
     @property
@@ -62,7 +60,7 @@ class Analysis:
         return bool(self.written_tables)
 
     def as_dict(self) -> dict[str, list[str]]:
-        """What the script does, as JSON."""
+        """Return what the script does, as JSON."""
         return {
             "operations": list(self.operations),
             "destructive": list(self.destructive),
@@ -74,13 +72,15 @@ class Analysis:
 
 
 def unreadable(script: str) -> Finding | None:
-    """Return why a script cannot even be parsed: its size, or characters no parser agrees on."""
+    """Return why a script cannot be parsed: it is too large, blank, or has forbidden characters."""
     try:
         size = len(script.encode())
     except UnicodeEncodeError:
-        return Finding("encoding", "the script holds half of a surrogate pair")
+        return Finding(
+            "encoding", "the script contains half of a surrogate pair; write it in valid UTF-8"
+        )
     if size > MAX_BYTES:
-        return Finding("size", f"the script has {size} bytes, {MAX_BYTES} are allowed")
+        return Finding("size", f"the script has {size} bytes; the limit is {MAX_BYTES}")
     if "\0" in script:
-        return Finding("encoding", "the script holds a NUL character")
+        return Finding("encoding", "the script contains a NUL character; remove it")
     return None if script.strip() else Finding("empty", "the script is blank")

@@ -1,8 +1,8 @@
-"""Running a program within limits of time, output and memory; at the limit all of it is killed.
+"""Running a program within limits of time, output and memory; at a limit all of it is killed.
 
-What counts as the program: the process that was started, those of its session, and whatever
-descends from it, as far as the process table still tells. A program that could make a process its
-parents forget (a shell) runs in a box that ends with its first process; see `bash.executor`.
+The program consists of the process that was started, the processes of its session, and all of its
+descendants that the process table still shows. A program that can start processes which outlive
+their parents (a shell) has to run in a box that ends with its first process; see `bash.executor`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,18 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pattern_engine.fixes.execution import Limits, Stop
 
-__all__ = ["Ended", "readable", "run_bounded"]
-
 _ERROR_CHARACTERS: Final = 500
-
 _LOOK_SECONDS: Final = 0.05
-"""How often memory is looked at."""
+"""The time between two measurements of memory."""
 _GONE_SECONDS: Final = 0.5
-"""How long the system may take to clear away what was killed."""
+"""How long to wait until killed processes have disappeared."""
 _CHUNK: Final = 65_536
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -40,12 +37,12 @@ class Ended:
     """How a program ended."""
 
     exit_code: int
-    """Negative for the signal that ended it."""
+    """Negative if a signal ended the program."""
     stdout: bytes
     stderr: bytes
     duration_ms: int
     stopped: Stop | None
-    """The limit at which it was killed; None if it ended by itself."""
+    """The limit at which the program was killed; None if it ended by itself."""
 
     def failure(self, limits: Limits) -> str | None:
         """Return why it failed, with the last line that it wrote to stderr; None if it did not."""
@@ -80,7 +77,7 @@ def readable(printed: bytes) -> str:
     return printed.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def run_bounded(  # noqa: PLR0913  each is a word to the kernel; all but the first have names
+def run_bounded(  # noqa: PLR0913  all but the first are keyword-only
     command: Sequence[str],
     *,
     cwd: str,
@@ -91,16 +88,16 @@ def run_bounded(  # noqa: PLR0913  each is a word to the kernel; all but the fir
 ) -> Ended:
     """Run a program without standard input, and with exactly this environment.
 
-    The limit on output counts both streams together. Memory is what its processes have resident,
-    looked at twenty times a second where there is a /proc.
+    The output limit applies to both streams together. The memory limit applies to the resident
+    memory of its processes, measured twenty times a second; it needs a /proc.
 
     Args:
-        command: The program, and its arguments.
-        cwd: Directory in which it starts.
-        environment: All of its environment.
-        limits: Those of time, output and memory are kept here.
-        files: Open descriptors that it inherits under their numbers, beside the three streams.
-        user: Numeric user and group that it becomes; only root may ask for one.
+        command: The program and its arguments.
+        cwd: The directory in which the program starts.
+        environment: The whole environment of the program.
+        limits: The limits of time, output and memory apply; the others do not.
+        files: Open descriptors that the program inherits, beside the three streams.
+        user: The numeric user and group of the program; only root can set it.
 
     Raises:
         OSError: if the program cannot be started.
@@ -123,7 +120,7 @@ def run_bounded(  # noqa: PLR0913  each is a word to the kernel; all but the fir
             deadline = started + limits.timeout_ms / 1000
             streams, stopped = _watch(process, deadline, limits)
         finally:
-            # Also when it ended by itself: what it started and left behind goes too.
+            # A program that ended by itself may have left processes behind.
             _kill(process)
     return Ended(
         exit_code=process.returncode,
@@ -137,12 +134,12 @@ def run_bounded(  # noqa: PLR0913  each is a word to the kernel; all but the fir
 def _watch(
     process: subprocess.Popen[bytes], deadline: float, limits: Limits
 ) -> tuple[dict[str, bytearray], Stop | None]:
-    """Read what a program prints until it ends or meets a limit."""
+    """Read what a program prints until it ends or reaches a limit."""
     streams = {"stdout": bytearray(), "stderr": bytearray()}
     next_look = 0.0
     with selectors.DefaultSelector() as selector:
         for name in streams:
-            selector.register(_stream(process, name), selectors.EVENT_READ, name)
+            selector.register(getattr(process, name), selectors.EVENT_READ, name)
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -159,8 +156,8 @@ def _watch(
                 if _resident_bytes(process.pid) > limits.max_memory_bytes:
                     return streams, "memory"
                 next_look = time.monotonic() + _LOOK_SECONDS
-            if process.poll() is not None and not _readable(selector):
-                # It ended; what still holds its streams open is a child that outlived it.
+            if process.poll() is not None and not selector.select(0):
+                # The program ended; a child that outlived it still holds its streams open.
                 return streams, None
     return streams, _wait(process, deadline, limits)
 
@@ -176,18 +173,10 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, limits: Limits) -> 
     return "time"
 
 
-def _stream(process: subprocess.Popen[bytes], name: str) -> IO[bytes]:
-    stream: IO[bytes] = getattr(process, name)
-    return stream
-
-
-def _readable(selector: selectors.BaseSelector) -> bool:
-    return bool(selector.select(0))
-
-
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program with all that belongs to it, and wait until it is gone."""
-    # Looked for first: once its parents are dead, a process of another session belongs to nobody.
+    """Kill all processes of a program, and wait until they are gone."""
+    # The list is made before the first kill: a process of another session is only found as a
+    # descendant, and it loses its parent when that is killed.
     others = [one for one in _family(process.pid) if one.pid != process.pid]
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -207,17 +196,17 @@ class _Process(NamedTuple):
     parent: int
     session: int
     born: int
-    """Ticks after boot; with the number it names one process for ever."""
+    """The start time in clock ticks after boot; together with the pid it is unique."""
     resident_bytes: int
 
 
 def _resident_bytes(leader: int) -> int:
-    """Bytes of memory that a program's processes hold; 0 where there is no /proc."""
+    """Return the resident memory of a program's processes in bytes; 0 where there is no /proc."""
     return sum(one.resident_bytes for one in _family(leader))
 
 
 def _family(leader: int) -> list[_Process]:
-    """Return the processes of a leader's session and all its descendants, itself among them."""
+    """Return a process, the other processes of its session, and all their descendants."""
     table = [one for path in Path("/proc").glob("[0-9]*") if (one := _process(int(path.name)))]
     children: dict[int, list[_Process]] = {}
     for one in table:
@@ -233,7 +222,7 @@ def _family(leader: int) -> list[_Process]:
 
 
 def _process(pid: int) -> _Process | None:
-    """Look a process up; None if there is none, or only its exit code is left.
+    """Look up a process; return None if it does not exist or has ended.
 
     The fields of /proc/PID/stat are those of proc(5), counted after the name in parentheses.
     """

@@ -1,9 +1,9 @@
-"""Credentials written into a script as they are.
+"""Finding credentials that are written into a script as literals.
 
-A script is stored, shown to operators and kept in history, so a secret in it is a secret told. The
-rules are those that scrub messages (`pattern_engine.text.scrubbing`), without the ones for personal
-data. What only refers to a value, `$TOKEN` or `${token}`, is none. These find carelessness; they
-are no fence against one who means to hide a key from them.
+A script is stored, shown to operators and kept in the history, so everybody who may read it would
+read the credential. The rules are those that scrub messages (`pattern_engine.text.scrubbing`),
+without those for personal data. A reference to a value, `$TOKEN` or `${token}`, is no credential.
+These rules find mistakes; they do not find a key that someone hides on purpose.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from pattern_engine.text.scrubbing import RULES
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["credential_by_name", "known_credential", "literal_credential"]
-
-#: What people call that which a rule takes out, in the order of the rules.
+#: What each rule finds, in the words of a finding, in the order of the rules.
 _KINDS: Final = {
     "private_key": "private key",
     "token": "JSON Web Token",
@@ -27,12 +25,12 @@ _KINDS: Final = {
     "password": "password in a URL",
     "secret": "password or secret",
 }
-#: Those that tell by their own form; a word beside them gives the others away.
+#: Credentials that are recognised by their own form; the others need a word beside them.
 _KNOWN: Final = frozenset({"private_key", "token", "api_key", "password"})
 _REFERENCE: Final = re.compile(
     r"\$\{[^{}]{0,256}\}|\$\([^()]{0,256}\)|\$[A-Za-z_][A-Za-z0-9_]{0,64}"
 )
-#: URLs that whoever knows them may post to. An X in a row is how manuals write the secret part.
+#: URLs that contain a token, so that knowing them suffices to post. Manuals write XXXX for it.
 _CAPABILITY: Final = re.compile(
     r"hooks\.slack\.com/(?:services|workflows|triggers)/(?:\w{1,32}/){2,3}(?!X+\b)\w{16}"
     r"|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{15,20}/[\w-]{60}"
@@ -42,32 +40,32 @@ _HEADERS: Final = frozenset({"authorization", "proxy-authorization", "x-authoriz
 _AUTHORIZATION: Final = re.compile(
     r"(?i)authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[a-z]{1,16}\s{1,4})?(?P<value>[^\s\"',;]{8,})"
 )
-#: Names that tell of a secret and not the secret: tokenUrl, password_field.
+#: Names that mention a secret without holding one: tokenUrl, password_field.
 _ABOUT: Final = re.compile(
     r"(?i)(?:ur[li]|endpoint|path|header|field|column|param(?:eter)?|table|error|message|event"
     r"|status|state|pattern|regexp?|prefix|env|variable|label|reason|kind)s?$"
 )
-#: What stands where a secret was, or will be: [redacted], <your token>, ***, the name of a type.
+#: Placeholders of a secret: [redacted], <your token>, ***, the name of a type.
 _PLACEHOLDER: Final = re.compile(
     r"(?i)[\[<({*].*[\]>)}*]|redacted|hidden|masked|string|text|varchar"
 )
-#: The values of fetch's option `credentials`.
-_MODES: Final = frozenset({"include", "omit", "same-origin"})
+#: The values of the option `credentials` of JavaScript's fetch.
+_FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
 
 
 def known_credential(text: str) -> str | None:
-    """What kind of credential stands anywhere in a text, by its own form; None if none does.
+    """Return which kind of credential a script or another long text contains, or None.
 
-    For texts that are not one literal: a whole script with its comments.
+    Only credentials that are recognised by their own form are found.
     """
     return _found(text, _KNOWN)
 
 
 def literal_credential(text: str) -> str | None:
-    """What kind of credential a literal holds, as in "API key"; None if it holds none.
+    """Return which kind of credential a literal contains, as in "API key", or None.
 
-    `text` is the content of a string, a header line, a word of a command: not source code, in
-    which `password = read()` tells no password.
+    `text` is the content of a string, a header line or a word of a command. It is not source code,
+    where `password = read()` contains no password.
     """
     if kind := _found(text, _KINDS):
         return kind
@@ -76,13 +74,14 @@ def literal_credential(text: str) -> str | None:
 
 
 def credential_by_name(name: str, value: str) -> str | None:
-    """What kind of credential a literal is that has this name: a variable's, a header's, a key's.
+    """Return which kind of credential a literal is under its name, or None.
 
-    `password` and "hunter2" make one, `password` and "$PASSWORD" do not.
+    The name is that of a variable, a header or a key: "hunter2" is a password under `password`, and
+    "$PASSWORD" is not.
     """
     if name.lower() in _HEADERS:
         return literal_credential(f"authorization: {value}")
-    if name.lower() == "credentials" and value in _MODES:
+    if name.lower() == "credentials" and value in _FETCH_MODES:
         return None
     is_sentence = len(value.split()) > 2
     if is_sentence or _ABOUT.search(name) or _PLACEHOLDER.fullmatch(value):
@@ -98,7 +97,7 @@ def _found(text: str, names: Collection[str]) -> str | None:
     for rule in RULES:
         if rule.name in names and rule.is_needed(folded) and rule.replace(text) != text:
             return _KINDS[rule.name]
-    return "webhook's URL, or a token in it" if _CAPABILITY.search(text) else None
+    return "webhook URL with a token" if _CAPABILITY.search(text) else None
 
 
 def _without_references(text: str) -> str:
@@ -106,5 +105,5 @@ def _without_references(text: str) -> str:
 
 
 def _looks_like_key(value: str) -> bool:
-    """Whether a word is a key rather than a word."""
+    """Tell whether a text looks like a key and not like a word of a language."""
     return any(c.isdigit() or c.isupper() for c in value[1:]) or not value.isalpha()

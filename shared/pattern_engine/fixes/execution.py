@@ -1,9 +1,8 @@
-"""What every executor takes and answers.
+"""What every executor takes and returns.
 
-An executor refuses by default: what it was not given in so many words, a script cannot reach. It
-stops the script at its limits, leaves nothing of it behind, and never raises for what a script
-does: that is an outcome. Which bytes may run was settled before; an executor checks that again for
-nothing but its own type.
+A script reaches only what its approval lists. The executor stops the script at its limits and ends
+all of its processes. Whatever a script does is returned as an outcome, never raised. The approval
+decides which script runs; the executor checks only that the script is valid for its type.
 """
 
 from __future__ import annotations
@@ -14,22 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Executor", "Job", "Limits", "Outcome", "Stop"]
-
 Stop = Literal["time", "output", "memory", "rows"]
-"""The limit at which a script was stopped."""
+"""The limits that stop a script."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a script may go."""
+    """The limits of one run."""
 
     timeout_ms: int = 5_000
-    """For all tries together."""
+    """For all attempts together."""
     max_retries: int = 0
     max_rows: int = 1_000
     max_output_bytes: int = 64 * 1024
-    """What it may print, answer or read from a server; one byte more stops it."""
+    """How much a script may print, return or read from a server; one byte more stops it."""
     max_memory_bytes: int = 256 * 1024 * 1024
 
 
@@ -38,15 +35,15 @@ class Job:
     """One approved script to run for one error."""
 
     application_id: str
-    """Also the idempotency key of what it asks others to do."""
+    """Also the idempotency key of the requests that the script sends."""
     script: str
-    """The prepared script, word for word as approved."""
+    """The prepared script, exactly as approved."""
     parameters: Mapping[str, Any]
     error: Mapping[str, Any]
     """The error: `message`, `source`, `captured` (name → text), `system_log_id`."""
     limits: Limits = field(default_factory=Limits)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Vault secrets that the approved script names, name → value. Never logged, never printed."""
+    """The Vault secrets that the approved script names, by name. Never logged or printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +52,16 @@ class Outcome:
 
     success: bool
     output: Any = None
-    """What the script answered, as JSON; text where it only prints. Within `max_output_bytes`."""
+    """What the script returned, as JSON, or what it printed, within `max_output_bytes`."""
     rows: int = 0
     """Rows touched."""
     duration_ms: int = 0
     error: str | None = None
-    """Why it failed, in one sentence; None if it did not."""
+    """Why the run failed, in one sentence; None if it succeeded."""
     stopped: Stop | None = None
-    """The limit that stopped it, if one did."""
+    """The limit that stopped the run, if any."""
     started: bool = True
-    """False where it was certain that nothing of the script ran at all, as if it had not been
-    tried: such a run says nothing of the fix."""
+    """False if certainly no part of the script ran; such a run does not count against the fix."""
     tables: Mapping[str, int] = field(default_factory=dict)
     """Rows touched, by table."""
 

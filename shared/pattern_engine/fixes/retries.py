@@ -1,4 +1,4 @@
-"""Trying a fix again: how long to pause, and when."""
+"""Retrying a fix: whether, how often, and with which pauses."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ if TYPE_CHECKING:
 
     from pattern_engine.fixes.execution import Job, Outcome
 
-__all__ = ["PAUSES_SECONDS", "tried"]
-
 #: Before each further try: a tenth of a second times the Fibonacci sequence, as in the database.
 PAUSES_SECONDS: Final = (0.1, 0.1, 0.2, 0.3, 0.5, 0.8, 1.3, 2.1)
 
 
 def tried(job: Job, once: Callable[[int], Outcome]) -> Outcome:
-    """Run a script that may be run again only where its approval says so: `retry_safe` is true.
+    """Run a script, and retry it if its approval says `retry_safe`: true.
 
-    A failure of the script itself, at no limit, is tried again, up to `max_retries` times. `once`
-    gets the milliseconds, 1 or more, that are left of `timeout_ms`, which all tries have together.
-    The outcome is that of the last try; it started if any did, and its duration is that of all.
+    Only a failure of the script itself is retried, up to `max_retries` times; a run that was
+    stopped at a limit is not. `once` makes one attempt and takes the milliseconds (1 or more) that
+    are left of `timeout_ms`, the limit of all attempts together. The outcome is that of the last
+    attempt, with the duration of all; it counts as started if the first attempt started.
     """
     began = time.monotonic()
 

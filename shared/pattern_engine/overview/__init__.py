@@ -1,1 +1,1 @@
-"""How learning goes: clusters of patterns, and figures."""
+"""Overviews of the learned patterns: clusters and statistics."""

@@ -1,12 +1,14 @@
-"""Clusters of patterns, with names that a person can read.
+"""Clustering patterns, and naming the clusters.
 
-Source: specification, "K-Means Clustering" and "Multi-Model Clustering". Differences from its code,
-which calls itself simplified: features are standardised (else the occurrence count alone decides),
-and k-means runs to convergence. The second, hierarchical pass divides clusters above 50 members
-only, into at most 5 parts, and the parts are kept in the cluster's metadata: a part for every third
-pattern would make 33,333 clusters of 100,000 patterns.
+Source: specification, "K-Means Clustering" and "Multi-Model Clustering". There are three
+differences from the simplified code of the specification. The features are standardised, because
+otherwise the occurrence count would outweigh the others. K-means runs until it converges. The
+second, hierarchical pass divides only clusters of more than 50 patterns, into at most 5 parts that
+are stored in the cluster's metadata: a part for every third pattern would make 33,333 clusters of
+100,000 patterns.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,25 +19,15 @@ import numpy as np
 from pattern_engine.learning.features import SEVERITIES, severity_from_score
 from pattern_engine.overview.kmeans import Floats, kmeans, standardize
 
-__all__ = [
-    "FEATURES",
-    "Cluster",
-    "PatternPoint",
-    "cluster",
-    "cluster_count",
-    "kmeans",
-    "standardize",
-]
-
-#: The four dimensions, in order; confidence counts from 0 to 100 in the distance, 0 to 1 elsewhere.
+#: The four features, in order. The confidence is 0 to 100 in the matrix and 0 to 1 elsewhere.
 FEATURES: Final = ("occurrence_count", "success_rate", "confidence_score", "severity_numeric")
-#: Members above which a cluster is divided once more, into how many parts at most, and how many of
-#: a part's patterns (those that occur most) its metadata names.
+#: A cluster with more patterns is divided into parts.
 DIVIDED_ABOVE: Final = 50
 MAX_PARTS: Final = 5
+#: How many patterns of a part its metadata lists: those that occur most.
 EXAMPLES: Final = 10
-#: Standard deviations from the mean that make a trait worth a name, or a superlative.
-LEAST_TELLING: Final = 0.1
+#: The standard deviations from the mean from which a feature names a cluster, or is "Very High".
+MIN_DEVIATION: Final = 0.1
 VERY_HIGH: Final = 2.0
 
 _TYPE_NAMES: Final = {
@@ -50,7 +42,7 @@ _TRAIT_NAMES: Final = ("Occurrence", "Success Rate", "Confidence", "Severity")
 
 @dataclass(frozen=True, slots=True)
 class PatternPoint:
-    """What clustering knows of a pattern. Success rate 0 to 100, confidence 0 to 1."""
+    """The features of a pattern. The success rate is 0 to 100, the confidence 0 to 1."""
 
     pattern_id: str
     pattern_type: str
@@ -75,14 +67,14 @@ class Cluster:
 
 
 def cluster_count(patterns: int) -> int:
-    """Return k for so many patterns: one for every three, from 2 to 5, never more than patterns."""
+    """Return k for a number of patterns: a third of it, from 2 to 5, but no more than it."""
     return min(5, max(2, patterns // 3), patterns)
 
 
 def cluster(patterns: Sequence[PatternPoint], seed: int = 0) -> list[Cluster]:
     """Return the clusters, largest first; the order of the patterns does not matter.
 
-    There are fewer than `cluster_count` where fewer patterns differ in their features.
+    There are fewer than `cluster_count` if fewer patterns differ in their features.
     """
     if not patterns:
         return []
@@ -134,7 +126,7 @@ def _described(
     parts: list[dict[str, Any]],
     used: set[str],
 ) -> Cluster:
-    """Return a cluster with its name, which joins the used ones, and its sums."""
+    """Return a cluster with its name, which is added to `used`, and its sums."""
     types = Counter(pattern.pattern_type for pattern in patterns)
     centroid = _centroid(raw)
     total = sum(pattern.occurrence_count for pattern in patterns)
@@ -151,13 +143,13 @@ def _described(
 
 
 def _centroid(rows: Floats) -> dict[str, float]:
-    """Return the mean of raw rows in the units that people read."""
+    """Return the mean of unstandardised rows, with the confidence as 0 to 1."""
     occurrence, success, confidence, severity = rows.mean(axis=0).tolist()
     return dict(zip(FEATURES, (occurrence, success, confidence / 100, severity), strict=True))
 
 
 def _parts(patterns: Sequence[PatternPoint], raw: Floats, seed: int) -> list[dict[str, Any]]:
-    """Divide a large cluster by its own spread; return the parts, largest first."""
+    """Divide a large cluster, standardised anew; return its parts, largest first."""
     if len(patterns) <= DIVIDED_ABOVE:
         return []
     groups = _groups(standardize(raw), MAX_PARTS, seed)
@@ -175,40 +167,35 @@ def _part(patterns: Sequence[PatternPoint], raw: Floats) -> dict[str, Any]:
 
 
 def _unused_name(types: Counter[str], deviation: Floats, used: set[str]) -> str:
-    """Return the first of the possible names that no other cluster of this run has."""
-    for name in _names(types, deviation):
-        if name not in used:
-            used.add(name)
-            return name
-    raise AssertionError("names never end")  # pragma: no cover
+    """Return the first possible name that no other cluster of this run has."""
+    name = next(name for name in _names(types, deviation) if name not in used)
+    used.add(name)
+    return name
 
 
 def _names(types: Counter[str], deviation: Floats) -> Iterator[str]:
-    """Yield names, the most telling first: by the trait in which the cluster differs most."""
+    """Yield names, beginning with the feature in which the cluster differs most from the others."""
     subject = f"{_subject(types)} Errors"
     order = np.argsort(-np.abs(deviation), kind="stable")
-    # What hardly differs from the rest, such as a success rate before any fix, names nothing.
-    telling = [i for i in order if abs(deviation[i]) >= LEAST_TELLING] or [order[0]]
-    traits = [f"{_degree(float(deviation[i]))} {_TRAIT_NAMES[i]}" for i in telling]
+    # A feature that hardly differs, such as the success rate before there is a fix, names nothing.
+    distinct = [i for i in order if abs(deviation[i]) >= MIN_DEVIATION] or [order[0]]
+    traits = [f"{_degree(float(deviation[i]))} {_TRAIT_NAMES[i]}" for i in distinct]
     yield from (f"{subject} - {trait}" for trait in traits)
     yield from (f"{subject} - {traits[0]}, {trait}" for trait in traits[1:])
-    number = 2
-    while True:
-        yield f"{subject} - {traits[0]} ({number})"
-        number += 1
+    yield from (f"{subject} - {traits[0]} ({number})" for number in itertools.count(2))
 
 
 def _degree(deviation: float) -> str:
-    """Return how far a mean is off, in standard deviations, as a word."""
+    """Return a deviation from the mean, in standard deviations, as a word."""
     if deviation >= VERY_HIGH:
         return "Very High"
-    if abs(deviation) < LEAST_TELLING:
+    if abs(deviation) < MIN_DEVIATION:
         return "Average"
     return "High" if deviation > 0 else "Low"
 
 
 def _subject(types: Counter[str]) -> str:
-    """Return the type that most patterns share, else that they are mixed."""
+    """Return the name of the type that at least half of the patterns have, else "Mixed"."""
     kind, count = min(types.items(), key=lambda item: (-item[1], item[0]))
     return _TYPE_NAMES.get(kind, kind.title()) if 2 * count >= types.total() else "Mixed"
 

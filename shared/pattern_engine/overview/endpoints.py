@@ -1,4 +1,4 @@
-"""The endpoints that show how learning goes."""
+"""The endpoints for clusters and statistics."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from pattern_engine.overview import models
 CLUSTER = Endpoint(
     name="cluster",
     method="POST",
-    summary="Group the patterns that are alike.",
+    summary="Group similar patterns into clusters.",
     request=models.ClusterRequest,
     response=models.ClusterResponse,
     admits=frozenset({Kind.PERSON, Kind.ENGINE, Kind.CRON}),
     body_optional=True,
 )
-
-
 STATISTICS = Endpoint(
     name="statistics",
     method="GET",
-    summary="Read how learning goes.",
+    summary="Read the statistics of learning and healing.",
     request=NoBody,
     response=models.StatisticsResponse,
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),

@@ -1,4 +1,4 @@
-"""Reading how learning goes (specification, "Monitoring & Statistics")."""
+"""Reading the statistics (specification, "Monitoring & Statistics")."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def read(caller: Caller, database: Database) -> StatisticsResponse:
-    """The key performance indicators; for a person, the database decides whether he may see them.
+    """Return the key performance indicators; the database checks the role of a person.
 
     Raises:
-        Forbidden: for a person who is no operator.
+        Forbidden: if a person is not an operator.
     """
     return StatisticsResponse(statistics=Statistics.model_validate(database.statistics(caller)))

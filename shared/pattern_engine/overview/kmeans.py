@@ -1,11 +1,11 @@
-"""k-means for many points in few dimensions, deterministic, with numpy alone.
+"""Deterministic k-means for many points in few dimensions, with numpy.
 
 Sources: k-means++ (Arthur and Vassilvitskii 2007) with greedy trials, Lloyd's algorithm, and for
 large inputs a start from a lightweight coreset (Bachem, Lucic and Krause 2018): a weighted sample,
-half of it drawn uniformly and half by squared distance from the mean, so that outliers are in it.
-Several starts are tried on the sample, where they cost little; the best goes on over all points,
-where it is near its end already. That is what makes it both faster than one start over all points
-and less a matter of luck.
+half of it drawn uniformly and half by squared distance from the mean, so that it contains outliers.
+Several starts are tried on the sample, which is cheap. The best one continues over all points and
+needs few iterations there. This is faster than one start over all points, and depends less on the
+random numbers.
 """
 
 from collections.abc import Iterator
@@ -14,23 +14,21 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Clustering", "kmeans", "standardize"]
-
 Floats = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
-#: Points up to which every one takes part in finding the start, and labels must settle completely.
+#: Up to this number of points no sample is used, and k-means runs until no centroid moves.
 EXACT_UP_TO: Final = 4_000
 SAMPLE: Final = 3_000
-#: Points of a second sample, on which the best start goes most of its way.
+#: The points of a second sample, on which the best start runs next.
 LARGE_SAMPLE: Final = 20_000
 STARTS: Final = 6
 MAX_ITERATIONS: Final = 300
 BLOCK: Final = 8_192
-#: Above `EXACT_UP_TO`: Lloyd ends when the centroids' squared movement is below this share of the
-#: mean variance, which is scikit-learn's default.
+#: Above `EXACT_UP_TO`, Lloyd's algorithm ends when the squared movement of the centroids is below
+#: this share of the mean variance; the value is scikit-learn's default.
 TOLERANCE: Final = 1e-4
-#: How many times the tolerance will do to tell a good start from a bad one.
+#: The factor of the tolerance while the starts are compared.
 ROUGH: Final = 30.0
 
 
@@ -56,17 +54,17 @@ def standardize(matrix: Floats) -> Floats:
 def kmeans(matrix: Floats, k: int, seed: int = 0) -> Clustering:
     """Cluster the rows of a matrix (n, d) into at most k clusters, none of them empty.
 
-    There are fewer than k where fewer rows differ. The same matrix and seed give the same result.
+    There are fewer than k if fewer rows differ. The same matrix and seed give the same result.
 
     Raises:
-        ValueError: no rows, k below 1, or a number that is not finite.
+        ValueError: if there are no rows, k is below 1, or a number is not finite.
     """
-    # (d, n): a feature is a row, so that what is done to one runs through memory in order.
+    # (d, n): each feature is a row, so that it is contiguous in memory.
     points = np.ascontiguousarray(np.asarray(matrix, dtype=np.float64).T)
     if points.ndim != 2 or points.shape[1] == 0 or k < 1:
         raise ValueError(f"cannot make {k} clusters of a matrix of shape {matrix.shape}")
     if not np.isfinite(points).all():
-        raise ValueError("the matrix holds numbers that are not finite")
+        raise ValueError("the matrix contains numbers that are not finite")
     generator = np.random.default_rng(seed)
     weights = np.ones(points.shape[1])
     if points.shape[1] <= EXACT_UP_TO:
@@ -128,18 +126,18 @@ def _nearest(points: Floats, centroids: Floats) -> tuple[Labels, Floats]:
 
 
 def _blocks(points: Floats) -> Iterator[slice]:
-    """Yield slices that stay in the processor's cache, and below the size where BLAS uses threads.
+    """Yield slices that fit into the processor's cache.
 
-    On a busy machine waiting for those costs more than they bring.
+    They are also too small for BLAS to use threads, which slow down a busy machine.
     """
     for start in range(0, points.shape[1], BLOCK):
         yield slice(start, start + BLOCK)
 
 
 def _nearest_in_block(points: Floats, centroids: Floats) -> tuple[Labels, Floats]:
-    """Return argmin and minimum of ‖c‖² - 2xc, the squared distance less what no comparison needs.
+    """Return argmin and minimum of ‖c‖² - 2xc, the squared distance without the constant ‖x‖².
 
-    The loop over the few centroids replaces numpy's argmin, which is slow along so short an axis.
+    The loop over the few centroids replaces numpy's argmin, which is slow along a short axis.
     """
     scores: Floats = (-2.0 * centroids) @ points
     scores += np.einsum("ij,ij->i", centroids, centroids)[:, None]
@@ -152,7 +150,7 @@ def _nearest_in_block(points: Floats, centroids: Floats) -> tuple[Labels, Floats
 
 
 def _lloyd(points: Floats, weights: Floats, centroids: Floats, tolerance: float) -> Floats:
-    """Return the centroids once they move by no more than the tolerance, or not at all."""
+    """Move the centroids until they move by no more than the tolerance, and return them."""
     for _ in range(MAX_ITERATIONS):
         moved = _means(points, weights, centroids)
         shift = float(((moved - centroids) ** 2).sum())
@@ -165,7 +163,7 @@ def _lloyd(points: Floats, weights: Floats, centroids: Floats, tolerance: float)
 def _means(points: Floats, weights: Floats, centroids: Floats) -> Floats:
     """Return the weighted mean of the points nearest to each centroid.
 
-    A centroid with none starts anew at the farthest point.
+    A centroid without points is moved to the farthest point.
     """
     sums = np.zeros((len(points) + 1, len(centroids)))
     numbers = np.arange(len(centroids))
@@ -185,7 +183,7 @@ def _means(points: Floats, weights: Floats, centroids: Floats) -> Floats:
 
 
 def _coreset(points: Floats, size: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    """Return a sample of the points, and weights that make up for how likely each was drawn."""
+    """Return a sample of the points, each weighted by the inverse of its probability."""
     n = points.shape[1]
     distances = _squared(points, points.mean(axis=1))
     total = float(distances.sum())
@@ -197,7 +195,7 @@ def _coreset(points: Floats, size: int, generator: np.random.Generator) -> tuple
 
 
 def _result(points: Floats, centroids: Floats) -> Clustering:
-    """Return labels of the clusters that have members, numbered without gaps."""
+    """Return the clusters that have members, numbered without gaps."""
     labels, distances = _nearest(points, centroids)
     used, labels = np.unique(labels, return_inverse=True)
     return Clustering(labels.astype(np.intp), centroids[used], float(distances.sum()))

@@ -1,4 +1,4 @@
-"""What POST /cluster and GET /statistics take and answer."""
+"""Requests and responses of POST /cluster and GET /statistics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pattern_engine.api.fields import Request, Response
 
 
 class ClusterRequest(Request):
-    """Nothing: clustering takes every pattern with three occurrences or more."""
+    """No fields: clustering takes every pattern with three or more occurrences."""
 
 
 class Cluster(Response):
-    """Patterns that are alike."""
+    """A cluster of similar patterns."""
 
     cluster_id: str
     cluster_name: str
@@ -25,7 +25,7 @@ class Cluster(Response):
 
 
 class ClusterResponse(Response):
-    """The clusters of one session."""
+    """The clusters of one clustering session."""
 
     success: Literal[True] = True
     clusters: list[Cluster]
@@ -34,7 +34,7 @@ class ClusterResponse(Response):
 
 
 class PatternsByType(Response):
-    """Patterns of each type."""
+    """The number of patterns of each type."""
 
     database: int = 0
     api: int = 0
@@ -52,14 +52,16 @@ class Statistics(Response):
     avg_success_rate: float
     total_applications: int
     patterns_by_type: PatternsByType
-    top_patterns: list[dict[str, Any]] = Field(description="Enabled patterns that heal best.")
-    awaiting_approval: list[dict[str, Any]] = Field(
-        description="Patterns with five occurrences or more and no enabled fix."
+    top_patterns: list[dict[str, Any]] = Field(
+        description="The ten enabled patterns with the most successful fixes."
     )
-    as_of: str = Field(description="When this was counted, ISO 8601.")
+    awaiting_approval: list[dict[str, Any]] = Field(
+        description="Patterns with five or more occurrences and no enabled fix."
+    )
+    as_of: str = Field(description="The time of these figures, ISO 8601.")
 
 
 class StatisticsResponse(Response):
-    """How learning goes."""
+    """The statistics of learning and healing."""
 
     statistics: Statistics

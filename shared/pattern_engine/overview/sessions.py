@@ -1,7 +1,7 @@
-"""One clustering session: read the patterns, group them, store the groups.
+"""Running a clustering session: reading the patterns, clustering them, storing the clusters.
 
-Source: specification, "ML Clustering". A session ends as completed or failed, with its time and its
-peak memory.
+Source: specification, "ML Clustering". A session ends as completed or failed; its duration and peak
+memory are stored.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def run(caller: Caller, database: Database) -> ClusterResponse:
-    """Cluster the patterns with three occurrences or more.
+    """Cluster the patterns with three or more occurrences.
 
     Raises:
-        Forbidden: for a person whose role does not allow it.
-        PatternEngineError: whatever made the session fail, once that is recorded.
+        Forbidden: if the role of a person does not allow it.
+        PatternEngineError: if the session failed, after the failure was recorded.
     """
     started = time.monotonic()
     session = database.start_clustering(caller)
@@ -48,15 +48,15 @@ def run(caller: Caller, database: Database) -> ClusterResponse:
 
 
 def _clustered(patterns: list[Json]) -> list[Json]:
-    """The clusters of some patterns, as the database stores them."""
-    from pattern_engine.overview import clustering  # noqa: PLC0415  numpy, for this moment alone
+    """Return the clusters of patterns, as the database stores them."""
+    from pattern_engine.overview import clustering  # noqa: PLC0415  numpy is loaded only here
 
     points = [clustering.PatternPoint(**pattern) for pattern in patterns]
     return [asdict(cluster) for cluster in clustering.cluster(points)]
 
 
 def _result(started: float, patterns: int) -> Json:
-    """What the session took so far."""
+    """Return the duration and memory of the session so far."""
     return {
         "execution_time_ms": round((time.monotonic() - started) * 1000),
         "memory_used_mb": peak_memory_mebibytes(),
@@ -65,9 +65,9 @@ def _result(started: float, patterns: int) -> Json:
 
 
 def peak_memory_mebibytes() -> int:
-    """The peak resident memory of this process, in MiB, rounded up.
+    """Return the peak resident memory of this process since its start, in MiB, rounded up.
 
-    It is the whole process's, from its start: Linux counts KiB, macOS bytes (getrusage(2)).
+    The kernel counts KiB on Linux and bytes on macOS; see getrusage(2).
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     per_mebibyte = 1024 * 1024 if sys.platform == "darwin" else 1024
@@ -77,7 +77,7 @@ def peak_memory_mebibytes() -> int:
 def _record_failure(
     database: Database, session_id: str, problem: Exception, result: Json, caller: Caller
 ) -> None:
-    """Record that a session failed; if even that fails, the first failure is what counts."""
+    """Record that a session failed; if recording fails as well, only log that."""
     reason = (
         problem.message
         if isinstance(problem, PatternEngineError)

@@ -95,7 +95,7 @@ def parse(raw: bytes) -> dict[str, object]:
         raise InvalidJson(f"The body is not UTF-8: {problem.reason} at {problem.start}.") from None
     except strict_json.TooDeepError:
         raise InvalidJson(
-            f"The body is nested more than {strict_json.MOST_DEPTH} levels deep."
+            f"The body is nested more than {strict_json.MAX_DEPTH} levels deep."
         ) from None
     except strict_json.StrictJsonError as problem:
         raise InvalidJson(f"The body is not valid JSON: {problem}.") from None

@@ -1,1 +1,1 @@
-"""Steering the grouping: merging, splitting, confirming, rules and likely twins."""
+"""Steering the grouping: merge, split, confirm, life cycle, grouping rules, similar patterns."""

@@ -1,4 +1,4 @@
-"""The endpoints by which people steer the grouping."""
+"""The endpoints with which operators steer the grouping."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pattern_engine.steering import models
 MERGE = Endpoint(
     name="merge",
     method="POST",
-    summary="Merge patterns that are one.",
+    summary="Merge patterns that have the same cause.",
     request=models.MergeRequest,
     response=models.MergeResponse,
     admits=frozenset({Kind.PERSON}),
@@ -18,7 +18,7 @@ MERGE = Endpoint(
 SPLIT = Endpoint(
     name="split",
     method="POST",
-    summary="Make a pattern of its own out of some signatures of another.",
+    summary="Move some signatures of a pattern to a new pattern.",
     request=models.SplitRequest,
     response=models.SplitResponse,
     admits=frozenset({Kind.PERSON}),
@@ -36,7 +36,7 @@ UNDO = Endpoint(
 CONFIRM = Endpoint(
     name="confirm",
     method="POST",
-    summary="Have a live fix fire for signatures that came after its approval.",
+    summary="Let a live fix run for signatures that were added after its approval.",
     request=models.ConfirmRequest,
     response=models.ConfirmResponse,
     admits=frozenset({Kind.PERSON}),
@@ -45,7 +45,7 @@ CONFIRM = Endpoint(
 RESOLVE = Endpoint(
     name="resolve",
     method="POST",
-    summary="Mark a pattern as resolved; should it come back, that is a regression.",
+    summary="Mark a pattern as resolved; a later occurrence is a regression.",
     request=models.ResolveRequest,
     response=models.LifeCycleResponse,
     admits=frozenset({Kind.PERSON}),
@@ -54,7 +54,7 @@ RESOLVE = Endpoint(
 IGNORE = Endpoint(
     name="ignore",
     method="POST",
-    summary="Ignore a pattern until a time, until so many more errors, or for good.",
+    summary="Ignore a pattern until a time, for a number of occurrences, or permanently.",
     request=models.IgnoreRequest,
     response=models.LifeCycleResponse,
     admits=frozenset({Kind.PERSON}),
@@ -63,7 +63,7 @@ IGNORE = Endpoint(
 REOPEN = Endpoint(
     name="reopen",
     method="POST",
-    summary="Open a resolved, ignored or archived pattern.",
+    summary="Reopen a resolved, ignored or archived pattern.",
     request=models.ReopenRequest,
     response=models.LifeCycleResponse,
     admits=frozenset({Kind.PERSON}),
@@ -72,7 +72,7 @@ REOPEN = Endpoint(
 RULES = Endpoint(
     name="rules",
     method="POST",
-    summary="List, try, save or disable grouping rules.",
+    summary="List, preview, save or disable grouping rules.",
     request=models.RulesRequest,
     response=models.RulesResponse,
     admits=frozenset({Kind.PERSON}),
@@ -81,20 +81,12 @@ RULES = Endpoint(
 SIMILAR = Endpoint(
     name="similar",
     method="GET",
-    summary="Read which patterns resemble one, with the words that differ.",
+    summary="Read the patterns that are similar to one, with the words that differ.",
     request=models.SimilarRequest,
     response=models.SimilarResponse,
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),
     refusals=(404,),
 )
 ENDPOINTS: tuple[AnyEndpoint, ...] = (
-    MERGE,
-    SPLIT,
-    UNDO,
-    CONFIRM,
-    RESOLVE,
-    IGNORE,
-    REOPEN,
-    RULES,
-    SIMILAR,
-)
+    MERGE, SPLIT, UNDO, CONFIRM, RESOLVE, IGNORE, REOPEN, RULES, SIMILAR,
+)  # fmt: skip

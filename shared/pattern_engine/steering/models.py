@@ -1,4 +1,4 @@
-"""Requests and responses of the endpoints by which people steer the grouping."""
+"""Requests and responses of the endpoints with which operators steer the grouping."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import Identifier, Reason, Request, Response, Severity, Text
 
-MOST_PATTERNS = 50
-MOST_SIGNATURES = 500
-MOST_EXPRESSION_LENGTH = 1000
+MAX_PATTERNS = 50
+MAX_SIGNATURES = 500
+MAX_EXPRESSION_LENGTH = 1000
 
 
 def _text_only(value: object) -> object:
@@ -20,34 +20,34 @@ def _text_only(value: object) -> object:
     return value
 
 
-# A number would be read as seconds since 1970, which nobody means.
+# Pydantic would read a number as seconds since 1970.
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text_only)]
 Signature = Annotated[Text, Field(max_length=100)]
-Signatures = Annotated[list[Signature], Field(min_length=1, max_length=MOST_SIGNATURES)]
+Signatures = Annotated[list[Signature], Field(min_length=1, max_length=MAX_SIGNATURES)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class MergeRequest(Request):
-    """Patterns that are one."""
+    """The patterns to merge."""
 
-    pattern_ids: Annotated[list[Identifier], Field(min_length=2, max_length=MOST_PATTERNS)] = Field(
-        description="The first one is kept, unless another has the live fix."
+    pattern_ids: Annotated[list[Identifier], Field(min_length=2, max_length=MAX_PATTERNS)] = Field(
+        description="The first one is kept, unless another one has a live fix."
     )
-    reason: Reason | None = Field(default=None, description="For those who look at it later.")
+    reason: Reason | None = Field(default=None, description="Stored with the merge.")
 
 
 class SplitRequest(Request):
-    """Signatures of a pattern that are a pattern of their own."""
+    """The signatures to move from a pattern to a new one."""
 
     pattern_id: Identifier
     signatures: Signatures = Field(
-        description="Those that move. Under an older algorithm, too: an older one decides."
+        description="Include those of older grouping algorithms, which take precedence."
     )
-    reason: Reason | None = Field(default=None, description="For those who look at it later.")
+    reason: Reason | None = Field(default=None, description="Stored with the split.")
 
 
 class UndoRequest(Request):
-    """A merge or a split to be undone: one of the two."""
+    """The merge or the split to undo: one of the two."""
 
     merge_id: Identifier | None = None
     split_id: Identifier | None = None
@@ -60,51 +60,53 @@ class UndoRequest(Request):
 
 
 class ConfirmRequest(Request):
-    """Signatures for which a pattern's live fix shall fire, too."""
+    """Signatures for which the live fix of their pattern may run."""
 
     pattern_id: Identifier
-    signatures: Signatures = Field(description="They came after the approval, or were moved.")
+    signatures: Signatures = Field(
+        description="Signatures that were added after the approval, or moved."
+    )
 
 
 class ResolveRequest(Request):
-    """A pattern that should not come back."""
+    """A pattern whose cause is resolved."""
 
     pattern_id: Identifier
     release: Annotated[Text, Field(max_length=256)] | None = Field(
-        default=None, description="The release that resolves it."
+        default=None, description="The release that contains the solution."
     )
     reason: Reason | None = None
 
 
 class IgnoreRequest(Request):
-    """A pattern that nobody needs to look at, until a time or a count; for good without both."""
+    """A pattern to ignore until a time or a number of occurrences; permanently without both."""
 
     pattern_id: Identifier
     until: Time | None = Field(
-        default=None, description="Seen at or after this time it is open again."
+        default=None, description="An occurrence at or after this time reopens the pattern."
     )
     occurrences: Count | None = Field(
-        default=None, description="Seen so many more times it is open again."
+        default=None, description="After this many more occurrences the pattern is reopened."
     )
     reason: Reason | None = None
 
 
 class ReopenRequest(Request):
-    """A resolved, ignored or archived pattern that is to be open."""
+    """The resolved, ignored or archived pattern to reopen."""
 
     pattern_id: Identifier
     reason: Reason | None = None
 
 
 class SimilarRequest(Request):
-    """A pattern, whose likely twins are asked for."""
+    """The pattern whose similar patterns are requested."""
 
     pattern_id: Identifier
     limit: Annotated[int, Field(strict=False, ge=1, le=50)] = 10
 
 
 class RuleConditions(Request):
-    """Which errors a rule is for, beside its expression; all of them without any."""
+    """Conditions on an error in addition to the expression; without any, all errors may match."""
 
     source: Annotated[Text, Field(max_length=256)] | None = None
     environment: Annotated[Text, Field(max_length=256)] | None = None
@@ -112,29 +114,32 @@ class RuleConditions(Request):
 
 
 class GroupingRule(Request):
-    """A rule: errors that match are one pattern, that of the fingerprint."""
+    """A grouping rule: all errors that match it form one pattern, identified by the fingerprint."""
 
-    rule_id: Identifier | None = Field(default=None, description="Of the rule to be changed.")
+    rule_id: Identifier | None = Field(
+        default=None, description="The rule to change; absent for a new rule."
+    )
     name: Annotated[Text, Field(max_length=100)]
-    expression: Annotated[Text, Field(max_length=MOST_EXPRESSION_LENGTH)] = Field(
-        description="RE2; looked for in the first 8,192 characters of the message."
+    expression: Annotated[Text, Field(max_length=MAX_EXPRESSION_LENGTH)] = Field(
+        description="An RE2 expression, searched for in the first 8,192 characters of the message."
     )
     conditions: RuleConditions = RuleConditions()
     fingerprint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$")]
     priority: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        default=100, description="Of several that match, the smallest counts."
+        default=100,
+        description="If several rules match, the one with the smallest priority applies.",
     )
 
 
 class RulesRequest(Request):
-    """What to do with grouping rules."""
+    """An action on grouping rules."""
 
     action: Literal["list", "preview", "save", "disable"]
     rule: GroupingRule | None = Field(default=None, description="For preview and save.")
     rule_id: Identifier | None = Field(default=None, description="For disable.")
     reason: Reason | None = Field(default=None, description="For disable.")
     errors: Annotated[int, Field(ge=1, le=5000)] = Field(
-        default=1000, description="For preview: on how many of the latest errors it is tried."
+        default=1000, description="For preview: the number of latest errors to test."
     )
 
     @model_validator(mode="after")
@@ -147,7 +152,7 @@ class RulesRequest(Request):
 
 
 class SteeredPattern(Response):
-    """A pattern as it is now."""
+    """The present state of a pattern."""
 
     pattern_id: str
     pattern_signature: str
@@ -165,15 +170,15 @@ class SteeredPattern(Response):
     resolved_release: str | None = None
     ignored_until: str | None = None
     ignored_until_count: int | None = Field(
-        default=None, description="The occurrence_count at which it is open again."
+        default=None, description="The occurrence_count at which the pattern is reopened."
     )
     auto_fix_enabled: bool
 
 
 class Merge(Response):
-    """One pattern that was merged into another."""
+    """A pattern that was merged into another."""
 
-    merge_id: str = Field(description="By which POST /undo undoes it.")
+    merge_id: str = Field(description="The id for POST /undo.")
     kept: str
     gone: str
     signature_count: int
@@ -181,7 +186,7 @@ class Merge(Response):
 
 
 class MergeResponse(Response):
-    """The pattern that was kept, and what was merged into it."""
+    """The pattern that was kept, and the merges."""
 
     success: Literal[True] = True
     pattern: SteeredPattern
@@ -192,15 +197,15 @@ class SplitResponse(Response):
     """The pattern that was split, and the new one."""
 
     success: Literal[True] = True
-    split_id: str = Field(description="By which POST /undo undoes it.")
+    split_id: str = Field(description="The id for POST /undo.")
     pattern: SteeredPattern
-    other_pattern: SteeredPattern = Field(description="The new one.")
+    other_pattern: SteeredPattern = Field(description="The new pattern.")
     signature_count: int
     incident_count: int
 
 
 class UndoResponse(Response):
-    """Both patterns after undoing."""
+    """Both patterns after the merge or split was undone."""
 
     success: Literal[True] = True
     pattern: SteeredPattern
@@ -208,7 +213,7 @@ class UndoResponse(Response):
 
 
 class ConfirmResponse(Response):
-    """The signatures that were confirmed now."""
+    """The signatures that this request confirmed."""
 
     success: Literal[True] = True
     pattern: SteeredPattern
@@ -225,12 +230,12 @@ class LifeCycleResponse(Response):
 class Difference(Response):
     """Words in which two templates differ."""
 
-    this: str = Field(description="Of the pattern that was asked for; may be empty.")
+    this: str = Field(description="The words of the requested pattern; may be empty.")
     other: str
 
 
 class SimilarPattern(Response):
-    """A likely twin."""
+    """A similar pattern."""
 
     pattern_id: str
     pattern_signature: str
@@ -238,14 +243,14 @@ class SimilarPattern(Response):
     status: str
     occurrence_count: int
     auto_fix_enabled: bool
-    score: float = Field(description="Share of trigrams in common, 0.300 to 1.000.")
+    score: float = Field(description="The share of common trigrams, 0.300 to 1.000.")
     template: str
-    own_template: str = Field(description="The template of the pattern itself that is nearest.")
+    own_template: str = Field(description="The most similar template of the requested pattern.")
     differences: list[Difference]
 
 
 class SimilarResponse(Response):
-    """Likely twins, best first. Nothing is joined."""
+    """Similar patterns, the most similar first."""
 
     patterns: list[SimilarPattern]
 
@@ -267,29 +272,29 @@ class StoredRule(Response):
 
 
 class PreviewedMove(Response):
-    """Errors of one pattern that a rule would have taken."""
+    """Errors of one pattern that a rule would move to its own pattern."""
 
     pattern_id: str
     pattern_signature: str
     template: str | None
-    has_live_fix: bool = Field(description="Its fix would no longer fire for these errors.")
-    errors: int = Field(description="How many would move.")
-    of: int = Field(description="Of so many of its errors among those examined.")
-    examples: list[str] = Field(description="At most three messages, scrubbed.")
+    has_live_fix: bool = Field(description="If true, its fix would no longer run for these errors.")
+    errors: int = Field(description="The number of errors that would move.")
+    of: int = Field(description="The number of errors of this pattern among those examined.")
+    examples: list[str] = Field(description="Up to three scrubbed messages.")
 
 
 class Preview(Response):
-    """What a rule would have done with the latest errors; those stay where they are."""
+    """The effect that a rule would have had on the latest errors; nothing is changed."""
 
     examined: int
     matched: int
-    unmoved: int = Field(description="Matched, and in the rule's pattern already.")
-    released: int = Field(description="In the rule's pattern, and no longer matched.")
+    unmoved: int = Field(description="Errors that match and are in the rule's pattern already.")
+    released: int = Field(description="Errors in the rule's pattern that no longer match.")
     moves: list[PreviewedMove]
 
 
 class RulesResponse(Response):
-    """What was asked for."""
+    """The result of the action."""
 
     omitted_when_none = frozenset({"rules", "rule", "preview"})
 

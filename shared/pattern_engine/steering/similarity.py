@@ -1,4 +1,4 @@
-"""Near-duplicates of a pattern: proposed with a score and the words that differ, never joined."""
+"""Finding patterns that are similar to one, with a score and the words that differ."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pattern_engine.database.database import Database
     from pattern_engine.steering.models import SimilarRequest
 
-MOST_WORDS = 200
-"""Words of a template that are compared one by one: comparing takes time in their product."""
+MAX_WORDS = 200
+"""The most words of a template that are compared, which takes quadratic time."""
 
 
 def similar(request: SimilarRequest, caller: Caller, database: Database) -> SimilarResponse:
-    """The patterns that resemble one, best first.
+    """Return the patterns that are similar to one, the most similar first.
 
     Raises:
-        Forbidden: for a person who is no operator.
+        Forbidden: if a person is not an operator.
         UnknownPattern: if there is no such pattern.
     """
     found = database.similar_patterns(str(request.pattern_id), request.limit, caller)
@@ -31,8 +31,8 @@ def similar(request: SimilarRequest, caller: Caller, database: Database) -> Simi
 
 
 def differences(this: str, other: str) -> list[dict[str, str]]:
-    """The words in which two templates differ, in order: each pair stands in the same place."""
-    ours, theirs = this.split()[:MOST_WORDS], other.split()[:MOST_WORDS]
+    """Return the words in which two templates differ, in pairs from the same place, in order."""
+    ours, theirs = this.split()[:MAX_WORDS], other.split()[:MAX_WORDS]
     matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
     return [
         {"this": " ".join(ours[a:b]), "other": " ".join(theirs[c:d])}

@@ -1,6 +1,6 @@
-"""What people do to the grouping: merge, split, undo either, confirm signatures for a fix.
+"""Merging, splitting, confirming, resolving, ignoring and reopening patterns.
 
-Everything happens in the database, in one transaction and in the caller's name; see
+The database does each of these in one transaction and with the rights of the caller; see
 docs/how-to/steer-grouping.md for what each does.
 """
 
@@ -35,8 +35,8 @@ def merge(request: MergeRequest, caller: Caller, database: Database) -> MergeRes
     """Merge patterns into the first one, or into the one with the live fix.
 
     Raises:
-        TwoLiveFixes: if more than one has a live fix.
-        PatternMerged: if one was merged into another before.
+        TwoLiveFixes: if several of the patterns have a live fix.
+        PatternMerged: if one of the patterns was merged before.
         UnknownPattern: if there is no such pattern.
     """
     ids = [str(pattern_id) for pattern_id in request.pattern_ids]
@@ -44,11 +44,11 @@ def merge(request: MergeRequest, caller: Caller, database: Database) -> MergeRes
 
 
 def split(request: SplitRequest, caller: Caller, database: Database) -> SplitResponse:
-    """Make a pattern of its own out of some signatures of another, which keeps its fix.
+    """Move some signatures of a pattern to a new pattern; the old pattern keeps its fix.
 
     Raises:
-        InvalidChoice: if they are not signatures of the pattern, or all of them.
-        PatternMerged: if it was merged into another before.
+        InvalidChoice: if a signature is not one of the pattern's, or all of them would move.
+        PatternMerged: if the pattern was merged into another before.
         UnknownPattern: if there is no such pattern.
     """
     pattern_id = str(request.pattern_id)
@@ -67,11 +67,12 @@ def split(request: SplitRequest, caller: Caller, database: Database) -> SplitRes
 
 
 def _expression(signature: SignatureRecord) -> str:
-    """The expression of a pattern that begins with a signature: one that its messages match.
+    """Return the regular expression of a new pattern: the messages of the signature match it.
 
-    It is made from a message that is known to have the signature, else it matches nothing.
+    It is made from the signature's stored example. Without an example that still has the signature,
+    it is an expression that matches nothing.
     """
-    from pattern_engine import grouping  # noqa: PLC0415  for this alone
+    from pattern_engine import grouping  # noqa: PLC0415  loaded only for a split
     from pattern_engine.grouping.v1 import expression as v1  # noqa: PLC0415
     from pattern_engine.grouping.v1 import normalizing  # noqa: PLC0415
     from pattern_engine.grouping.v2 import expression as v2  # noqa: PLC0415
@@ -92,7 +93,7 @@ def undo(request: UndoRequest, caller: Caller, database: Database) -> UndoRespon
     """Undo a merge or a split.
 
     Raises:
-        NotUndoable: if it was undone before, or what it joined or parted has moved on since.
+        NotUndoable: if it was undone before, or if the patterns were changed in between.
         UnknownMerge: if there is no such merge or split.
     """
     if request.merge_id is not None:
@@ -103,18 +104,18 @@ def undo(request: UndoRequest, caller: Caller, database: Database) -> UndoRespon
 
 
 def confirm(request: ConfirmRequest, caller: Caller, database: Database) -> ConfirmResponse:
-    """Have a pattern's live fix fire for signatures that came after its approval.
+    """Let the live fix of a pattern run for signatures that were added after its approval.
 
     Raises:
         NoEnabledFix: if there is no live fix.
-        InvalidChoice: if they are not signatures of the pattern.
+        InvalidChoice: if a signature is not one of the pattern's.
     """
     answer = database.confirm_signatures(str(request.pattern_id), request.signatures, caller)
     return ConfirmResponse.model_validate(answer)
 
 
 def resolve(request: ResolveRequest, caller: Caller, database: Database) -> LifeCycleResponse:
-    """Mark a pattern as resolved: should it come back, that is a regression.
+    """Mark a pattern as resolved, so that a later occurrence is a regression.
 
     Raises:
         PatternMerged: if it was merged into another.
@@ -126,7 +127,7 @@ def resolve(request: ResolveRequest, caller: Caller, database: Database) -> Life
 
 
 def ignore(request: IgnoreRequest, caller: Caller, database: Database) -> LifeCycleResponse:
-    """Ignore a pattern until a time, until so many more errors, or for good.
+    """Ignore a pattern until a time, for a number of occurrences, or permanently.
 
     Raises:
         InvalidChoice: if the time has passed.
@@ -145,7 +146,7 @@ def ignore(request: IgnoreRequest, caller: Caller, database: Database) -> LifeCy
 
 
 def reopen(request: ReopenRequest, caller: Caller, database: Database) -> LifeCycleResponse:
-    """Open a resolved, ignored or archived pattern.
+    """Reopen a resolved, ignored or archived pattern.
 
     Raises:
         PatternMerged: if it was merged into another.

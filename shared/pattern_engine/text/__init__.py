@@ -1,1 +1,1 @@
-"""Text as it is taken, scrubbed and stored."""
+"""Scrubbing texts, parsing strict JSON, and what Postgres can store."""

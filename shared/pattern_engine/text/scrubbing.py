@@ -1,18 +1,19 @@
-r"""Taking secrets and personal data out of what the engine stores: samples, templates, messages.
+r"""Removing secrets and personal data from what the engine stores: samples, templates, messages.
 
-The log row itself is the application's and stays as it is. What is found is replaced by its name in
-brackets, `[password]`, so that a reader sees what stood there. To add a rule of your own:
+The log row itself belongs to the application and is not changed. A finding is replaced by the name
+of its rule in brackets, as in `[password]`. To add a rule of your own:
 
     @scrubber("customer_number", hints=("kd-",))
     def of_our_domain(text: str) -> str:
         return re.sub(r"\bKD-[0-9]{6}\b", "[customer_number]", text)
 
-What the rules keep to: they take linear time (every repetition is bounded or gives nothing back,
-and none starts anew within the run that it read); what is scrubbed stays as it is when it is
-scrubbed again; UUIDs, hashes and other identifiers, which tell errors apart, are left alone. Where
-one cannot tell, a value beside a word such as password goes. Rules run until nothing changes, so a
-scrubber of yours leaves alone what it scrubbed before; one that raises lets nothing through: the
-text is replaced by a note.
+The built-in rules take linear time: every repetition is bounded or possessive, and no match starts
+within a run that was read before. They do not change a text that is scrubbed already. They leave
+UUIDs, hashes and other identifiers, which distinguish errors. A value beside a word such as
+password is removed if it is not certain to be harmless.
+
+Rules run until nothing changes, so a rule of your own must not change its own output. If it raises
+an exception, the whole text is replaced by a note.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from typing import Any, Final
 from pattern_engine.text import scrubbing_numbers, scrubbing_values
 from pattern_engine.text.compiled import compiled
 
-__all__ = ["RULES", "Scrubber", "scrub", "scrub_json", "scrubber"]
-
 Replace = Callable[[str], str]
 
 
@@ -36,15 +35,15 @@ class Scrubber:
     name: str
     replace: Replace
     hints: tuple[str, ...] = ()
-    """One of these, in small letters, is in every text that it changes; none: it may be any."""
+    """Lower-case texts, one of which is in every text that the rule changes; empty for any text."""
 
     def is_needed(self, folded: str) -> bool:
-        """Whether it may change a text, given in small letters."""
+        """Tell whether the rule may change a text, which is given in lower case."""
         return not self.hints or any(hint in folded for hint in self.hints)
 
 
 def _named(name: str, expression: str, *hints: str) -> Scrubber:
-    """A rule that replaces what an expression matches, but for the group `kept` before it."""
+    """Return a rule that replaces the matches of an expression, except for their group `kept`."""
     kept = r"\g<kept>" if "(?P<kept>" in expression else ""
     return Scrubber(name, lambda text: compiled(expression).sub(f"{kept}[{name}]", text), hints)
 
@@ -52,7 +51,7 @@ def _named(name: str, expression: str, *hints: str) -> Scrubber:
 _START: Final = r"(?<![A-Za-z0-9_-])"
 _RUN: Final = "[A-Za-z0-9_-]"
 
-#: In this order: what is longer or surer first.
+#: The rules in their order: longer and more certain matches come first.
 RULES: Final[tuple[Scrubber, ...]] = (
     # PEM, cut short or whole; its headers have single hyphens.
     _named(
@@ -63,7 +62,7 @@ RULES: Final[tuple[Scrubber, ...]] = (
     ),
     # Header and payload of a JSON Web Token, cut or not.
     _named("token", rf"{_START}eyJ{_RUN}{{5,}}+\.{_RUN}{{5,}}+(?:\.{_RUN}*+)?", "eyj"),
-    # Keys that tell by their beginning whose they are. Publishable ones are no secret.
+    # Keys with a known prefix. Publishable keys are not secret.
     _named(
         "api_key",
         r"(?<![A-Za-z0-9_])(?:"
@@ -89,7 +88,7 @@ RULES: Final[tuple[Scrubber, ...]] = (
         r"(?!\[authorization\])[\"']?[^\r\n\"',;{}]{1,1024}[\"']?",
         "authorization",
     ),
-    # mysqldump --password hunter2; with an equals sign it is a name with a value, see below.
+    # mysqldump --password hunter2; the form with an equals sign is handled below.
     _named(
         "secret",
         r"(?P<kept>--[A-Za-z0-9-]{0,20}(?i:password|passwd|token|secret|api-key) {1,4})"
@@ -117,22 +116,22 @@ RULES: Final[tuple[Scrubber, ...]] = (
     Scrubber("iban", scrubbing_numbers.without_ibans),
     Scrubber("card_number", scrubbing_numbers.without_card_numbers),
 )
-#: What one rule takes out may show another one what to do; most texts are done after the first.
-MOST_ROUNDS: Final = 5
+#: How often the rules run at most: the output of one rule may be the input of another.
+MAX_ROUNDS: Final = 5
 _BUILT_IN: Final = frozenset(rule.name for rule in RULES)
 _REGISTERED: Final[list[Scrubber]] = []
 
 
 def scrubber(name: str, hints: Sequence[str] = ()) -> Callable[[Replace], Replace]:
-    """Register a function that takes something out of every text that this process stores.
+    """Register a function that scrubs every text which this process stores.
 
-    `hints`: texts in small letters, one of which is in every text that it changes.
+    `hints` are lower-case texts, one of which is in every text that the function changes.
 
     Raises:
-        ValueError: the name is one of the engine's own, or another registered scrubber's.
+        ValueError: if a built-in rule or a registered scrubber has this name.
     """
     if name in _BUILT_IN or any(name == known.name for known in _REGISTERED):
-        raise ValueError(f"there is a scrubber {name!r} already: choose another name")
+        raise ValueError(f"There is already a scrubber named {name!r}; choose another name.")
 
     def register(replace: Replace) -> Replace:
         _REGISTERED.append(Scrubber(name, replace, tuple(hints)))
@@ -142,9 +141,9 @@ def scrubber(name: str, hints: Sequence[str] = ()) -> Callable[[Replace], Replac
 
 
 def scrub(text: str, scrubbers: Sequence[Scrubber] = ()) -> str:
-    """Return a text without secrets and personal data, by all rules and the ones passed."""
+    """Return a text without secrets and personal data; `scrubbers` are applied in addition."""
     rules = (*RULES, *_REGISTERED, *scrubbers)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         scrubbed = _once(text, rules)
         if scrubbed == text:
             break
@@ -153,18 +152,18 @@ def scrub(text: str, scrubbers: Sequence[Scrubber] = ()) -> str:
 
 
 def scrub_json(value: Any) -> Any:  # noqa: ANN401  any JSON
-    """A JSON value with its texts scrubbed; what stands under a key such as password goes whole."""
+    """Return a JSON value with its texts scrubbed, and values of keys such as password removed."""
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, list):
         return [scrub_json(element) for element in value]
     if isinstance(value, dict):
-        return {key: _beside(key, element) for key, element in value.items()}
+        return {key: _scrub_member(key, element) for key, element in value.items()}
     return value
 
 
-def _beside(key: str, value: Any) -> Any:  # noqa: ANN401  any JSON
-    """A value under its key."""
+def _scrub_member(key: str, value: Any) -> Any:  # noqa: ANN401  any JSON
+    """Return the scrubbed value of a key."""
     if not isinstance(value, str) or not value:
         return scrub_json(value)
     scrubbed, pair = scrub(value), f"{key}={value}"
@@ -177,6 +176,6 @@ def _once(text: str, rules: Sequence[Scrubber]) -> str:
         if rule.is_needed(folded):
             try:
                 text = rule.replace(text)
-            except Exception:  # noqa: BLE001  somebody else's code: what it cannot scrub goes whole
+            except Exception:  # noqa: BLE001  a user's own rule may raise anything
                 return f"[{rule.name} failed]"
     return text

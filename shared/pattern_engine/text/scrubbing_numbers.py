@@ -1,16 +1,14 @@
-"""Numbers of bank accounts and payment cards, told from other numbers by their check digits.
+"""Scrubbing the numbers of bank accounts and payment cards, recognised by their check digits.
 
 IBAN: ISO 13616, the remainder modulo 97 is 1, and each country has its length. Cards: ISO/IEC 7812,
-the Luhn sum, and the digits by which issuers begin; one number in ten passes Luhn alone, and those
-are identifiers that tell errors apart.
+the Luhn sum and the first digits of issuers; the Luhn sum alone would also remove one in ten of the
+identifiers that distinguish errors.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final
-
-__all__ = ["is_card_number", "is_iban", "without_card_numbers", "without_ibans"]
 
 _COUNTRIES_BY_LENGTH: Final = {
     15: "NO",
@@ -40,14 +38,14 @@ IBAN_LENGTHS: Final = {
 }
 _IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?= ?[A-Z0-9])")
 _CARD: Final = re.compile(
-    # In one piece: a UUID has no such piece, so that a hyphen may stand before it.
+    # In one piece; a hyphen may come before it, because no part of a UUID has this length.
     r"(?<![0-9A-Za-z_.])[0-9]{13,19}(?![0-9A-Za-z_]|\.[0-9])"
-    # In groups as on the card.
+    # In groups, as printed on a card.
     r"|(?<![0-9A-Za-z_.-])[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,3})?"
     r"(?![0-9A-Za-z_-]|\.[0-9])"
     r"|(?<![0-9A-Za-z_.-])3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5}(?![0-9A-Za-z_-]|\.[0-9])"
 )
-# Issuer's digits and lengths. Numbers of other beginnings are none of a card in use.
+# First digits and lengths of the issuers' numbers.
 _ISSUERS: Final = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
     # Mastercard
@@ -62,7 +60,7 @@ _ISSUERS: Final = re.compile(
 
 
 def without_ibans(text: str) -> str:
-    """Return a text without IBANs, in one piece or in groups."""
+    """Replace the IBANs of a text, whether in one piece or in groups."""
     parts: list[str] = []
     position = 0
     for found in _IBAN_START.finditer(text):
@@ -73,7 +71,7 @@ def without_ibans(text: str) -> str:
 
 
 def _end_of_iban(text: str, start: int) -> int | None:
-    """Where the IBAN that starts here ends; None if it is none."""
+    """Return where the IBAN that starts here ends, or None if there is no valid IBAN."""
     length = IBAN_LENGTHS.get(text[start : start + 2], 0)
     digits: list[str] = []
     position = start
@@ -90,14 +88,14 @@ def _end_of_iban(text: str, start: int) -> int | None:
 
 
 def is_iban(number: str) -> bool:
-    """Whether a number without spaces is an IBAN: its country's length, remainder 1 modulo 97."""
+    """Tell whether a number without spaces is an IBAN: valid length, remainder 1 modulo 97."""
     if len(number) != IBAN_LENGTHS.get(number[:2], -1):
         return False
     return int("".join(str(int(digit, 36)) for digit in number[4:] + number[:4])) % 97 == 1
 
 
 def without_card_numbers(text: str) -> str:
-    """Return a text without numbers of payment cards."""
+    """Replace the payment card numbers of a text."""
     return _CARD.sub(_without_card, text)
 
 
@@ -107,7 +105,7 @@ def _without_card(found: re.Match[str]) -> str:
 
 
 def is_card_number(digits: str) -> bool:
-    """Whether digits are a card's: an issuer's beginning and length, and a Luhn sum of 0."""
+    """Tell whether digits are a card number: an issuer's first digits and length, Luhn sum 0."""
     if _ISSUERS.fullmatch(digits) is None:
         return False
     total = 0

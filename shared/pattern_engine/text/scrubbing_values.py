@@ -1,21 +1,19 @@
-"""Secrets that a word beside them gives away: `password=…`, `"token": "…"`, `Bearer …`."""
+"""Scrubbing secrets that follow a word: `password=…`, `"token": "…"`, `Bearer …`."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["HINTS", "without_credentials", "without_secrets"]
-
-#: What a name of a secret contains, in small letters.
+#: Lower-case texts, one of which is in every name of a secret.
 HINTS: Final = (
     *("passwor", "passwd", "passphrase", "pwd", "secret", "token", "api_key", "api-key", "apikey"),
     *("access_key", "access-key", "accesskey", "private_key", "privatekey", "account_key"),
     *("accountkey", "credential", "session_id", "sessionid", "session-id", "otp", "cvv", "cvc"),
 )
 
-# The name begins wherever its word does, db_password or PGPASSWORD; so what stands before it is not
-# read. What follows is another part of the name or nothing: not tokenizer, not secretary.
+# What comes before the word is not read, so db_password and PGPASSWORD match. After the word, a new
+# part of the name may follow, but no other letter: tokenizer and secretary do not match.
 _NAME: Final = (
     r"(?P<name>(?i:password|passwort|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key"
     r"|private[_-]?key|account[_-]?key|credentials?|session[_-]?id"
@@ -33,16 +31,16 @@ _CREDENTIAL: Final = re.compile(
     r"\b(?P<scheme>(?i:bearer|basic|token|digest|apikey))(?P<space>[ \t]{1,8})"
     r"(?P<value>[A-Za-z0-9._~+/=-]{8,1024}+)"
 )
-_TAKEN_OUT: Final = re.compile(r"\[[a-z_]{1,40}\][,.:)\]}]*")
+_SCRUBBED: Final = re.compile(r"\[[a-z_]{1,40}\][,.:)\]}]*")
 _CLOSING: Final = ",.:)]}"
-_NOTHING: Final = frozenset(
+_NO_SECRETS: Final = frozenset(
     {
         *("null", "none", "nil", "undefined", "true", "false"),
         *("missing", "required", "invalid", "expired"),
     }
 )
-_LEAST_TOKEN: Final = 6
-# token_type=bearer, token_count=4096, secret_name=stripe: they tell of a secret, not the secret.
+_MIN_LENGTH: Final = 6
+# token_type=bearer, token_count=4096, secret_name=stripe: names that only mention a secret.
 _ABOUT: Final = re.compile(
     r"(?i)[_-]?(?:type|count|length|len|size|limit|name|ttl|expiry|expires(?:_(?:in|at))?"
     r"|usage|budget|policy)$"
@@ -50,7 +48,7 @@ _ABOUT: Final = re.compile(
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without the values of names such as password and api_key."""
+    """Replace the values of names such as password and api_key."""
     return _SECRET.sub(_replaced, text)
 
 
@@ -68,7 +66,7 @@ def _replaced(found: re.Match[str]) -> str:
 
 
 def _is_label(found: re.Match[str]) -> bool:
-    """Whether the name is what stands for something that was taken out; but user[password]=x."""
+    """Tell whether the name is the result of scrubbing, `[password]`, and not user[password]=x."""
     before = found.string[max(0, found.start() - 2) : found.start()]
     return (
         found["separator"].startswith("]")
@@ -78,22 +76,22 @@ def _is_label(found: re.Match[str]) -> bool:
 
 
 def _is_harmless(name: str, separator: str, value: str, found: re.Match[str]) -> bool:
-    """Whether what stands beside the name is no secret: nothing, a count, words of a sentence."""
+    """Tell whether the value is no secret: empty, a count, or the words of a sentence."""
     word = value.rstrip(_CLOSING).lower()
-    if word in _NOTHING or not word.strip("*•[]"):
+    if word in _NO_SECRETS or not word.strip("*•[]"):
         return True
-    if _TAKEN_OUT.fullmatch(value) or _ABOUT.search(name):
+    if _SCRUBBED.fullmatch(value) or _ABOUT.search(name):
         return True
     if _is_prose(separator, value, found):
         return True
     if name.lower().startswith(("token", "session", "credential", "secret")):
-        # A short number or word is a position, a count or a remark: token: 42, secret: expired.
-        return len(word) < _LEAST_TOKEN or (word.isalpha() and value.islower() and ":" in separator)
+        # A short number or word is no secret: token: 42, secret: expired.
+        return len(word) < _MIN_LENGTH or (word.isalpha() and value.islower() and ":" in separator)
     return False
 
 
 def _is_prose(separator: str, value: str, found: re.Match[str]) -> bool:
-    """Whether a colon introduces words and not a value: `password: must be longer`."""
+    """Tell whether a sentence follows the colon: `password: must be longer`."""
     if not separator.endswith((" ", "\t")) or ":" not in separator or not value.isalpha():
         return False
     rest = found.string[found.end() : found.end() + 2]
@@ -101,14 +99,14 @@ def _is_prose(separator: str, value: str, found: re.Match[str]) -> bool:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text without what follows Bearer, Basic and the like, where it looks like a key."""
+    """Replace what follows Bearer, Basic and similar words, if it looks like a key."""
     return _CREDENTIAL.sub(_without_credential, text)
 
 
 def _without_credential(found: re.Match[str]) -> str:
     value = found["value"]
     letters = value.strip(".=-")
-    # Words follow too: basic authentication, bearer token.
+    # Not a key but a word: basic authentication, bearer token.
     if letters.isalpha() and (letters.islower() or letters.istitle() or letters.isupper()):
         return found[0]
     if not any(character.isdigit() or character.isupper() for character in letters):

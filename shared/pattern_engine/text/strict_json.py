@@ -1,7 +1,7 @@
-"""JSON without what RFC 8259 leaves open and clients get wrong.
+"""Parsing JSON strictly.
 
-A key given twice, NaN and Infinity, numbers that overflow, and nesting beyond all reason are
-refused instead of being guessed at.
+Repeated keys, NaN and Infinity, numbers that overflow, and deep nesting are refused, because RFC
+8259 leaves their meaning open and parsers disagree about them.
 """
 
 from __future__ import annotations
@@ -9,30 +9,28 @@ from __future__ import annotations
 import json
 import math
 
-__all__ = ["MOST_DEPTH", "StrictJsonError", "TooDeepError", "parse", "shown"]
-
-MOST_DEPTH = 32
-_MOST_SHOWN_LENGTH = 100
-"""A wrong value is shown up to this length."""
+MAX_DEPTH = 32
+_MAX_SHOWN_LENGTH = 100
+"""The most characters of a wrong value that a message shows."""
 
 
 class StrictJsonError(ValueError):
-    """It is not the JSON that is asked for."""
+    """The text is not the expected JSON."""
 
 
 class TooDeepError(StrictJsonError):
-    """It is nested deeper than `MOST_DEPTH` levels."""
+    """The JSON is nested more than `MAX_DEPTH` levels deep."""
 
     def __init__(self) -> None:
-        super().__init__(f"it is nested more than {MOST_DEPTH} levels deep")
+        super().__init__(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def parse(text: str) -> object:
     """Read JSON.
 
     Raises:
-        TooDeepError: for nesting beyond `MOST_DEPTH` levels.
-        StrictJsonError: with the place, for whatever else is wrong.
+        TooDeepError: for nesting beyond `MAX_DEPTH` levels.
+        StrictJsonError: if the text is not valid, with the place of the error.
     """
     try:
         value: object = json.loads(
@@ -47,12 +45,12 @@ def parse(text: str) -> object:
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object whose keys are all different: parsers disagree about which of two wins."""
+    """Return an object, after checking that its keys are different."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {shown(twice)} is given more than once")
+        raise ValueError(f"the key {shown(twice)} is repeated")
     return found
 
 
@@ -68,9 +66,9 @@ def _finite(text: str) -> float:
 
 
 def _require_shallow(value: object) -> None:
-    """Refuse deep nesting here, before code that works by recursion meets it."""
+    """Refuse deep nesting, which recursive code could not process."""
     level = [value]
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for parent in level
@@ -83,8 +81,8 @@ def _require_shallow(value: object) -> None:
 
 
 def shown(value: object) -> str:
-    """A value as a reader may recognise it, cut short."""
+    """Return a short text of a value for a message."""
     if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
     text = json.dumps(value, ensure_ascii=True, default=str)
-    return text if len(text) <= _MOST_SHOWN_LENGTH else text[: _MOST_SHOWN_LENGTH - 1] + "…"
+    return text if len(text) <= _MAX_SHOWN_LENGTH else text[: _MAX_SHOWN_LENGTH - 1] + "…"

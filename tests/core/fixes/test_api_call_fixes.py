@@ -1,4 +1,4 @@
-"""Which requests are accepted as fixes, and what is made of them."""
+"""Which requests the analysis accepts as fixes, and how it normalises them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("url", {"method": "GET", "url": {"error": "message"}}),
     ("url", {"method": "GET", "url": [f"https://{HOST}/"]}),
     ("reference", {"method": "GET", "url": {"param": "elsewhere"}}),
-    # Parts that are none
+    # Invalid keys and values
     ("keys", get(f"https://{HOST}/", verify=False)),
     ("keys", get(f"https://{HOST}/", proxy="http://evil.example:3128")),
     ("keys", get(f"https://{HOST}/", follow_redirects=True)),
@@ -170,7 +170,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("headers", post(headers={"X-A": "a", "x-a": "b"})),
     ("headers", post(headers={"X-A": "a" * 5000})),
     ("headers", post(headers={"X-A": {"param": "labels"}})),
-    # Credentials as they are
+    # Literal credentials
     ("credential", post(headers={"Authorization": "Bearer abcdefgh12345678"})),
     ("credential", post(headers={"authorization": "x"})),
     ("credential", post(headers={"Authorization": {"param": "queue"}})),
@@ -228,7 +228,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         post(url="https://api.telegram.org/bot123456789:" + "AAHdqTc" * 5 + "/sendMessage"),
     ),
     ("credential", post(body={"to": "https://hooks.slack.com/services/T0A/B0A/" + "abcdEFGH" * 3})),
-    # References to what is not there
+    # Invalid references
     ("reference", post(body={"a": {"param": "missing"}})),
     ("reference", post(body={"a": {"param": 5}})),
     ("reference", post(body={"a": {"param": ["queue"]}})),
@@ -409,7 +409,7 @@ HOSTS: list[tuple[str, str]] = [
 
 
 def rules(request: object, parameters: object = None) -> set[str]:
-    """Return the rules that a request breaks; a script of text is taken as it is."""
+    """Return the rules that a request breaks; a string is taken as the script itself."""
     script = request if isinstance(request, str) else json.dumps(request)
     found = analyse(script, PARAMETERS if parameters is None else parameters)  # type: ignore[arg-type]  # some are wrong on purpose
     assert bool(found.findings) is not bool(found.prepared_script)
@@ -417,13 +417,13 @@ def rules(request: object, parameters: object = None) -> set[str]:
 
 
 def named(value: object) -> str:
-    """Return the start of a case, for its name."""
+    """Return the beginning of a case, which names it."""
     return json.dumps(value)[:60]
 
 
 @pytest.mark.parametrize("request_", BENIGN, ids=named)
 def test_what_a_fix_is_for_is_accepted(request_: dict[str, Any]) -> None:
-    """A benign request is accepted, and in its one form it stays what it is."""
+    """A benign request is accepted, and its normal form is stable."""
     found = analyse(json.dumps(request_), PARAMETERS)
     assert found.findings == ()
     again = analyse(found.prepared_script, PARAMETERS)
@@ -444,17 +444,15 @@ def test_an_odd_url_is_refused(rule: str, url: str) -> None:
 
 @pytest.mark.parametrize(("rule", "host"), HOSTS, ids=named)
 @pytest.mark.parametrize("port", ["", ":8443"])
-def test_a_host_around_us_is_refused_even_where_it_is_allowed(
-    rule: str, host: str, port: str
-) -> None:
-    """No notation of a local name or address passes, in the url or in allowed_hosts."""
+def test_a_local_host_is_refused_even_if_it_is_listed(rule: str, host: str, port: str) -> None:
+    """Every notation of a local name or address is refused, in the url and in allowed_hosts."""
     listed = {"allowed_hosts": [HOST, host + port]}
     assert rules(get(f"https://{host}{port}/"), listed) == {rule}
     assert rules(get(f"https://{HOST}/"), listed) == {rule}
 
 
 def test_public_addresses_and_punycode_pass_where_they_are_listed() -> None:
-    """An IP address of the public Internet, and a name in punycode, are hosts like others."""
+    """A public IP address and a name in punycode are accepted if they are listed."""
     for host in ("93.184.216.34", "[2606:2800:220:1::1]", "xn--mnchen-3ya.example", "a1.example"):
         assert rules(get(f"https://{host}/"), {"allowed_hosts": [host]}) == set()
         assert rules(get(f"https://{host}/")) == {"allowed_hosts"}
@@ -489,7 +487,7 @@ def test_public_addresses_and_punycode_pass_where_they_are_listed() -> None:
     ids=named,
 )  # fmt: skip
 def test_only_strict_json_is_read(script: str, rule: str) -> None:
-    """What JSON readers disagree about is refused, and so is what is too large or too deep."""
+    """JSON about which parsers disagree is refused, and so is JSON that is too large or too deep."""
     assert rule in rules(script)
 
 
@@ -511,7 +509,7 @@ def test_only_strict_json_is_read(script: str, rule: str) -> None:
     ids=named,
 )
 def test_without_a_list_of_hosts_nothing_is_accepted(listed: object) -> None:
-    """The parameter allowed_hosts is required, and lists hosts word for word."""
+    """The parameter allowed_hosts is required, and lists hosts without wildcards."""
     assert rules(get(f"https://{HOST}/"), {"allowed_hosts": listed}) == {"allowed_hosts"}
 
 
@@ -519,15 +517,15 @@ def test_without_a_list_of_hosts_nothing_is_accepted(listed: object) -> None:
     "entry", ["", " ", f"{HOST} ", f"{HOST}#", f"a@{HOST}", f"{HOST}?", "exämple.com"]
 )
 def test_an_entry_of_allowed_hosts_is_a_host(entry: str) -> None:
-    """What a URL could not have as its host is none in the list either."""
+    """An entry of allowed_hosts that cannot be the host of a URL is refused."""
     assert rules(get(f"https://{HOST}/"), {"allowed_hosts": [HOST, entry]})
 
 
 def test_the_refusal_of_a_missing_list_says_what_to_add() -> None:
-    """An operator who forgot the list reads its name and its form."""
+    """The finding about a missing list names the parameter and shows its form."""
     [finding] = analyse(json.dumps(get(f"https://{HOST}/")), {}).findings
     assert finding.message == (
-        'the parameter allowed_hosts must list the hosts, as in ["api.example.com"]'
+        'the parameter allowed_hosts must be a list of hosts, as in ["api.example.com"]'
     )
 
 
@@ -548,7 +546,7 @@ def test_the_refusal_of_a_missing_list_says_what_to_add() -> None:
     ids=named,
 )
 def test_parameters_are_literals_without_secrets(parameters: dict[str, Any], rule: str) -> None:
-    """A parameter is stored in the open: it names no credential, and refers to nothing."""
+    """A parameter with a credential or a reference is refused, because parameters are stored."""
     request = post(body={"queue": {"param": "queue"}})
     given = {"allowed_hosts": [HOST], "queue": "orders", **parameters}
     assert rule in rules(request, given)
@@ -562,15 +560,15 @@ def test_parameters_cannot_blow_a_script_up() -> None:
 
 
 def test_a_parameter_is_judged_as_what_it_becomes() -> None:
-    """A parameter in place of a url, a method or a header passes the rules of its place."""
+    """A parameter that becomes a url, a method or a header has to follow the rules for it."""
     given = {"allowed_hosts": [HOST], "x": "https://evil.example/", "line": "a\r\nb"}
     assert rules({"method": "GET", "url": {"param": "x"}}, given) == {"allowed_hosts"}
     assert rules(post(headers={"X-A": {"param": "line"}}), given) == {"headers"}
     assert rules(post(headers={"X-A": {"param": "x"}}), given) == set()
 
 
-def test_what_runs_is_the_one_form_of_the_request() -> None:
-    """Spelling is settled, parameters are in, keys are sorted; references to the error stay."""
+def test_what_runs_is_the_normal_form_of_the_request() -> None:
+    """The prepared script has sorted keys and inserted parameters; references to the error stay."""
     found = analyse(
         json.dumps({
             "url": f"HTTPS://{HOST.upper()}:443",
@@ -592,8 +590,8 @@ def test_what_runs_is_the_one_form_of_the_request() -> None:
     assert found.destructive == ()
 
 
-def test_a_delete_is_destructive_and_tells_no_query() -> None:
-    """What cannot be made again is named as such; values of the query are not repeated."""
+def test_a_delete_is_destructive_and_shows_no_query() -> None:
+    """A DELETE is listed as destructive, without the values of its query."""
     found = analyse_any(
         "api_call", f'{{"method":"DELETE","url":"https://{HOST}/a?b=c"}}', PARAMETERS
     )
@@ -601,7 +599,7 @@ def test_a_delete_is_destructive_and_tells_no_query() -> None:
 
 
 def test_a_get_may_reach_each_allowed_host() -> None:
-    """Only a GET follows redirects, and those may lead to any host of the list."""
+    """A GET follows redirects, so its hosts are all allowed ones; other methods have one host."""
     assert analyse(json.dumps(get(f"https://{HOST}/")), PARAMETERS).hosts == (
         HOST,
         "hooks.example.org:8443",
@@ -609,7 +607,7 @@ def test_a_get_may_reach_each_allowed_host() -> None:
 
 
 def test_only_the_deployment_opens_local_hosts() -> None:
-    """With networks from the settings local names pass if listed, at any port; addresses if within."""
+    """Only networks from the settings admit local names (at any port) and their addresses."""
     networks = [ip_network("127.0.0.0/8")]
 
     def accepted(url: str, *listed: str) -> bool:
@@ -630,7 +628,7 @@ def test_only_the_deployment_opens_local_hosts() -> None:
     lambda child: st.lists(child, max_size=3) | st.dictionaries(st.text(), child, max_size=3),
 ))  # fmt: skip
 def test_no_request_breaks_the_analysis(value: Any) -> None:
-    """Whatever stands in a part of a request, the analysis answers, and its answer is stable."""
+    """The analysis of any request ends, and preparing a prepared script changes nothing."""
     for key in ("method", "url", "query", "headers", "body", "expect_status"):
         found = analyse(json.dumps(post() | {key: value}), PARAMETERS)
         if found.accepted:
@@ -638,6 +636,6 @@ def test_no_request_breaks_the_analysis(value: Any) -> None:
 
 
 def test_the_corpora_are_as_large_as_they_should_be() -> None:
-    """The lists above stand for the ways of attack that are known."""
+    """The lists above have not become shorter."""
     assert len(BENIGN) >= 40
     assert len(REFUSED) + len(URLS) + len(HOSTS) >= 80

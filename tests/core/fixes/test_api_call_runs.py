@@ -1,4 +1,4 @@
-"""How an api_call runs: against a real HTTPS server on 127.0.0.1, which a name stands for."""
+"""How an api_call runs, against a real HTTPS server on 127.0.0.1 that has a name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @dataclass
 class Calls:
-    """Runs requests against the server, which every name stands for."""
+    """Runs requests against the server, to which every name resolves."""
 
     server: HttpsServer
     facilities: Facilities
@@ -110,10 +110,10 @@ AUTHORIZED = {"Authorization": {"secret": "orders_key", "prefix": "Bearer "}}
 
 
 class TestRequest:
-    """What is sent."""
+    """The request that is sent."""
 
     def test_the_request_is_sent_as_it_was_approved(self, calls: Calls) -> None:
-        """Method, path, query, headers and body arrive, with parameters, error and secret in."""
+        """Method, path, query, headers and body arrive, with the values of the references."""
         outcome = calls.run(
             "POST",
             "/v1/orders?a=1",
@@ -150,7 +150,7 @@ class TestRequest:
     def test_a_name_that_is_not_the_errors_own_is_that_of_a_captured_value(
         self, calls: Calls
     ) -> None:
-        """With `captured.` or without; a key of the script takes the place of ours."""
+        """A captured value needs no `captured.`, and the script's own key replaces the engine's."""
         assert calls.run(
             "POST",
             headers={"Idempotency-Key": {"error": "order"}},
@@ -161,7 +161,7 @@ class TestRequest:
         assert seen.headers["idempotency-key"] == "o-7"
 
     def test_our_key_stays_where_the_scripts_own_has_no_text(self, calls: Calls) -> None:
-        """A retry must not do the work twice because an error's text cannot stand in a header."""
+        """The engine's key is sent if a header cannot contain the text of the script's own."""
         calls.run(
             "POST",
             error={"message": "é", "source": "", "captured": {}},
@@ -171,7 +171,7 @@ class TestRequest:
         assert seen.headers["idempotency-key"] == "3f6b6f0e-0000-4000-8000-000000000001"
 
     def test_a_get_has_neither_body_nor_key(self, calls: Calls) -> None:
-        """What changes nothing needs no idempotency key; headers of the script win over ours."""
+        """A GET is sent without an idempotency key, and headers of the script replace the engine's."""
         assert calls.run(headers={"user-agent": "healer", "Accept": "text/plain"}).success
         [seen] = calls.server.seen
         assert seen.headers == {
@@ -183,7 +183,7 @@ class TestRequest:
         }
 
     def test_text_goes_as_it_is_and_forms_as_forms(self, calls: Calls) -> None:
-        """A body that is a text is not quoted; an object is a form if its header says so."""
+        """A string is sent as it is, and an object as a form if the header says so."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         calls.run("POST", body="plain ü")
         calls.run("POST", body={"a": "x y", "b": {"error": "source"}, "c": True}, headers=form)
@@ -195,7 +195,7 @@ class TestRequest:
         ]  # fmt: skip
 
     def test_an_error_cannot_write_headers_or_paths(self, calls: Calls) -> None:
-        """Whoever writes the log row gets a value into a header or query, and nothing around it."""
+        """A value of the error stays within its header or its part of the query."""
         message = "a\r\nX-Evil: 1\r\n\r\nGET /admin HTTP/1.1 \x00\ud800 ü&b=2#c"
         outcome = calls.run(
             "POST",
@@ -217,25 +217,25 @@ class TestRequest:
         [
             ({"body": {"a": {"error": "captured.sku"}}}, None, "the error has no captured.sku"),
             ({"body": {"a": {"error": "system_log_id"}}}, None, "the error has no system_log_id"),
-            ({"headers": {"X-A": {"secret": "lost"}}}, None, "the Vault holds no secret lost"),
+            ({"headers": {"X-A": {"secret": "lost"}}}, None, "Vault has no secret lost"),
             (
                 {"body": [{"error": "message"}] * 500},
                 {"message": "x" * 100_000},
-                "the body has 4097501 bytes with this error, 1048576 are allowed",
+                "the body has 4097501 bytes with this error; the limit is 1048576",
             ),
         ],
     )
     def test_what_cannot_be_filled_in_is_not_sent(
         self, calls: Calls, parts: dict[str, Any], error: dict[str, Any] | None, said: str
     ) -> None:
-        """A request with a hole in it is worse than none."""
+        """A request whose references have no value is not sent."""
         outcome = calls.run("POST", error=error, **parts)
         assert outcome == Outcome(success=False, error=said, started=False)
         assert calls.server.connections == 0
 
     @pytest.mark.parametrize("secret", ["", " \n", "a\r\nX-Evil: 1", "a\0b", "schlüssel"])
     def test_a_secret_that_no_header_carries_is_not_sent(self, calls: Calls, secret: str) -> None:
-        """The Vault holds anything; a header holds one line of printable ASCII."""
+        """A secret that is not one line of printable ASCII is not sent."""
         job = replace(calls.job(headers=AUTHORIZED), secrets={"orders_key": secret})
         outcome = ApiCall(calls.facilities, calls.resolve).run(job)
         assert (outcome.success, outcome.started) == (False, False)
@@ -243,13 +243,13 @@ class TestRequest:
         assert calls.server.connections == 0
 
     def test_a_line_break_after_a_secret_is_no_part_of_it(self, calls: Calls) -> None:
-        """It comes with every file that a secret was pasted from."""
+        """A line break at the end of a secret is not sent."""
         job = replace(calls.job(headers=AUTHORIZED), secrets={"orders_key": f"{KEY}\n"})
         assert ApiCall(calls.facilities, calls.resolve).run(job).success
         assert calls.server.seen[0].headers["authorization"] == f"Bearer {KEY}"
 
-    def test_a_plan_tells_the_request_and_sends_nothing(self, calls: Calls) -> None:
-        """A dry-run has the request with everything in but the secrets."""
+    def test_a_plan_shows_the_request_and_sends_nothing(self, calls: Calls) -> None:
+        """A dry-run shows the request with all values except the secrets, and sends nothing."""
         job = calls.job(
             "PATCH", "/v1", headers=AUTHORIZED, body={"a": {"error": "source"}}, query={"b": "c"}
         )
@@ -272,7 +272,7 @@ class TestRequest:
         assert calls.server.connections == 0
 
     def test_what_was_never_accepted_does_not_run(self, calls: Calls) -> None:
-        """The executor reads the request as strictly as the analysis did."""
+        """The executor refuses every script that the analysis refuses."""
         outcome = calls.run(parameters={"allowed_hosts": [OTHER]})
         assert not outcome.success
         assert not outcome.started
@@ -280,24 +280,24 @@ class TestRequest:
 
 
 class TestAnswer:
-    """What becomes of the answer."""
+    """How the answer is used."""
 
     @pytest.mark.parametrize(
         ("status", "expected", "error"),
         [
             (200, None, None),
             (299, None, None),
-            (304, None, "it answered 304, expected 2xx"),
-            (404, None, "it answered 404, expected 2xx"),
+            (304, None, "the server answered 304 instead of 2xx"),
+            (404, None, "the server answered 404 instead of 2xx"),
             (404, [404, 200], None),
-            (201, 200, "it answered 201, expected 200"),
-            (500, [200, 409], "it answered 500, expected 200 or 409"),
+            (201, 200, "the server answered 201 instead of 200"),
+            (500, [200, 409], "the server answered 500 instead of 200 or 409"),
         ],
     )
     def test_success_is_the_expected_status(
         self, calls: Calls, status: int, expected: object, error: str | None
     ) -> None:
-        """Any 2xx unless the script says otherwise; the answer is kept in either case."""
+        """Success is any 2xx, or one of the script's own statuses; the answer is kept in either case."""
         calls.server.behave = in_turn(status)
         outcome = calls.run("POST", expect_status=expected)
         assert (outcome.success, outcome.error) == (error is None, error)
@@ -324,12 +324,12 @@ class TestAnswer:
     def test_the_body_is_json_or_text_that_postgres_can_store(
         self, calls: Calls, body: bytes, kind: str, shown: object
     ) -> None:
-        """What is no JSON is text; NUL and broken characters are replaced."""
+        """A body that is not JSON is kept as text, with NUL and broken characters replaced."""
         calls.server.behave = lambda exchange: exchange.answer(200, body, {"Content-Type": kind})
         assert calls.run().output == {"status": 200, "body": shown}
 
     def test_secrets_do_not_come_back(self, calls: Calls) -> None:
-        """A server that repeats a secret, plain or quoted, as a key or value, is masked."""
+        """A secret that the server repeats, plain or encoded, is masked in keys and values."""
         calls.server.behave = echo
         outcome = calls.run("POST", headers=AUTHORIZED)
         assert outcome.output["body"]["headers"]["authorization"] == "Bearer [secret]"
@@ -346,7 +346,7 @@ class TestAnswer:
             assert quoted not in repr(outcome)
 
     def test_compressed_answers_are_not_unpacked(self, calls: Calls) -> None:
-        """A few kilobytes that would become many megabytes stay what they are."""
+        """A compressed body is not read, because it could become a thousand times larger."""
         bomb = gzip.compress(b"\0" * 20_000_000)
         calls.server.behave = lambda exchange: exchange.answer(
             200, bomb, {"Content-Encoding": "gzip"}
@@ -356,10 +356,10 @@ class TestAnswer:
 
 
 class TestSafety:
-    """Whom it connects to, and whom it trusts."""
+    """Which addresses are connected to, and which certificates are trusted."""
 
     def test_the_name_is_asked_for_once_and_used_for_tls(self, calls: Calls) -> None:
-        """The connection goes to the address that was checked; certificate and SNI are the name's."""
+        """The connection goes to the checked address; certificate and SNI are those of the name."""
         calls.server.behave = in_turn(503, 503, 200)
         assert calls.run(limits=Limits(20_000, max_retries=2)).success
         assert calls.asked == [API]
@@ -378,17 +378,17 @@ class TestSafety:
             ["fe80::1%lo"],
         ],
     )
-    def test_an_address_around_us_is_refused(self, calls: Calls, found: list[str]) -> None:
-        """One address that may not be reached refuses the name, whatever the others are."""
+    def test_an_address_that_is_not_public_is_refused(self, calls: Calls, found: list[str]) -> None:
+        """A name with one forbidden address is refused, whatever its other addresses are."""
         calls.addresses[API] = found
         outcome = calls.run("POST", limits=Limits(20_000, max_retries=3))
         assert (outcome.success, outcome.started) == (False, False)
-        assert outcome.error == f"{API} has an address that is not of the public Internet"
+        assert outcome.error == f"{API} has an address that is not public"
         assert calls.asked == [API]
         assert calls.server.connections == 0
 
     def test_the_next_address_is_taken_where_one_does_not_answer(self, calls: Calls) -> None:
-        """A name with several addresses is reached as long as one of them accepts."""
+        """A name with several addresses is reached if one of them accepts the connection."""
         calls.addresses[API] = ["127.0.0.77", "127.0.0.1"]
         assert calls.run("POST").success
         assert len(calls.server.seen) == 1
@@ -402,7 +402,7 @@ class TestSafety:
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
     def test_the_system_resolves_names_unless_told_otherwise(self, calls: Calls, host: str) -> None:
-        """Where the deployment opens loopback, its names are asked of the system, at any port."""
+        """If the deployment adds loopback, the system resolves its names, at any port."""
         script = json.dumps({"method": "GET", "url": f"https://{host}:{calls.server.port}/"})
         job = Job("a", script, {"allowed_hosts": [host]}, {})
         assert ApiCall(calls.facilities).run(job).success
@@ -411,7 +411,7 @@ class TestSafety:
 
     @pytest.mark.parametrize("name", ["gone.api.example.test", "broken.api.example.test"])
     def test_a_name_without_address_is_not_started(self, calls: Calls, name: str) -> None:
-        """Nothing was sent, and the sentence says why."""
+        """A run for a name without address is not started, and its error says why."""
 
         def resolve(host: str, _: int) -> list[str]:
             if host.startswith("broken"):
@@ -420,29 +420,29 @@ class TestSafety:
 
         job = Job("a", f'{{"method":"GET","url":"https://{name}/"}}', {"allowed_hosts": [name]}, {})
         outcome = ApiCall(calls.facilities, resolve).run(job)
-        assert (outcome.started, outcome.error) == (False, f"the name {name} has no address")
+        assert (outcome.started, outcome.error) == (False, f"the host {name} has no address")
 
     def test_an_untrusted_certificate_ends_it(self, calls: Calls) -> None:
-        """Without the file of the authority nothing is sent, and nothing is tried again."""
+        """If the certificate is not trusted, nothing is sent and nothing is retried."""
         outcome = ApiCall(Facilities(api_networks=LOOPBACK), calls.resolve).run(
             calls.job("POST", headers=AUTHORIZED, limits=Limits(20_000, max_retries=3))
         )
         assert (outcome.success, outcome.started) == (False, False)
-        assert outcome.error == f"{API} was not asked: its certificate is not trusted"
+        assert outcome.error == f"nothing was sent to {API}: its certificate is not trusted"
         assert calls.server.seen == []
         assert calls.server.connections == 1
 
     def test_the_certificate_must_be_the_names(self, calls: Calls) -> None:
-        """A trusted certificate of another name is not enough."""
+        """A trusted certificate of another name is refused."""
         name, port = "third.api.example.test", calls.server.port
         job = Job("a", f'{{"method":"GET","url":"https://{name}:{port}/"}}',
                   {"allowed_hosts": [f"{name}:{port}"]}, {})  # fmt: skip
         outcome = ApiCall(calls.facilities, calls.resolve).run(job)
         assert (outcome.started, calls.server.seen) == (False, [])
-        assert outcome.error == f"{name} was not asked: its certificate is not trusted"
+        assert outcome.error == f"nothing was sent to {name}: its certificate is not trusted"
 
     def test_a_closed_port_is_not_started(self, calls: Calls) -> None:
-        """Where no connection was accepted, nothing ran."""
+        """A run whose connection was not accepted counts as not started."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))  # and does not listen
             port = taken.getsockname()[1]
@@ -450,33 +450,33 @@ class TestSafety:
             job = Job("a", script, {"allowed_hosts": [f"{API}:{port}"]}, {})
             outcome = ApiCall(calls.facilities, lambda _, __: ["127.0.0.1"]).run(job)
         assert (outcome.started, outcome.success) == (False, False)
-        assert outcome.error == f"{API} did not accept a connection on port {port}"
+        assert outcome.error == f"{API} does not accept connections on port {port}"
 
     def test_the_environment_changes_nothing(
         self, calls: Calls, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
     ) -> None:
-        """No proxy is taken from the environment, and no session key is written where it says."""
+        """The environment sets neither a proxy nor a file for session keys."""
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, "http://127.0.0.1:9")
         monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
         assert calls.run().success
         assert not (tmp_path / "keys").exists()
 
-    def test_a_missing_file_of_authorities_is_said(self, calls: Calls) -> None:
-        """A wrong setting is an outcome that names it, not an exception."""
+    def test_a_missing_file_of_authorities_is_reported(self, calls: Calls) -> None:
+        """A missing certificate file is an outcome that names the file, not an exception."""
         facilities = Facilities(api_networks=LOOPBACK, api_ca_file="/nowhere/authority.pem")
         outcome = ApiCall(facilities, calls.resolve).run(calls.job())
         assert (outcome.started, outcome.error) == (
             False,
-            "the file of trusted certificates cannot be read",
+            "the file of trusted certificates /nowhere/authority.pem cannot be read",
         )
 
 
 class TestRedirects:
-    """A GET follows them, inside the same fence."""
+    """A GET follows redirects, within the same limits."""
 
     def test_a_get_follows_within_the_list_and_takes_no_secret_along(self, calls: Calls) -> None:
-        """Another allowed host gets the request without secrets, and keeps without them."""
+        """After a redirect to another host, no further request contains a secret."""
         port = calls.server.port
         locations = ["/two", f"https://{OTHER}:{port}/three", f"{calls.url}/four#end"]
         calls.server.behave = lambda exchange: (
@@ -500,41 +500,41 @@ class TestRedirects:
     @pytest.mark.parametrize(
         ("location", "error"),
         [
-            ("https://evil.example/", "it was redirected to a host that is not in allowed_hosts"),
-            ("//evil.example/", "it was redirected to a host that is not in allowed_hosts"),
-            (f"https://{OTHER}/", "it was redirected to a host that is not in allowed_hosts"),
-            (f"http://{OTHER}/", "it was redirected to what is no https URL of a host"),
-            ("https://169.254.169.254/", "it was redirected to what is no https URL of a host"),
-            ("https://2130706433/", "it was redirected to what is no https URL of a host"),
-            ("file:///etc/passwd", "it was redirected to what is no https URL of a host"),
-            (f"https://{API}@evil.example/", "it was redirected to what is no https URL of a host"),
-            ("https://[::1/", "it was redirected to what is no https URL of a host"),
+            ("https://evil.example/", "a redirect leads to a host that is not in allowed_hosts"),
+            ("//evil.example/", "a redirect leads to a host that is not in allowed_hosts"),
+            (f"https://{OTHER}/", "a redirect leads to a host that is not in allowed_hosts"),
+            (f"http://{OTHER}/", "a redirect leads to a URL that is not allowed"),
+            ("https://169.254.169.254/", "a redirect leads to a URL that is not allowed"),
+            ("https://2130706433/", "a redirect leads to a URL that is not allowed"),
+            ("file:///etc/passwd", "a redirect leads to a URL that is not allowed"),
+            (f"https://{API}@evil.example/", "a redirect leads to a URL that is not allowed"),
+            ("https://[::1/", "a redirect leads to a URL that is not allowed"),
         ],
     )
     def test_a_redirect_elsewhere_is_not_followed(
         self, calls: Calls, location: str, error: str
     ) -> None:
-        """What the script could not name, an answer cannot name either."""
+        """A redirect to a host that the script may not call is not followed."""
         calls.server.behave = lambda exchange: exchange.answer(307, headers={"Location": location})
         outcome = calls.run(limits=Limits(20_000, max_retries=2))
         assert (outcome.success, outcome.started, outcome.error) == (False, True, error)
         assert len(calls.server.seen) == 1
 
     def test_the_address_of_a_redirect_is_checked_too(self, calls: Calls) -> None:
-        """An allowed name that resolves to a private address is refused at its turn."""
+        """A redirect to an allowed name with a private address is not followed."""
         calls.addresses[OTHER] = ["127.0.0.1", "10.0.0.1"]
         calls.server.behave = lambda exchange: exchange.answer(
             302, headers={"Location": f"https://{OTHER}:{calls.server.port}/"}
         )
         outcome = calls.run()
         assert (outcome.success, outcome.started) == (False, True)
-        assert outcome.error == f"{OTHER} has an address that is not of the public Internet"
+        assert outcome.error == f"{OTHER} has an address that is not public"
         assert len(calls.server.seen) == 1
 
     def test_it_ends_after_three(self, calls: Calls) -> None:
-        """A circle is left after the third turn."""
+        """A loop of redirects ends after the third one."""
         calls.server.behave = lambda exchange: exchange.answer(308, headers={"Location": "/again"})
-        assert calls.run().error == "it was redirected more than 3 times"
+        assert calls.run().error == "the request was redirected more than 3 times"
         assert len(calls.server.seen) == 4
 
     @pytest.mark.parametrize(
@@ -543,7 +543,7 @@ class TestRedirects:
     def test_other_methods_and_expected_redirects_stay(
         self, calls: Calls, method: str, expected: object
     ) -> None:
-        """A 3xx is the answer wherever it is not for us to follow."""
+        """Other methods do not follow redirects, nor does a GET that expects this status."""
         calls.server.behave = lambda exchange: exchange.answer(302, headers={"Location": "/two"})
         outcome = calls.run(method, expect_status=expected)
         assert outcome.output == {"status": 302, "body": None}
@@ -557,7 +557,7 @@ def broken_off(exchange: Exchange) -> None:
 
 
 class TestTries:
-    """A request is sent again only where that cannot do a thing twice."""
+    """A request is sent again only if that cannot repeat its effect."""
 
     @pytest.mark.parametrize(
         ("method", "idempotent", "times"),
@@ -575,55 +575,59 @@ class TestTries:
     def test_after_sending_only_what_is_idempotent_is_sent_again(
         self, calls: Calls, method: str, idempotent: bool, times: int, status: int | None
     ) -> None:
-        """For temporary failures and lost answers alike; the key is the same each time."""
+        """After a temporary failure or a lost answer, only an idempotent request is sent again."""
         calls.server.behave = in_turn(*[status] * 3) if status else broken_off
         outcome = calls.run(
             method, parameters={"idempotent": idempotent}, limits=Limits(20_000, max_retries=2)
         )
         assert not outcome.success
         assert outcome.started
-        said = f"it answered {status}, expected 2xx" if status else "broke off its answer"
+        said = (
+            f"the server answered {status} instead of 2xx"
+            if status
+            else "ended its answer too early"
+        )
         assert said in str(outcome.error)
         assert len(calls.server.seen) == times
         keys = {seen.headers.get("idempotency-key") for seen in calls.server.seen}
         assert keys == {None if method == "GET" else "3f6b6f0e-0000-4000-8000-000000000001"}
 
-    def test_it_is_done_once_it_succeeds(self, calls: Calls) -> None:
-        """The first answer that is expected ends it."""
+    def test_no_attempt_follows_a_success(self, calls: Calls) -> None:
+        """No attempt follows a success."""
         calls.server.behave = in_turn(503, 200)
         assert calls.run(limits=Limits(20_000, max_retries=9)).success
         assert len(calls.server.seen) == 2
 
     @pytest.mark.parametrize("status", [400, 401, 404, 409, 500, 501])
     def test_a_lasting_failure_is_not_tried_again(self, calls: Calls, status: int) -> None:
-        """What another try would not change is told at once."""
+        """A status that will not change is not retried."""
         calls.server.behave = in_turn(status)
         assert calls.run(limits=Limits(20_000, max_retries=5)).output["status"] == status
 
     def test_an_expected_status_is_no_failure(self, calls: Calls) -> None:
-        """503 may be what the script asks for."""
+        """A 503 that the script expects is not retried."""
         calls.server.behave = in_turn(503)
         assert calls.run(expect_status=503, limits=Limits(20_000, max_retries=5)).success
 
     @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
     def test_what_was_not_sent_is_sent_again_by_any_method(self, calls: Calls, method: str) -> None:
-        """A connection that broke before TLS was up carried nothing."""
+        """If the connection broke before TLS was established, any method is retried."""
         calls.server.connections_to_drop = 2
         outcome = calls.run(method, limits=Limits(20_000, max_retries=2))
         assert outcome.success
         assert (calls.server.connections, len(calls.server.seen)) == (3, 1)
 
     def test_what_was_never_sent_was_not_started(self, calls: Calls) -> None:
-        """If TLS fails each time, nothing ran at all."""
+        """If TLS fails at each attempt, the run counts as not started."""
         calls.server.connections_to_drop = 9
         outcome = calls.run("POST", limits=Limits(20_000, max_retries=2))
         assert (outcome.success, outcome.started) == (False, False)
-        assert outcome.error == f"{API} was not asked: TLS failed"
+        assert outcome.error == f"nothing was sent to {API}: TLS failed"
         assert calls.server.connections == 3
 
     @pytest.mark.parametrize("form", ["seconds", "date"])
     def test_the_server_says_how_long_to_wait(self, calls: Calls, form: str) -> None:
-        """Retry-After is honoured, as a number of seconds or as a date."""
+        """Retry-After is respected, as a number of seconds or as a date."""
         after = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)
         calls.server.behave = in_turn(503, 200, headers={"Retry-After": after})
         started = time.monotonic()
@@ -633,7 +637,7 @@ class TestTries:
 
     @pytest.mark.parametrize("after", ["3600", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
     def test_it_does_not_wait_beyond_its_time(self, calls: Calls, after: str) -> None:
-        """If there is no time for what the server asks, the answer stands."""
+        """If Retry-After exceeds the remaining time, the answer is the result."""
         calls.server.behave = in_turn(503, headers={"Retry-After": after})
         outcome = calls.run(limits=Limits(20_000, max_retries=1))
         assert outcome.output == {"status": 503, "body": None}
@@ -647,7 +651,7 @@ class TestTries:
         ],
     )
     def test_nonsense_is_no_reason_to_wait(self, calls: Calls, after: str) -> None:
-        """What is no time to come counts as nothing."""
+        """A Retry-After that is invalid or in the past is ignored."""
         statuses = [503, 200]
 
         def behave(exchange: Exchange) -> None:
@@ -679,7 +683,7 @@ def flooded(first: bytes, wave: bytes) -> Callable[[Exchange], None]:
 
 
 class TestLimits:
-    """A server cannot hold a fix, nor fill its memory."""
+    """A server can neither delay a fix beyond its limit nor fill its memory."""
 
     @pytest.mark.parametrize(
         ("behave", "stopped"),
@@ -716,9 +720,9 @@ class TestLimits:
     def test_it_is_stopped_at_its_limit(
         self, calls: Calls, behave: Callable[[Exchange], None], stopped: str
     ) -> None:
-        """Within a second of its time, however the server behaves; all tries count as one."""
+        """Whatever the server does, the run ends within a second of its time limit."""
         calls.server.behave = behave
-        # Reading up to the limit on bytes is given more time than the machine can want.
+        # Reading up to the output limit gets more time than any machine needs.
         timeout_ms = TIMEOUT_MS if stopped == "time" else 20_000
         outcome = calls.run(limits=Limits(timeout_ms, max_retries=3, max_output_bytes=10_000))
         assert (outcome.success, outcome.stopped) == (False, stopped)
@@ -727,7 +731,7 @@ class TestLimits:
         assert outcome.duration_ms <= timeout_ms + 1000
         assert len(calls.server.seen) == 1
         assert outcome.error == (
-            f"it was not done after {TIMEOUT_MS} ms"
+            f"the request did not end within {TIMEOUT_MS} ms"
             if stopped == "time"
             else "the answer has more than 10000 bytes"
         )
@@ -735,7 +739,7 @@ class TestLimits:
     @pytest.mark.parametrize("more", [0, 1])
     @pytest.mark.parametrize("form", ["length", "chunks", "close"])
     def test_one_byte_more_is_too_much(self, calls: Calls, more: int, form: str) -> None:
-        """The limit is of the body's bytes, however they are framed."""
+        """The output limit applies to the bytes of the body, however they are framed."""
         body = b"a" * (5000 + more)
 
         def behave(exchange: Exchange) -> None:
@@ -753,7 +757,7 @@ class TestLimits:
         assert outcome.success is not bool(more)
 
     def test_a_server_that_never_greets_is_left(self, calls: Calls) -> None:
-        """A connection on which TLS never begins takes no more than the time given."""
+        """A server that never answers the TLS handshake is left at the time limit."""
         with silent_port() as port:
             url = f"https://{API}:{port}"
             job = Job(
@@ -768,7 +772,7 @@ class TestLimits:
         assert outcome.duration_ms <= TIMEOUT_MS + 1000
 
     def test_a_resolver_that_never_answers_is_left(self, calls: Calls) -> None:
-        """The look-up of a name counts as time too."""
+        """The time limit includes the lookup of the name."""
         never = threading.Event()
 
         def resolve(_: str, __: int) -> list[str]:
@@ -782,7 +786,7 @@ class TestLimits:
         assert calls.server.connections == 0
 
     def test_tries_share_one_time(self, calls: Calls) -> None:
-        """Many tries are not many times the limit."""
+        """All attempts share one time limit."""
         calls.server.behave = lambda exchange: exchange.answer(503)
         outcome = calls.run(limits=Limits(TIMEOUT_MS, max_retries=1000))
         assert not outcome.success
@@ -793,6 +797,6 @@ class TestLimits:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port that accepts connections and says nothing."""
+    """A port that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A program that is run within limits stops at each of them, and nothing of it is left."""
+"""A program stops at each of its limits, and none of its processes is left."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="memory and descendants are read from /proc"
 )
 
-#: What the rules allow between a limit and the end of all that it stops.
+#: The longest time between a limit and the end of all processes.
 GRACE_MS = 1_000
 #: Starts a program that leaves its parent's session.
 DETACHED = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True); "
@@ -31,15 +31,15 @@ def run(code: str, limits: Limits | None = None, **environment: str) -> Ended:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process still runs; one that left nothing but its exit code does not."""
+    """Tell whether a process still runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
 
-def test_a_program_that_ends_by_itself_tells_how() -> None:
-    """Exit code and both streams are the program's own."""
+def test_a_program_that_ends_by_itself_has_its_exit_code() -> None:
+    """The result has the exit code and both streams of the program."""
     ended = run("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
     assert (ended.exit_code, ended.stdout, ended.stderr) == (3, b"out\n", b"err\n")
     assert ended.stopped is None
@@ -48,7 +48,7 @@ def test_a_program_that_ends_by_itself_tells_how() -> None:
 def test_it_sees_the_environment_that_it_is_given_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing of ours leaks into a program."""
+    """A program has no environment variable of the engine."""
     monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
     ended = run("import os; print(sorted(os.environ))", ONE="1", LC_ALL="C.UTF-8")
     assert ended.stdout == b"['LC_ALL', 'ONE']\n"
@@ -99,13 +99,13 @@ def test_one_byte_too_much_stops_it(stream: str) -> None:
     ],
 )
 def test_memory_stops_it(code: str) -> None:
-    """Memory counts wherever among its descendants it is held."""
+    """The memory of all descendants counts."""
     ended = run(code, MEMORY)
     assert ended.stopped == "memory"
 
 
 def test_memory_is_that_of_all_processes_together() -> None:
-    """Two processes cannot hold twice what one may."""
+    """The memory limit applies to all processes together."""
     half = "import time; held = bytearray(40 << 20); time.sleep(30)"
     both = DETACHED.format(code=half) + half
     assert run(both, MEMORY).stopped == "memory"
@@ -113,7 +113,7 @@ def test_memory_is_that_of_all_processes_together() -> None:
 
 @pytest.mark.parametrize("end", ["", "; time.sleep(30)"], ids=["ended", "stopped"])
 def test_no_child_outlives_it(end: str) -> None:
-    """What a program started is gone with it, whether it ended or was stopped."""
+    """Every process that a program started ends with it, whether it ended or was stopped."""
     code = (
         "import subprocess, sys, time\n"
         "for leaves in (False, True):\n"
@@ -134,7 +134,7 @@ def test_no_child_outlives_it(end: str) -> None:
 
 
 def test_open_files_are_inherited_when_named() -> None:
-    """A descriptor passes under its number."""
+    """A listed descriptor is inherited under its number."""
     reading, writing = os.pipe()
     try:
         os.write(writing, b"told")
@@ -153,14 +153,14 @@ def test_open_files_are_inherited_when_named() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 def test_root_may_run_it_as_somebody_without_rights() -> None:
-    """User, group and supplementary groups are all changed."""
+    """User, group and supplementary groups are those of the given user."""
     ended = run_bounded(["/usr/bin/id"], cwd="/", environment={}, limits=Limits(), user=65_534)
     assert b"uid=65534" in ended.stdout
     assert b"groups=65534" in ended.stdout
 
 
 def test_a_program_that_does_not_exist_is_an_error() -> None:
-    """That is no outcome of a run."""
+    """A program that does not exist raises OSError."""
     with pytest.raises(FileNotFoundError):
         run_bounded(["/does/not/exist"], cwd="/", environment={}, limits=Limits())
 

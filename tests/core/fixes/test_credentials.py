@@ -37,8 +37,8 @@ GITHUB = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
         ("Server=db;User=sa;Password=Zebra77;", "password or secret"),
     ],
 )
-def test_a_credential_is_told_by_its_form_or_the_word_beside_it(text: str, kind: str) -> None:
-    """A credential is told by its form, or by the word beside it."""
+def test_a_credential_is_recognised_by_its_form_or_the_word_beside_it(text: str, kind: str) -> None:
+    """A credential is recognised by its form, or by the word beside it."""
     assert literal_credential(text) == kind
 
 
@@ -52,7 +52,7 @@ def test_a_credential_is_told_by_its_form_or_the_word_beside_it(text: str, kind:
         "0f3b6e5c-7a1d-4c5e-9b1a-2d3c4e5f6a7b",
     ],
 )
-def test_what_refers_to_a_secret_or_speaks_of_one_is_none(text: str) -> None:
+def test_a_reference_to_a_secret_is_no_credential(text: str) -> None:
     """A reference to a secret, or a text about one, is no credential."""
     assert literal_credential(text) is None
 
@@ -82,11 +82,11 @@ def test_what_refers_to_a_secret_or_speaks_of_one_is_none(text: str) -> None:
     ],
 )
 def test_a_name_makes_a_literal_a_credential(name: str, value: str, kind: str | None) -> None:
-    """A name such as password makes a credential of a literal that is none by itself."""
+    """Under a name such as password, any literal is a credential."""
     assert credential_by_name(name, value) == kind
 
 
-def test_in_source_code_only_what_tells_by_its_own_form_is_found() -> None:
-    """In source code only what tells by its own form is found."""
+def test_in_source_code_only_credentials_with_their_own_form_are_found() -> None:
+    """In source code only credentials with a form of their own are found."""
     assert known_credential("const password = params.password; // token: x1y2z3w4") is None
     assert known_credential(f"// once it was {STRIPE}\nreturn 1") == "API key"

@@ -69,15 +69,15 @@ NOT_PUBLIC = {
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_reachable(address: str) -> None:
-    """What lies beside each block that is refused is public."""
+    """The addresses next to each refused block are public."""
     assert is_reachable(ip_address(address))
 
 
 @pytest.mark.parametrize(
     ("kind", "address"), [(kind, address) for kind, all_ in NOT_PUBLIC.items() for address in all_]
 )
-def test_addresses_around_us_are_not(kind: str, address: str) -> None:
-    """Both ends of each block that is not of the public Internet are refused."""
+def test_addresses_that_are_not_public_are_not_reachable(kind: str, address: str) -> None:
+    """The first and the last address of each block that is not public are refused."""
     assert not is_reachable(ip_address(address)), kind
 
 
@@ -99,12 +99,12 @@ def test_no_way_of_wrapping_an_ipv4_address_is_reachable(inner: IPv4Address) -> 
 def test_what_python_knows_as_private_is_never_reachable(
     address: IPv4Address | IPv6Address,
 ) -> None:
-    """Our table is at least as strict as that of Python's standard library."""
+    """No address that Python's standard library calls private is reachable."""
     assert address.is_global or not is_reachable(address)
 
 
 def test_one_bad_address_refuses_all() -> None:
-    """A name with a public and a private address is in the hands of whoever picks one."""
+    """A name with a public and a private address is refused."""
     assert all_reachable(["8.8.8.8", "2606:4700:4700::1111"])
     assert not all_reachable(["8.8.8.8", "127.0.0.1"])
     assert not all_reachable(["127.0.0.1", "8.8.8.8"])
@@ -112,7 +112,7 @@ def test_one_bad_address_refuses_all() -> None:
 
 
 def test_a_deployment_adds_networks_and_no_more() -> None:
-    """A network from the settings opens its own addresses, not those that wrap them."""
+    """A network from the settings admits its own addresses, not IPv6 forms that contain them."""
     networks = (ip_network("127.0.0.0/8"), ip_network("fd00:1::/32"))
     assert all_reachable(["127.0.0.1", "8.8.8.8", "fd00:1::5"], networks)
     for address in ("10.0.0.1", "::2", "::ffff:127.0.0.1", "fd00:2::1", "169.254.169.254"):
@@ -120,6 +120,6 @@ def test_a_deployment_adds_networks_and_no_more() -> None:
 
 
 def test_localhost_is_one_machine_under_both_its_addresses() -> None:
-    """Where 127.0.0.1 is opened, a name that has ::1 beside it is not refused for that."""
+    """If 127.0.0.1 is admitted, a name that also has ::1 is not refused."""
     assert all_reachable(["::1", "127.0.0.1"], (ip_network("127.0.0.0/8"),))
     assert not all_reachable(["::1"], (ip_network("10.0.0.0/8"),))

@@ -1,4 +1,4 @@
-"""Trying a fix again, whatever its type: what may be repeated, and what is said of it then."""
+"""Retrying a fix of any type: what is repeated, and what the outcome says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DONE = Outcome(success=True, output="done")
 
 
 def run(outcomes: Sequence[Outcome], *, timeout_ms: int = 60_000) -> tuple[Outcome, list[int]]:
-    """Try a fix that may be repeated three times; answer with the time that each try was left."""
+    """Run a fix with up to three retries; return the time that each attempt had left."""
     left: list[int] = []
 
     def once(left_ms: int) -> Outcome:
@@ -30,7 +30,7 @@ def run(outcomes: Sequence[Outcome], *, timeout_ms: int = 60_000) -> tuple[Outco
 
 
 def test_what_started_once_has_started() -> None:
-    """A try that could not begin does not hide what the one before it did."""
+    """If the first attempt started, the run started, even if a retry could not begin."""
     outcome, left = run([FAILED, UNSTARTED])
     assert outcome.error == UNSTARTED.error
     assert outcome.started
@@ -38,7 +38,7 @@ def test_what_started_once_has_started() -> None:
 
 
 def test_what_cannot_be_started_is_not_tried_again() -> None:
-    """No box, no runtime: the script is not to blame, and nothing ran."""
+    """A run that could not start is not retried."""
     outcome, left = run([UNSTARTED, DONE])
     assert not outcome.started
     assert len(left) == 1
@@ -46,13 +46,13 @@ def test_what_cannot_be_started_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("stopped", ["time", "output", "memory"])
 def test_a_limit_ends_the_tries(stopped: str) -> None:
-    """A script that met a limit would meet it again."""
+    """A run that was stopped at a limit is not retried."""
     met = Outcome(success=False, stopped=stopped)  # type: ignore[arg-type]
     assert run([met, DONE])[1] == [60_000]
 
 
 def test_each_try_has_what_is_left_of_the_time() -> None:
-    """The pauses are taken from it, and no pause is begun that would outlast it."""
+    """Pauses count towards the time limit, and no pause begins that would exceed it."""
     outcome, left = run([FAILED, FAILED, FAILED, DONE])
     assert outcome.success
     assert left[0] > left[1] > left[2] > left[3]

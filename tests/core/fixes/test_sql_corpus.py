@@ -767,7 +767,7 @@ def _all(plain: list[str], granted: list[tuple[str, dict[str, Any]]], kind: str)
     ("script", "parameters"), _all([*MALICIOUS, *MALICIOUS_TOO], GRANTED_MALICIOUS, "malicious")
 )
 def test_a_malicious_script_is_refused(script: str, parameters: dict[str, object]) -> None:
-    """Every one, whatever the approver allowed."""
+    """Each malicious script is refused, whatever the approval allows."""
     assert not analyse(script, parameters).accepted
 
 
@@ -775,13 +775,13 @@ def test_a_malicious_script_is_refused(script: str, parameters: dict[str, object
     ("script", "parameters"), _all([*BENIGN, *BENIGN_ELSEWHERE], GRANTED_BENIGN, "benign")
 )
 def test_a_benign_script_is_accepted(script: str, parameters: dict[str, object]) -> None:
-    """With the parameters that an approver would give it."""
+    """Each benign script is accepted with the parameters of a sensible approval."""
     assert analyse(script, parameters).findings == ()
 
 
 @pytest.fixture(scope="module")
 def app(postgres: "psycopg.Connection[Any]") -> "Iterator[psycopg.Connection[Any]]":
-    """The tables of an app; they go at the end."""
+    """Create the tables of an app, and drop them at the end."""
     with postgres.transaction(force_rollback=True):
         postgres.execute(SCHEMA)
         yield postgres
@@ -791,7 +791,7 @@ def app(postgres: "psycopg.Connection[Any]") -> "Iterator[psycopg.Connection[Any
 def test_a_benign_script_runs(
     app: "psycopg.Connection[Any]", script: str, parameters: dict[str, object]
 ) -> None:
-    """What is prepared is valid on a real server, and so is the query for the rows before."""
+    """The prepared script and the query of its sample run on a real server."""
     analysis = analyse(script, parameters)
     with app.transaction(force_rollback=True):
         for prepared in (analysis.prepared_script, analysis.sample and analysis.sample.before):

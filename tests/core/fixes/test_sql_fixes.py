@@ -1,4 +1,4 @@
-"""Which SQL scripts are accepted as fixes, and what is made of them."""
+"""Which SQL scripts the analysis accepts as fixes, and how it rewrites them."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -102,7 +102,7 @@ PREPARED = [
 
 @pytest.mark.parametrize(("script", "prepared"), PREPARED)
 def test_a_script_is_written_anew(script: str, prepared: str) -> None:
-    """Comments and the transaction around it go, names without a schema become public's."""
+    """Comments and the surrounding transaction are removed, and names get the schema public."""
     analysis = analyse(script)
     assert analysis.findings == ()
     assert analysis.prepared_script == prepared
@@ -148,7 +148,7 @@ ACCEPTED = [
 
 @pytest.fixture(scope="module")
 def tables(postgres: "psycopg.Connection[Any]") -> "Iterator[psycopg.Connection[Any]]":
-    """The tables that the scripts speak of; they go at the end."""
+    """Create the tables of the scripts, and drop them at the end."""
     with postgres.transaction(force_rollback=True):
         postgres.execute(
             """
@@ -166,7 +166,7 @@ def tables(postgres: "psycopg.Connection[Any]") -> "Iterator[psycopg.Connection[
 
 @pytest.mark.parametrize("script", [*ACCEPTED, *(script for script, _ in PREPARED)])
 def test_an_accepted_script_runs(tables: "psycopg.Connection[Any]", script: str) -> None:
-    """What is prepared is valid SQL for a function with an empty search path and two parameters."""
+    """The prepared script runs in a function with an empty search path and two parameters."""
     analysis = analyse(script)
     assert analysis.findings == ()
     with tables.transaction(force_rollback=True):
@@ -182,7 +182,7 @@ def test_an_accepted_script_runs(tables: "psycopg.Connection[Any]", script: str)
 
 @pytest.mark.parametrize("script", [*ACCEPTED, *(script for script, _ in PREPARED)])
 def test_preparing_twice_is_preparing_once(script: str) -> None:
-    """A prepared script is its own prepared script, with the same tables and operations."""
+    """Preparing a prepared script changes neither it nor its tables and operations."""
     first = analyse(script)
     assert analyse(first.prepared_script) == first
 
@@ -330,7 +330,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("script", "rule"), REFUSED, ids=lambda value: value[:60])
 def test_a_script_is_refused(script: str, rule: str) -> None:
-    """By the rule that it breaks, with nothing prepared."""
+    """Each script is refused by the rule that it breaks, and nothing is prepared."""
     analysis = analyse(script)
     assert rule in {finding.rule for finding in analysis.findings}
     assert not analysis.accepted
@@ -363,7 +363,7 @@ BOMBS = [
 
 @pytest.mark.parametrize(("start", "opening", "middle", "closing"), BOMBS)
 def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closing: str) -> None:
-    """A deep or wide script of up to 64 KiB is answered in seconds, never with a crash."""
+    """The analysis of a deep or wide script of up to 64 KiB ends in seconds, without a crash."""
     times = (MAX_BYTES - 200) // (len(opening) + len(closing))
     began = time.process_time()
     analysis = analyse(start + opening * times + middle + closing * times)
@@ -374,7 +374,7 @@ def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closi
 
 
 def test_queries_that_name_each_other_twice_are_survived() -> None:
-    """Twenty of them would be a million, were each followed wherever it is named."""
+    """Each WITH query is analysed once, even if later ones name it twice."""
     queries = ", ".join(f"q{n} as (select a.id from q{n - 1} a, q{n - 1} b)" for n in range(1, 21))
     script = f"with q0 as (select id from t), {queries} delete from t using q20 q where q.id = t.id"
     began = time.process_time()
@@ -385,31 +385,34 @@ def test_queries_that_name_each_other_twice_are_survived() -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("delete from users", "delete on public.users has no WHERE: it would touch every row"),
+        (
+            "delete from users",
+            "delete on public.users has no WHERE, so it would touch every row; add a WHERE",
+        ),
         (
             "update users u set name = 'x' where 1 = 1",
-            "update on public.users: its WHERE does not depend on a column of u",
+            "update on public.users may touch every row: its WHERE does not choose by a column of u",
         ),
         (
             "drop table users",
-            "DROP is not allowed: a fix is made of SELECT, INSERT, UPDATE, DELETE, MERGE",
+            "DROP is not allowed; a fix may contain SELECT, INSERT, UPDATE, DELETE, MERGE",
         ),
-        ("select pg_sleep(1)", "pg_sleep() is never allowed in a fix"),
+        ("select pg_sleep(1)", "pg_sleep() is refused: no fix may call it"),
     ],
 )
 def test_a_finding_says_what_is_wrong(script: str, message: str) -> None:
-    """In words of SQL, with the names of the script."""
+    """A message uses the words of SQL and the names of the script."""
     assert [finding.message for finding in analyse(script).findings] == [message]
 
 
-def test_a_syntax_error_tells_its_place() -> None:
-    """Line and column, counted from 1."""
+def test_a_syntax_error_has_its_place() -> None:
+    """A syntax error has its line and column, counted from 1."""
     (finding,) = analyse("select 1;\nselect '日本', ,").findings
     assert finding.message.endswith("line 2, column 14")
 
 
-def test_all_findings_are_told_at_once() -> None:
-    """Whoever writes a script learns everything that is wrong with it."""
+def test_all_findings_are_returned_at_once() -> None:
+    """An analysis returns all findings, not only the first."""
     rules = [
         finding.rule
         for finding in analyse("drop table x; delete from auth.users; select $3").findings
@@ -418,7 +421,7 @@ def test_all_findings_are_told_at_once() -> None:
 
 
 def test_tables_and_operations_are_named() -> None:
-    """Read and written tables with their schema, each operation in its order."""
+    """An analysis lists read and written tables with their schema, and operations in order."""
     analysis = analyse(
         "with gone as (delete from jobs where id = 1 returning id)"
         " update users set name = 'x' from gone, billing.accounts a where users.id = gone.id"
@@ -457,20 +460,20 @@ GRANTED = [
 def test_an_approval_widens_the_lists_but_not_all(
     script: str, parameters: dict[str, object], accepted: bool
 ) -> None:
-    """Tables to read and functions to call may be named; secrets, catalogue and dangers never."""
+    """An approval can add tables and functions, but no secrets, catalogue or forbidden function."""
     assert analyse(script, parameters).accepted is accepted
 
 
 def test_a_granted_function_without_a_schema_is_public() -> None:
-    """As a table is: `search_path` is empty where the fix runs."""
+    """A granted function without a schema gets the schema public."""
     assert analyse("select mine(1)", {"functions": ["public.mine"]}).prepared_script == (
         "SELECT public.mine(1)"
     )
     assert analyse("select mine(1)", {"functions": ["billing.mine"]}).findings
 
 
-def test_what_is_lost_is_told() -> None:
-    """Every delete, wherever it stands; a MERGE counts if one of its branches deletes."""
+def test_deletes_are_listed_as_destructive() -> None:
+    """Every delete is listed as destructive, at any depth and in a branch of a MERGE."""
     deleting = analyse(
         "with gone as (delete from sessions where id = 1 returning id)"
         " update users set name = 'x' from gone where users.id = gone.id"
@@ -508,8 +511,8 @@ SAMPLED = [
 
 
 @pytest.mark.parametrize(("script", "before"), SAMPLED)
-def test_the_rows_before_are_asked_for_as_the_script_finds_them(script: str, before: str) -> None:
-    """With its table, alias, FROM, WITH and WHERE."""
+def test_a_sample_reads_the_rows_that_the_script_changes(script: str, before: str) -> None:
+    """The query of a sample has the table, alias, FROM, WITH and WHERE of its script."""
     assert analyse(script).sample == Sample("public.users", before)
 
 
@@ -524,8 +527,8 @@ def test_the_rows_before_are_asked_for_as_the_script_finds_them(script: str, bef
         "delete from users",
     ],
 )
-def test_there_is_no_sample_where_it_is_not_one_tables_affair(script: str) -> None:
-    """Of other statements, of several, of WITH queries that write, of what is refused."""
+def test_other_scripts_have_no_sample(script: str) -> None:
+    """Other or several statements, writing WITH queries and refused scripts have no sample."""
     assert analyse(script).sample is None
 
 
@@ -545,7 +548,7 @@ CONDITIONS = st.recursive(
 def test_a_sample_reads_what_the_script_writes(
     condition: str, aliased: bool, joined: bool, kind: str
 ) -> None:
-    """It is a script that would be accepted itself, writes nothing, and reads the same tables."""
+    """The query of a sample is accepted, writes nothing, and reads the tables of its script."""
     name = "u" if aliased else "users"
     table = "users u" if aliased else "users"
     start = (
@@ -564,7 +567,7 @@ def test_a_sample_reads_what_the_script_writes(
 
 
 def test_a_sample_shows_five_rows_at_most(tables: "psycopg.Connection[Any]") -> None:
-    """Rows that the script is about to change, as JSON."""
+    """A sample has up to five of the rows that the script changes, as JSON."""
     sample = analyse("update users set name = 'y' where id > 3 and name = 'x'").sample
     assert sample is not None
     with tables.transaction(force_rollback=True):
@@ -575,7 +578,7 @@ def test_a_sample_shows_five_rows_at_most(tables: "psycopg.Connection[Any]") -> 
 
 
 def test_every_listed_function_exists(postgres: "psycopg.Connection[Any]") -> None:
-    """In the catalogue of a real server, by this name."""
+    """Every listed function exists in the catalogue of a real server."""
     there = {name for (name,) in postgres.execute(IN_CATALOGUE + "true")}
     assert set(allowed.SIZED_FUNCTIONS) | allowed.FUNCTIONS <= there
 
@@ -589,7 +592,7 @@ NOT_CALLABLE = "prorettype::regtype::text !~ 'trigger|handler' and not proargtyp
 
 
 def test_a_function_that_does_something_is_forbidden(postgres: "psycopg.Connection[Any]") -> None:
-    """Whatever of the server's own functions is volatile is listed, harmless, or never allowed."""
+    """Every volatile function of the server is listed, known as harmless, or forbidden."""
     volatile = postgres.execute(f"{IN_CATALOGUE} provolatile = 'v' and {NOT_CALLABLE}")
     left = {
         name
@@ -601,7 +604,7 @@ def test_a_function_that_does_something_is_forbidden(postgres: "psycopg.Connecti
 
 
 def test_a_function_cannot_be_called_as_a_column(postgres: "psycopg.Connection[Any]") -> None:
-    """`x.name` is `name(x)`: of those with one argument, none that does something can be named."""
+    """`x.name` can call `name(x)`, so the names of forbidden functions are refused as columns."""
     called = postgres.execute("select f.upper from unnest(array['a']) f").fetchone()
     assert called == ("A",)
     volatile = postgres.execute(
@@ -615,7 +618,7 @@ def test_a_function_cannot_be_called_as_a_column(postgres: "psycopg.Connection[A
 
 @pytest.mark.parametrize("arguments", ["", "name", "name, id", "name, 1, id"])
 def test_no_function_confuses_the_analysis(arguments: str) -> None:
-    """A call with too few or too many arguments is the server's to refuse."""
+    """A call with too few or too many arguments does not break the analysis."""
     for name in sorted(allowed.FUNCTIONS | set(allowed.SIZED_FUNCTIONS)):
         for start in ("", "1 < ", "'x' like ", "not "):
             quoted = f'pg_catalog."{name}"({arguments})'
@@ -635,7 +638,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 def test_literals_survive(
     postgres: "psycopg.Connection[Any]", text: str, number: int, decimal: float
 ) -> None:
-    """Whatever a literal holds, the prepared script holds the same value, whatever the settings."""
+    """A literal keeps its value in the prepared script, under all settings of the server."""
     script = f"select {_quoted(text)}, {number}::numeric, {decimal!r}::float8"
     analysis = analyse(script)
     assert analysis.findings == ()
@@ -655,7 +658,7 @@ NAMES = st.text(
 
 @given(NAMES, NAMES)
 def test_names_survive(table: str, column: str) -> None:
-    """Quoted names come back as they were, in public."""
+    """Quoted names stay as they are, in the schema public."""
     quoted = ['"' + name.replace('"', '""') + '"' for name in (table, column)]
     analysis = analyse("update {} set {} = 1 where {} is null".format(*quoted, quoted[1]))
     assert analysis.findings == ()

@@ -1,4 +1,4 @@
-"""Which conditions choose rows, and which let all of them through."""
+"""Which conditions choose rows, and which let every row through."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -406,7 +406,7 @@ ALL_ROWS = [
     "id >= 0 and true",
     "id >= 0 and created_at <= now()",
     "id >= 0 or level = 'x'",
-    # What the script makes of the row and asks again
+    # Conditions on a value that the script builds from the row
     "length(md5(name)) > 0",
     "md5(id::text) >= '0'",
     "md5(id::text) <> ''",
@@ -424,7 +424,8 @@ ALL_ROWS = [
     "id = (select max(x) from (values (users.id)) v(x))",
     "id in (values (users.id))",
     "id in (values (0), (users.id))",
-    # Texts that are never empty, bounds that bound nothing
+    # Texts that are never empty, ranges without bounds
+    "id <@ int4range()",
     "(id || 'x') <> ''",
     "concat('x', name) <> ''",
     "format('row %s', name) <> ''",
@@ -446,10 +447,10 @@ ALL_ROWS = [
     "sqrt(id) >= 0",
     "extract(month from created_at) between 1 and 12",
     "date_part('dow', created_at) in (0, 1, 2, 3, 4, 5, 6)",
-    # A pattern that whoever causes the error writes
+    # A pattern that consists of the error's text
     "name ~ ($2->>'message')",
     "name like '%' || coalesce($2->>'x', '') || '%'",
-    # Conditions compared, and a query that finds nothing
+    # Comparisons of conditions, and a query that finds nothing
     "(name = 'a') = (name = 'a' and true)",
     "(name = 'a') is distinct from (name <> 'a')",
     "id not in (select id from users where 1 = 0)",
@@ -462,7 +463,7 @@ ALL_ROWS = [
     "start", ["delete from users where ", "update users set name = 'x' where "]
 )
 def test_a_condition_on_the_row_chooses(start: str, condition: str) -> None:
-    """A condition that the row's own columns decide is accepted."""
+    """A condition that depends on the row's own columns is accepted."""
     assert analyse(start + condition).findings == ()
 
 
@@ -471,7 +472,7 @@ def test_a_condition_on_the_row_chooses(start: str, condition: str) -> None:
     "start", ["delete from users where ", "update users set name = 'x' where "]
 )
 def test_a_condition_that_may_hold_for_every_row_is_refused(start: str, condition: str) -> None:
-    """A tautology, or a condition that something outside the row decides, is no WHERE."""
+    """A tautology is refused, and so is a condition that does not depend on the row."""
     assert [finding.rule for finding in analyse(start + condition).findings] == ["where"]
 
 
@@ -500,7 +501,7 @@ FORMULAS = st.recursive(
 
 @given(FORMULAS)
 @example("(a < 1 or (b > 2 or not (a < 1 and b <= 2)))")
-def test_what_holds_for_every_row_is_told_as_postgres_tells_it(
+def test_conditions_are_analysed_as_postgres_evaluates_them(
     postgres: "psycopg.Connection[Any]", condition: str
 ) -> None:
     """A condition on two columns is accepted if and only if some pair of values makes it false."""
@@ -512,13 +513,13 @@ def test_what_holds_for_every_row_is_told_as_postgres_tells_it(
 
 @pytest.mark.parametrize("name", ["format", "date_part", "date_trunc", "date", "md5"])
 def test_a_call_without_arguments_breaks_nothing(name: str) -> None:
-    """Postgres would refuse it; here it is only another condition."""
+    """A call without arguments, which Postgres would refuse, does not break the analysis."""
     for rest in ("<> ''", "> 0", "< now()", "~ 'x'", "is not null"):
         assert analyse(f"delete from users where {name}() {rest} and 1 = 1").findings
 
 
 def test_another_tables_condition_does_not_choose() -> None:
-    """Without a link between the two, one row over there touches every row here."""
+    """A condition on another table is refused if nothing links that table to the row."""
     linked = "delete from users using jobs where jobs.user_id = users.id and jobs.done"
     loose = "delete from users using jobs where jobs.done = true"
     assert analyse(linked).accepted
@@ -526,7 +527,7 @@ def test_another_tables_condition_does_not_choose() -> None:
 
 
 def test_an_alias_is_the_rows_name() -> None:
-    """Where there is an alias, the table's own name is another table's."""
+    """If the table has an alias, its own name means another table."""
     assert analyse("delete from users u where u.id = 1").accepted
     assert not analyse("delete from users u where u.id = u.id").accepted
     assert not analyse("delete from users u using users where users.id = 1").accepted
@@ -556,7 +557,7 @@ BESIDE = [
 
 @pytest.mark.parametrize(("script", "accepted"), BESIDE)
 def test_a_table_beside_itself_is_no_choice(script: str, accepted: bool) -> None:
-    """Read without a condition of its own, by whatever name, it holds every row."""
+    """A condition against the table itself, read without a condition, chooses nothing."""
     assert analyse(script).accepted is accepted
 
 
@@ -579,5 +580,5 @@ MERGES = [
 
 @pytest.mark.parametrize(("rest", "accepted"), MERGES)
 def test_a_merge_ties_its_two_sides(rest: str, accepted: bool) -> None:
-    """ON equates a column of each; what ON does not choose, the WHEN has to."""
+    """The ON of a MERGE links both tables, and each WHEN chooses among the rows that ON leaves."""
     assert analyse(f"merge into users u using jobs j on {rest}").accepted is accepted

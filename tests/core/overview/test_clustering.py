@@ -1,4 +1,4 @@
-"""Clusters of patterns: how many, what they are called, what they say."""
+"""Clusters of patterns: their number, names and descriptions."""
 
 import json
 import random
@@ -48,13 +48,13 @@ def _many(count: int, seed: int = 1) -> list[PatternPoint]:
     [(0, 0), (1, 1), (2, 2), (3, 2), (8, 2), (9, 3), (14, 4), (15, 5), (16, 5), (100_000, 5)],
 )
 def test_k_follows_the_specification(patterns: int, k: int) -> None:
-    """min(5, max(2, n / 3)), and never more than there are patterns."""
+    """The number k is min(5, max(2, n / 3)), and never more than the number of patterns."""
     assert cluster_count(patterns) == k
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 15, 60, 200])
 def test_every_pattern_is_in_one_cluster(count: int) -> None:
-    """Nothing is lost or counted twice, and the sums are right."""
+    """Every pattern is in exactly one cluster, and the sums are right."""
     patterns = _many(count)
     clusters = cluster(patterns)
     ids = [identity for each in clusters for identity in each.pattern_ids]
@@ -75,7 +75,7 @@ def test_the_order_of_patterns_does_not_matter() -> None:
 
 
 def test_patterns_that_do_not_differ_are_one_cluster() -> None:
-    """Equal features are never torn apart to reach k."""
+    """Patterns with equal features are in the same cluster, even if there are fewer than k."""
     (only,) = cluster([_pattern(number) for number in range(30)])
     assert only.cluster_size == 30
 
@@ -85,7 +85,7 @@ def _by_name(clusters: list[Cluster]) -> dict[str, Cluster]:
 
 
 def test_a_cluster_is_named_by_type_and_trait() -> None:
-    """As in the specification: "Database Errors - High Occurrence"."""
+    """A name has the form of the specification's "Database Errors - High Occurrence"."""
     patterns = [_pattern(n, occurrences=900) for n in range(3)] + [
         _pattern(n, "api", occurrences=4) for n in range(10, 13)
     ]
@@ -96,7 +96,7 @@ def test_a_cluster_is_named_by_type_and_trait() -> None:
 
 
 def test_a_trait_in_which_no_pattern_differs_names_no_cluster() -> None:
-    """Before the first fix nothing has a high success rate, however many names are needed."""
+    """A feature that is equal in all patterns names no cluster."""
     occurrences = [3] * 40 + [20] * 10 + [22] * 10 + [60] * 3 + [900]
     clusters = cluster([_pattern(n, occurrences=count) for n, count in enumerate(occurrences)])
     names = " ".join(each.cluster_name for each in clusters)
@@ -110,13 +110,13 @@ def test_a_trait_in_which_no_pattern_differs_names_no_cluster() -> None:
     [("rls", "RLS"), ("stripe", "Stripe"), ("deployment", "Deployment"), ("api", "API")],
 )
 def test_types_are_shown_as_people_write_them(kind: str, shown: str) -> None:
-    """Abbreviations in capitals, names with one."""
+    """Names show abbreviations in capitals, and other types with an initial capital."""
     (only,) = cluster([_pattern(1, kind)])
     assert only.cluster_name.startswith(f"{shown} Errors - ")
 
 
 def test_a_cluster_without_a_prevailing_type_is_mixed() -> None:
-    """A name that holds for a minority would mislead."""
+    """A cluster in which no type has half of the patterns is called Mixed."""
     kinds = ["database", "api", "rls", "stripe", "deployment"]
     (only,) = cluster([_pattern(n, kind) for n, kind in enumerate(kinds)])
     assert only.cluster_name.startswith("Mixed Errors - ")
@@ -130,7 +130,7 @@ def test_names_are_unique(seed: int) -> None:
 
 
 def test_a_centroid_is_in_the_units_that_people_read() -> None:
-    """Under the specification's keys; confidence from 0 to 1, severity as its number."""
+    """A centroid has the specification's keys, confidence from 0 to 1, and severity as a number."""
     clusters = cluster(
         [
             _pattern(1, occurrences=10, success=50.0, confidence=0.6),
@@ -152,8 +152,8 @@ def test_a_centroid_is_in_the_units_that_people_read() -> None:
     assert {each.cluster_size: each.avg_success_rate for each in clusters} == {1: 100.0, 2: 50.0}
 
 
-def test_a_description_tells_what_is_in_it() -> None:
-    """Patterns by type, occurrences, rates, severity."""
+def test_a_description_says_what_a_cluster_contains() -> None:
+    """A description contains patterns by type, occurrences, rates and severity."""
     (only,) = cluster([_pattern(1, "rls", "critical", 7, 50.0, 0.6)])
     assert only.cluster_description == (
         "1 pattern (1 rls) with 7 occurrences, 7.0 each; success rate 50.00 %, confidence 0.60, "
@@ -162,7 +162,7 @@ def test_a_description_tells_what_is_in_it() -> None:
 
 
 def test_a_large_cluster_is_divided_in_its_metadata() -> None:
-    """Above fifty members there is a second pass, into at most five parts that cover it."""
+    """A cluster of more than fifty patterns is divided into at most five parts that cover it."""
     for each in cluster(_many(600)):
         parts = each.metadata["parts"]
         if each.cluster_size <= DIVIDED_ABOVE:
@@ -178,7 +178,7 @@ def test_a_large_cluster_is_divided_in_its_metadata() -> None:
 
 
 def test_fifty_members_are_not_divided() -> None:
-    """The bound itself is not above the bound."""
+    """A cluster of exactly fifty patterns is not divided."""
     (fifty,) = cluster([_pattern(n) for n in range(50)])
     (more,) = cluster([_pattern(n) for n in range(51)])
     assert fifty.metadata["parts"] == []
@@ -186,6 +186,6 @@ def test_fifty_members_are_not_divided() -> None:
 
 
 def test_a_cluster_is_json() -> None:
-    """Only plain numbers and texts, no numpy types, so that it can be stored."""
+    """A cluster contains only plain numbers and texts, so that it can be stored."""
     clusters = cluster(_many(200))
     assert json.loads(json.dumps([asdict(each) for each in clusters]))

@@ -1,4 +1,4 @@
-"""k-means itself."""
+"""The k-means algorithm."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_no_point_has_a_nearer_centroid(matrix: Floats, k: int) -> None:
 
 @given(MATRICES, st.integers(1, 6))
 def test_centroids_are_means(matrix: Floats, k: int) -> None:
-    """Lloyd has converged: each centroid is the mean of its members."""
+    """Each centroid is the mean of its members."""
     labels, centroids, _ = kmeans(matrix, k)
     scale = 1.0 + np.abs(matrix).max()
     for label, centroid in enumerate(centroids):
@@ -46,7 +46,7 @@ def test_centroids_are_means(matrix: Floats, k: int) -> None:
 
 @given(MATRICES, st.integers(1, 6))
 def test_distinct_points_fill_all_clusters(matrix: Floats, k: int) -> None:
-    """There are fewer than k clusters only where fewer points differ."""
+    """There are fewer than k clusters only if fewer points differ."""
     rounded = np.round(matrix)
     distinct = len(np.unique(rounded, axis=0))
     assert len(kmeans(rounded, k).centroids) == min(k, distinct)
@@ -59,7 +59,7 @@ def _blobs(generator: np.random.Generator, centres: Floats, each: int) -> Floats
 
 @pytest.mark.parametrize("each", [10, 3_000])
 def test_clear_groups_are_found(each: int) -> None:
-    """Five separate groups come out as they are, from few points and from many."""
+    """Five separate groups are found, among few points and among many."""
     centres = np.array([[0, 0], [5, 5], [0, 5], [5, 0], [9, 9]], dtype=float)
     labels, _, _ = kmeans(_blobs(np.random.default_rng(1), centres, each), 5)
     groups = labels.reshape(5, each)
@@ -68,7 +68,7 @@ def test_clear_groups_are_found(each: int) -> None:
 
 
 def test_outliers_among_many_points_get_their_cluster() -> None:
-    """Two far points among 50,000 are in the sample from which the start is found."""
+    """Two distant points among 50,000 have their own cluster."""
     matrix = np.random.default_rng(2).normal(size=(50_000, 4))
     matrix[[17, 40_000]] = 1_000.0
     labels, _, _ = kmeans(matrix, 3)
@@ -76,7 +76,7 @@ def test_outliers_among_many_points_get_their_cluster() -> None:
 
 
 def test_the_same_seed_gives_the_same_clusters() -> None:
-    """Nothing depends on anything but matrix, k and seed."""
+    """The result depends only on matrix, k and seed."""
     matrix = np.random.default_rng(3).normal(size=(20_000, 4))
     first, second = kmeans(matrix, 5, seed=7), kmeans(matrix.copy(), 5, seed=7)
     assert np.array_equal(first.labels, second.labels)
@@ -105,7 +105,7 @@ def test_every_seed_comes_near_the_best(points: int) -> None:
 
 
 def test_a_cluster_without_points_starts_anew_at_the_farthest() -> None:
-    """Two centroids that no point is near take the two points that are worst off."""
+    """Two centroids without points move to the two points that are farthest from theirs."""
     points = np.array([[0.0, 1.0, 2.0, 50.0, 90.0]])
     start = np.array([[0.0], [-900.0], [-800.0]])
     means = kmeans_module._means(points, np.ones(5), start)  # noqa: SLF001  hardly ever happens
@@ -122,14 +122,14 @@ def test_a_cluster_without_points_starts_anew_at_the_farthest() -> None:
     ],
 )
 def test_what_cannot_be_clustered_is_refused(matrix: Floats, k: int) -> None:
-    """No rows, no clusters, or numbers that are none."""
+    """No rows, k below 1, and numbers that are not finite are refused."""
     with pytest.raises(ValueError, match=r"cannot make|not finite"):
         kmeans(matrix, k)
 
 
 @given(MATRICES)
 def test_standardised_columns_have_mean_zero_and_deviation_one(matrix: Floats) -> None:
-    """A constant column becomes zeros, not a division by zero."""
+    """Standardised columns have mean 0 and deviation 1; a constant column becomes zeros."""
     result = standardize(matrix)
     assert np.isfinite(result).all()
     for before, after in zip(matrix.T, result.T, strict=True):

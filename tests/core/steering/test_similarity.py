@@ -24,12 +24,12 @@ CASES = {
 def test_words_that_differ_are_paired(
     this: str, other: str, expected: list[tuple[str, str]]
 ) -> None:
-    """Those in the same place make a pair, in order."""
+    """Differing words from the same place form a pair, in order."""
     assert [(pair["this"], pair["other"]) for pair in differences(this, other)] == expected
 
 
 def test_long_templates_are_compared_in_their_beginning() -> None:
-    """Comparing takes a time in the product of the lengths, so it ends after 200 words."""
+    """Only the first 200 words of a template are compared, because comparing takes quadratic time."""
     words = " ".join(str(number) for number in range(200))
     start = time.perf_counter()
     assert differences(f"{words} a", f"{words} b") == []

@@ -1,4 +1,4 @@
-"""Secrets and personal data are taken out of what is stored; what tells errors apart stays."""
+"""Secrets and personal data are scrubbed; what distinguishes errors stays."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SCRUBBED = {
     # Addresses with passwords.
     "connect postgres://bob:p@ss@db:5432/shop failed": "connect postgres://bob:[password]@db:5432/shop failed",
     "redis://:s3cret@cache:6379 is down": "redis://:[password]@cache:6379 is down",
-    # Keys that tell by themselves what they are.
+    # Keys with a known form.
     f"bad jwt {JWT}!": "bad jwt [token]!",
     "jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0 cut": "jwt [token] cut",
     "key sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz": "key [api_key]",
@@ -69,14 +69,14 @@ SCRUBBED = {
 
 
 @pytest.mark.parametrize(("message", "stored"), SCRUBBED.items())
-def test_secrets_and_personal_data_are_taken_out(message: str, stored: str) -> None:
-    """A name in brackets stands for each; all around it stays, and so does a second time all."""
+def test_secrets_and_personal_data_are_scrubbed(message: str, stored: str) -> None:
+    """Each secret is replaced by its name in brackets; scrubbing again changes nothing."""
     assert scrub(message) == stored
     assert scrub(stored) == stored
 
 
 UNTOUCHED = [
-    # What the secret is about, and not the secret.
+    # Names that only mention a secret.
     'password authentication failed for user "bob"',
     "password: must be longer than eight characters",
     "invalid token: expired",
@@ -93,7 +93,7 @@ UNTOUCHED = [
     "Bearer token is missing",
     "no authorization header",
     "session_id: missing",
-    # What tells errors apart.
+    # What distinguishes errors.
     "uuid 41111111-1111-4111-8111-111111111111",
     f"id {uuid.UUID(int=0x4111111111111111_8111111111111111)}",
     "sha e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -116,8 +116,8 @@ UNTOUCHED = [
 
 
 @pytest.mark.parametrize("message", UNTOUCHED)
-def test_what_tells_errors_apart_stays(message: str) -> None:
-    """UUIDs, hashes, ids, codes, times, counts, and talk of secrets are no secrets."""
+def test_what_distinguishes_errors_stays(message: str) -> None:
+    """UUIDs, hashes, ids, codes, times, counts and sentences about secrets are not scrubbed."""
     assert scrub(message) == message
 
 
@@ -133,14 +133,14 @@ PIECES = st.sampled_from([*SCRUBBED, *UNTOUCHED, " ", "\n", '"', "'", "=", ":", 
 
 @given(st.lists(PIECES | st.text(max_size=20), max_size=6).map("".join))
 def test_scrubbing_twice_is_scrubbing_once(message: str) -> None:
-    """What was scrubbed is left as it is, however pieces meet."""
+    """Scrubbing a scrubbed text changes nothing, in any combination of parts."""
     once = scrub(message)
     assert scrub(once) == once
 
 
 @given(st.text(alphabet="0123456789", min_size=1, max_size=19))
 def test_hints_leave_nothing_out(digits: str) -> None:
-    """A rule that its hints keep away would have changed nothing."""
+    """A rule changes no text that contains none of its hints."""
     message = f"password={digits} bearer {digits}abcdefgh a@{digits}.de"
     for text in (message, message.upper(), digits):
         everything = text
@@ -151,7 +151,7 @@ def test_hints_leave_nothing_out(digits: str) -> None:
 
 @pytest.mark.parametrize("message", SCRUBBED)
 def test_each_rule_has_hints_that_fit(message: str) -> None:
-    """Whatever is scrubbed with all rules is scrubbed with those whose hints are there."""
+    """The result is the same with all rules and with those whose hints occur."""
     everything = message
     for rule in RULES:
         everything = rule.replace(everything)
@@ -176,8 +176,8 @@ CARDS = {
 
 
 @pytest.mark.parametrize("number", CARDS.values(), ids=CARDS.keys())
-def test_card_numbers_are_told_by_issuer_and_luhn(number: str) -> None:
-    """A number of each issuer is one; with another last digit it is none."""
+def test_card_numbers_are_recognised_by_issuer_and_luhn(number: str) -> None:
+    """A number of each issuer is a card number, and with another last digit it is not."""
     assert is_card_number(number)
     assert scrub(f"paid with {number}") == "paid with [card_number]"
     others = {number[:-1] + digit for digit in "0123456789"} - {number}
@@ -185,7 +185,7 @@ def test_card_numbers_are_told_by_issuer_and_luhn(number: str) -> None:
 
 
 def test_luhn_alone_makes_no_card() -> None:
-    """One number in ten has the right sum: only what an issuer's number begins with counts."""
+    """A number with the right Luhn sum but without an issuer's first digits is no card number."""
     assert not is_card_number("1234567812345670")
     assert not is_card_number("79927398713")
 
@@ -201,8 +201,8 @@ IBANS = [
 
 
 @pytest.mark.parametrize("number", IBANS)
-def test_ibans_are_told_by_length_and_check_digits(number: str) -> None:
-    """In one piece and in groups of four; one digit changed or one too many, and it is none."""
+def test_ibans_are_recognised_by_length_and_check_digits(number: str) -> None:
+    """IBANs are found in one piece and in groups, but not with a wrong or an additional digit."""
     assert is_iban(number)
     grouped = " ".join(re.findall(".{1,4}", number))
     assert scrub(f"to {number}.") == "to [iban]."
@@ -214,7 +214,7 @@ def test_ibans_are_told_by_length_and_check_digits(number: str) -> None:
 
 
 def test_lengths_are_those_of_the_registry() -> None:
-    """Between 15, Norway's, and the 34 that ISO 13616 allows; as many as there are countries."""
+    """The table has all countries, with lengths from 15 (Norway) to the 34 of ISO 13616."""
     assert (IBAN_LENGTHS["NO"], IBAN_LENGTHS["DE"], IBAN_LENGTHS["MT"]) == (15, 22, 31)
     assert set(map(len, IBAN_LENGTHS)) == {2}
     assert all(15 <= length <= 34 for length in IBAN_LENGTHS.values())
@@ -232,7 +232,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> list[Scrubber]:
 
 
 def test_a_rule_can_be_added(registry: list[Scrubber]) -> None:
-    """It applies after the engine's own, to texts with one of its hints."""
+    """A registered rule applies after the built-in ones, to texts with one of its hints."""
 
     @scrubber("customer_number", hints=("kd-",))
     def of_our_domain(text: str) -> str:
@@ -244,7 +244,7 @@ def test_a_rule_can_be_added(registry: list[Scrubber]) -> None:
 
 
 def test_a_rule_can_be_passed() -> None:
-    """For one text alone."""
+    """A rule that is passed applies to one text only."""
     shout = Scrubber("shout", str.lower)
     assert scrub("ABC", [shout]) == "abc"
     assert scrub("ABC") == "ABC"
@@ -252,14 +252,14 @@ def test_a_rule_can_be_passed() -> None:
 
 @pytest.mark.parametrize("name", ["email", "own"])
 def test_a_name_is_used_once(registry: list[Scrubber], name: str) -> None:
-    """Neither the engine's names nor one that is registered already."""
+    """The name of a rule must not be used already."""
     registry.append(Scrubber("own", str))
     with pytest.raises(ValueError, match="choose another name"):
         scrubber(name)
 
 
 def test_a_rule_that_raises_lets_nothing_through(registry: list[Scrubber]) -> None:
-    """What it should have taken out is unknown, so the whole text goes."""
+    """If a rule raises an exception, the whole text is replaced."""
 
     @scrubber("broken")
     def broken(text: str) -> str:
@@ -270,7 +270,7 @@ def test_a_rule_that_raises_lets_nothing_through(registry: list[Scrubber]) -> No
 
 
 def test_every_rule_is_described() -> None:
-    """The table for readers has the rules that there are."""
+    """The table in the documentation lists exactly the built-in rules."""
     page = Path(__file__).parents[3] / "docs" / "explanation" / "life-cycle.md"
     rows = re.findall(
         r"^\| (`.*?) \|", page.read_text(encoding="utf-8").split("## Privacy")[1], re.MULTILINE
@@ -335,14 +335,14 @@ def _seconds(text: str) -> float:
 
 @pytest.mark.parametrize("unit", ADVERSARIAL.values(), ids=ADVERSARIAL.keys())
 def test_scrubbing_takes_linear_time(unit: str) -> None:
-    """Eight times the text takes about eight times as long, not sixty-four: at most twenty."""
+    """Scrubbing eight times the text takes at most twenty times as long, not sixty-four times."""
     small = unit * (32_000 // len(unit))
     grown = _seconds(small * 8) / max(_seconds(small), 0.0005)
     assert grown < 20
 
 
 def test_a_megabyte_is_scrubbed_in_no_time() -> None:
-    """A log line of the usual kind, 1 MB of it, takes less than a second."""
+    """Scrubbing 1 MB of usual log lines takes less than a second."""
     line = 'ERROR user 1234 at 10.0.0.1: {"password": "x", "mail": "bob@example.com"} not found\n'
     start = time.process_time()
     scrub(line * (1_000_000 // len(line)))

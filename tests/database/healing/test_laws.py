@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.database.healing.past import Past
 from tests.database.healing.policy import broken
 
 from pattern_engine.fixes.retries import PAUSES_SECONDS
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Sql
+    from tests.database.healing.past import Past
 
     Story = Callable[[Past], object]
     Policy = dict[str, float]

@@ -1,4 +1,4 @@
-"""A clustering session over HTTP: read, group, store; completed or failed, never left open."""
+"""A clustering session over HTTP ends as completed or failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SESSION = "55555555-5555-4555-8555-555555555555"
 
 
 def pattern(number: int) -> dict[str, Any]:
-    """A pattern as clustering sees it."""
+    """Return a pattern as the database sends it to clustering."""
     return {
         "pattern_id": f"66666666-6666-4666-8666-{number:012}",
         "pattern_type": "database" if number % 2 else "api",
@@ -31,7 +31,7 @@ def pattern(number: int) -> dict[str, Any]:
 
 
 def stored(sent: dict[str, Any]) -> list[dict[str, Any]]:
-    """Clusters as the database answers them once they are stored."""
+    """Return clusters as the database returns them after storing."""
     return [
         {**cluster, "cluster_id": f"77777777-7777-4777-8777-{place:012}", "id": place}
         for place, cluster in enumerate(sent["p_clusters"])
@@ -40,7 +40,7 @@ def stored(sent: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=["engine", "job", "person"])
 def caller(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Everyone who may ask for clusters."""
+    """Each kind of caller that may request clusters."""
     headers: dict[str, str] = request.getfixturevalue(request.param)
     return headers
 
@@ -48,7 +48,7 @@ def caller(request: pytest.FixtureRequest) -> dict[str, str]:
 def test_a_session_is_read_grouped_and_stored(
     load: Load, wire: Wire, caller: dict[str, str]
 ) -> None:
-    """No body is needed, and the answer has the specification's keys."""
+    """A session needs no body, and its answer has the specification's keys."""
     patterns = [pattern(number) for number in range(7)]
     wire.replies["start_clustering_v1"] = {"session_id": SESSION, "patterns": patterns}
     wire.replies["replace_clusters_v1"] = stored
@@ -70,10 +70,10 @@ def test_a_session_is_read_grouped_and_stored(
     assert sorted(members) == [one["pattern_id"] for one in patterns]
 
 
-def test_the_session_tells_its_time_and_memory(
+def test_the_session_stores_its_time_and_memory(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
-    """Milliseconds, MiB, and how many patterns it looked at."""
+    """A session stores its milliseconds, MiB and number of patterns."""
     patterns = [pattern(number) for number in range(4)]
     wire.replies["start_clustering_v1"] = {"session_id": SESSION, "patterns": patterns}
     wire.replies["replace_clusters_v1"] = stored
@@ -87,7 +87,7 @@ def test_the_session_tells_its_time_and_memory(
 
 
 def test_nothing_to_group_is_no_error(load: Load, wire: Wire, engine: dict[str, str]) -> None:
-    """An empty database has no clusters."""
+    """A session without patterns succeeds with no clusters."""
     wire.replies["start_clustering_v1"] = {"session_id": SESSION, "patterns": []}
     wire.replies["replace_clusters_v1"] = stored
     found = load("cluster").post("/", headers=engine).get_json()
@@ -95,7 +95,7 @@ def test_nothing_to_group_is_no_error(load: Load, wire: Wire, engine: dict[str, 
 
 
 def test_a_session_that_fails_is_recorded(load: Load, wire: Wire, engine: dict[str, str]) -> None:
-    """A fault of ours ends the session as failed, and the caller gets a 500."""
+    """An exception ends the session as failed, and the caller gets a 500."""
     broken = [{**pattern(1), "severity": "unheard of"}]
     wire.replies["start_clustering_v1"] = {"session_id": SESSION, "patterns": broken}
     wire.replies["fail_session_v1"] = None
@@ -107,10 +107,10 @@ def test_a_session_that_fails_is_recorded(load: Load, wire: Wire, engine: dict[s
     assert sent["p_result"]["patterns_analyzed"] == 1
 
 
-def test_storing_that_fails_is_recorded_and_told(
+def test_storing_that_fails_is_recorded_and_reported(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
-    """The first failure is what the caller hears of, even if recording it fails too."""
+    """The caller gets the first failure, even if recording it fails as well."""
     wire.replies["start_clustering_v1"] = {"session_id": SESSION, "patterns": [pattern(1)]}
     wire.replies["replace_clusters_v1"] = httpx.ReadTimeout("slow")
     wire.replies["fail_session_v1"] = httpx.ConnectError("gone")
@@ -123,7 +123,7 @@ def test_storing_that_fails_is_recorded_and_told(
 def test_a_person_without_a_role_is_refused(
     load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
 ) -> None:
-    """The database knows who is an operator; nothing is computed for others."""
+    """The database refuses a person without a role, and nothing is computed."""
     wire.replies["start_clustering_v1"] = refusal("PL001", "your role does not allow this")
     answer = load("cluster").post("/", headers=person)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "forbidden")
@@ -131,6 +131,6 @@ def test_a_person_without_a_role_is_refused(
 
 
 def test_memory_is_counted_in_mebibytes() -> None:
-    """Whatever unit the operating system counts in."""
+    """The peak memory is in MiB on every operating system."""
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert peak_memory_mebibytes() >= kibibytes // 1024 > 0

@@ -1,4 +1,4 @@
-"""Statistics: the specification's key figures, and the three that stand beside them."""
+"""The statistics have the specification's key figures and three more."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FIGURES = {
 
 
 def test_the_figures_are_passed_on(load: Load, wire: Wire, engine: dict[str, str]) -> None:
-    """Exactly these keys, and nothing else that the database may add."""
+    """The answer has exactly these keys, even if the database returns more."""
     wire.replies["statistics_v1"] = {**FIGURES, "internal": True}
     answer = load("statistics").get("/", headers=engine)
     assert answer.get_json() == {"statistics": FIGURES}
 
 
 def test_types_without_patterns_are_zero(load: Load, wire: Wire, engine: dict[str, str]) -> None:
-    """All five types are always there."""
+    """All five types are present, even without patterns."""
     wire.replies["statistics_v1"] = {**FIGURES, "patterns_by_type": {"api": 1}}
     found = load("statistics").get("/", headers=engine).get_json()["statistics"]
     assert found["patterns_by_type"] == {

@@ -1,4 +1,4 @@
-"""Grouping rules over HTTP: listed, tried on stored errors, saved once they are sound, disabled."""
+"""Grouping rules over HTTP are listed, previewed on stored errors, saved and disabled."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def error(number: int, message: str, pattern: str = "a", **changes: object) -> d
 
 
 def test_rules_are_listed(rules: FlaskClient, wire: Wire, person: dict[str, str]) -> None:
-    """The disabled ones, too, in a person's name."""
+    """All rules are listed, including disabled ones, with the person's token."""
     wire.replies["grouping_rules_v1"] = [STORED]
     answer = rules.post("/", json={"action": "list"}, headers=person)
     assert answer.get_json() == {"success": True, "rules": [SHOWN]}
@@ -65,7 +65,7 @@ def test_rules_are_listed(rules: FlaskClient, wire: Wire, person: dict[str, str]
 
 
 def test_a_rule_is_saved(rules: FlaskClient, wire: Wire, person: dict[str, str]) -> None:
-    """As it was given, with the defaults written out."""
+    """A rule is saved as given, with the defaults."""
     wire.replies["save_grouping_rule_v1"] = STORED
     given = RULE | {"rule_id": RULE_ID, "conditions": {"min_severity": "error"}}
     answer = rules.post("/", json={"action": "save", "rule": given}, headers=person)
@@ -74,7 +74,7 @@ def test_a_rule_is_saved(rules: FlaskClient, wire: Wire, person: dict[str, str])
 
 
 def test_a_rule_is_disabled(rules: FlaskClient, wire: Wire, person: dict[str, str]) -> None:
-    """By its id, with a reason."""
+    """A rule is disabled by its id, with a reason."""
     wire.replies["disable_grouping_rule_v1"] = STORED | {"enabled": False}
     body = {"action": "disable", "rule_id": RULE_ID, "reason": "no use"}
     answer = rules.post("/", json=body, headers=person)
@@ -101,7 +101,7 @@ def test_a_rule_that_is_not_sound_is_refused(
     change: dict[str, str],
     told: str,
 ) -> None:
-    """With RE2's own words; nothing is stored and nothing is read."""
+    """An invalid rule is refused with RE2's message, without a call to the database."""
     answer = rules.post("/", json={"action": action, "rule": RULE | change}, headers=person)
     problem = answer.get_json()["error"]
     assert (answer.status_code, problem["code"]) == (422, "invalid_rule")
@@ -127,7 +127,7 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_a_body_that_does_not_fit_is_refused(
     rules: FlaskClient, wire: Wire, person: dict[str, str], body: dict[str, Any]
 ) -> None:
-    """Before the database is asked."""
+    """An invalid body is refused without a call to the database."""
     assert rules.post("/", json=body, headers=person).status_code == 422
     assert wire.names == []
 
@@ -147,7 +147,7 @@ def preview(
 def test_a_rule_is_tried_before_it_is_saved(
     rules: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
-    """Which errors would move, from which patterns, how many; nothing is written."""
+    """A preview lists the errors that would move, by pattern, and writes nothing."""
     found = preview(
         rules,
         wire,
@@ -179,7 +179,7 @@ def test_a_rule_is_tried_before_it_is_saved(
 def test_a_rule_is_tried_beside_the_others(
     rules: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
-    """What an earlier rule takes does not move; a later one loses what the new one takes."""
+    """A preview applies the other rules as well, in the order of their priorities."""
     wire.replies["grouping_rules_v1"] = [
         STORED | {"rule_id": "early", "expression": "shop", "priority": 1},
         STORED | {"rule_id": "late", "expression": "mail", "priority": 500},
@@ -194,7 +194,7 @@ def test_a_rule_is_tried_beside_the_others(
 def test_a_changed_rule_is_tried_in_its_own_place(
     rules: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
-    """It stands for the stored one, which is no longer tried."""
+    """In a preview, a changed rule replaces the stored one."""
     wire.replies["grouping_rules_v1"] = [STORED]
     errors = [error(1, "pool of shop", signature=OWN), error(2, "queue of shop")]
     found = preview(
@@ -210,7 +210,7 @@ def test_a_changed_rule_is_tried_in_its_own_place(
 
 
 def test_conditions_are_tried_too(rules: FlaskClient, wire: Wire, person: dict[str, str]) -> None:
-    """As they will be when errors are learned."""
+    """A preview applies the conditions of a rule as learning does."""
     errors = [error(1, "pool of shop"), error(2, "pool of shop", environment="dev")]
     found = preview(rules, wire, person, *errors, conditions={"environment": "dev"})
     assert found["matched"] == 1

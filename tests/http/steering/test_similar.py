@@ -1,4 +1,4 @@
-"""GET /similar: what is asked stands in the address; the words that differ are worked out here."""
+"""GET /similar takes its fields from the query, and adds the words that differ."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TWIN: dict[str, Any] = {
 def test_twins_are_shown_with_the_words_that_differ(
     load: Load, wire: Wire, person: dict[str, str]
 ) -> None:
-    """As the database lists them, in the caller's name."""
+    """The database finds the similar patterns, with the rights of the caller."""
     wire.replies["similar_patterns_v1"] = [TWIN]
     answer = load("similar").get(f"/?pattern_id={PATTERN_ID}&limit=5", headers=person)
     (shown,) = answer.get_json()["patterns"]
@@ -41,7 +41,7 @@ def test_twins_are_shown_with_the_words_that_differ(
 
 
 def test_ten_are_asked_for_by_default(load: Load, wire: Wire, engine: dict[str, str]) -> None:
-    """The engine may ask, too."""
+    """Without a limit ten patterns are requested; the engine may call the endpoint too."""
     wire.replies["similar_patterns_v1"] = []
     answer = load("similar").get(f"/?pattern_id={PATTERN_ID}", headers=engine)
     assert answer.get_json() == {"patterns": []}
@@ -62,7 +62,7 @@ WRONG = {
 def test_an_address_that_does_not_fit_is_refused(
     load: Load, wire: Wire, person: dict[str, str], query: str
 ) -> None:
-    """With the field that is wrong, before the database is asked."""
+    """An invalid query is refused with the name of the field, without a call to the database."""
     answer = load("similar").get(f"/?{query}", headers=person)
     assert answer.status_code == 422
     assert answer.get_json()["error"]["details"]["problems"][0]["field"]
@@ -72,7 +72,7 @@ def test_an_address_that_does_not_fit_is_refused(
 def test_an_unknown_pattern_is_not_found(
     load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
 ) -> None:
-    """As for every endpoint."""
+    """An unknown pattern is answered with 404."""
     wire.replies["similar_patterns_v1"] = refusal("PL002")
     answer = load("similar").get(f"/?pattern_id={PATTERN_ID}", headers=person)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "unknown_pattern")

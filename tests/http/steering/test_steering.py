@@ -1,4 +1,4 @@
-"""Merging, splitting, undoing, confirming, and the life cycle: passed on in a person's name."""
+"""Merge, split, undo, confirm and the life cycle call the database with the person's token."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], str, Any, dict[str, Any], dict[str, 
 @pytest.mark.parametrize(
     ("endpoint", "body", "function", "reply", "sent", "shown"), CALLS.values(), ids=CALLS.keys()
 )
-def test_what_a_person_decides_is_passed_on_in_his_name(
+def test_what_a_person_decides_is_passed_on_with_the_persons_token(
     load: Load,
     wire: Wire,
     person: dict[str, str],
@@ -144,7 +144,7 @@ def test_what_a_person_decides_is_passed_on_in_his_name(
     sent: dict[str, Any],
     shown: dict[str, Any],
 ) -> None:
-    """One call with his token; of the pattern's row only what concerns him is answered."""
+    """Each is one call with the person's token; the answer has only the public columns."""
     wire.replies[function] = reply
     answer = load(endpoint).post("/", json=body, headers=person)
     assert answer.get_json() == {"success": True, **shown}
@@ -159,7 +159,7 @@ PERSONAL = ("merge", "split", "undo", "confirm", "resolve", "ignore", "reopen", 
 def test_the_secret_key_steers_nothing(
     load: Load, wire: Wire, engine: dict[str, str], endpoint: str
 ) -> None:
-    """Each of these takes a person; nobody is asked."""
+    """The secret key is refused, without a call to the database."""
     answer = load(endpoint).post("/", json={}, headers=engine)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "person_required")
     assert wire.names == []
@@ -185,7 +185,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
 def test_a_body_that_does_not_fit_is_refused(
     load: Load, wire: Wire, person: dict[str, str], endpoint: str, body: dict[str, Any], told: str
 ) -> None:
-    """With the field that is wrong, before the database is asked."""
+    """An invalid body is refused with the name of the field, without a call to the database."""
     answer = load(endpoint).post("/", json=body, headers=person)
     assert answer.status_code == 422
     assert told in answer.get_json()["error"]["message"]
@@ -198,7 +198,7 @@ MESSAGE = "pool of shop timed out after 30 s"
 
 
 def listed(signature: str, example: str | None) -> dict[str, Any]:
-    """A signature as the database lists it."""
+    """Return a signature as the database lists it."""
     return {
         "signature": signature,
         "algorithm": "grouping/v2",
@@ -236,7 +236,7 @@ def test_a_split_is_sent_with_an_expression(
     example: str | None,
     expression: str,
 ) -> None:
-    """Made from a message that has the signature; where none is known, it matches nothing."""
+    """A split sends an expression made from an example, or one that matches nothing."""
     wire.replies["pattern_signatures_v1"] = [
         listed("pattern_first", "another"),
         listed(signature, example),

@@ -135,7 +135,7 @@ def test_limits_that_no_approval_takes_are_refused(
 UNREADABLE = {
     "no UTF-8": (b"select '\xff'", "encoding", "byte 8"),
     "a NUL": (b"select '\0'", "encoding", "NUL"),
-    "too large": (b"select 1 --" + b"x" * 65536, "size", "65536 are allowed"),
+    "too large": (b"select 1 --" + b"x" * 65536, "size", "the limit is 65536"),
     "blank": (b" \n", "empty", "blank"),
 }
 

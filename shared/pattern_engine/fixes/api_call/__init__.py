@@ -1,1 +1,1 @@
-"""Fixes of type api_call: one HTTP request, written down as JSON."""
+"""Fixes of type api_call: one HTTP request, described in JSON."""

@@ -6,13 +6,14 @@
      "body": {"order": {"error": "captured.order_id"}, "queue": {"param": "queue"}},
      "expect_status": [200, 409]}
 
-Only `method` and `url` are required. The parameters are put in first (`references`), and the whole
-is then looked at as it will run; `prepared_script` is that in its one form.
+Only `method` and `url` are required. The values of the parameters are inserted first (see
+`references`), so that the analysis reads the request that will be sent. `prepared_script` is that
+request in a normal form.
 
-Two parameters are read beside those that the request names: `allowed_hosts` (required; see
-`urls.AllowedHosts`), and `idempotent`, true where the server honours the header Idempotency-Key.
+Two parameters have a meaning of their own: `allowed_hosts` (required; see `urls.AllowedHosts`), and
+`idempotent`, which is true if the server honours the header Idempotency-Key.
 
-The check is one of several brakes: what a host's name resolves to is checked when it runs.
+The addresses of a host are not known yet; the executor checks them when the fix runs.
 """
 
 from __future__ import annotations
@@ -41,8 +42,6 @@ from pattern_engine.text import strict_json
 if TYPE_CHECKING:
     from pattern_engine.fixes.addresses import Network
 
-__all__ = ["BODILESS", "analyse"]
-
 METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 BODILESS: Final = "GET"
 _KEYS: Final = frozenset({"method", "url", "query", "headers", "body", "expect_status"})
@@ -62,10 +61,10 @@ def analyse(
     parameters: Mapping[str, object] | None = None,
     networks: Collection[Network] = (),
 ) -> Analysis:
-    """Analyse a script under an approval's parameters.
+    """Analyse a script with the parameters of its approval.
 
-    `networks` are those that the settings of a deployment open beside the public Internet. With
-    any of them, local names may stand in the script too; the executor looks at their addresses.
+    `networks` are those that the settings of a deployment add to the public Internet. With any of
+    them, the script may contain local names, whose addresses the executor checks.
     """
     reader = _Reader(parameters or {}, networks)
     request = reader.read(script)
@@ -95,7 +94,7 @@ def _secrets(headers: object) -> Iterator[Mapping[str, str]]:
 
 @dataclass
 class _Reader:
-    """Reads a request part by part, brings each into its one form, and notes what is wrong."""
+    """Reads a request part by part, normalises each part, and collects the findings."""
 
     parameters: Mapping[str, object]
     networks: Collection[Network]
@@ -104,7 +103,7 @@ class _Reader:
     hosts: tuple[str, ...] = ()
 
     def read(self, script: str) -> dict[str, Any]:
-        """Return the request in its one form; of no use if there are findings."""
+        """Return the normalised request, which is valid only if there are no findings."""
         given = self._parsed(script) if self._parameters() else None
         if given is None:
             return {}
@@ -127,29 +126,29 @@ class _Reader:
         self.findings.append(Finding(rule, message))
 
     def _parameters(self) -> bool:
-        """Look at the parameters; return whether they can be read at all."""
+        """Check the parameters; return whether the analysis can go on."""
         try:
             strict_json.parse(json.dumps(self.parameters))
         except (RecursionError, TypeError, ValueError) as problem:
-            self._refuse("parameters", f"the parameters are not the JSON expected: {problem}")
+            self._refuse("parameters", f"the parameters are not valid JSON: {problem}")
             return False
         if not isinstance(self.parameters.get("idempotent", False), bool):
-            self._refuse("parameters", "the parameter idempotent is neither true nor false")
+            self._refuse("parameters", "the parameter idempotent must be true or false")
         self._literals(self.parameters, "a parameter")
         return True
 
     def _parsed(self, script: str) -> dict[str, Any] | None:
-        """Return the JSON object that a script is, with its parameters; None if it is none."""
+        """Return the JSON object of a script with its parameters inserted, or None."""
         if problem := unreadable(script):
             self.findings.append(problem)
             return None
         try:
             request = self._filled(strict_json.parse(script))
-            # Once more, with the parameters in it: they may have made it large or deep.
+            # The parameters may have made the request too large or too deep.
             written = _written(request)
             strict_json.parse(written)
         except strict_json.StrictJsonError as refusal:
-            self._refuse("syntax", f"the script is not the JSON that is expected: {refusal}")
+            self._refuse("syntax", f"the script is not valid JSON: {refusal}")
             return None
         except ReferenceRefusedError as refusal:
             self._refuse("reference", str(refusal))
@@ -158,12 +157,12 @@ class _Reader:
             self.findings.append(grown)
             return None
         if any("\0" in text for text in _texts(request)):
-            self._refuse("encoding", "the script holds a NUL character")
+            self._refuse("encoding", "the script contains a NUL character; remove it")
         return request
 
     def _filled(self, given: object) -> dict[str, Any]:
         if not isinstance(given, dict):
-            raise strict_json.StrictJsonError("it is no object in braces")
+            raise strict_json.StrictJsonError("it must be an object in braces")
         self._keys(given)
         request = with_parameters(given, self.parameters, MAX_BYTES)
         return request if isinstance(request, dict) else {}
@@ -172,7 +171,7 @@ class _Reader:
         for key in sorted(given.keys() - _KEYS):
             self._refuse(
                 "keys",
-                f"{strict_json.shown(key)} is no part of a request, which has "
+                f"{strict_json.shown(key)} is not a key of a request; the keys are "
                 + ", ".join(sorted(_KEYS)),
             )
 
@@ -189,7 +188,7 @@ class _Reader:
             self.findings.append(problem.finding)
             allowed = None
         if not isinstance(given, str):
-            self._refuse("url", "the url must be a text; values of the error go into query")
+            self._refuse("url", "the url must be a string; put values of the error into query")
             return
         try:
             place = read_url(given, self.networks)
@@ -197,9 +196,12 @@ class _Reader:
             self.findings.append(problem.finding)
             return
         if allowed is not None and place not in allowed:
-            self._refuse("allowed_hosts", f"the host {place.authority} is not in allowed_hosts")
+            self._refuse(
+                "allowed_hosts",
+                f"{place.authority} is not in the parameter allowed_hosts",
+            )
         self.place = place
-        # Only a GET follows a redirect, to any host of the list.
+        # Only a GET follows redirects, to any of the allowed hosts.
         follows = allowed is not None and request["method"] == BODILESS
         self.hosts = tuple(allowed) if allowed and follows else (place.authority,)
         request["url"] = place.url
@@ -211,7 +213,7 @@ class _Reader:
 
     def _query(self, given: object) -> object:
         if not isinstance(given, dict):
-            self._refuse("query", "query must be an object of names and values")
+            self._refuse("query", "query must be an object")
             return {}
         for name, value in given.items():
             if is_error(value):
@@ -220,14 +222,14 @@ class _Reader:
             if not is_plain or not name or not f"{name}{value}".isprintable():
                 self._refuse(
                     "query",
-                    f"{strict_json.shown(name)} in query is neither a printable text, a number, "
-                    "true or false, nor a reference",
+                    f"{strict_json.shown(name)} in query must be a printable string, a number, "
+                    "true, false or a reference",
                 )
         return given
 
     def _headers(self, given: object) -> object:
         if not isinstance(given, dict):
-            self._refuse("headers", "headers must be an object of names and values")
+            self._refuse("headers", "headers must be an object")
             return {}
         self.findings += header_findings(given)
         for value in references(given):
@@ -240,24 +242,28 @@ class _Reader:
     def _body(self, request: Mapping[str, Any]) -> None:
         body = request["body"]
         if request["method"] == BODILESS:
-            self._refuse("body", "a GET has no body; put values into query")
+            self._refuse("body", "a GET cannot have a body; put the values into query")
         if is_form(request.get("headers", {})) and isinstance(body, dict) and not is_error(body):
             for name, value in body.items():
                 if not isinstance(value, str | int | float) and not is_error(value):
-                    self._refuse("body", f"{strict_json.shown(name)} is no field of a form")
+                    field = f"the form's field {strict_json.shown(name)}"
+                    self._refuse("body", f"{field} must be text, a number or a reference")
 
     def _expect_status(self, given: object) -> object:
         listed = given if isinstance(given, list) and given else [given]
         if not all(type(status) is int and 200 <= status <= 599 for status in listed):
-            self._refuse("expect_status", "expect_status must be one or more numbers, 200 to 599")
+            self._refuse("expect_status", "expect_status must be one or more integers, 200 to 599")
             return []
         return sorted(set(listed))
 
     def _literals(self, value: object, where: str = "", name: str = "") -> None:
-        """Look at each literal of query and body, or of the parameters, and at each reference."""
+        """Check each literal and each reference of query and body, or of the parameters."""
         if not where and (is_secret(value) or is_error(value)):
             if is_secret(value):
-                self._refuse("secret", "a secret may stand in a header alone: others log the rest")
+                self._refuse(
+                    "secret",
+                    "use secrets only in headers: servers log query and body",
+                )
             else:
                 self._error_name(value)
         elif isinstance(value, Mapping):
@@ -275,8 +281,8 @@ class _Reader:
         if not isinstance(name, str) or not ERROR_NAME.fullmatch(name):
             self._refuse(
                 "reference",
-                f"an error has no {strict_json.shown(name)}; it has message, source, "
-                "system_log_id and captured.NAME",
+                f"an error has no {strict_json.shown(name)}; use message, source, "
+                "system_log_id or captured.NAME",
             )
 
     def _credential(self, where: str, name: str, value: str) -> None:
@@ -285,7 +291,8 @@ class _Reader:
             kind = name
         if kind:
             self._refuse(
-                "credential", f"{where} holds a literal {kind}; put it into the Vault and a header"
+                "credential",
+                f"{where} contains a literal {kind}; put it into Vault and a header",
             )
 
 

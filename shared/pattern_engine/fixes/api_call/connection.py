@@ -1,9 +1,9 @@
-"""One request over one connection: to a checked address, within a time and a number of bytes.
+"""Sending one request to a checked address, with limits of time and bytes.
 
-httpcore speaks HTTP/1.1 here. It knows no proxies of the environment, follows no redirects, keeps
-no cookies and decodes nothing, all of which would widen what was approved. The connection goes to
-the address that was checked, while the certificate must be the name's; every wait is for what is
-left of the time, so that a server which sends a byte now and then gains nothing by it.
+httpcore speaks HTTP/1.1 here. It uses no proxy of the environment, follows no redirects, keeps no
+cookies and decodes nothing, so the request stays the one that was approved. The connection goes to
+the address that was checked, and the certificate must be valid for the host's name. Every wait ends
+with the time limit of the run, so that a server that answers slowly cannot extend it.
 """
 
 from __future__ import annotations
@@ -25,41 +25,30 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.execution import Stop
     from pattern_engine.fixes.urls import Place
 
-__all__ = [
-    "Answer",
-    "Bounds",
-    "LostError",
-    "NotSentError",
-    "Resolve",
-    "StoppedError",
-    "Wire",
-    "trusted",
-]
-
 Resolve = Callable[[str, int], list[str]]
-"""Answers the addresses of a name at a port; OSError or nothing if it has none."""
-_MOST_HEAD_BYTES = 64 * 1024
+"""Returns the addresses of a name at a port; OSError or an empty list if it has none."""
+_MAX_HEAD_BYTES = 64 * 1024
 _FRAMING = 8
-"""Bytes read for each byte of a body: sent in pieces of one byte, each has six around it."""
+"""How many bytes may be read for each byte of a body: a chunk of one byte has six more."""
 _PIECE = 16 * 1024
-"""Bytes of one TLS record: written one by one, so that each waits for what time is left."""
+"""The bytes of one TLS record; the remaining time is checked before each record is written."""
 
 
 class NotSentError(Exception):
-    """It is certain that nothing reached the server."""
+    """The request certainly did not reach the server."""
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:
         super().__init__(message)
         self.is_final = is_final
-        """Whether another try could not end otherwise."""
+        """Whether another attempt would fail in the same way."""
 
 
 class LostError(Exception):
-    """The request went out, and no whole answer came back."""
+    """The request was sent, and no complete answer was received."""
 
 
 class StoppedError(Exception):
-    """A limit was met."""
+    """A limit was reached."""
 
     def __init__(self, limit: Stop) -> None:
         super().__init__(limit)
@@ -67,18 +56,18 @@ class StoppedError(Exception):
 
 
 class Bounds:
-    """What is left of the time, and how much may be read."""
+    """The time limit and the output limit of one run."""
 
-    def __init__(self, timeout_ms: int, most_bytes: int) -> None:
+    def __init__(self, timeout_ms: int, max_bytes: int) -> None:
         self._started = time.monotonic()
         self._deadline = self._started + timeout_ms / 1000
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
 
     def left(self) -> float:
-        """Return the seconds left.
+        """Return the remaining seconds.
 
         Raises:
-            StoppedError: if there are none.
+            StoppedError: if no time remains.
         """
         left = self._deadline - time.monotonic()
         if left <= 0:
@@ -86,7 +75,7 @@ class Bounds:
         return left
 
     def pause(self, seconds: float) -> bool:
-        """Wait, if the time left allows for it and something after it; return whether it did."""
+        """Sleep, unless no time would remain afterwards; return whether it slept."""
         if self._deadline - time.monotonic() <= seconds:
             return False
         time.sleep(seconds)
@@ -99,13 +88,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answered."""
+    """The answer of a server."""
 
     status: int
     headers: Mapping[str, str]
-    """By name in small letters; of those given twice, the last."""
+    """By name in lower case; if a header is repeated, its last value."""
     body: bytes
-    """As it came over the wire, not decoded."""
+    """As received, not decoded."""
 
 
 class Wire:
@@ -124,7 +113,7 @@ class Wire:
         self._trusted = trusted
         self._pinned: dict[str, list[str]] = {}
         self.has_sent = False
-        """Whether anything of any request left for a server."""
+        """Whether any part of a request was sent."""
 
     def send(
         self, place: Place, method: str, headers: Mapping[str, str], content: bytes | None
@@ -132,7 +121,7 @@ class Wire:
         """Send one request and read its answer.
 
         Raises:
-            NotSentError, LostError, StoppedError: if there is no whole answer.
+            NotSentError, LostError, StoppedError: if there is no complete answer.
         """
         backend = _Backend(self._bounds, self._addresses(place), self._note_sent)
         url = httpcore.URL(
@@ -152,12 +141,12 @@ class Wire:
         framing.update(headers)
         try:
             with connection.stream(method, url, headers=framing, content=content) as response:
-                backend.allow(_FRAMING * self._bounds.most_bytes)
+                backend.allow(_FRAMING * self._bounds.max_bytes)
                 return self._read(response)
         except httpcore.TimeoutException:
             raise StoppedError("time") from None
         except (httpcore.NetworkError, httpcore.ProtocolError):
-            raise LostError(f"{place.authority} broke off its answer") from None
+            raise LostError(f"{place.authority} ended its answer too early") from None
         finally:
             connection.close()
 
@@ -168,7 +157,7 @@ class Wire:
         body = bytearray()
         for chunk in response.iter_stream():
             body += chunk
-            if len(body) > self._bounds.most_bytes:
+            if len(body) > self._bounds.max_bytes:
                 raise StoppedError("output")
         return Answer(
             response.status,
@@ -182,14 +171,14 @@ class Wire:
             found = self._looked_up(place)
             if not all_reachable(found, self._networks):
                 raise NotSentError(
-                    f"{place.host} has an address that is not of the public Internet",
+                    f"{place.host} has an address that is not public",
                     is_final=True,
                 )
             self._pinned[place.host] = found
         return self._pinned[place.host]
 
     def _looked_up(self, place: Place) -> list[str]:
-        """Ask for the addresses of a name; the system's own way to ask knows no time limit."""
+        """Look up the addresses of a name in a thread, because getaddrinfo has no time limit."""
         found: list[str] = []
 
         def look_up() -> None:
@@ -204,21 +193,21 @@ class Wire:
         if asking.is_alive():
             raise StoppedError("time")
         if not found:
-            raise NotSentError(f"the name {place.host} has no address")
+            raise NotSentError(f"the host {place.host} has no address")
         return list(dict.fromkeys(found))
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects to checked addresses, whatever name it is asked for."""
+    """Connects to the checked addresses, whatever name httpcore passes."""
 
     def __init__(self, bounds: Bounds, addresses: list[str], sent: Callable[[], None]) -> None:
         self._bounds = bounds
         self._addresses = addresses
         self._sent = sent
-        self._left_to_read = _MOST_HEAD_BYTES
+        self._left_to_read = _MAX_HEAD_BYTES
 
     def allow(self, more: int) -> None:
-        """Let so many more bytes be read."""
+        """Increase the number of bytes that may be read."""
         self._left_to_read += more
 
     def read(self, stream: httpcore.NetworkStream, most: int) -> bytes:
@@ -237,12 +226,12 @@ class _Backend(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002  what is left of ours counts
+        timeout: float | None = None,  # noqa: ARG002  the run's own limit applies
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         for tried, address in enumerate(self._addresses):
-            # Each address gets its share: one that never answers leaves time for the next.
+            # Each address gets a share of the time, so that time remains for the next one.
             share = self._bounds.left() / (len(self._addresses) - tried)
             try:
                 stream = httpcore.SyncBackend().connect_tcp(
@@ -252,7 +241,7 @@ class _Backend(httpcore.NetworkBackend):
                 continue
             return _Stream(stream, self)
         self._bounds.left()
-        raise NotSentError(f"{host} did not accept a connection on port {port}")
+        raise NotSentError(f"{host} does not accept connections on port {port}")
 
     def start_tls(
         self, stream: httpcore.NetworkStream, trusted: ssl.SSLContext, name: str | None
@@ -264,11 +253,11 @@ class _Backend(httpcore.NetworkBackend):
         except httpcore.ConnectError as problem:
             is_final = isinstance(problem.__cause__, ssl.SSLCertVerificationError)
             reason = "its certificate is not trusted" if is_final else "TLS failed"
-            raise NotSentError(f"{name} was not asked: {reason}", is_final=is_final) from None
+            raise NotSentError(f"nothing was sent to {name}: {reason}", is_final=is_final) from None
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every wait and every byte is counted."""
+    """A connection that keeps to the limits of time and bytes."""
 
     def __init__(self, inner: httpcore.NetworkStream, backend: _Backend) -> None:
         self._inner = inner
@@ -299,8 +288,8 @@ class _Stream(httpcore.NetworkStream):
 
 @functools.cache
 def trusted(ca_file: str | None) -> ssl.SSLContext:
-    """Return what certificates are checked against: the system's authorities and a file's."""
-    # Not ssl.create_default_context: that writes session keys where SSLKEYLOGFILE says.
+    """Return the SSL context that trusts the system's authorities and those of a file."""
+    # Not ssl.create_default_context, which writes session keys to the file SSLKEYLOGFILE.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs()

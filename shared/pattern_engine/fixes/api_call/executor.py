@@ -1,8 +1,8 @@
-"""Running an api_call: one request, its redirects and its tries, within one time limit.
+"""Running an api_call: one request, its redirects and retries, within one time limit.
 
-A request is sent again only where that cannot do a thing twice: if nothing of it was sent; after
-that only by methods that are idempotent (RFC 9110, section 9.2.2), or if the approval says that
-the server honours the Idempotency-Key, which is the same for all tries.
+A request is sent again only if that cannot repeat its effect: no part of it was sent, its method is
+idempotent (RFC 9110, section 9.2.2), or the approval says that the server honours the header
+Idempotency-Key, which is the same for all attempts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pattern_engine.fixes.api_call.connection import (
     Wire,
     trusted,
 )
-from pattern_engine.fixes.api_call.request import UnsendableError, built, plan
+from pattern_engine.fixes.api_call.references import UnsendableError
+from pattern_engine.fixes.api_call.request import built, plan
 from pattern_engine.fixes.api_call.response import shown_body, without_secrets
 from pattern_engine.fixes.execution import Outcome
 from pattern_engine.fixes.retries import PAUSES_SECONDS
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.execution import Job
     from pattern_engine.settings import Facilities
 
-__all__ = ["ApiCall"]
-
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY: Final = frozenset({429, 502, 503, 504})
@@ -47,7 +46,7 @@ _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 
 
 class _RedirectError(Exception):
-    """A redirect that is not followed."""
+    """A redirect that may not be followed."""
 
 
 def _system_addresses(host: str, port: int) -> list[str]:
@@ -64,7 +63,7 @@ class ApiCall:
         self._resolve = resolve
 
     def plan(self, job: Job) -> Outcome:
-        """Say what would be called, for a dry-run: the output has method, url, headers, body."""
+        """Return the request of a dry-run: the output has method, url, headers and body."""
         script = self._prepared(job)
         if isinstance(script, Outcome):
             return script
@@ -74,7 +73,7 @@ class ApiCall:
             return _not_started(str(problem))
 
     def run(self, job: Job) -> Outcome:
-        """Send the request, and answer `{"status": …, "body": …}`."""
+        """Send the request; the output has status and body."""
         bounds = Bounds(job.limits.timeout_ms, job.limits.max_output_bytes)
         script = self._prepared(job)
         if isinstance(script, Outcome):
@@ -85,11 +84,11 @@ class ApiCall:
         except UnsendableError as problem:
             return _not_started(str(problem))
         except OSError:
-            return _not_started("the file of trusted certificates cannot be read")
+            return _not_started(f"the file of trusted certificates {self._ca_file} cannot be read")
         return self._sent(call, job, wire, bounds)
 
     def _prepared(self, job: Job) -> str | Outcome:
-        """Return the script once more as the analysis prepares it: it is cheap, and settles all."""
+        """Analyse the script again; return the prepared script, or the outcome of its refusal."""
         analysis = analyse(job.script, job.parameters, self._networks)
         if analysis.findings:
             return _not_started(f"the request is refused: {analysis.findings[0].message}")
@@ -102,17 +101,17 @@ class ApiCall:
         except StoppedError as stop:
             stopped = stop.limit
             error = (
-                f"it was not done after {job.limits.timeout_ms} ms"
+                f"the request did not end within {job.limits.timeout_ms} ms"
                 if stopped == "time"
-                else f"the answer has more than {bounds.most_bytes} bytes"
+                else f"the answer has more than {bounds.max_bytes} bytes"
             )
         except (NotSentError, LostError, _RedirectError) as problem:
             error = str(problem)
         else:
-            body = shown_body(answer, job.secrets.values(), bounds.most_bytes)
+            body = shown_body(answer, job.secrets.values(), bounds.max_bytes)
             output = {"status": answer.status, "body": body}
             if not call.expects(answer.status):
-                error = f"it answered {answer.status}, expected {_expected(call)}"
+                error = f"the server answered {answer.status} instead of {_expected(call)}"
         return Outcome(
             success=error is None,
             output=output,
@@ -132,7 +131,7 @@ def _expected(call: Call) -> str:
 
 
 class _Tries:
-    """The tries of one request."""
+    """The attempts to send one request."""
 
     def __init__(
         self, call: Call, job: Job, wire: Wire, bounds: Bounds, networks: Collection[Network]
@@ -146,10 +145,10 @@ class _Tries:
         self._is_repeatable = call.method in _IDEMPOTENT or job.parameters.get("idempotent") is True
 
     def answer(self) -> Answer:
-        """Send the request until it is answered, as often as allowed.
+        """Send the request until it is answered, with as many retries as allowed.
 
         Raises:
-            NotSentError, LostError, StoppedError, _RedirectError: as the last try ended.
+            NotSentError, LostError, StoppedError, _RedirectError: from the last attempt.
         """
         for pause in PAUSES_SECONDS[: self._max_retries]:
             try:
@@ -168,12 +167,12 @@ class _Tries:
         return self._follow()
 
     def _may_change(self, answer: Answer) -> bool:
-        """Whether the same request may be sent again, and be answered otherwise."""
+        """Tell whether the request may be sent again, and may get another answer."""
         is_temporary = answer.status in _TEMPORARY and not self._call.expects(answer.status)
         return self._is_repeatable and is_temporary
 
     def _follow(self) -> Answer:
-        """Send the request; a GET follows redirects, without secrets once it leaves its host."""
+        """Send the request; a GET follows redirects, and sends no secrets to another host."""
         call = self._call
         place, headers = call.place, {**call.headers, **call.secret_headers}
         for _ in range(MAX_REDIRECTS + 1):
@@ -184,7 +183,7 @@ class _Tries:
             if following.authority != place.authority:
                 headers = dict(call.headers)
             place = following
-        raise _RedirectError(f"it was redirected more than {MAX_REDIRECTS} times")
+        raise _RedirectError(f"the request was redirected more than {MAX_REDIRECTS} times")
 
     def _is_redirect(self, answer: Answer) -> bool:
         return (
@@ -196,18 +195,18 @@ class _Tries:
 
     def _redirected(self, place: Place, answer: Answer) -> Place:
         try:
-            # The fragment stays with the client (RFC 9110, section 10.2.2).
+            # A fragment is not sent (RFC 9110, section 10.2.2).
             location = urljoin(place.url, answer.headers["location"]).partition("#")[0]
             following = read_url(location, self._networks)
         except (RefusedUrlError, ValueError):
-            raise _RedirectError("it was redirected to what is no https URL of a host") from None
+            raise _RedirectError("a redirect leads to a URL that is not allowed") from None
         if following not in self._allowed:
-            raise _RedirectError("it was redirected to a host that is not in allowed_hosts")
+            raise _RedirectError("a redirect leads to a host that is not in allowed_hosts")
         return following
 
 
 def _retry_after(answer: Answer) -> float:
-    """Return the seconds that a server asks for, a number or a date; 0 if it does not."""
+    """Return the seconds of the header Retry-After, a number or a date; 0 without it."""
     text = answer.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -1,7 +1,7 @@
-"""What stands in a request in place of a literal: `{"param": …}`, `{"error": …}`, `{"secret": …}`.
+"""References in a request: `{"param": …}`, `{"error": …}` and `{"secret": …}`.
 
-A parameter is as fixed as the script, so the analysis puts it in before it looks at the request:
-what was looked at is what runs. What an error or the Vault says is known when the request is sent.
+The parameters are known at the approval, so the analysis inserts them and checks the result. The
+values of an error and of Vault are known only when the request is sent.
 """
 
 from __future__ import annotations
@@ -13,52 +13,41 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = [
-    "ERROR_NAME",
-    "ReferenceRefusedError",
-    "UnsendableError",
-    "is_error",
-    "is_secret",
-    "references",
-    "with_error",
-    "with_parameters",
-]
-
 MAX_ERROR_CHARACTERS: Final = 8192
-"""Of one text of an error, in a request."""
+"""The most characters that a request contains of one text of an error."""
 ERROR_NAME: Final = re.compile(r"captured\.[A-Za-z0-9_]{1,64}|[A-Za-z][A-Za-z0-9_]{0,63}")
-"""Any that is not one of the error's own is that of a captured value, as `captured.` says."""
+"""A name other than `_OWN_NAMES` is that of a captured value, with or without `captured.`."""
 _OWN_NAMES: Final = frozenset({"message", "source", "system_log_id"})
 _KINDS: Final = ("param", "error", "secret")
 
 
 class ReferenceRefusedError(Exception):
-    """A reference to what is not there, or may not be there."""
+    """A parameter is missing, too large, or a reference itself."""
 
 
 class UnsendableError(Exception):
-    """What the request needs of the error or the Vault is not there, or cannot be sent."""
+    """A value of the error or of Vault that the request needs is missing or cannot be sent."""
 
 
 def _kind(value: object) -> str | None:
-    """Which kind of reference a value is: an object with that key and no other."""
+    """Return the kind of a reference, which is an object with that one key, or None."""
     if isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))) in _KINDS:
         return str(key)
     return None
 
 
 def is_secret(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a value is a secret of the Vault, with or without a prefix."""
+    """Tell whether a value refers to a Vault secret, with or without a prefix."""
     return isinstance(value, dict) and "secret" in value and value.keys() <= {"secret", "prefix"}
 
 
 def is_error(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a value is taken from the error."""
+    """Tell whether a value refers to the error."""
     return _kind(value) == "error"
 
 
 def references(value: object) -> Iterator[object]:
-    """Each reference in a value, at any depth."""
+    """Yield each reference in a value, at any depth."""
     if is_secret(value) or _kind(value):
         yield value
     elif isinstance(value, dict | list):
@@ -66,14 +55,14 @@ def references(value: object) -> Iterator[object]:
             yield from references(child)
 
 
-def with_parameters(value: object, parameters: Mapping[str, object], most_bytes: int) -> object:
-    """A request with its parameters put in.
+def with_parameters(value: object, parameters: Mapping[str, object], max_bytes: int) -> object:
+    """Return a request with the values of its parameters.
 
     Raises:
-        ReferenceRefusedError: for a parameter that is not there or holds references itself, and
-            where the parameters together would take more than `most_bytes` as JSON.
+        ReferenceRefusedError: if a parameter is missing or contains a reference, or if the inserted
+            values have more than `max_bytes` as JSON.
     """
-    left = most_bytes
+    left = max_bytes
 
     def put(value: Any) -> object:  # noqa: ANN401  JSON
         nonlocal left
@@ -81,7 +70,7 @@ def with_parameters(value: object, parameters: Mapping[str, object], most_bytes:
             given = _parameter(value["param"], parameters)
             left -= len(json.dumps(given))
             if left < 0:
-                raise ReferenceRefusedError(f"the parameters take more than {most_bytes} bytes")
+                raise ReferenceRefusedError(f"the parameters have more than {max_bytes} bytes")
             return given
         if isinstance(value, dict):
             return {key: put(child) for key, child in value.items()}
@@ -92,18 +81,18 @@ def with_parameters(value: object, parameters: Mapping[str, object], most_bytes:
 
 def _parameter(name: object, parameters: Mapping[str, object]) -> object:
     if not isinstance(name, str) or name not in parameters:
-        raise ReferenceRefusedError(f"there is no parameter {name!r}")
+        raise ReferenceRefusedError(f"the approval has no parameter {name!r}")
     given = parameters[name]
     if any(references(given)):
-        raise ReferenceRefusedError(f"the parameter {name!r} holds a reference, not a literal")
+        raise ReferenceRefusedError(f"the parameter {name!r} must be a literal, not a reference")
     return given
 
 
 def with_error(value: object, error: Mapping[str, Any]) -> Any:  # noqa: ANN401  JSON
-    """A value with what it takes of the error put in.
+    """Return a value with the values of the error to which it refers.
 
     Raises:
-        UnsendableError: with what the error does not have.
+        UnsendableError: if the error lacks one of them.
     """
     if is_error(value):
         return _of_error(value["error"], error)

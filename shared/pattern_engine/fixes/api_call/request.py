@@ -1,4 +1,4 @@
-"""The request that is sent: a prepared script, with what the error and the Vault say put in."""
+"""The request that is sent: a prepared script with the values of the error and of Vault."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.addresses import Network
     from pattern_engine.fixes.execution import Job
 
-__all__ = ["MASK", "Call", "UnsendableError", "built", "plan"]
-
 MASK: Final = "[secret]"
 MAX_QUERY_CHARACTERS: Final = 1024
-"""Of one value that the error gives to the query."""
+"""The most characters of one value in the query."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 _JSON: Final = "application/json"
 
@@ -34,14 +32,14 @@ class Call:
     place: Place
     headers: Mapping[str, str]
     secret_headers: Mapping[str, str] = field(repr=False)
-    """Those that hold secrets, apart: they go to the host that was approved and no other."""
+    """The headers with secrets, which are sent only to the host of the approved URL."""
     body: Any
     content: bytes | None
     expected: frozenset[int]
-    """Statuses that mean success; empty for any from 200 to 299."""
+    """The statuses that mean success; if empty, 200 to 299."""
 
     def expects(self, status: int) -> bool:
-        """Whether a status means success."""
+        """Tell whether a status means success."""
         return status in self.expected if self.expected else 200 <= status <= 299
 
 
@@ -49,16 +47,16 @@ def built(script: str, job: Job, networks: Collection[Network] = ()) -> Call:
     """Build the request of a prepared script.
 
     Raises:
-        UnsendableError: with what the error or the Vault does not have.
+        UnsendableError: if the error or Vault lacks a value, or the body is too large.
     """
     return _built(script, job, networks, lambda name: _secret(job.secrets, name))
 
 
 def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str, Any]:
-    """Say what would be called, for a dry-run; secrets are not even read.
+    """Return the request of a dry-run, without reading any secret.
 
     Raises:
-        UnsendableError: with what the error does not have.
+        UnsendableError: if the error lacks a value, or the body is too large.
     """
     call = _built(script, job, networks, lambda _: MASK)
     return {
@@ -78,7 +76,7 @@ def _built(
     content, content_type = _encoded(body, given)
     if content and len(content) > MAX_BODY_BYTES:
         raise UnsendableError(
-            f"the body has {len(content)} bytes with this error, {MAX_BODY_BYTES} are allowed"
+            f"the body has {len(content)} bytes with this error; the limit is {MAX_BODY_BYTES}"
         )
     headers = {"Accept": "*/*", "User-Agent": "pattern-engine"}
     if content_type:
@@ -119,9 +117,9 @@ def _place(request: Mapping[str, Any], job: Job, networks: Collection[Network]) 
 
 
 def _encoded(body: object, headers: Mapping[str, object]) -> tuple[bytes | None, str | None]:
-    """Return a body as bytes, and what they are unless the headers say it.
+    """Return a body as bytes, and its media type unless the headers contain it.
 
-    A text goes as it is, an object as a form where the headers say so; the rest is JSON.
+    A string is sent as it is, an object as a form if the headers say so, anything else as JSON.
     """
     if body is None:
         return None, None
@@ -134,15 +132,15 @@ def _encoded(body: object, headers: Mapping[str, object]) -> tuple[bytes | None,
 
 
 def _field(value: object) -> str:
-    """Return a value as a form has it, which knows nothing but text."""
+    """Return a value as the text of a form's field."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _secret(secrets: Mapping[str, str], name: str) -> str:
-    # A line break at the end comes with every file that a secret was pasted from.
+    # A secret that was copied from a file often ends in a line break.
     value = secrets.get(name, "").strip()
     if not value:
-        raise UnsendableError(f"the Vault holds no secret {name}")
+        raise UnsendableError(f"Vault has no secret {name}")
     if not value.isascii() or not value.isprintable():
-        raise UnsendableError(f"the secret {name} holds what no header can carry")
+        raise UnsendableError(f"the secret {name} contains characters that a header cannot contain")
     return value

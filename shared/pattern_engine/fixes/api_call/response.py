@@ -1,4 +1,4 @@
-"""What of an answer is kept: its body as JSON or text, without the secrets that were sent."""
+"""The stored part of an answer: its body as JSON or text, without the secrets that were sent."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 
     from pattern_engine.fixes.api_call.connection import Answer
 
-__all__ = ["shown_body", "without_secrets"]
 
+def shown_body(answer: Answer, secrets: Collection[str], max_bytes: int) -> object:
+    """Return the body as JSON if its type and content are JSON, else as text; None if empty.
 
-def shown_body(answer: Answer, secrets: Collection[str], most_bytes: int) -> object:
-    """Return the body as JSON if it is said to be that, and is; as text otherwise; None if empty.
-
-    Text is what Postgres can store: without NUL, and whole characters. It is cut at `most_bytes`:
-    what replaces a broken character has three bytes.
+    The text can be stored by Postgres: it has no NUL and no broken characters. It is cut at
+    `max_bytes`, because replacing a broken character makes it longer.
     """
     if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        # Unpacking it could make a thousand times as much of it.
+        # Decompressing could make it a thousand times larger.
         return "[compressed, not read]"
     text = answer.body.decode(errors="replace")
     if not text:
@@ -36,7 +34,7 @@ def shown_body(answer: Answer, secrets: Collection[str], most_bytes: int) -> obj
             return _clean(strict_json.parse(text), secrets)
         except strict_json.StrictJsonError:
             pass
-    return without_secrets(text, secrets).encode()[:most_bytes].decode(errors="ignore")
+    return without_secrets(text, secrets).encode()[:max_bytes].decode(errors="ignore")
 
 
 def _clean(value: object, secrets: Collection[str]) -> object:
@@ -51,7 +49,7 @@ def _clean(value: object, secrets: Collection[str]) -> object:
 
 
 def without_secrets(text: str, secrets: Collection[str]) -> str:
-    """Return a text with each secret masked, plain or in one of the ways that servers quote it."""
+    """Return a text with each secret masked, in plain form or as servers may quote or encode it."""
     forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
     if forms:
         text = re.sub("|".join(map(re.escape, forms)), MASK, text)

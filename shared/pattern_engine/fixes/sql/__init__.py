@@ -1,1 +1,1 @@
-"""Fixes of type sql: Postgres' own parser reads them, and Postgres itself runs them."""
+"""Fixes of type sql: Postgres' own parser analyses them, and Postgres runs them."""

@@ -1,6 +1,6 @@
-"""What an SQL fix may be made of. What is not listed is refused.
+"""The statements, functions, types and schemas that an SQL fix may use; all others are refused.
 
-Kept apart from `analysis`: widening a list is a change of data, which a reviewer sees as such.
+The lists are separate from `analysis`, so that a reviewer sees at once when one of them grows.
 """
 
 import re
@@ -8,7 +8,7 @@ from typing import Final
 
 from pglast import ast, enums
 
-#: Statements, wherever they stand.
+#: The allowed statements, at any depth.
 STATEMENTS: Final[dict[type[ast.Node], str]] = {
     ast.SelectStmt: "select",
     ast.InsertStmt: "insert",
@@ -17,8 +17,8 @@ STATEMENTS: Final[dict[type[ast.Node], str]] = {
     ast.MergeStmt: "merge",
 }
 
-#: Parts of statements. Not listed, so refused: SELECT INTO, WHERE CURRENT OF, TABLESAMPLE, XML and
-#: SQL/JSON constructors, and every utility statement.
+#: The allowed parts of statements. Not listed, and so refused, are SELECT INTO, WHERE CURRENT OF,
+#: TABLESAMPLE, XML and SQL/JSON constructors, and every utility statement.
 NODES: Final = frozenset(
     {
         *STATEMENTS,
@@ -35,7 +35,7 @@ NODES: Final = frozenset(
     }
 )  # fmt: skip
 
-#: Functions of pg_catalog without side effects and with results no larger than what goes in.
+#: Functions of pg_catalog without side effects, with results no larger than their arguments.
 FUNCTIONS: Final = frozenset(
     """
     now clock_timestamp statement_timestamp transaction_timestamp age date_part date_trunc date_bin
@@ -78,12 +78,12 @@ FUNCTIONS: Final = frozenset(
     """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
 )
 
-#: Functions of pg_catalog whose result is as large as an argument says: which one (from 0) must be
-#: a literal, and no larger than `MAX_LENGTH`.
+#: Functions of pg_catalog for which an argument decides the size of the result, with the index of
+#: that argument. It must be a literal, and no larger than `MAX_LENGTH`.
 SIZED_FUNCTIONS: Final = {"repeat": 1, "lpad": 1, "rpad": 1, "generate_series": 1, "format": 0}
 MAX_LENGTH: Final = 10_000
 
-#: Functions that Supabase installs into `extensions`; others of that schema an approval may name.
+#: Functions that Supabase installs into `extensions`; an approval may add others of that schema.
 EXTENSION_FUNCTIONS: Final = frozenset(
     {
         "extensions.uuid_generate_v4",
@@ -94,9 +94,9 @@ EXTENSION_FUNCTIONS: Final = frozenset(
 )
 OPEN_SCHEMA: Final = "extensions"
 
-#: Never, not even by the approval's `functions`: they read files, settings or the catalogue, run
-#: text as SQL, sleep, signal, reach other servers, or change what a rollback does not bring back. A
-#: sequence is of those: where a key is needed, the column's default takes it.
+#: Functions that not even the approval's `functions` can allow: they read files, settings or the
+#: catalogue, run text as SQL, sleep, send signals, reach other servers, or change something that a
+#: rollback does not restore, such as a sequence (a column's default may still use its sequence).
 FORBIDDEN_FUNCTION: Final = re.compile(
     r"pg_.*|lo_.*|loread|lowrite|be_lo_.*|dblink.*|postgres_fdw.*|file_fdw.*|http|http_.*"
     r"|set_config|current_setting|setseed|.*_to_xml.*|xml.*|xpath.*|ts_stat|ts_rewrite|ts_debug"
@@ -109,15 +109,15 @@ FORBIDDEN_FUNCTION: Final = re.compile(
     r"|version|getpgusername|session_user|user|current_(?:query|user|role|schemas?|database|catalog)"
     r"|system_user"
 )
-#: `x.name` calls the function `name(x)` where x, of whatever type, has no such column:
-#: `select f.pg_read_file from unnest($1) f`. Of the forbidden functions, those of one argument.
+#: The forbidden functions of one argument. If x has no column `name`, `x.name` calls `name(x)`:
+#: `select f.pg_read_file from unnest($1) f`.
 FORBIDDEN_ATTRIBUTE: Final = re.compile(
     r"pg_.*|(?:be_)?lo_.*|current_setting|setseed|ts_stat|nextval|currval|txid_.*|to_reg[a-z]+"
     r"|reg(?:class|collation|config|database|dictionary|namespace|oper|operator|proc|procedure|role|type)"
     r"|gin_clean_pending_list|brin_.*|binary_upgrade_.*|currtid2|aclexplode|amvalidate|plpgsql_.*"
 )
 
-#: Values that SQL gives without parentheses; the others tell who is asking.
+#: The allowed functions without parentheses; the others return the current user or schema.
 VALUE_FUNCTIONS: Final = frozenset(
     {
         enums.SQLValueFunctionOp.SVFOP_CURRENT_DATE,
@@ -132,7 +132,7 @@ VALUE_FUNCTIONS: Final = frozenset(
     }
 )
 
-#: Types of pg_catalog. A type without a schema that is not among them is taken to be public's.
+#: The allowed types of pg_catalog. Any other type without a schema is looked up in public.
 TYPES: Final = frozenset(
     """
     bool int2 int4 int8 float4 float8 numeric money text varchar bpchar char name bytea
@@ -143,20 +143,20 @@ TYPES: Final = frozenset(
     polygon circle
     """.split()  # noqa: SIM905  words in rows are read more easily than in quotes
 )
-#: Types that turn text into rows of the catalogue, or stand for the system's own numbers.
+#: Types that look up text in the catalogue, or hold internal numbers of Postgres.
 FORBIDDEN_TYPE: Final = re.compile(
     r"reg(?:class|collation|config|database|dictionary|namespace|oper|operator|proc|procedure|role|type)"
     r"|oid|oidvector|xid|xid8|cid|tid|aclitem|pg_.*|txid_snapshot|refcursor|xml|record|any.*|internal|cstring"
     r"|trigger|event_trigger|language_handler|void|unknown|information_schema.*"
 )
 
-#: Schemas that no fix writes to; one named in the approval's `reads` it may read.
+#: Schemas that no fix writes to; a fix may read those of their tables that the approval lists.
 PROTECTED_SCHEMA: Final = re.compile(
     r"auth|vault|storage|ops|cron|net|fix|extensions|realtime|graphql|graphql_public|pgbouncer|pgmq|pgsodium"
     r"|pgsodium_masks|pgtle|information_schema|dbdev|archive|supabase.*|_.*|pg_.*"
 )
-#: Relations of the catalogue, which are found without their schema too.
+#: Relations of the catalogue, which Postgres finds without their schema too.
 CATALOGUE: Final = re.compile(r"pg_.*")
-#: Schemas that no approval opens: secrets, which a fix could copy to where others read them, and
-#: the catalogue. Of the other protected schemas an approver may name tables one by one.
+#: Schemas that not even an approval's `reads` can open: they hold the catalogue, or secrets that a
+#: fix could copy into a table which others read.
 UNREADABLE_SCHEMA: Final = re.compile(r"vault|pgsodium|pgsodium_masks|information_schema|fix|pg_.*")

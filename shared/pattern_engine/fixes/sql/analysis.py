@@ -1,14 +1,14 @@
-"""Static analysis of an SQL fix: Postgres' own parser, and lists of what is allowed.
+"""Static analysis of an SQL fix, with Postgres' own parser and lists of what is allowed.
 
-Nothing is searched for in the text: the script becomes a tree, every node of the tree must be of a
-listed kind (`allowed`), and what runs is written anew from the tree (`prepared_script`), so
-that a comment, a quote or an encoding cannot hide a statement. Names without a schema become
-public's, since the fix runs with an empty `search_path`.
+The script is parsed into a tree, every node of the tree must be of a listed kind (`allowed`), and
+the script that runs (`prepared_script`) is written anew from the tree. So a comment, a quote or an
+encoding cannot hide a statement. Names without a schema get the schema public, since the fix runs
+with an empty `search_path`.
 
-`SELECT … FOR UPDATE` is allowed: it locks what the fix's own statements would lock.
+`SELECT … FOR UPDATE` is allowed: it locks rows that the fix's own statements would lock.
 
-The check is one of several brakes: the fix runs as a role that has only what an operator granted,
-in a subtransaction, under a time limit and a cap on touched rows.
+This check is not the only limit: the fix runs as a role that has only what an operator granted, in
+a subtransaction, with a time limit and a cap on touched rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,31 +23,28 @@ from pattern_engine.fixes.credentials import known_credential, literal_credentia
 from pattern_engine.fixes.sql import allowed
 from pattern_engine.fixes.sql.nodes import (
     MAX_DEPTH,
+    Node,
     children,
     deeper_than,
     is_a,
-    too_many_words,
+    may_be_too_deep,
 )
 from pattern_engine.fixes.sql.sampling import sample_of
 from pattern_engine.fixes.sql.where import is_endless, is_small, text_of, touching
 from pattern_engine.fixes.sql.writing import written
 
-__all__ = ["analyse"]
-
 Scope = Mapping[str, Any]
-"""The common table expressions in reach, by name: these are no tables."""
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
+"""The WITH queries that a statement can name, by name; they are not tables."""
 
 
-_TOO_DEEP: Final = Finding("depth", f"the script is nested deeper than {MAX_DEPTH} levels")
+_TOO_DEEP: Final = Finding("depth", f"the script has more than {MAX_DEPTH} levels of nesting")
 
 
 def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Analysis:
-    """Analyse a script under an approval's parameters.
+    """Analyse a script with the parameters of its approval.
 
-    Two of those are read: `reads`, tables of protected schemas that the script may read
-    ("auth.users"), and `functions`, further functions that it may call ("public.normalise_status").
+    Two parameters are read: `reads`, the tables of protected schemas that the script may read
+    ("auth.users"), and `functions`, more functions that it may call ("public.normalise_status").
     """
     findings: list[Finding] = []
     granted = _Granted.of(parameters or {}, findings)
@@ -70,7 +67,7 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
 
 @dataclass(frozen=True, slots=True)
 class _Granted:
-    """What an approval allows beyond the lists."""
+    """What an approval allows in addition to the lists of `allowed`."""
 
     reads: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
@@ -81,24 +78,23 @@ class _Granted:
         for key in ("reads", "functions"):
             given = parameters.get(key, [])
             if not isinstance(given, list | tuple) or not all(isinstance(n, str) for n in given):
-                findings.append(Finding("parameters", f"{key} must be a list of names"))
+                findings.append(
+                    Finding("parameters", f"the parameter {key} must be a list of names")
+                )
                 given = []
             lists[key] = frozenset(map(str, given))
         return _Granted(**lists)
 
 
 def _statements(script: str, findings: list[Finding]) -> list[Node]:
-    """Parse a script; return its statements without a surrounding BEGIN and COMMIT."""
+    """Parse a script; return its statements, without a surrounding BEGIN and COMMIT."""
     if problem := unreadable(script):
         findings.append(problem)
         return []
     if kind := known_credential(script):
-        # Comments count: they are stored with the script.
-        findings.append(
-            Finding("credential", f"the script holds a {kind}: scripts are stored and shown")
-        )
+        findings.append(_credential(kind))  # also in a comment, which is stored with the script
     try:
-        if too_many_words(script):
+        if may_be_too_deep(script):
             findings.append(_TOO_DEEP)
             return []
         statements: list[Node] = [raw.stmt for raw in parse_sql(script)]
@@ -107,10 +103,17 @@ def _statements(script: str, findings: list[Finding]) -> list[Node]:
         return []
     statements = _without_transaction(statements, findings)
     if not statements and not findings:
-        findings.append(Finding("empty", "the script holds no statement"))
+        findings.append(Finding("empty", "the script contains no statement"))
     if any(deeper_than(statement, MAX_DEPTH) for statement in statements):
         findings.append(_TOO_DEEP)
     return statements
+
+
+def _credential(kind: str) -> Finding:
+    return Finding(
+        "credential",
+        f"the script contains a {kind}; scripts are stored and shown, remove it",
+    )
 
 
 def _place(script: str, failure: ParseError) -> str:
@@ -120,13 +123,13 @@ def _place(script: str, failure: ParseError) -> str:
 
 
 def _without_transaction(statements: list[Node], findings: list[Finding]) -> list[Node]:
-    """Strip a leading BEGIN and a trailing COMMIT, as the specification's safe example has them."""
+    """Remove a leading BEGIN and a trailing COMMIT, which the specification's example has."""
     kinds = enums.TransactionStmtKind
     begins = _is_plain_transaction(statements[:1], (kinds.TRANS_STMT_BEGIN, kinds.TRANS_STMT_START))
     commits = _is_plain_transaction(statements[-1:], (kinds.TRANS_STMT_COMMIT,))
     if begins != commits:
         findings.append(
-            Finding("transaction", "BEGIN and COMMIT stand only together, around the script")
+            Finding("transaction", "write both BEGIN and COMMIT around the script, or neither")
         )
     return statements[1:-1] if begins and commits else statements
 
@@ -145,7 +148,7 @@ def _is_plain_transaction(
 
 @dataclass
 class _Reader:
-    """Walks a tree: notes tables and operations, refuses what is not listed, qualifies names."""
+    """Walks a tree: collects tables and operations, refuses what is not listed, adds schemas."""
 
     granted: _Granted
     findings: list[Finding]
@@ -162,8 +165,8 @@ class _Reader:
             self.visit(node, {})
         else:
             kinds = ", ".join(kind.upper() for kind in allowed.STATEMENTS.values())
-            name = _statement_name(node)
-            self.refuse("statement", f"{name} is not allowed: a fix is made of {kinds}")
+            name = type(node).__name__.removesuffix("Stmt").upper()
+            self.refuse("statement", f"{name} is not allowed; a fix may contain {kinds}")
 
     def visit(self, node: object, scope: Scope) -> None:
         if not isinstance(node, ast.Node):
@@ -171,7 +174,7 @@ class _Reader:
                 self.visit(child, scope)
             return
         if type(node) not in allowed.NODES:
-            self.refuse("construct", f"{type(node).__name__} is not allowed")
+            self.refuse("construct", f"{type(node).__name__} is not allowed in a fix")
             return
         check = _CHECKS.get(type(node))
         if check is not None:
@@ -191,7 +194,7 @@ class _Reader:
         scope = self.visit_with(node.withClause, scope)
         if kind == "select":
             if node.intoClause is not None:
-                self.refuse("select_into", "SELECT INTO creates a table")
+                self.refuse("select_into", "SELECT INTO creates a table; use INSERT … SELECT")
             if not node.valuesLists and node.op == enums.SetOperation.SETOP_NONE:
                 self.operations.append(kind)
             self.visitchildren(node, scope, "withClause", "intoClause")
@@ -209,18 +212,19 @@ class _Reader:
         for query in clause.ctes:
             if clause.recursive and is_endless(query):
                 self.refuse(
-                    "recursion", f"{query.ctename} calls itself without a condition to stop at"
+                    "recursion",
+                    f"{query.ctename} never ends; add a WHERE or a LIMIT to its recursive part",
                 )
             self.visitchildren(query, {**scope, **queries} if clause.recursive else scope)
             scope = {**scope, query.ctename: query.ctequery}
         return scope
 
     def target(self, node: Node, kind: str, scope: Scope) -> None:
-        """Note and qualify the table that a statement writes; it is never a WITH query's name."""
+        """Collect the table that a statement writes; a WITH query cannot be the target."""
         table = self.qualified(node.relation)
         schema = table.partition(".")[0]
         if allowed.PROTECTED_SCHEMA.fullmatch(schema):
-            self.refuse("schema", f"{kind} on {table}: no fix writes to schema {schema}")
+            self.refuse("schema", f"{kind} on {table}: no fix may write to schema {schema}")
         self.written.add(table)
         self.operations.append(f"{kind} {table}")
         touched = touching(node, table, scope)
@@ -231,10 +235,10 @@ class _Reader:
 
     def qualified(self, relation: Node) -> str:
         if relation.catalogname:
-            self.refuse("schema", f"{relation.catalogname}.… names a database: leave it out")
+            self.refuse("schema", f"{relation.catalogname}.… names a database; write schema.table")
         relation.schemaname = relation.schemaname or "public"
         if allowed.CATALOGUE.fullmatch(relation.relname):
-            self.refuse("schema", f"{relation.relname}: names with pg_ are the catalogue's")
+            self.refuse("schema", f"{relation.relname}: no fix may use tables named pg_…")
         return f"{relation.schemaname}.{relation.relname}"
 
     def table(self, node: Node, scope: Scope) -> None:
@@ -244,36 +248,36 @@ class _Reader:
         schema = table.partition(".")[0]
         self.read.add(table)
         if allowed.UNREADABLE_SCHEMA.fullmatch(schema):
-            self.refuse("schema", f"{table}: no fix reads schema {schema}")
+            self.refuse("schema", f"{table}: no fix may read schema {schema}")
         elif allowed.PROTECTED_SCHEMA.fullmatch(schema) and table not in self.granted.reads:
-            self.refuse("schema", f"{table}: name it in the parameter reads to read it")
+            self.refuse("schema", f"{table} is protected; add it to the parameter reads")
 
     def locked(self, items: Sequence[Node]) -> None:
-        """Refuse to lock rows of tables that a fix may read but not write."""
+        """Refuse FOR UPDATE on tables that a fix may read but not write."""
         for item in items:
             if is_a(item, ast.JoinExpr):
                 self.locked((item.larg, item.rarg))
             elif is_a(item, ast.RangeVar):
                 schema = item.schemaname or ""
                 if allowed.PROTECTED_SCHEMA.fullmatch(schema):
-                    self.refuse("schema", f"FOR UPDATE locks {schema}.{item.relname}")
+                    self.refuse("schema", f"no fix may lock rows of {schema}.{item.relname}")
 
     def column(self, node: Node, scope: Scope) -> None:
-        """Refuse `x.name` that calls a function: see `allowed.FORBIDDEN_ATTRIBUTE`."""
+        """Refuse `x.name` if it can call a function: see `allowed.FORBIDDEN_ATTRIBUTE`."""
         names = node.fields[1:] if is_a(node, ast.ColumnRef) else node.indirection
         for name in names or ():
             if is_a(name, ast.String) and allowed.FORBIDDEN_ATTRIBUTE.fullmatch(name.sval):
-                self.refuse("function", f".{name.sval} calls {name.sval}(), never allowed in a fix")
+                self.refuse("function", f".{name.sval} can call {name.sval}(), which no fix may do")
         self.visitchildren(node, scope)
 
     def literal(self, node: Node, _scope: Scope) -> None:
         if kind := literal_credential(text_of(node) or ""):
-            self.refuse("credential", f"the script holds a {kind}: scripts are stored and shown")
+            self.findings.append(_credential(kind))
 
     def collation(self, node: Node, scope: Scope) -> None:
         schema = node.collname[0].sval
         if len(node.collname) > 1 and schema != "pg_catalog":
-            self.refuse("construct", f"collation of schema {schema} is not allowed")
+            self.refuse("construct", f"a collation of schema {schema} is not allowed")
         self.visitchildren(node, scope, "collname")
 
     def function(self, node: Node, scope: Scope) -> None:
@@ -287,18 +291,18 @@ class _Reader:
         if allowed.FORBIDDEN_FUNCTION.fullmatch(name) or (
             closed and allowed.PROTECTED_SCHEMA.fullmatch(schema)
         ):
-            self.refuse("function", f"{called}() is never allowed in a fix")
+            self.refuse("function", f"{called}() is refused: no fix may call it")
         elif schema in ("", "pg_catalog") and name in allowed.SIZED_FUNCTIONS:
             if not is_small(node, allowed.SIZED_FUNCTIONS[name]):
-                limit = f"these must be literals, and small: up to {allowed.MAX_LENGTH}"
-                self.refuse("function", f"{called}() makes as much as its arguments say: {limit}")
+                limit = f"a literal of at most {allowed.MAX_LENGTH}"
+                self.refuse("function", f"the size of the result of {called}() must be {limit}")
         elif not self.is_allowed_function(schema, name, called):
-            advice = "name it, with its schema, in the parameter functions"
-            self.refuse("function", f"{called}() is not among the allowed functions: {advice}")
+            advice = "add it, with its schema, to the parameter functions"
+            self.refuse("function", f"{called}() is not an allowed function; {advice}")
         self.visitchildren(node, scope, "funcname")
 
     def is_allowed_function(self, schema: str, name: str, called: str) -> bool:
-        """Tell whether a function is listed, or granted by the approval."""
+        """Tell whether a function is listed, or added by the approval."""
         built_in = schema in ("", "pg_catalog") and name in allowed.FUNCTIONS
         listed = built_in or called in allowed.EXTENSION_FUNCTIONS
         return listed or called in self.granted.functions
@@ -310,9 +314,9 @@ class _Reader:
         if node.pct_type or node.setof or allowed.FORBIDDEN_TYPE.fullmatch(name):
             self.refuse("type", f"type {'.'.join(names)} is not allowed")
         elif built_in and name not in allowed.TYPES:
-            self.refuse("type", f"type {'.'.join(names)} is not among the allowed types")
+            self.refuse("type", f"type {'.'.join(names)} is not an allowed type")
         elif schema != "pg_catalog" and allowed.PROTECTED_SCHEMA.fullmatch(schema):
-            self.refuse("type", f"type {'.'.join(names)} is of a protected schema")
+            self.refuse("type", f"type {'.'.join(names)} belongs to a protected schema")
         elif not schema and not built_in:
             node.names = (ast.String(sval="public"), *node.names)
         self.visitchildren(node, scope, "names")
@@ -320,7 +324,8 @@ class _Reader:
     def parameter(self, node: Node, _scope: Scope) -> None:
         if node.number not in (1, 2):
             self.refuse(
-                "parameter", f"${node.number}: there are $1 (parameters) and $2 (the error)"
+                "parameter",
+                f"${node.number} does not exist; use $1 (the parameters) or $2 (the error)",
             )
 
     def value_function(self, node: Node, _scope: Scope) -> None:
@@ -329,7 +334,7 @@ class _Reader:
 
     def expression(self, node: Node, scope: Scope) -> None:
         if len(node.name) > 1 and node.name[0].sval != "pg_catalog":
-            self.refuse("operator", f"operator of schema {node.name[0].sval} is not allowed")
+            self.refuse("operator", f"an operator of schema {node.name[0].sval} is not allowed")
         self.visitchildren(node, scope, "name")
 
     def sort(self, node: Node, scope: Scope) -> None:
@@ -338,9 +343,9 @@ class _Reader:
         self.visitchildren(node, scope, "useOp")
 
     def locking(self, node: Node, scope: Scope) -> None:
-        """Leave the names after OF: they are aliases, which have no schema."""
+        """Leave the names after OF as they are: they are aliases, which have no schema."""
         if any(relation.schemaname for relation in node.lockedRels or ()):
-            self.refuse("schema", "FOR UPDATE OF takes an alias, without a schema")
+            self.refuse("schema", "FOR UPDATE OF takes an alias; write it without a schema")
         self.visitchildren(node, scope, "lockedRels")
 
 
@@ -358,8 +363,3 @@ _CHECKS: Final[dict[type, Callable[[_Reader, Node, Scope], None]]] = {
     ast.A_Const: _Reader.literal,
     ast.CollateClause: _Reader.collation,
 }
-
-
-def _statement_name(node: Node) -> str:
-    """Return how people call a statement: CREATE TABLE AS is CreateTableAsStmt to the parser."""
-    return type(node).__name__.removesuffix("Stmt").upper()

@@ -1,25 +1,26 @@
-"""Nodes of a syntax tree, and how deep a script is nested, found without recursion.
+"""Reading the nodes of a syntax tree, and measuring without recursion how deeply they are nested.
 
-Postgres' parser, its conversion to Python objects and the writer of `pglast` are recursive; the
-second of them crashes the process, with no exception, on some ten thousand levels, which fit in 64
-KiB (`select 1::int::int…`). So the words are counted before anything is parsed, and the tree's
-levels before anything walks it.
+Postgres' parser, its conversion to Python objects and the writer of `pglast` are recursive. The
+second of them crashes the process on some ten thousand levels, which fit into 64 KiB (`select
+1::int::int…`). So tokens are counted before a script is parsed, and levels before a tree is walked.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from pglast import ast
 from pglast.parser import scan
 
-__all__ = ["MAX_DEPTH", "MAX_WORDS", "children", "deeper_than", "is_a", "too_many_words"]
+#: Any node, untyped: pglast declares each attribute of each node as optional, although Postgres'
+#: grammar says which ones are set.
+Node = Any
 
-#: Levels of nodes in a statement's tree: what the writer can do within Python's recursion limit.
+#: The most levels of nodes in a statement: the writer needs no more than Python's recursion limit.
 MAX_DEPTH: Final = 80
-#: Operators, keywords and brackets in reach of each other, which bounds the depth before parsing.
-MAX_WORDS: Final = 1_000
+#: The most operators, keywords and brackets that can be nested in each other.
+MAX_TOKENS: Final = 1_000
 
-# These stand side by side however many they are: lists, and chains of AND or OR, are flat.
+# Tokens that add no depth: lists, and chains of AND or OR, are flat.
 _FLAT: Final = frozenset(
     {
         "IDENT", "UIDENT", "SCONST", "USCONST", "ICONST", "FCONST", "BCONST", "XCONST", "PARAM",
@@ -31,13 +32,13 @@ _CLOSING: Final = frozenset({"ASCII_41", "ASCII_93"})
 _SEMICOLON: Final = "ASCII_59"
 
 
-def too_many_words(script: str) -> bool:
-    """Tell whether a script may be too deep to parse.
+def may_be_too_deep(script: str) -> bool:
+    """Tell whether a script may be nested too deeply to be parsed, by counting its tokens.
 
-    What a closed bracket held no longer counts, nor does a statement that has ended.
+    Tokens count until the bracket or the statement that contains them ends.
 
     Raises:
-        pglast.parser.ParseError: a string or comment has no end.
+        pglast.parser.ParseError: if a string or comment has no end.
     """
     levels = [0]
     total = 0
@@ -53,13 +54,13 @@ def too_many_words(script: str) -> bool:
         elif token.name not in _FLAT:
             levels[-1] += 1
             total += 1
-        if total > MAX_WORDS:
+        if total > MAX_TOKENS:
             return True
     return False
 
 
 def children(node: object) -> Iterator[object]:
-    """Yield what a node or a list of nodes holds."""
+    """Yield the values of a node, or the elements of a list of nodes."""
     if isinstance(node, tuple):
         yield from node
     elif isinstance(node, ast.Node):
@@ -81,6 +82,6 @@ def deeper_than(node: ast.Node, limit: int) -> bool:
 def is_a(node: object, *kinds: type) -> bool:
     """Tell whether a node is of one of these kinds.
 
-    Unlike `isinstance`, it leaves the node's type open: see `Node`.
+    Unlike `isinstance`, it does not narrow the node's type, which stays `Any`: see `Node`.
     """
     return isinstance(node, kinds)

@@ -1,29 +1,24 @@
-"""A query for rows that a fix is about to change, to show them before and after."""
+"""The query that shows rows before and after a fix changes them."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast, enums
 
 from pattern_engine.fixes.analysis import Finding, Sample
-from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.writing import written
 
-__all__ = ["MAX_ROWS", "sample_of"]
-
-#: Rows that the query selects at most.
+#: The most rows that the query returns.
 MAX_ROWS: Final = 5
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
 
 
 def sample_of(statements: Sequence[Node]) -> Sample | None:
-    """Return the sample of a script that is one UPDATE or DELETE; None for any other.
+    """Return the sample of a script that consists of one UPDATE or DELETE, or else None.
 
-    The query reads the same rows as the statement: its table, alias, FROM and WHERE are the
-    statement's own, its WITH queries too. There is none where those write. Names must be qualified
-    already; the query reads `$1` and `$2` as the script does.
+    The query has the table, alias, FROM, WHERE and WITH queries of the statement, and so reads the
+    same rows; it reads `$1` and `$2` as the script does. There is no sample if a WITH query writes.
+    Names must have their schemas already.
     """
     if len(statements) != 1 or not is_a(statements[0], ast.UpdateStmt, ast.DeleteStmt):
         return None

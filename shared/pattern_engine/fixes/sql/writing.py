@@ -1,29 +1,24 @@
-"""A script written anew from its tree."""
+"""Writing a script from its syntax tree."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pglast import parse_sql
 from pglast.parser import ParseError
 from pglast.stream import RawStream
 
 from pattern_engine.fixes.analysis import Finding
-
-__all__ = ["written"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
+from pattern_engine.fixes.sql.nodes import Node
 
 
 class _Writer(RawStream):
-    """Writes what PostgreSQL 15 reads as well, and reads the same whatever its settings."""
+    """Writes SQL that PostgreSQL 15 and later read alike, whatever their settings."""
 
     def write(self, text: str) -> int:
-        """Leave out BY TARGET, which PostgreSQL 17 brought and which changes nothing."""
+        """Leave out BY TARGET, which is new in PostgreSQL 17 and changes nothing."""
         return int(super().write("NOT MATCHED" if text == "NOT MATCHED BY TARGET" else text) or 0)
 
     def write_quoted_string(self, text: str) -> None:
-        r"""Write backslashes as E'\\': without it, `standard_conforming_strings` decides."""
+        r"""Write backslashes as E'\\', which does not depend on `standard_conforming_strings`."""
         if "\\" in text:
             escaped = text.replace("\\", "\\\\").replace("'", "''")
             self.write(f"E'{escaped}'")
@@ -32,14 +27,14 @@ class _Writer(RawStream):
 
 
 def written(statements: Sequence[Node], findings: list[Finding]) -> str:
-    """Write statements, and make sure that they read back as the same trees."""
+    """Return statements as text, after checking that it parses into the same trees again."""
     try:
         prepared = ";\n".join(_Writer()(statement) for statement in statements)
         again = [raw.stmt for raw in parse_sql(prepared)]
     except (ParseError, RecursionError, NotImplementedError) as failure:
-        findings.append(Finding("rewrite", f"cannot be written anew: {failure}"))
+        findings.append(Finding("rewrite", f"the script cannot be rewritten: {failure}"))
         return ""
     if again != list(statements):
-        findings.append(Finding("rewrite", "cannot be written anew without changing its meaning"))
+        findings.append(Finding("rewrite", "rewriting the script would change its meaning"))
         return ""
     return prepared

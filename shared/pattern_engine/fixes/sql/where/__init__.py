@@ -1,4 +1,4 @@
-"""Whether a condition holds for every row: what a script touches without naming it."""
+"""Whether a statement chooses rows, or touches every row of a table."""
 
 from pattern_engine.fixes.sql.where.bounds import is_endless, is_small
 from pattern_engine.fixes.sql.where.constants import text_of

@@ -1,24 +1,19 @@
-"""Comparisons solved for the column in them."""
+"""Solving comparisons for the column that they contain."""
 
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.where.constants import Constant, Span, clock, constant, named, shifted
 from pattern_engine.fixes.sql.where.terms import operator, simplified
-
-__all__ = ["linear", "solved"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
 
 _KIND: Final = enums.A_Expr_Kind
 
 
 def linear(node: Node) -> tuple[Node, float]:
-    """Return what an expression adds to which other one: `id + 1` is (id, 1), intervals in days."""
+    """Split an expression into a term and a number: `id + 1` is (id, 1); intervals are in days."""
     inner = simplified(node)
     if is_a(inner, ast.A_Expr) and inner.kind == _KIND.AEXPR_OP and inner.lexpr is not None:
         added = constant(inner.rexpr)
@@ -32,7 +27,7 @@ def linear(node: Node) -> tuple[Node, float]:
 def solved(node: Node, value: Constant) -> tuple[Node, Constant, bool]:
     """Solve `x + 1 = value` and `now() - x = value` for x.
 
-    Returns x, what it is compared with, and whether the comparison has turned round.
+    Returns x, the constant to compare it with, and whether `<` has become `>`.
     """
     mirrored = False
     while step := _solved_once(simplified(node), value):
@@ -67,7 +62,7 @@ def _solved_product(node: Node, value: Constant) -> tuple[Node, Constant, bool] 
 
 
 def _sum(node: Node) -> tuple[Node, Node, str | None]:
-    """Return the sides and the sign of a sum or difference; `age(x)` is `now() - x`."""
+    """Return both sides and the sign of a sum or difference; `age(x)` counts as `now() - x`."""
     if named(node) == "age" and len(node.args or ()) in (1, 2):
         return (clock() if len(node.args) == 1 else node.args[0]), node.args[-1], "-"
     if is_a(node, ast.A_Expr) and node.kind == _KIND.AEXPR_OP and node.lexpr is not None:

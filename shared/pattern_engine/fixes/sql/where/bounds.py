@@ -1,6 +1,6 @@
-"""What a script could make endless or very large with a few words.
+"""Finding short expressions with an endless or very large result.
 
-The time limit would stop it too, after it has kept a server busy that is in trouble already.
+The time limit would stop them too, but only after they have kept the database busy.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final
 from pglast import ast, enums
 
 from pattern_engine.fixes.sql.allowed import MAX_LENGTH
-from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.where.constants import (
     Moment,
     constant,
@@ -20,19 +20,14 @@ from pattern_engine.fixes.sql.where.constants import (
     text_of,
 )
 
-__all__ = ["is_endless", "is_small"]
-
 _PLAIN_FORMAT: Final = re.compile(r"(?:[^%]|%(?:\d{1,2}\$)?[sIL]|%%)*")
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
 
 
 def is_small(call: Node, index: int) -> bool:
     """Tell whether the size of a function's result is a literal up to `MAX_LENGTH`.
 
-    It stands in the argument of that index, from 0. Of `generate_series` all arguments count, of
-    `format` the widths in its text, which may have none.
+    `index`, from 0, is that of the argument with the size. For `generate_series` all arguments
+    count. The text of `format` may not contain any width.
     """
     arguments = call.args or ()
     if named(call) == "generate_series":
@@ -56,7 +51,7 @@ def _is_short_series(bounds: list[Any]) -> bool:
 
 
 def is_endless(query: Node) -> bool:
-    """Tell whether the second part of a recursive WITH query reads itself alone, without an end."""
+    """Tell whether the second part of a recursive WITH query reads only itself, without an end."""
     union: Node = query.ctequery
     if not is_a(union, ast.SelectStmt) or union.op != enums.SetOperation.SETOP_UNION:
         return False

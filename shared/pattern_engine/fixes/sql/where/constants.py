@@ -1,37 +1,17 @@
-"""What the constants in a condition amount to: numbers, texts, booleans, moments and intervals."""
+"""The values of constant expressions: numbers, texts, booleans, moments and intervals."""
 
 import re
 from datetime import date
 from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.nodes import is_a
-
-__all__ = [
-    "KEYS",
-    "NEVER_NULL",
-    "NULL",
-    "Constant",
-    "Moment",
-    "Span",
-    "bare",
-    "clock",
-    "column_of",
-    "constant",
-    "interval",
-    "named",
-    "shifted",
-    "text_of",
-]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
+from pattern_engine.fixes.sql.nodes import Node, is_a
 
 
 class _Null:
-    """SQL's NULL, where None says that a node is no constant."""
+    """The type of SQL's NULL; None means that a node is not constant."""
 
 
 class Moment(NamedTuple):
@@ -50,14 +30,14 @@ Constant = bool | Fraction | str | Moment | Span | _Null
 NULL: Final = _Null()
 
 EPOCH: Final = Moment(date(1970, 1, 1).toordinal())
-#: Stands for the current time: later than any row was written, earlier than `infinity`. The
-#: analysis reads no clock, so that it says tomorrow what it said today.
+#: The value of `now()`: later than any row, earlier than `infinity`. The analysis does not read the
+#: clock, so that its result is the same every day.
 NOW: Final = Moment(date(2050, 1, 1).toordinal())
 INFINITY: Final = float("inf")
 
-#: Columns that Supabase's table editor makes for every table, or that hold the row's key.
+#: Columns that are taken for the key of a row.
 KEYS: Final = frozenset({"id", "uuid", "guid", "pk", "ctid"})
-#: Columns that no row leaves empty.
+#: Columns that are taken to be not null.
 NEVER_NULL: Final = KEYS | {"oid"} | {"created_at", "inserted_at"}
 
 _TEXT_CALLS: Final = frozenset(
@@ -103,12 +83,12 @@ def bare(node: Node) -> Node:
 
 
 def named(node: Node) -> str:
-    """Return a function's name without its schema; '' for what is no function call."""
+    """Return the name of the called function, without schema; '' if a node is not a call."""
     return str(node.funcname[-1].sval) if is_a(node, ast.FuncCall) else ""
 
 
 def constant(node: Node) -> Constant | None:
-    """Return what a node amounts to whatever the row; None if that cannot be told."""
+    """Return the value of an expression that is the same for every row, or else None."""
     if is_a(node, ast.TypeCast):
         return _cast(constant(node.arg), str(node.typeName.names[-1].sval))
     read = _READERS.get(type(node))
@@ -142,7 +122,7 @@ def _call(node: Node) -> Constant | None:
 
 
 def _text_call(name: str, values: list[Constant | None]) -> Constant | None:
-    """Fold what is the same for every text: `left(name, 0)`, `strpos(name, '')`."""
+    """Evaluate calls that return the same for every text: `left(name, 0)`, `strpos(name, '')`."""
     if name == "concat":
         texts = [value for value in values if isinstance(value, str)]
         return "".join(texts) if len(texts) == len(values) else None
@@ -195,7 +175,7 @@ _READERS: Final = {
 
 
 def shifted(value: Constant, offset: Constant, sign: int) -> Constant | None:
-    """Return `value + offset` or `value - offset`; None where these do not add up."""
+    """Return `value + sign * offset`; None if their types cannot be added."""
     if isinstance(offset, str) and isinstance(value, Moment):
         offset = span(offset) or offset
     if isinstance(value, str):
@@ -210,7 +190,7 @@ def shifted(value: Constant, offset: Constant, sign: int) -> Constant | None:
 
 
 def interval(value: Constant | None) -> Span | None:
-    """Return a constant as an interval; None if it is none."""
+    """Return a constant as an interval, or None."""
     value = span(value) if isinstance(value, str) else value
     return value if isinstance(value, Span) else None
 
@@ -221,10 +201,12 @@ def clock() -> Node:
 
 
 def number(text: str) -> Fraction | None:
+    """Read a number."""
     return Fraction(text.strip()) if _NUMBER.fullmatch(text) else None
 
 
 def moment(text: str) -> Moment | None:
+    """Read a date, with or without a time, or a name such as `infinity`."""
     words = text.strip().lower()
     if words in _NAMED_MOMENTS:
         return _NAMED_MOMENTS[words]
@@ -241,6 +223,7 @@ def moment(text: str) -> Moment | None:
 
 
 def span(text: str) -> Span | None:
+    """Read an interval."""
     parts = _SPAN_PART.findall(text)
     time = _CLOCK_PART.search(text)
     if not parts and not time:
@@ -254,7 +237,7 @@ def span(text: str) -> Span | None:
 
 
 def column_of(term: Node) -> str | None:
-    """Return the name of the column that a term is, casts aside; None if it is none."""
+    """Return the name of the column that a term consists of, ignoring casts, or None."""
     inner = bare(term)
     if is_a(inner, ast.ColumnRef) and is_a(inner.fields[-1], ast.String):
         return str(inner.fields[-1].sval)
@@ -262,6 +245,6 @@ def column_of(term: Node) -> str | None:
 
 
 def text_of(node: object) -> str | None:
-    """Return the text that a literal, or a concatenation of literals, is; else None."""
+    """Return the text of a literal or a concatenation of literals, or None."""
     value = constant(bare(node))
     return value if isinstance(value, str) else None

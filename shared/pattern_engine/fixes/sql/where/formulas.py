@@ -1,4 +1,4 @@
-"""Formulas in SQL's logic of three values, over values that are filled in later."""
+"""Formulas of SQL's three-valued logic, with variables."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -8,23 +8,10 @@ from pglast import ast
 from pattern_engine.fixes.sql.where.constants import Constant
 from pattern_engine.fixes.sql.where.samples import samples
 
-__all__ = [
-    "ORDER",
-    "Formula",
-    "Key",
-    "Truth",
-    "Values",
-    "always",
-    "every",
-    "fixed",
-    "negated",
-    "some",
-]
-
 Truth = bool | None
-"""None is SQL's unknown."""
+"""None means unknown."""
 Key = tuple[Any, ...]
-"""What stands for one variable."""
+"""The name of a variable."""
 Values = Mapping[Key, Any]
 Formula = Callable[[Values], Truth]
 
@@ -35,18 +22,18 @@ ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def always(answer: Constant | None) -> Formula:
-    """Return the formula of one answer; of what is no boolean, unknown."""
+    """Return the formula with a constant result, which is unknown unless it is a boolean."""
     truth = answer if isinstance(answer, bool) else None
     return lambda _: truth
 
 
 def negated(part: Formula) -> Formula:
-    """Return NOT."""
+    """Return the formula NOT part."""
     return lambda values: None if (answer := part(values)) is None else not answer
 
 
 def every(parts: list[Formula]) -> Formula:
-    """Return AND."""
+    """Return the formula of all parts joined by AND."""
 
     def conjunction(values: Values) -> Truth:
         answers = [part(values) for part in parts]
@@ -56,14 +43,24 @@ def every(parts: list[Formula]) -> Formula:
 
 
 def some(parts: list[Formula]) -> Formula:
-    """Return OR."""
+    """Return the formula of all parts joined by OR."""
     return negated(every([negated(part) for part in parts]))
 
 
-def fixed(operator: str, node: ast.Node, left: Constant, right: Constant) -> Formula | None:
-    """Compare two constants; None if not sure.
+def comparison(operator: str, left: Formula, right: Formula) -> Formula:
+    """Return the formula that compares the results of two formulas."""
 
-    Texts that differ may be equal as values: `'yes'::bool = 't'::bool`.
+    def compare(values: Values) -> Truth:
+        one, other = left(values), right(values)
+        return None if None in (one, other) else ORDER[operator](one, other)
+
+    return compare
+
+
+def fixed(operator: str, node: ast.Node, left: Constant, right: Constant) -> Formula | None:
+    """Compare two constants; return None if the result is uncertain.
+
+    Different texts may be equal as values: `'yes'::bool = 't'::bool`.
     """
     if left == right:
         return always(ORDER[operator](0, 0))

@@ -1,12 +1,12 @@
-"""Patterns, arrays and ranges with which every value there is agrees."""
+"""Patterns, arrays and ranges that match or contain every value."""
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.nodes import Node, children, is_a
 from pattern_engine.fixes.sql.where.constants import (
     KEYS,
     NULL,
@@ -18,11 +18,6 @@ from pattern_engine.fixes.sql.where.constants import (
 )
 from pattern_engine.fixes.sql.where.terms import operator, text_or_empty
 
-__all__ = ["contains_everything", "is_the_errors", "matches_everything", "pattern_of"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
-
 _MATCH_ALL: Final = frozenset(
     {
         "", "%", "%%", "_%", "%_", "%_%", ".", ".*", ".+", ".*?", "^", "$", "^.", "^.*", "^.+",
@@ -32,24 +27,14 @@ _MATCH_ALL: Final = frozenset(
 _MATCH_KEYS: Final = frozenset(
     start + some + end
     for start in ("", "^")
-    for some in (
-        r"\d",
-        r"\d+",
-        r"\d*",
-        "[0-9]",
-        "[0-9]+",
-        "[0-9]*",
-        r"\w+",
-        "[a-f0-9-]+",
-        "[0-9a-f-]+",
-    )
+    for some in r"\d \d+ \d* [0-9] [0-9]+ [0-9]* \w+ [a-f0-9-]+ [0-9a-f-]+".split()  # noqa: SIM905  short
     for end in ("", "$")
 )
 _ERROR: Final = 2
-"""The error is `$2` of a script."""
-_NOTHING: Final = frozenset({"{}", "[]"})
+"""The number of the script's parameter that holds the error: `$2`."""
+_EMPTY: Final = frozenset({"{}", "[]"})
 _UNBOUNDED: Final = frozenset({"(,)", "[,]", "(,]", "[,)"})
-_EVER: Final = frozenset({"-infinity", "infinity"})
+_INFINITE: Final = frozenset({"-infinity", "infinity"})
 _ESCAPES: Final = frozenset({"similar_to_escape", "like_escape"})
 
 
@@ -61,7 +46,7 @@ def pattern_of(node: Node) -> Node:
 def matches_everything(pattern: Node, text: Node = None) -> bool:
     """Tell whether a literal pattern matches every text, or every one that is not empty.
 
-    Of a key, digits are no choice. A `coalesce` is as wide as its widest value.
+    A pattern for digits matches every key. A `coalesce` matches all that one of its values matches.
     """
     if is_a(bare(pattern), ast.CoalesceExpr):
         return any(matches_everything(each, text) for each in bare(pattern).args)
@@ -70,9 +55,9 @@ def matches_everything(pattern: Node, text: Node = None) -> bool:
 
 
 def is_the_errors(pattern: Node) -> bool:
-    """Tell whether a pattern is what the error says and no text of the script's own.
+    """Tell whether a pattern consists only of the error's text: `name ~ ($2->>'message')`.
 
-    Whoever causes the error would choose the rows: `name ~ ($2->>'message')`.
+    With such a pattern, whoever causes the error chooses the rows.
     """
     return _holds_error(pattern) and not any(
         (text_of(part) or "").strip("%_.*^$") for part in _joined(bare(pattern))
@@ -96,29 +81,30 @@ def _holds_error(node: object) -> bool:
 
 
 def contains_everything(node: Node) -> bool:
-    """Tell whether a condition asks for nothing: `x @> '{}'`, `x <@ '(,)'::int4range`."""
+    """Tell whether a condition is always true: `x @> '{}'`, `x <@ '(,)'::int4range`."""
     name = named(node)
     if name == "isfinite":
         return True
     if name == "overlaps":
-        return {text_of(argument) for argument in node.args or ()} >= _EVER
+        return {text_of(argument) for argument in node.args or ()} >= _INFINITE
     if name in ("starts_with", "regexp_like"):
         return len(node.args or ()) > 1 and matches_everything(node.args[1])
     if name or operator(node) not in ("@>", "<@"):
         return False
     sides = (node.lexpr, node.rexpr) if operator(node) == "@>" else (node.rexpr, node.lexpr)
-    return text_or_empty(sides[1]) in _NOTHING or _is_unbounded(*sides)
+    return text_or_empty(sides[1]) in _EMPTY or _is_unbounded(*sides)
 
 
 def _is_unbounded(node: Node, element: Node) -> bool:
-    """Tell whether a range is `(,)` or made without bounds, as `tstzrange(null, 'infinity')`.
+    """Tell whether a range is `(,)` or has no bounds, as in `tstzrange(null, 'infinity')`.
 
-    Keys count from 1, which bounds none of them.
+    Keys begin at 1, so a lower bound of 1 or less does not restrict them.
     """
     inner = bare(node)
     if not named(inner).endswith("range"):
         return text_of(inner) in _UNBOUNDED
     bounds = [constant(argument) for argument in inner.args or ()][:2]
-    if column_of(element) in KEYS and isinstance(bounds[0], Fraction) and bounds[0] <= 1:
+    lower = bounds[0] if bounds else None
+    if column_of(element) in KEYS and isinstance(lower, Fraction) and lower <= 1:
         bounds = bounds[1:]
-    return all(bound is NULL or bound in _EVER for bound in bounds)
+    return all(bound is NULL or bound in _INFINITE for bound in bounds)

@@ -1,7 +1,7 @@
-"""Values that stand for all that a term of a row may hold.
+"""Sample values that represent all values which a term of a row may have.
 
-Between two neighbouring constants no comparison changes its answer, so a handful of samples is
-enough: the constants, one value between each two, one below, one above.
+Between two neighbouring constants no comparison changes its result. So it is enough to try the
+constants, one value between each two, one below and one above.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pglast import ast
 
-from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.where.constants import (
     BOOLEANS,
     EPOCH,
@@ -34,12 +34,7 @@ from pattern_engine.fixes.sql.where.constants import (
     text_of,
 )
 
-__all__ = ["samples"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
-
-#: Beyond the bounds of `integer`, and of what time an app's rows know, lies no row.
+#: No row has a number outside `integer`, or a time outside the life of an application.
 _LARGEST: Final = Fraction(2**31 - 1)
 _FIRST_RECORDED: Final = Moment(date(2000, 1, 1).toordinal())
 _LAST: Final = Moment(date(9000, 1, 1).toordinal())
@@ -55,8 +50,8 @@ _CASES: Final = frozenset({"lower", "upper", "initcap", "reverse"})
 _JOINING: Final = frozenset({"concat", "concat_ws", "format"})
 _PLACE: Final = re.compile(r"%(?:\d{1,2}\$)?[sIL]")
 _LONGEST_KEY: Final = Fraction(36)
-"""Characters: of a UUID."""
-#: What a part of a time can be, where that is little; seconds have fractions.
+"""The characters of a UUID."""
+#: The values of parts of a time that have few; seconds are absent, because they have fractions.
 _PARTS: Final = {
     "month": range(1, 13), "day": range(1, 32), "hour": range(24), "minute": range(60),
     "dow": range(7), "isodow": range(1, 8), "quarter": range(1, 5),
@@ -68,10 +63,10 @@ _LAST_UUID: Final = _NO_UUID.replace("0", "f")
 
 
 def samples(term: Node, constants: Iterable[Constant]) -> list[tuple[Any, dict[Constant, Any]]]:
-    """Return values that stand for all that a row may hold, the least usual first.
+    """Return values that represent all values of a term, the least usual first.
 
-    Each comes with the constants in its own measure (numbers, days, text or booleans): constants of
-    different kinds can be compared only once one measure is found for all.
+    Each comes with the constants, converted to the sample's type (number, days, text or boolean),
+    so that constants of different types can be compared with it.
     """
     given = list(constants)
     for measure, values in _MEASURES:
@@ -107,7 +102,7 @@ def _as_booleans(value: Constant) -> bool | None:
 
 
 def _around(values: set[Any], step: Fraction | float) -> list[Any]:
-    """Return values above, below, between and at the given ones, all of them numbers."""
+    """Return numbers above, below, between and equal to the given ones."""
     finite = sorted(value for value in values if abs(value) != INFINITY)
     if not finite:
         return [step]
@@ -130,14 +125,14 @@ def _numbers(term: Node, values: set[Fraction]) -> list[Fraction]:
 
 
 def _parts_of_time(term: Node) -> list[Fraction] | None:
-    """Return the few numbers that `extract(month from …)` can be."""
+    """Return the possible values of `extract(month from …)`, if they are few."""
     asked = term.args[0] if named(term) in ("extract", "date_part") and term.args else None
     part = text_of(asked)
     return [Fraction(number) for number in _PARTS[part]] if part in _PARTS else None
 
 
 def _limited_numbers(term: Node) -> list[Fraction] | None:
-    """Return the few numbers that a remainder or a sign can be."""
+    """Return the possible values of a remainder, a sign or a masked number, if they are few."""
     if named(term) == "sign":
         return [Fraction(1), Fraction(0), Fraction(-1)]
     if is_a(term, ast.A_Expr) and term.name[-1].sval == "&":
@@ -157,7 +152,7 @@ def _limited_numbers(term: Node) -> list[Fraction] | None:
 
 
 def _smallest(term: Node) -> Fraction:
-    """Return the smallest number that a term can be: keys count from 1, lengths from 0."""
+    """Return the smallest value of a term: keys begin at 1, lengths at 0."""
     column = column_of(term)
     if is_a(term, ast.CoalesceExpr):
         return min(_smallest_value(argument) for argument in term.args)
@@ -218,7 +213,7 @@ def _texts(term: Node, values: set[str]) -> list[str]:
 
 
 def _is_never_empty(term: Node) -> bool:
-    """Tell whether a text has characters in every row."""
+    """Tell whether a text is not empty in any row."""
     inner = bare(term)
     if constant(inner) is not None:
         return constant(inner) not in ("", NULL)
@@ -228,7 +223,7 @@ def _is_never_empty(term: Node) -> bool:
     if is_a(inner, ast.A_Expr) and inner.name[-1].sval == "||":
         joined = (inner.lexpr, inner.rexpr)
     elif named(inner) in _JOINING:
-        # The first argument of two of them is put between the others.
+        # The first argument of concat_ws and format is not joined like the others.
         joined = (inner.args or ())[named(inner) != "concat" :]
         if named(inner) == "format" and _PLACE.sub("", text_of((inner.args or ("",))[0]) or ""):
             return True

@@ -1,7 +1,7 @@
-"""The row that a statement touches, and where else its table is read.
+"""The row that a statement touches, and the other places where the statement reads its table.
 
-`delete from users using users u where u.id = users.id` touches every row, as does `… where id in
-(select id from users)`: a table that is read without a condition of its own holds the row itself.
+`delete from users using users u where u.id = users.id` touches every row, and so does `… where id
+in (select id from users)`: a table that is read without a condition contains the row itself.
 """
 
 from __future__ import annotations
@@ -9,25 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.nodes import Node, children, is_a
+from pattern_engine.fixes.sql.where.built_values import inspects_built_value
 from pattern_engine.fixes.sql.where.constants import NULL, constant
 from pattern_engine.fixes.sql.where.formulas import ORDER, fixed
-from pattern_engine.fixes.sql.where.made import asks_of_made
 
-__all__ = ["Row", "subquery_is_empty", "witnesses"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
 Names = frozenset[str]
 Queries = Mapping[str, Node]
 
-#: The same in every row, or the affair of whoever wrote it last.
+#: Columns that say nothing about a row: its table, and the transactions that wrote it.
 _SYSTEM_COLUMNS: Final = frozenset({"tableoid", "xmin", "xmax", "cmin", "cmax"})
-#: A LIMIT that cuts nothing off.
+#: From this number on, a LIMIT is taken to leave out no row.
 _NO_LIMIT: Final = 1_000_000
 
 
@@ -36,40 +32,40 @@ class Row:
     """The row of a table that an UPDATE, DELETE or MERGE touches."""
 
     table: str
-    """With its schema."""
+    """The name of the table, with its schema."""
     names: Names
-    """The names by which it goes: table or alias."""
+    """The names of the row: the table or its aliases."""
     items: tuple[Node, ...] = ()
-    """What else is in reach: the FROM of an UPDATE, the USING of a DELETE or MERGE."""
+    """The other tables: the FROM of an UPDATE, the USING of a DELETE or MERGE."""
     queries: Queries = field(default_factory=dict)
-    """WITH queries in reach."""
+    """The WITH queries that the statement can name."""
     depth: int = 0
-    """How many subqueries stand around it."""
+    """The number of enclosing subqueries."""
     whole: dict[int, bool] = field(default_factory=dict)
-    """Whether a query gives all rows, by its node's id: asked once, however often it is named."""
+    """A cache of `returns_all_rows`, by the id of the query's node."""
     joined: Names = frozenset()
-    """Names of tables that are joined to the row, so that the row decides what they hold."""
+    """Names of tables that are joined to the row, so that their columns depend on it."""
 
     def is_whole(self, column: Node) -> bool:
-        """Tell whether a reference is to the row as a whole: `users`, `users.*`."""
+        """Tell whether a reference means the whole row: `users`, `users.*`."""
         last = column.fields[-1]
         alone = len(column.fields) == 1 and is_a(last, ast.String) and last.sval in self.names
         return alone or is_a(last, ast.A_Star)
 
     def is_own_name(self, column: Node) -> bool:
-        """Tell whether a reference can be to the row: by its name, or by none."""
+        """Tell whether a reference can mean a column of the row: it has the row's name, or none."""
         qualifier = _qualifier(column)
         return qualifier is None or qualifier in self.names
 
     def decides(self, node: object) -> bool:
-        """Tell whether the row decides an expression.
+        """Tell whether an expression depends on the row.
 
-        A column without a qualifier counts as the row's, except in a subquery, where it is more
-        likely the subquery's own, and where it stands alone beside other tables. The row as a whole
-        decides nothing: each has its `to_jsonb(users)`; nor does it decide how the script makes
-        something of it (`made`).
+        A column without a qualifier is taken to be the row's, except in a subquery, whose own it is
+        more likely, and where it is the only column and there are other tables. The whole row,
+        `to_jsonb(users)`, does not count as a dependency, nor does the structure of a value that
+        the script builds from the row (see `built_values`).
         """
-        if asks_of_made(node):
+        if inspects_built_value(node):
             return False
         qualifiers = list(_qualifiers(node, self.is_whole))
         if any(qualifier in self.names | self.joined for qualifier in qualifiers):
@@ -77,14 +73,14 @@ class Row:
         return None in qualifiers and (not self.items or len(qualifiers) > 1)
 
     def is_foreign(self, node: object) -> bool:
-        """Tell whether an expression is of another table alone."""
+        """Tell whether an expression depends only on other tables."""
         qualifiers = list(_qualifiers(node))
         return bool(qualifiers) and not any(
             qualifier is None or qualifier in self.names | self.joined for qualifier in qualifiers
         )
 
     def ties(self, condition: Node) -> bool:
-        """Tell whether a part of a condition is an equality of the row and another table."""
+        """Tell whether a condition contains an equality of the row and another table."""
         if is_a(condition, ast.BoolExpr):
             return any(self.ties(part) for part in condition.args)
         if not is_a(condition, ast.A_Expr) or condition.name[-1].sval != "=":
@@ -94,17 +90,9 @@ class Row:
         other = [name for name in qualifiers if name not in self.names]
         return len(qualifiers) > 1 and bool(own) and bool(other)
 
-    def is_given_whole(self, query: Node, holds: Holds) -> bool:
-        """Tell whether a query gives every row of the row's table."""
-        return _is_whole(self, query, holds)
-
-    def with_itself(self, holds: Holds) -> Row | None:
-        """Return the row with the names by which the FROM items repeat it; None if none does."""
-        return _beside(self, self.items, holds)
-
 
 Holds = Callable[[Node, Row], bool]
-"""Tells whether a condition holds for every row."""
+"""The type of `holds_always`, which tells whether a condition holds for every row."""
 
 
 def _qualifier(column: Node) -> str | None:
@@ -114,7 +102,7 @@ def _qualifier(column: Node) -> str | None:
 def _qualifiers(
     node: Node, without: Callable[[Node], bool] = lambda _: False, *, within: bool = False
 ) -> Iterator[str | None]:
-    """Yield the qualifier of each column, None for one that has none outside of subqueries."""
+    """Yield the qualifier of each column, and None for an unqualified one outside of subqueries."""
     if is_a(node, ast.ColumnRef):
         last = node.fields[-1]
         system = is_a(last, ast.String) and last.sval in _SYSTEM_COLUMNS
@@ -124,7 +112,7 @@ def _qualifiers(
                 yield qualifier
         return
     if is_a(node, ast.SelectStmt) and node.fromClause:
-        # What a function in FROM is given, alone there, can only come from outside the subquery.
+        # The arguments of a function that is the only FROM item come from outside the subquery.
         alone = len(node.fromClause) == 1 and is_a(node.fromClause[0], ast.RangeFunction)
         if alone and not within:
             yield from _qualifiers(node.fromClause[0].functions, without)
@@ -133,8 +121,8 @@ def _qualifiers(
         yield from _qualifiers(child, without, within=within)
 
 
-def _beside(row: Row, items: tuple[Node, ...], holds: Holds) -> Row | None:
-    """Return a row under the names by which some of the items repeat its table."""
+def with_repetitions(row: Row, items: tuple[Node, ...], holds: Holds) -> Row | None:
+    """Return the row with the names of the FROM items that repeat its table; None without any."""
     repeated = [(item, _repeats(row, item, holds)) for item in items]
     names = frozenset[str]().union(*(names for _, names in repeated))
     if not names:
@@ -149,24 +137,22 @@ def _beside(row: Row, items: tuple[Node, ...], holds: Holds) -> Row | None:
 
 
 def _repeats(row: Row, item: Node, holds: Holds) -> Names:
-    """Return the names under which a FROM item holds every row of the row's table."""
+    """Return the names under which a FROM item contains every row of the row's table."""
     if is_a(item, ast.JoinExpr):
         return _join_repeats(row, item, holds)
     if is_a(item, ast.RangeVar):
         name = item.alias.aliasname if item.alias else item.relname
         query = row.queries.get(item.relname) if item.schemaname is None else None
         if query is None:
-            same = f"{item.schemaname or 'public'}.{item.relname}" == row.table
-            return frozenset({name}) if same else frozenset()
-        earlier = {key: value for key, value in row.queries.items() if key != item.relname}
-        return (
-            frozenset({name})
-            if _is_whole(replace(row, queries=earlier), query, holds)
-            else frozenset()
-        )
-    if is_a(item, ast.RangeSubselect) and item.alias and _is_whole(row, item.subquery, holds):
-        return frozenset({item.alias.aliasname})
-    return frozenset()
+            is_whole = f"{item.schemaname or 'public'}.{item.relname}" == row.table
+        else:
+            earlier = {key: value for key, value in row.queries.items() if key != item.relname}
+            is_whole = returns_all_rows(replace(row, queries=earlier), query, holds)
+    elif is_a(item, ast.RangeSubselect) and item.alias:
+        name, is_whole = item.alias.aliasname, returns_all_rows(row, item.subquery, holds)
+    else:
+        return frozenset()
+    return frozenset({name}) if is_whole else frozenset()
 
 
 def _join_repeats(row: Row, item: Node, holds: Holds) -> Names:
@@ -192,27 +178,27 @@ def _item_names(item: Node) -> Iterator[str]:
         yield item.relname
 
 
-def _is_whole(row: Row, query: Node, holds: Holds) -> bool:
-    """Tell whether a query gives every row of the row's table."""
+def returns_all_rows(row: Row, query: Node, holds: Holds) -> bool:
+    """Tell whether a query returns every row of the row's table."""
     if id(query) not in row.whole:
         inner = replace(row, names=frozenset(), depth=row.depth + 1)
         row.whole[id(query)] = any(
-            branch.fromClause and (condition is None or holds(condition, beside))
-            for branch, condition, beside in _branches(query, inner, holds)
+            branch.fromClause and (condition is None or holds(condition, repeated))
+            for branch, condition, repeated in _branches(query, inner, holds)
         )
     return row.whole[id(query)]
 
 
 def witnesses(query: Node, row: Row, holds: Holds) -> Iterator[tuple[Node, Node, Row]]:
-    """Yield how a subquery could find the row itself: value, condition, and its names there."""
-    for branch, condition, beside in _branches(query, replace(row, depth=row.depth + 1), holds):
+    """Yield each way in which a subquery may find the row: selected value, WHERE, and the row."""
+    for branch, condition, repeated in _branches(query, replace(row, depth=row.depth + 1), holds):
         values = [target.val for target in branch.targetList or ()]
         value = values[0] if len(values) == 1 else ast.RowExpr(args=tuple(values))
-        yield value, condition, beside
+        yield value, condition, repeated
 
 
 def _branches(query: Node, row: Row, holds: Holds) -> Iterator[tuple[Node, Node, Row]]:
-    """Yield the parts of a UNION that read the row's table and cut nothing off."""
+    """Yield the parts of a UNION that read the row's table and leave out rows only by WHERE."""
     if not is_a(query, ast.SelectStmt) or _cuts_off(query):
         return
     if query.withClause:
@@ -222,13 +208,13 @@ def _branches(query: Node, row: Row, holds: Holds) -> Iterator[tuple[Node, Node,
         yield from _branches(query.larg, row, holds)
         yield from _branches(query.rarg, row, holds)
     elif query.op == enums.SetOperation.SETOP_NONE and not query.valuesLists:
-        beside = _beside(row, query.fromClause, holds) if query.fromClause else row
-        if beside is not None:
-            yield query, query.whereClause, beside
+        repeated = with_repetitions(row, query.fromClause, holds) if query.fromClause else row
+        if repeated is not None:
+            yield query, query.whereClause, repeated
 
 
 def _cuts_off(query: Node) -> bool:
-    """Tell whether a query leaves rows out by other means than its WHERE."""
+    """Tell whether a query leaves out rows other than by its WHERE."""
     limit = constant(query.limitCount) if query.limitCount else Fraction(_NO_LIMIT)
     limited = isinstance(limit, Fraction) and limit < _NO_LIMIT
     unknown = limit is None
@@ -238,7 +224,7 @@ def _cuts_off(query: Node) -> bool:
 
 
 def subquery_is_empty(query: Node) -> bool:
-    """Tell whether a query is written so that it finds nothing: LIMIT 0, WHERE false, 1 = 0."""
+    """Tell whether a query never returns a row: LIMIT 0, WHERE false, WHERE 1 = 0."""
     if not is_a(query, ast.SelectStmt):
         return False
     never = query.whereClause is not None and _is_never(query.whereClause)
@@ -246,7 +232,7 @@ def subquery_is_empty(query: Node) -> bool:
 
 
 def _is_never(condition: Node) -> bool:
-    """Tell whether a condition is false, or compares two constants that do not agree."""
+    """Tell whether a condition is false, or a comparison of constants that is false."""
     if is_a(condition, ast.BoolExpr) and condition.boolop == enums.BoolExprType.AND_EXPR:
         return any(map(_is_never, condition.args))
     if not is_a(condition, ast.A_Expr) or condition.name[-1].sval not in ORDER:

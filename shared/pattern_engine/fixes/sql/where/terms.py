@@ -1,10 +1,10 @@
-"""Expressions of a condition brought to one form, so that what is equal looks equal."""
+"""Simplifying the expressions of a condition, so that equal expressions have equal forms."""
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.where.constants import (
     NEVER_NULL,
     bare,
@@ -15,51 +15,25 @@ from pattern_engine.fixes.sql.where.constants import (
 )
 from pattern_engine.fixes.sql.where.queries import scalar_subquery
 
-__all__ = [
-    "conjunction",
-    "expression",
-    "is_condition",
-    "key",
-    "members",
-    "never_null",
-    "operator",
-    "paired",
-    "simplified",
-    "text_or_empty",
-]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
-
 
 class Reach(Protocol):
-    """Which columns are those of the row that a statement touches."""
+    """Tells which columns belong to the row that a statement touches."""
 
     def is_own_name(self, column: Node, /) -> bool:
-        """Tell whether a reference can be to the row: by its name, or by none."""
+        """Tell whether a reference can mean a column of the row."""
 
     def is_whole(self, column: Node, /) -> bool:
-        """Tell whether a reference is to the row as a whole."""
+        """Tell whether a reference means the whole row."""
 
 
 _KIND = enums.A_Expr_Kind
 _ARITHMETIC: Final = frozenset(
     {"+", "-", "*", "/", "%", "^", "&", "|", "#", "||", "->", "->>", "#>", "#>>"}
 )
-#: Of what they are given without a null, they make no null.
+#: Functions that return null only for a null argument.
 _STRICT: Final = frozenset(
-    {
-        "md5",
-        "length",
-        "char_length",
-        "lower",
-        "upper",
-        "initcap",
-        "abs",
-        "btrim",
-        "to_jsonb",
-        "to_json",
-    }
+    {"md5", "length", "char_length", "lower", "upper", "initcap", "abs", "btrim"}
+    | {"to_jsonb", "to_json"}
 )
 _NEVER_NULL: Final = frozenset(
     {
@@ -84,7 +58,7 @@ def expression(name: str, left: Node, right: Node) -> Node:
 
 
 def simplified(node: Node) -> Node:
-    """Return an expression without what does not change its value; constants stay as they are."""
+    """Remove from an expression what does not change its value; leave constants as they are."""
     while constant(node) is None:
         inner = bare(node)
         step = _SIMPLER.get(type(inner))
@@ -133,7 +107,7 @@ def _all_equal(nodes: tuple[Node, ...]) -> bool:
 
 
 def _simpler_field(node: Node) -> Node:
-    """Take `(users).id` for `users.id`."""
+    """Turn `(users).id` into `users.id`."""
     field = node.indirection[0] if len(node.indirection) == 1 else None
     whole = is_a(node.arg, ast.ColumnRef) and len(node.arg.fields) == 1
     return (
@@ -144,7 +118,7 @@ def _simpler_field(node: Node) -> Node:
 
 
 def _simpler_subquery(node: Node) -> Node:
-    """Take `(select x)` for x."""
+    """Turn `(select x)` into x."""
     query = scalar_subquery(node)
     alone = query is not None and not query.fromClause and not query.whereClause
     return (
@@ -166,7 +140,7 @@ def _number(value: int) -> Node:
 
 
 def key(node: object, row: Reach) -> object:
-    """Return a value that is equal where expressions are, casts and the row's names aside."""
+    """Return a value that is equal for equal expressions, ignoring casts and the row's names."""
     if isinstance(node, tuple):
         return tuple(key(each, row) for each in node)
     if not is_a(node, ast.Node):
@@ -180,7 +154,7 @@ def key(node: object, row: Reach) -> object:
 
 
 def never_null(node: Node, row: Reach) -> bool:
-    """Tell whether an expression has a value in every row."""
+    """Tell whether an expression is not null in any row."""
     inner = bare(node)
     if is_a(inner, ast.ColumnRef):
         own = row.is_own_name(inner)
@@ -202,7 +176,7 @@ def never_null(node: Node, row: Reach) -> bool:
 
 
 def is_condition(node: Node) -> bool:
-    """Tell whether an expression is true or false by its own form."""
+    """Tell whether an expression has the form of a condition."""
     if is_a(node, ast.A_Expr):
         return node.kind != _KIND.AEXPR_NULLIF and operator(node) not in _ARITHMETIC
     if is_a(node, ast.SubLink):
@@ -212,14 +186,14 @@ def is_condition(node: Node) -> bool:
 
 
 def text_or_empty(node: Node) -> str | None:
-    """Return the text of a literal, `{}` for an array without elements, else None."""
+    """Return the text of a literal, `{}` for an array without elements, or None."""
     inner = bare(node)
     empty = is_a(inner, ast.A_ArrayExpr) and not inner.elements
     return "{}" if empty else text_of(node)
 
 
 def members(node: Node) -> tuple[Node, ...] | None:
-    """Return what an IN list, an ARRAY[…] or a literal array of one level holds."""
+    """Return the elements of an IN list, an ARRAY[…] or a one-dimensional array literal."""
     if isinstance(node, tuple):
         return node
     inner = bare(node)
@@ -233,7 +207,7 @@ def members(node: Node) -> tuple[Node, ...] | None:
 
 
 def paired(left: Node, right: Node) -> list[tuple[Node, Node]] | None:
-    """Return the pairs that two row constructors of one length compare."""
+    """Return the pairs of values that two row constructors of the same length compare."""
     if not (is_a(left, ast.RowExpr) and is_a(right, ast.RowExpr)):
         return None
     ones, others = left.args or (), right.args or ()
@@ -241,7 +215,7 @@ def paired(left: Node, right: Node) -> list[tuple[Node, Node]] | None:
 
 
 def conjunction(*parts: Node) -> Node:
-    """Return the tree of all conditions together; those that are None do not count."""
+    """Return the tree of the conditions joined by AND, without those that are None."""
     given = tuple(part for part in parts if part is not None)
     if not given:
         return ast.A_Const(val=ast.Boolean(boolval=True), isnull=False)

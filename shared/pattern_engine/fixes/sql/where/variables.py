@@ -1,43 +1,39 @@
-"""The variables of a condition's formula, and the search for a row that refutes it."""
+"""The variables of a condition's formula, and the search for a row for which it is false."""
 
 from collections.abc import Iterator
 from itertools import islice, product
-from typing import Any, Final
+from typing import Final
 
+from pattern_engine.fixes.sql.nodes import Node
 from pattern_engine.fixes.sql.where import terms
 from pattern_engine.fixes.sql.where.constants import Constant
 from pattern_engine.fixes.sql.where.formulas import ORDER, Formula, Key, Truth, Values
 from pattern_engine.fixes.sql.where.samples import samples
 from pattern_engine.fixes.sql.where.sources import Row
 
-__all__ = ["Variables"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
-
-#: Rows tried before a condition is taken to hold for all: the first few refute what people write.
+#: The most rows that are tried before a condition is taken to hold for all rows.
 _MAX_ROWS: Final = 2_048
-#: Values from outside the row that may be true or false; more than these are taken to be the worst.
-_MOST_OUTSIDE: Final = 6
+#: The most values from outside the row; a condition with more is taken to hold for all rows.
+_MAX_OUTSIDE: Final = 6
 
 
 class Variables:
-    """What a row may hold, as far as a condition asks, and what else the condition hangs on."""
+    """The values on which a condition depends: those of the row, and those outside it."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
         self.terms: dict[Key, tuple[Node, list[Constant]]] = {}
-        """Terms of the row, with the constants that each is compared with."""
+        """The terms of the row, each with the constants that it is compared with."""
         self.nullable: set[Key] = set()
-        """Those of them that are asked whether they are null; others are taken to hold a value."""
+        """The terms that the condition tests for null; the others are taken to be not null."""
         self.choices: dict[Key, tuple[Any, ...]] = {}
-        """What the row decides in some other way, with all possible answers."""
+        """Other conditions on the row, each with all possible results."""
         self.outside: set[Key] = set()
-        """What the row does not decide."""
+        """Conditions that do not depend on the row."""
 
     def always(self, formula: Formula) -> bool:
-        """Tell whether a formula holds for every row, or could by what is outside the row."""
-        if len(self.outside) > _MOST_OUTSIDE:
+        """Tell whether a formula holds for every row, with some choice of the values outside it."""
+        if len(self.outside) > _MAX_OUTSIDE:
             return True
         outside = sorted(self.outside, key=repr)
         return any(
@@ -62,7 +58,7 @@ class Variables:
             yield dict(zip(names, row, strict=True))
 
     def unknown(self, node: Node) -> Formula:
-        """Take a condition to be true or false as the row, or something outside it, decides."""
+        """Return the formula of a condition of unknown result, which depends on the row or not."""
         if not self.row.decides(node):
             return self.outer(node)
         key = ("unknown", terms.key(node, self.row))
@@ -70,19 +66,19 @@ class Variables:
         return lambda values: values[key]
 
     def outer(self, node: Node) -> Formula:
-        """Take a condition to be whatever lets the most rows through."""
+        """Return the formula of a condition that does not depend on the row."""
         key = ("outside", terms.key(node, self.row))
         self.outside.add(key)
         return lambda values: values[key]
 
     def null(self, node: Node) -> Formula:
-        """Ask whether a term of the row is null."""
+        """Return the formula that tests whether a term of the row is null."""
         key = self._term(node)
         self.nullable.add(key)
         return lambda values: values[key][0] is None
 
     def ordered(self, operator: str, node: Node, value: Constant) -> Formula:
-        """Compare a term of the row with a constant."""
+        """Return the formula that compares a term of the row with a constant."""
         key = self._term(node)
         self.terms[key][1].append(value)
         order = ORDER[operator]
@@ -99,7 +95,7 @@ class Variables:
         return key
 
     def signed(self, operator: str, left: Node, right: Node) -> Formula:
-        """Compare two terms: one is the greater, or they are equal."""
+        """Return the formula that compares two terms, of which one is greater or both are equal."""
         keys = terms.key(left, self.row), terms.key(right, self.row)
         first, second = sorted(keys, key=repr)
         key = ("sign", first, second)

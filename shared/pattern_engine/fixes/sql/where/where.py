@@ -1,25 +1,26 @@
-"""Whether a WHERE clause chooses rows, or lets through every row there is.
+"""Whether a WHERE clause chooses rows, or lets every row through.
 
-Conditions are judged as logic, not by their look: a condition becomes a formula over what a row
-may hold (`samples` of it), and it chooses rows if some row could make it false. So `a = a`,
-`a < 5 or a >= 5`, `not (a and not a)` and `coalesce(id, id) = id` are recognised without a list of
-them. Three habits are known beside: what stands outside the row (`$1`, another table, the clock)
-may be whatever lets all rows through; the row's own table, joined or asked again without a
-condition of its own, is the row itself (`sources`); and keys count from 1: `id > 0` is every row.
+A condition becomes a formula over the values that a row may have (see `samples`), and it chooses
+rows if some row makes it false. So `a = a`, `a < 5 or a >= 5`, `not (a and not a)` and
+`coalesce(id, id) = id` are recognised without a list of such forms. Three assumptions are added.
+Values from outside the row (`$1`, another table, the clock) may be those that let all rows through.
+The row's own table, if it is joined or read again without a condition, contains the row itself (see
+`sources`). Keys begin at 1, so that `id > 0` lets every row through.
 
-It cannot tell what the data are: `status <> 'x'` may be every row. The cap on touched rows does
-that while the fix runs.
+The analysis does not know the data: `status <> 'x'` may be true for every row. The cap on touched
+rows covers that case while the fix runs.
 """
 
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from pglast import ast, enums
 
-from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.nodes import Node, is_a
 from pattern_engine.fixes.sql.where import algebra, queries, terms
+from pattern_engine.fixes.sql.where.built_values import is_digest
 from pattern_engine.fixes.sql.where.constants import NULL, Constant, column_of, constant
 from pattern_engine.fixes.sql.where.formulas import (
     ORDER,
@@ -27,28 +28,29 @@ from pattern_engine.fixes.sql.where.formulas import (
     Truth,
     Values,
     always,
+    comparison,
     every,
     fixed,
     negated,
     some,
 )
-from pattern_engine.fixes.sql.where.made import is_digest
 from pattern_engine.fixes.sql.where.patterns import (
     contains_everything,
     is_the_errors,
     matches_everything,
     pattern_of,
 )
-from pattern_engine.fixes.sql.where.sources import Row, subquery_is_empty, witnesses
+from pattern_engine.fixes.sql.where.sources import (
+    Row,
+    returns_all_rows,
+    subquery_is_empty,
+    with_repetitions,
+    witnesses,
+)
 from pattern_engine.fixes.sql.where.variables import Variables
 
-__all__ = ["chooses_rows", "gives_all_rows"]
-
-# pglast declares each attribute of each node as optional; which ones are set, the grammar says.
-Node = Any
-
-#: Subqueries within subqueries that are followed; what is deeper is taken to find every row.
-_MOST_DEPTH: Final = 4
+#: The most nested subqueries that are analysed; a deeper one is taken to find every row.
+_MAX_DEPTH: Final = 4
 
 _KIND = enums.A_Expr_Kind
 _TEST = enums.BoolTestType
@@ -63,26 +65,26 @@ def chooses_rows(where: ast.Node | None, row: Row) -> bool:
     """Tell whether a condition depends on the row that an UPDATE, DELETE or MERGE touches."""
     if where is None or holds_always(where, row):
         return False
-    # Its own table beside it is asked as if it were the row: for every row there is that one.
-    beside = row.with_itself(holds_always)
-    return beside is None or not holds_always(where, beside)
+    # Where the statement reads its own table a second time, that table contains the row itself.
+    repeated = with_repetitions(row, row.items, holds_always)
+    return repeated is None or not holds_always(where, repeated)
 
 
 def gives_all_rows(query: ast.Node, row: Row) -> bool:
-    """Tell whether a query gives every row of the table that a statement touches."""
-    return row.is_given_whole(query, holds_always)
+    """Tell whether a query returns every row of the table that a statement touches."""
+    return returns_all_rows(row, query, holds_always)
 
 
 def holds_always(condition: ast.Node, row: Row) -> bool:
     """Tell whether a condition holds for every row, or could by a value outside the row."""
-    if row.depth > _MOST_DEPTH:
+    if row.depth > _MAX_DEPTH:
         return True
     judged = _Condition(row)
     return judged.variables.always(judged.formula(condition))
 
 
 class _Condition:
-    """Turns a condition into a formula over what a row may hold."""
+    """Turns a condition into a formula over the values of a row."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -115,7 +117,7 @@ class _Condition:
         return self.first_branch(node, self.formula)
 
     def first_branch(self, node: Node, judge: Callable[[Node], Formula]) -> Formula:
-        """Judge the result of the first branch of a CASE whose condition holds."""
+        """Apply `judge` to the result of the first branch of a CASE whose condition holds."""
         otherwise = judge(node.defresult) if node.defresult else always(None)
         whens = [
             (
@@ -263,7 +265,7 @@ class _Condition:
     def among(self, node: Node, left: Node, operator: str, subquery: Node) -> Formula:
         if self.has_witness(left, operator, subquery):
             return always(True)
-        # More than one answer there: each row here differs from one of them.
+        # If the subquery returns several values, each row differs from one of them.
         return self.variables.unknown(node) if operator == "=" else self.variables.outer(node)
 
     def has_witness(self, left: Node, operator: str, subquery: Node) -> bool:
@@ -276,7 +278,7 @@ class _Condition:
         return False
 
     def compared(self, operator: str, left: Node, right: Node) -> Formula:
-        """Compare two values; null on either side makes it unknown."""
+        """Compare two values; the result is unknown if one of them is null."""
         left, right = terms.simplified(left), terms.simplified(right)
         rows = terms.paired(left, right)
         if rows is not None and operator in ("=", "<>"):
@@ -296,29 +298,17 @@ class _Condition:
             return self.with_constant(operator, left, right, value)
         return self.with_other(operator, left, right)
 
-    def agreeing(self, operator: str, left: Formula, right: Formula) -> Formula:
-        """Compare two conditions."""
-
-        def compare(values: Values) -> Truth:
-            one, other = left(values), right(values)
-            return None if None in (one, other) else ORDER[operator](one, other)
-
-        return compare
-
     def by_parts(self, operator: str, left: Node, right: Node) -> Formula | None:
-        """Compare what a CASE, a GREATEST or a LEAST is made of; None where neither side is one."""
+        """Compare the parts of a CASE, GREATEST or LEAST; None if neither side is one."""
         mirrored = _MIRRORED.get(operator, operator)
         for one, other, name in ((left, right, operator), (right, left, mirrored)):
             if is_a(one, ast.CaseExpr):
-                return self.first_branch(one, partial(self.compared_turned, name, other))
+                return self.first_branch(one, partial(self.compared, name, right=other))
             if is_a(one, ast.MinMaxExpr) and name in _MIRRORED:
                 parts = [self.compared(name, each, other) for each in one.args]
                 greatest = one.op == enums.MinMaxOp.IS_GREATEST
                 return some(parts) if greatest is name.startswith(">") else every(parts)
         return None
-
-    def compared_turned(self, operator: str, right: Node, left: Node) -> Formula:
-        return self.compared(operator, left, right)
 
     def with_constant(self, operator: str, left: Node, right: Node, value: Constant) -> Formula:
         known = constant(left)
@@ -342,7 +332,7 @@ class _Condition:
 
     def with_other(self, operator: str, left: Node, right: Node) -> Formula:
         if operator in ("=", "<>") and terms.is_condition(left) and terms.is_condition(right):
-            return self.agreeing(operator, self.formula(left), self.formula(right))
+            return comparison(operator, self.formula(left), self.formula(right))
         if self.holds_by_form(operator, left, right):
             return always(True)
         if optional := self.optional(operator, left, right):
@@ -355,14 +345,14 @@ class _Condition:
         if keys[0] == keys[1]:
             return always(ORDER[operator](left_offset, right_offset))
         node = terms.expression(operator, left, right)
-        # Two rows of another table suffice for each row here to differ from one of them.
+        # If the other table has two different values, each row differs from one of them.
         differs = operator == "<>" and any(map(self.row.is_foreign, (left, right)))
         if differs or not self.row.decides(node):
             return self.variables.outer(node)
         return self.variables.signed(operator, left, right)
 
     def holds_by_form(self, operator: str, left: Node, right: Node) -> bool:
-        """Judge subqueries over the row's own table: `id >= (select min(id) from users)`."""
+        """Recognise subqueries over the row's own table: `id >= (select min(id) from users)`."""
         mirrored = _MIRRORED.get(operator, operator)
         for one, other, name in ((left, right, operator), (right, left, mirrored)):
             extreme, argument, query = queries.extreme(other)
@@ -374,7 +364,7 @@ class _Condition:
         return False
 
     def optional(self, operator: str, left: Node, right: Node) -> Formula | None:
-        """Compare with `coalesce($1, x)`: where what stands outside is null, x is what counts."""
+        """Compare with `coalesce($1, x)`, which is x if the value from outside is null."""
         mirrored = _MIRRORED.get(operator, operator)
         for one, other, name in ((left, right, operator), (right, left, mirrored)):
             if is_a(other, ast.CoalesceExpr) and not self.row.decides(other.args[0]):
