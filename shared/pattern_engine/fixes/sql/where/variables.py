@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice, product
-from typing import Final
+from typing import Any, Final
 
 from pattern_engine.fixes.sql.nodes import Node
 from pattern_engine.fixes.sql.where import terms
