@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 FixType = Literal["sql", "typescript", "bash", "api_call"]
 TYPES: Final[tuple[FixType, ...]] = ("sql", "typescript", "bash", "api_call")
 #: The longest time limit of each type. That of SQL is the timeout of PostgREST's login role.
-MAX_TIMEOUT_MS: Final = {"sql": 8_000, "typescript": 60_000, "bash": 60_000, "api_call": 60_000}
+MAX_TIMEOUT_MS: Final = {
+    "sql": 8_000,
+    "typescript": 60_000,
+    "bash": 60_000,
+    "api_call": 60_000,
+}
 _EXECUTORS: Final = {"typescript": "Typescript", "bash": "Bash", "api_call": "ApiCall"}
 
 
