@@ -329,7 +329,7 @@ class DatabaseUnreachable(Unavailable):
 
 
 class StatementCancelled(Unavailable):
-    """The database stopped a statement that took too long; try again with fewer items."""
+    """The database stopped a statement that took too long; try again with less data."""
 
 
 class TransactionConflict(Unavailable):

@@ -57,9 +57,7 @@ _NOT_LETTERS: Final = re.compile(r"[^a-z]")
 
 
 def analyse(
-    script: str,
-    parameters: Mapping[str, object] | None = None,
-    networks: Collection[Network] = (),
+    script: str, parameters: Mapping[str, object] | None = None, networks: Collection[Network] = ()
 ) -> Analysis:
     """Analyse a script with the parameters of its approval.
 
@@ -197,8 +195,7 @@ class _Reader:
             return
         if allowed is not None and place not in allowed:
             self._refuse(
-                "allowed_hosts",
-                f"{place.authority} is not in the parameter allowed_hosts",
+                "allowed_hosts", f"{place.authority} is not in the parameter allowed_hosts"
             )
         self.place = place
         # Only a GET follows redirects, to any of the allowed hosts.
@@ -260,10 +257,7 @@ class _Reader:
         """Check each literal and each reference of query and body, or of the parameters."""
         if not where and (is_secret(value) or is_error(value)):
             if is_secret(value):
-                self._refuse(
-                    "secret",
-                    "use secrets only in headers: servers log query and body",
-                )
+                self._refuse("secret", "use secrets only in headers: servers log query and body")
             else:
                 self._error_name(value)
         elif isinstance(value, Mapping):
@@ -291,8 +285,7 @@ class _Reader:
             kind = name
         if kind:
             self._refuse(
-                "credential",
-                f"{where} contains a literal {kind}; put it into Vault and a header",
+                "credential", f"{where} contains a literal {kind}; put it into Vault and a header"
             )
 
 

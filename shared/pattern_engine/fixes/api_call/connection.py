@@ -101,11 +101,7 @@ class Wire:
     """The connections of one run. The addresses of a host are looked up and checked once."""
 
     def __init__(
-        self,
-        bounds: Bounds,
-        resolve: Resolve,
-        networks: Iterable[Network],
-        trusted: ssl.SSLContext,
+        self, bounds: Bounds, resolve: Resolve, networks: Iterable[Network], trusted: ssl.SSLContext
     ) -> None:
         self._bounds = bounds
         self._resolve = resolve
@@ -125,10 +121,7 @@ class Wire:
         """
         backend = _Backend(self._bounds, self._addresses(place), self._note_sent)
         url = httpcore.URL(
-            scheme=b"https",
-            host=place.host.encode(),
-            port=place.port,
-            target=place.target.encode(),
+            scheme=b"https", host=place.host.encode(), port=place.port, target=place.target.encode()
         )
         connection = httpcore.HTTPConnection(
             url.origin, ssl_context=self._trusted, network_backend=backend
@@ -170,10 +163,7 @@ class Wire:
         if place.host not in self._pinned:
             found = self._looked_up(place)
             if not all_reachable(found, self._networks):
-                raise NotSentError(
-                    f"{place.host} has an address that is not public",
-                    is_final=True,
-                )
+                raise NotSentError(f"{place.host} has an address that is not public", is_final=True)
             self._pinned[place.host] = found
         return self._pinned[place.host]
 

@@ -111,8 +111,7 @@ def _statements(script: str, findings: list[Finding]) -> list[Node]:
 
 def _credential(kind: str) -> Finding:
     return Finding(
-        "credential",
-        f"the script contains a {kind}; scripts are stored and shown, remove it",
+        "credential", f"the script contains a {kind}; scripts are stored and shown, remove it"
     )
 
 
