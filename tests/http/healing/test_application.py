@@ -83,7 +83,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no fix": ({"fix": None}, "The matching pattern has no enabled fix"),
     "a pause": (
         {"hold": {"code": "paused", "until": "2026-01-01T12:00:00Z", "reason": "deploy"}},
-        "All fixes are paused until 2026-01-01T12:00:00Z: deploy",
+        "All fixes are paused until 2026-01-01 12:00:00 UTC: deploy",
     ),
     "demoted": (
         {"hold": {"code": "demoted", "reason": "2 failed outcomes in a row"}},
@@ -226,7 +226,7 @@ HELD: dict[str, tuple[dict[str, Any], str]] = {
     "a shadow": (refused("shadow"), "The fix is a shadow: it would have run"),
     "a pause": (
         refused("paused", until="2026-01-01T12:00:00Z", reason="deploy"),
-        "All fixes are paused until 2026-01-01T12:00:00Z: deploy",
+        "All fixes are paused until 2026-01-01 12:00:00 UTC: deploy",
     ),
     "demoted": (refused("demoted", reason="it failed"), "The fix waits for a person: it failed"),
 }
