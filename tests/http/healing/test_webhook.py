@@ -10,6 +10,7 @@ import pytest
 from tests.http.healing import candidates
 from tests.http.healing.candidates import candidate, log
 
+from pattern_engine import grouping
 from pattern_engine.learning import recording
 
 if TYPE_CHECKING:
@@ -309,6 +310,30 @@ def test_one_lookup_that_fails_keeps_no_other_waiting(
 def healable(number: int) -> dict[str, Any]:
     """What the database knows of a row whose pattern has an approved fix."""
     return candidate(log=log(**row(number, user_id=None), age_seconds=1000 if number == 1 else 1))
+
+
+def test_a_row_that_is_learned_and_healed_is_grouped_once(
+    function: FlaskClient,
+    wire: Wire,
+    logs: Logs,
+    job: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Learning, finding the fix and telling the script of the error share one reading of it."""
+    logs.add(2)
+    logs.enabled = {2}
+    grouped: list[str] = []
+
+    def group(message: str, **beside: Any) -> Any:
+        grouped.append(message)
+        return grouping.grouping.group(message, **beside)
+
+    monkeypatch.setattr(grouping, "group", group)
+    wire.replies["find_candidates_v1"] = [healable(2)]
+    wire.replies["claim_application_v1"] = candidates.claim()
+    wire.replies["run_application_v1"] = candidates.outcome()
+    assert post(function, job, 2).get_json()["healed"] == 1
+    assert len(grouped) == 1
 
 
 def test_each_row_is_healed_for_itself(
