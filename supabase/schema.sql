@@ -140,7 +140,7 @@ CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix, and what holds that fix, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
 
 CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -930,7 +930,7 @@ CREATE FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) IS 'How many different patterns with an enabled fix had errors within the last seconds, this one included, among the latest thousand errors.';
+COMMENT ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) IS 'How many different patterns with an enabled fix had errors within the last seconds, this one included.';
 
 CREATE TABLE ops.pattern_incidents (
     id bigint NOT NULL,
@@ -1044,6 +1044,13 @@ CREATE FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) IS 'Why an error with this claim needs no other one: applied_before or in_hand; null where its worker is dead and its lease is over.';
 
 CREATE FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2696,6 +2703,8 @@ CREATE INDEX idx_error_patterns_enabled ON ops.error_patterns USING btree (auto_
 
 CREATE INDEX idx_error_patterns_expressions ON ops.error_patterns USING btree (id DESC) WHERE (auto_fix_enabled AND tries_expression);
 
+CREATE INDEX idx_error_patterns_firing ON ops.error_patterns USING btree (last_seen) WHERE auto_fix_enabled;
+
 CREATE INDEX idx_error_patterns_merged_into ON ops.error_patterns USING btree (merged_into);
 
 CREATE INDEX idx_error_patterns_type ON ops.error_patterns USING btree (pattern_type);
@@ -2723,8 +2732,6 @@ CREATE INDEX idx_pattern_applications_success ON ops.pattern_applications USING 
 CREATE INDEX idx_pattern_cannot_links_b ON ops.pattern_cannot_links USING btree (pattern_b);
 
 CREATE INDEX idx_pattern_cannot_links_merge ON ops.pattern_cannot_links USING btree (merge_id);
-
-CREATE INDEX idx_pattern_claims_claimed ON ops.pattern_claims USING btree (claimed_at DESC);
 
 CREATE INDEX idx_pattern_claims_fix ON ops.pattern_claims USING btree (pattern_id, fix_version);
 
@@ -3297,6 +3304,9 @@ REVOKE ALL ON FUNCTION ops_internal.free_signature(p_pattern_id uuid, p_signatur
 REVOKE ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) TO service_role;

@@ -123,6 +123,7 @@ comment on column ops.error_patterns.updated_at is 'When the row last changed.';
 
 create index idx_error_patterns_type on ops.error_patterns (pattern_type);
 create index idx_error_patterns_enabled on ops.error_patterns (auto_fix_enabled);
+create index idx_error_patterns_firing on ops.error_patterns (last_seen) where auto_fix_enabled;
 create index idx_error_patterns_approved_by on ops.error_patterns (approved_by);
 create index idx_error_patterns_expressions on ops.error_patterns (id desc) where auto_fix_enabled and tries_expression;
 create index idx_error_patterns_merged_into on ops.error_patterns (merged_into);

@@ -177,7 +177,6 @@ create index idx_pattern_claims_undoes on ops.pattern_claims (undoes);
 create index idx_pattern_claims_unfinished on ops.pattern_claims (lease_until) where finished_at is null;
 -- Cooldown and budgets look at the latest runs of a pattern.
 create index idx_pattern_claims_latest on ops.pattern_claims (pattern_id, claimed_at desc);
-create index idx_pattern_claims_claimed on ops.pattern_claims (claimed_at desc);
 
 alter table ops.pattern_claims enable row level security;
 

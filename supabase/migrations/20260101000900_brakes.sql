@@ -67,11 +67,11 @@ begin
     'min_lower_bound', 'min_lower_bound_outcomes', 'min_window_seconds', 'rows_per_hour', 'rows_per_incident', 'runs_per_hour',
     'runs_per_incident', 'settle_seconds', 'storm_patterns', 'storm_pause_seconds', 'storm_seconds', 'storm_share'
   ] loop
-    if ops_internal.threshold(p_policy, name) not between 0 and 1e9 then
+    if ops_internal.threshold(p_policy, name) not between (name = 'errors_at_maximum')::integer and 1e9 then
       raise exception using
         errcode = 'PL022',
         message = format('%s is %s', name, p_policy -> name),
-        hint = 'A threshold is a number from 0 to 1e9.';
+        hint = 'A threshold is a number from 0 to 1e9; errors_at_maximum is at least 1.';
     end if;
   end loop;
 end
@@ -256,37 +256,37 @@ create function ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double
 language plpgsql
 stable
 set search_path = ''
--- Planned for each call, because only the value shows the planner how few rows are that recent.
+-- Planned for each call, because only the value shows the planner how few patterns are that recent.
 set plan_cache_mode = 'force_custom_plan'
 as $$
+declare
+  since constant timestamptz := now() - make_interval(secs => p_seconds);
 begin
   return (
     -- The pattern at hand counts, whether or not its error was learned yet.
-    select 1 + count(distinct patterns.pattern_id)::integer
-    from (
-      select logs.id, logs.written_by
-      from ops.system_logs as logs
-      where logs.log_level in ('error', 'critical') and logs.created_at > now() - make_interval(secs => p_seconds)
-      order by logs.created_at desc
-      limit 1000
-    ) as recent
-    inner join ops.pattern_incidents as incidents on incidents.system_log_id = recent.id
-    inner join ops.error_patterns as patterns on patterns.pattern_id = incidents.pattern_id
+    select 1 + count(*)::integer
+    from ops.error_patterns as patterns
     where patterns.auto_fix_enabled
+      and patterns.last_seen > since
       and patterns.pattern_id <> p_pattern_id
-      -- Rows that may not fire a fix do not make a storm. Otherwise anyone who writes logs could pause all fixes.
+      -- Only rows that may fire a fix make a storm. Otherwise anyone who writes logs could pause all fixes.
       and exists (
         select from ops.pattern_fixes as fixes
+        inner join ops.pattern_incidents as incidents on incidents.pattern_id = fixes.pattern_id
+        inner join ops.system_logs as logs on logs.id = incidents.system_log_id
         where fixes.pattern_id = patterns.pattern_id
           and fixes.disabled_at is null
-          and recent.written_by = any(fixes.trusted_writers)
+          and incidents.occurred_at > since
+          and logs.created_at > since
+          and logs.log_level in ('error', 'critical')
+          and logs.written_by = any(fixes.trusted_writers)
       )
   );
 end
 $$;
 
 comment on function ops_internal.firing_patterns is
-  'How many different patterns with an enabled fix had errors within the last seconds, this one included, among the latest thousand errors.';
+  'How many different patterns with an enabled fix had errors within the last seconds, this one included.';
 
 create function ops_internal.hold(p_fix ops.pattern_fixes) returns jsonb
 language plpgsql

@@ -65,7 +65,18 @@ begin
           ) end,
           'untrusted_signature', case when fixes.version is null and patterns.auto_fix_enabled then hit.signature end,
           'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
-          'hold', case when fixes.version is not null then ops_internal.hold(fixes) end,
+          'hold', case when fixes.version is not null then coalesce(
+            (
+              select jsonb_build_object('code', ops_internal.handling(claims, fixes))
+              from ops.pattern_claims as claims
+              where claims.pattern_id = fixes.pattern_id
+                and claims.fix_version = fixes.version
+                and claims.system_log_id = errors.system_log_id
+                and claims.purpose <> 'undo'
+                and ops_internal.handling(claims, fixes) is not null
+            ),
+            ops_internal.hold(fixes)
+          ) end,
           'before_approval', coalesce(logs.created_at < fixes.approved_at, false)
         )
         order by errors.ordinality
@@ -98,7 +109,7 @@ end
 $$;
 
 comment on function ops.find_candidates_v1 is
-  'For each error its log row, its pattern, the live or demoted fix, and what holds that fix, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+  'For each error its log row, its pattern, the live or demoted fix, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
 
 create function ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) returns boolean
 language plpgsql
@@ -521,13 +532,27 @@ as $$ select clock_timestamp() + make_interval(secs => p_fix.timeout_ms / 1000.0
 
 comment on function ops_internal.lease is 'Until when a worker that claims an error for this fix now has to be done.';
 
+create function ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when p_claim.finished_at is not null then 'applied_before'
+    -- SQL of a dead worker left no changes, so it may run again; of other types nobody knows.
+    when p_claim.lease_until > clock_timestamp() or p_fix.fix_type <> 'sql' then 'in_hand'
+  end
+$$;
+
+comment on function ops_internal.handling is
+  'Why an error with this claim needs no other one: applied_before or in_hand; null where its worker is dead and its lease is over.';
+
 create function ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) returns boolean
 language plpgsql
 set search_path = ''
 as $$
 begin
-  -- SQL of a dead worker left no changes, so it may run again; of other types nobody knows.
-  if p_claim.finished_at is not null or p_claim.lease_until > clock_timestamp() or p_fix.fix_type <> 'sql' then
+  if ops_internal.handling(p_claim, p_fix) is not null then
     return false;
   end if;
   -- A run locks its claim first and the pattern at its end. We have locked the pattern, so waiting for the claim could deadlock.
@@ -648,11 +673,8 @@ begin
     and pattern_claims.fix_version = p_fix_version
     and pattern_claims.system_log_id = p_system_log_id
     and pattern_claims.purpose <> 'undo';
-  if claim.finished_at is not null then
-    return ops_internal.refused('applied_before');
-  end if;
   if claim.application_id is not null and not ops_internal.is_abandoned(claim, fix) then
-    return ops_internal.refused('in_hand');
+    return ops_internal.refused(coalesce(ops_internal.handling(claim, fix), 'in_hand'));
   end if;
   -- Somebody may have split the pattern after the fix was found.
   if exists (

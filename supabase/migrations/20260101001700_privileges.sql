@@ -96,18 +96,19 @@ to authenticated, service_role;
 grant execute on function
   ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
   ops_internal.constitutional_verdict, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
-  ops_internal.firing_patterns, ops_internal.fix_digest, ops_internal.fix_limits, ops_internal.has_live_fix,
-  ops_internal.hold, ops_internal.is_abandoned, ops_internal.is_as_approved, ops_internal.is_kept_apart,
-  ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike, ops_internal.join_patterns,
-  ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.law_part, ops_internal.leaf_lock,
-  ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease, ops_internal.load_part,
-  ops_internal.lock_claim, ops_internal.lock_learning, ops_internal.lock_leaves, ops_internal.make_or_join,
-  ops_internal.make_patterns, ops_internal.may_join, ops_internal.open_verification, ops_internal.order_parts,
-  ops_internal.pause_refusal, ops_internal.proportion_parts, ops_internal.proposed_fix, ops_internal.public_error_message,
-  ops_internal.record_application, ops_internal.record_shadow, ops_internal.record_violation,
-  ops_internal.recorded_outcome, ops_internal.refused, ops_internal.require_own_log_rows, ops_internal.require_parts,
-  ops_internal.require_policies, ops_internal.require_policy, ops_internal.rhythm_parts, ops_internal.run_lock_class,
-  ops_internal.seen_again, ops_internal.settle_signatures, ops_internal.stop_for_storm, ops_internal.threshold
+  ops_internal.firing_patterns, ops_internal.fix_digest, ops_internal.fix_limits, ops_internal.handling,
+  ops_internal.has_live_fix, ops_internal.hold, ops_internal.is_abandoned, ops_internal.is_as_approved,
+  ops_internal.is_kept_apart, ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike,
+  ops_internal.join_patterns, ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.law_part,
+  ops_internal.leaf_lock, ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease,
+  ops_internal.load_part, ops_internal.lock_claim, ops_internal.lock_learning, ops_internal.lock_leaves,
+  ops_internal.make_or_join, ops_internal.make_patterns, ops_internal.may_join, ops_internal.open_verification,
+  ops_internal.order_parts, ops_internal.pause_refusal, ops_internal.proportion_parts, ops_internal.proposed_fix,
+  ops_internal.public_error_message, ops_internal.record_application, ops_internal.record_shadow,
+  ops_internal.record_violation, ops_internal.recorded_outcome, ops_internal.refused, ops_internal.require_own_log_rows,
+  ops_internal.require_parts, ops_internal.require_policies, ops_internal.require_policy, ops_internal.rhythm_parts,
+  ops_internal.run_lock_class, ops_internal.seen_again, ops_internal.settle_signatures, ops_internal.stop_for_storm,
+  ops_internal.threshold
 to service_role;
 grant execute on function fix.execute, fix.rehearse to service_role;
 

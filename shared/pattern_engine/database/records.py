@@ -181,7 +181,7 @@ class Candidate(TypedDict):
     """The signature that led here, where a fix is enabled and its approver could not see it."""
     expressions: list[Expression]
     hold: Refusal | None
-    """Why the fix runs for no error at all now: paused or demoted."""
+    """Why the fix needs not or must not run: applied_before, in_hand, paused or demoted."""
     before_approval: bool
 
 

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         CandidateFix,
         Claim,
         ClaimRequest,
+        Json,
+        Refusal,
         RefusalNote,
     )
     from pattern_engine.fixes.analysis import Analysis
@@ -102,9 +104,14 @@ def heal(database: Database, found: Match | NoMatch, settings: Settings) -> Heal
     """Run the fix of one error if nothing speaks against it, and answer what happened."""
     if isinstance(found, NoMatch):
         return _without_fix(database, found)
+    if found.hold is not None:
+        return _refused_by_database(found, found.hold, None)
     reason = _reason_against(found, settings)
-    if reason is not None:
-        return _refused(found, reason)
+    return _refused(found, reason) if reason is not None else _attempt(database, found, settings)
+
+
+def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
+    """Make sure that the fix is the approved one, claim the error, and run."""
     fix = found.fix
     analysis = fixes.analyse(
         fix["fix_type"], fix["script"], fix["parameters"], settings.facilities()
@@ -147,11 +154,9 @@ def _refused(found: Match | NoMatch, reason: str, details: str = "") -> Healing:
 
 
 def _reason_against(found: Match, settings: Settings) -> str | None:
-    """Why this fix is not for this error, or for none at all now; None if it is."""
+    """Why this fix is not for this error; None if it is."""
     log, fix = found.log, found.fix
     writer = log["written_by"] if log else ENGINE_WRITER
-    if found.hold is not None:
-        return refusals.reason(found.hold)
     if settings.thresholds.two_people and _is_one_persons(fix):
         return "Two people are asked for here, and one alone proposed and approved this fix"
     if found.before_approval:
@@ -230,11 +235,14 @@ def _claim_request(found: Match, analysis: Analysis, settings: Settings) -> Clai
 
 def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> Healing:
     """Run the fix of a claimed error and answer how it ended; or why nothing was claimed."""
-    application_id, refusal = claim["application_id"], claim["refusal"]
-    if application_id is None or refusal is not None:
-        return _refused_by_claim(found, claim)
+    if claim["refusal"] is not None:
+        return _refused_by_database(found, claim["refusal"], claim["validation"])
     outcome = running.run(
-        database, application_id, claim["job"], found.fix["timeout_ms"], settings.facilities()
+        database,
+        str(claim["application_id"]),
+        claim["job"],
+        found.fix["timeout_ms"],
+        settings.facilities(),
     )
     return Healing(
         ApplyResponse(
@@ -252,15 +260,12 @@ def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> 
     )
 
 
-def _refused_by_claim(found: Match, claim: Claim) -> Healing:
-    """The database refused the claim, by its code and, where the laws forbade it, the verdict."""
-    refusal, validation = claim["refusal"], claim["validation"]
-    if refusal is None:
-        return _refused(found, refusals.REASONS["in_hand"])
+def _refused_by_database(found: Match, refusal: Refusal, validation: Json | None) -> Healing:
+    """The database refused, by its code and, where the laws forbade the run, with the verdict."""
     reason = refusals.reason(refusal)
     if refusal["code"] in refusals.UNNOTED:
         return Healing(ApplyResponse(applied=False, reason=reason))
-    if refusal["code"] != "laws" or validation is None:
+    if validation is None or refusal["code"] != "laws":
         return _refused(found, reason)
     healing = _refused(found, reason, verdict.against(validation))
     answer = healing.answer.model_copy(

@@ -33,7 +33,7 @@ class Match:
     pattern: CandidatePattern
     fix: CandidateFix
     hold: Refusal | None
-    """Why the fix runs for no error at all now."""
+    """Why the fix needs not or must not run for the error."""
     before_approval: bool
     """Whether the error occurred before the fix was approved."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["against", "worded"]
+__all__ = ["against", "sentence", "worded"]
 
 Json = dict[str, Any]
 
@@ -51,7 +51,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 }
 UNKNOWN: Final[Mapping[str, str]] = {
     "dry_run": "there was no dry-run",
-    "history": "no outcome is decided yet",
+    "history": "no outcome is decided yet, an entropy increase of -0.05 is assumed",
     "lower_bound": "{decided_outcomes} outcomes are decided, {min_lower_bound_outcomes} are needed "
     "to judge by them",
     "cooldown": "there was no run before",

@@ -67,15 +67,16 @@ class Desk:
     def occur(self, message: str, **columns: object) -> tuple[str, int]:
         """Have an error occur and be learned; its pattern and log row."""
         log_id = self.patterns.log_row(message=message, **columns)
-        (learned,) = counting.count(self.database, [record(self._sighting(log_id))])
+        (learned,) = counting.count(self.database, [record(self.sighting(log_id))])
         return learned["pattern_id"], log_id
 
     def heal(self, log_id: int) -> ApplyResponse:
         """Have the engine look at an error, as the webhook does."""
-        (found,) = find(self.database, [self._sighting(log_id)])
+        (found,) = find(self.database, [self.sighting(log_id)])
         return application.heal(self.database, found, self.settings).answer
 
-    def _sighting(self, log_id: int) -> Sighting:
+    def sighting(self, log_id: int) -> Sighting:
+        """An error as the engine reads it from its log row."""
         (row,) = self.database.read_logs([log_id])
         return sightings.of_row(row, rules.current(self.database))
 

@@ -10,6 +10,9 @@ from tests.conftest import RefusedError
 from tests.database.approval.proposing import mend, message
 from tests.database.steering.steering import events, refused
 
+from pattern_engine.healing import application
+from pattern_engine.healing.candidates import find
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -94,6 +97,28 @@ def test_the_engine_says_why_nothing_runs(
     assert orders.count("broken") == 10
     operator.rest.call("resume_fixes_v1")
     assert desk.heal(log_id).success is True
+
+
+def test_a_pause_says_nothing_of_an_error_that_is_handled(
+    desk: Desk, operator: Person, administrator: Person, orders: Orders, patterns: Patterns
+) -> None:
+    """A second delivery is answered by the run there was; a note would hide a dead worker's claim."""
+    text = message()
+    pattern_id, _ = desk.occur(text)
+    desk.decide(desk.propose(pattern_id, operator, mend(orders)), administrator)
+    _, healed = desk.occur(text)
+    assert desk.heal(healed).success is True
+    _, claimed = desk.occur(text)
+    assert patterns.claim(pattern_id, claimed)["refusal"] is None
+    pause(operator)
+    for log_id, reason in (
+        (healed, "This version of the fix was applied to this log row before"),
+        (claimed, "Another worker is handling this error"),
+    ):
+        (found,) = find(desk.database, [desk.sighting(log_id)])
+        healing = application.heal(desk.database, found, desk.settings)
+        assert (healing.answer.reason, healing.note) == (reason, None)
+    operator.rest.call("resume_fixes_v1")
 
 
 def test_a_pause_ends_by_itself(operator: Person, patterns: Patterns, database: Sql) -> None:

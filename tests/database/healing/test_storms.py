@@ -133,3 +133,17 @@ def test_what_makes_a_storm(patterns: Patterns, database: Sql) -> None:
     assert firing() == 2, "another one, once"
     _occur(patterns, shadow)
     assert firing() == 3, "a shadow is enabled, too"
+
+
+@pytest.mark.usefixtures("calm")
+def test_a_flood_of_other_rows_hides_no_storm(patterns: Patterns, database: Sql) -> None:
+    """However many errors anyone writes, the patterns that fire are counted."""
+    mine, other = _prone(patterns), _prone(patterns)
+    _occur(patterns, other)
+    with database.undone():
+        database.run(
+            "insert into ops.system_logs (log_level, message) "
+            "select 'critical', 'a flood' from generate_series(1, 1500)"
+        )
+        count = "select ops_internal.firing_patterns(%s, 60)"
+        assert database.value(count, mine["pattern_id"]) == 2

@@ -146,6 +146,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.fix_proposals(uuid,boolean,integer)": PEOPLE,
     "ops_internal.free_signature(uuid,text[])": [],
     "ops_internal.grouping_rules(boolean)": PEOPLE,
+    "ops_internal.handling(ops.pattern_claims,ops.pattern_fixes)": ENGINE,
     "ops_internal.has_live_fix(uuid)": ENGINE,
     "ops_internal.has_names_of(uuid,jsonb)": [],
     "ops_internal.has_traffic(ops.pattern_verifications,timestamp with time zone)": [],
