@@ -51,9 +51,10 @@ _FORMS: Final = {
     "head -c": (_SIZE, "unbounded", "up to 99M are allowed"),
     "xargs -P": (r"\d", "unbounded", "up to 9 processes are allowed"),
 }
-#: Options that may have a word, of which getopt knows nothing; `date -s` would set the clock.
-_WORD_MAY_FOLLOW: Final = re.compile(r"-I\w*|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+")
-_LISTED: Final = ("date", "cp", "ls", "grep")
+#: Options that may have a word, of which getopt knows nothing; those of sed make it write.
+_GLUED: Final = re.compile(r"-I(?:date|hours|minutes|seconds|ns)|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+")
+_EDITS: Final = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
+_JQ_NAMED: Final = ("--arg", "--argjson")
 _WRITING: Final = ("write", "lose", "copy", "split")
 _OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
 #: Addresses, and the commands of sed that do nothing but edit.
@@ -124,17 +125,25 @@ class Commands:
         elif name == "find":
             self._find(values)
         elif known.role == "run":
-            self._run(name, known, values, given)
+            options, words = self._options(name, known, values)
+            if mark := options.get("-I"):
+                words = [[one.replace(mark, given) for one in word] for word in words]
+            elif name == "xargs":
+                words = [*(words or [["echo"]]), [given]]
+            self._run(words[1:] if name == "timeout" else words)
         else:
             self._listed(name, known, values)
 
     def _listed(self, name: str, known: Command, values: list[Value]) -> None:
         """Check a command of which the table says what its operands are."""
-        role, (edits, values) = known.role, _without_special(name, values)
+        role, glued = known.role, _EDITS if name == "sed" else _GLUED
+        named = [at for at, one in enumerate(values) if name == "jq" and one[0] in _JQ_NAMED]
+        words = [one for at, one in enumerate(values) if not {at, at - 1, at - 2} & {*named}]
+        values = [one for one in words if not glued.fullmatch(one[0])]
         options, operands = self._options(name, known, values) if role != "any" else ({}, values)
         texts = len(operands) if role in ("any", "text") else 0
         if role.startswith("then-"):
-            role = "write" if edits else role[5:]
+            role = "write" if name == "sed" and len(values) < len(words) else role[5:]
             texts = 0 if options.keys() & {"-e", "--expression", "--regexp"} else 1
         self._text(name, operands[:texts])
         operands, last = operands[texts:], len(operands) - texts - 1
@@ -174,21 +183,9 @@ class Commands:
                 hint = "let it edit and print alone, without data in its code"
                 self.refuse(name, f"this program of {name} does more, or is not understood: {hint}")
 
-    def _run(self, name: str, known: Command, values: list[Value], given: str) -> None:
-        """Check a command that runs another one."""
-        options, words = self._options(name, known, values)
-        if mark := options.get("-I"):
-            words = [[one.replace(mark, given) for one in word] for word in words]
-        elif name == "xargs":
-            words = [*(words or [["echo"]]), [given]]
-        self._inner(words[1:] if name == "timeout" else words)
-
-    def _inner(self, words: list[Value]) -> None:
+    def _run(self, words: list[Value]) -> None:
         """Check the command that another one runs."""
-        name = words[0][0] if words else "true"
-        if (words and len(words[0]) > 1) or name in ("cd", "set", "trap", "command", "read"):
-            self.refuse("command", f"{name} cannot be run by another command: write it by itself")
-        else:
+        for name in words[0] if words else ():
             self.check(name, words[1:], DATA)
 
     def _find(self, values: list[Value]) -> None:
@@ -201,7 +198,7 @@ class Commands:
             elif value[0] == "-exec":
                 inner = [*iter(lambda: next(waiting, [";"]), [";"])]
                 end = inner.index(["+"]) if ["+"] in inner else len(inner)
-                self._inner([[one.replace("{}", INSIDE) for one in each] for each in inner[:end]])
+                self._run([[one.replace("{}", INSIDE) for one in each] for each in inner[:end]])
             elif value[0][:1] in ("-", "(", "!") and value[0] not in FIND:
                 self.refuse("option", f"find {value[0]} is not in the language: use -exec, -delete")
             elif value[0] not in FIND:
@@ -215,21 +212,6 @@ class Commands:
 def _shown(path: str) -> str:
     """Return a text for people: what is not known of it is dots."""
     return re.sub(f"[{MARKS}]", "…", path)
-
-
-def _without_special(name: str, values: list[Value]) -> tuple[list[Value], list[Value]]:
-    """Take from arguments what getopt would not read: of sed, tar and jq."""
-    taken = [one for one in values if name in _LISTED and _WORD_MAY_FOLLOW.fullmatch(one[0])]
-    if name == "sed":
-        form = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
-        taken = [one for one in values if form.fullmatch(one[0])]
-    elif name == "jq":
-        named = {"--arg", "--argjson"}
-        last_three = [values[max(0, end - 3) : end] for end in range(1, len(values) + 1)]
-        taken = [three[-1] for three in last_three if named & {one[0] for one in three}]
-    elif name == "tar" and values and values[0][0].isalpha():
-        return [], [[f"-{values[0][0]}"], *values[1:]]
-    return taken, [one for one in values if not any(one is each for each in taken)]
 
 
 def does_more(name: str, program: str) -> bool:

@@ -29,10 +29,9 @@ class Command(NamedTuple):
     """Options as getopt has them."""
 
 
-#: One line each: names, role, options of one letter, long options.
+#: One line each: names, role, options of one letter (`-` where they are not read), long options.
 _TABLE: Final = r"""
-echo,printf,true,false,:,type,shift,break,continue,return,exit,expr,sleep,test,[,getopts,set,shopt any
-command,trap,read,mapfile,readarray any
+echo,printf,true,false,:,type,shift,break,continue,return,exit,expr,sleep,test,[,getopts,set,shopt,command,trap,read,mapfile,readarray any -
 basename,dirname text azs: suffix=
 tr text cCdst delete squeeze-repeats complement
 date text uIRd:r: date= utc iso-8601 reference=
@@ -71,19 +70,15 @@ awk then-read F:v: field-separator= assign=
 jq then-read abceCjMnrRsS raw-output raw-input compact-output null-input exit-status slurp tab sort-keys join-output indent= ascii-output
 xargs run 0rtn:I:P:L:d: null no-run-if-empty max-args= max-procs= delimiter=
 timeout,nice,time run pvk:n:s: kill-after= signal=
-find find
+find find -
 """
 
 
-def _commands() -> dict[str, Command]:
-    found: dict[str, Command] = {}
-    for line in _TABLE.strip().splitlines():
-        names, role, short, *long = [*line.split(), ""]
-        found |= dict.fromkeys(names.split(","), Command(role, short, [*filter(None, long)]))
-    return found
-
-
-COMMANDS: Final = _commands()
+COMMANDS: Final = {
+    name: Command(role, short, long)
+    for names, role, short, *long in map(str.split, _TABLE.strip().splitlines())
+    for name in names.split(",")
+}
 
 #: What `find` may be told; those with a word end with `=`.
 FIND: Final = frozenset(

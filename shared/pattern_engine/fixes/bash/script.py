@@ -44,13 +44,13 @@ _HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
 
 
 @functools.lru_cache(maxsize=64)
-def parse(script: str) -> tuple[Node | None, tuple[Finding, ...]]:
+def parse(script: str) -> tuple[Node | None, Finding | None]:
     """Return the tree of a script, or why it is not in the language of fixes."""
     if problem := unreadable(script) or _unparsable(script):
-        return None, (problem,)
+        return None, problem
     root = _parser().parse(script.encode()).root_node
     problem = _not_understood(root)
-    return (None, (problem,)) if problem else (root, ())
+    return (None, problem) if problem else (root, None)
 
 
 def text(node: Node) -> str:
@@ -80,11 +80,6 @@ def name_of(node: Node) -> str:
     return text(name) if name is not None else ""
 
 
-def arguments(node: Node) -> list[Node]:
-    """Return the nodes of a command's arguments, redirections left out."""
-    return [*node.children_by_field_name("argument")]
-
-
 @functools.cache
 def _parser() -> Parser:
     from tree_sitter import Language, Parser  # noqa: PLC0415  loaded when a script is met
@@ -93,7 +88,8 @@ def _parser() -> Parser:
     return Parser(Language(language()))
 
 
-def _place(node: Node) -> str:
+def place(node: Node) -> str:
+    """Return where a node begins, for people."""
     return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
 
 
@@ -116,20 +112,21 @@ def _not_understood(root: Node) -> Finding | None:
         seen += 1
         if seen > _MAX_NODES or depth > _MAX_DEPTH:
             most = f"{_MAX_NODES} words, or is nested deeper than {_MAX_DEPTH}"
-            return Finding("size", f"{_place(node)}: the script has more than {most}: shorten it")
+            return Finding("size", f"{place(node)}: the script has more than {most}: shorten it")
         if node.is_error or node.is_missing:
-            return Finding("syntax", f"{_place(node)}: not understood; write it more simply")
+            return Finding("syntax", f"{place(node)}: not understood; write it more simply")
         if node.is_named and node.type not in NODES:
             reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
-            return Finding("construct", f"{_place(node)}: {reason}")
+            return Finding("construct", f"{place(node)}: {reason}")
         if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
-            return Finding("syntax", f"{_place(node)}: write $(…) in place of `…`")
+            return Finding("syntax", f"{place(node)}: write $(…) in place of `…`")
     return None
 
 
 def assigned_by(command: Node) -> list[str]:
     """Return the variables to which a command of bash writes."""
-    name, words = name_of(command), [text(one).strip("'\"") for one in arguments(command)]
+    name, given = name_of(command), command.children_by_field_name("argument")
+    words = [text(one).strip("'\"") for one in given]
     if name == "getopts" or (name == "printf" and words[:1] == ["-v"]):
         return words[1:2]
     if name not in ("read", "mapfile", "readarray"):
@@ -142,13 +139,16 @@ def assigned_by(command: Node) -> list[str]:
 class Words:
     """Tells how the words of one script may begin."""
 
-    def __init__(self, root: Node, known: Mapping[str, str]) -> None:
+    def __init__(self, known: Mapping[str, str]) -> None:
         self.functions: dict[str, Node] = {}
         self._known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
         self._sources: defaultdict[str, list[Node]] = defaultdict(list)
         self._calls: defaultdict[str, list[Node]] = defaultdict(list)
         self._found: dict[str, frozenset[str]] = {}
-        for node in descendants(root):
+
+    def learn(self, nodes: Iterable[Node]) -> None:
+        """Note what the nodes of a script give to variables, and its functions and calls."""
+        for node in nodes:
             if node.type in ("variable_assignment", "for_statement"):
                 self._sources[name_of(node).partition("[")[0]].append(node)
             elif node.type == "function_definition":
@@ -197,11 +197,10 @@ class Words:
             return frozenset({DATA})
         function = around(at, "function_definition")
         called = name_of(function) if function is not None else ""
-        place = slice(int(name) - 1, int(name)) if name.isdigit() else slice(None)
-        given = [
-            one for call in self._calls.get(called, ())[:100] for one in arguments(call)[place]
-        ]
-        return self._union(f"{called} {name}", map(self.texts, given)) or frozenset({""})
+        some = slice(int(name) - 1, int(name)) if name.isdigit() else slice(None)
+        calls = (call.children_by_field_name("argument") for call in self._calls[called][:100])
+        given = (self.texts(one) for arguments in calls for one in arguments[some])
+        return self._union(f"{called} {name}", given) or frozenset({""})
 
     def _union(self, key: str, values: Iterable[frozenset[str]]) -> frozenset[str]:
         if key not in self._found:
@@ -217,10 +216,9 @@ class Words:
         if given and given[0].type == "array":
             given = given[0].named_children
         found = frozenset[str]().union(*(self.texts(one, quoted=True) for one in given))
-        # A variable without quotes in a list is as many words as it has.
-        is_split = any(one.type in _LOOSE for one in given)
-        words = itertools.chain(found, *map(str.split, found if is_split else ()))
-        return frozenset(words) if given else frozenset({""})
+        if node.type == "for_statement":  # a variable without quotes is as many words as it has
+            found |= {word for one in found for word in one.split()}
+        return found if given else frozenset({""})
 
 
 def given_to(command: Node) -> str:
