@@ -52,7 +52,9 @@ _FORMS: Final = {
     "xargs -P": (r"\d", "unbounded", "up to 9 processes are allowed"),
 }
 #: Options that may have a word, of which getopt knows nothing; those of sed make it write.
-_GLUED: Final = re.compile(r"-I(?:date|hours|minutes|seconds|ns)|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+")
+_GLUED: Final = re.compile(
+    r"-I(?:date|hours|minutes|seconds|ns)|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+"
+)
 _EDITS: Final = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
 _JQ_NAMED: Final = ("--arg", "--argjson")
 _WRITING: Final = ("write", "lose", "copy", "split")

@@ -61,22 +61,24 @@ def entry_at(directory: int, name: str, max_bytes: int = 1 << 40) -> Entry | Non
     Raises:
         DirectoryError: if it is a link, something special, has a second name, or is too large.
     """
+    hint = "is not copied: a fix gets plain files with one name, up to the limit of bytes"
     try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
-        return Entry(found.st_mode, None, 0, found.st_ino, found.st_uid, found.st_gid)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > max_bytes:
-        kind = f"of {found.st_size} bytes" if stat.S_ISREG(found.st_mode) else "of a special kind"
-        reason = f"{name}, {kind} and with {found.st_nlink} names, is not copied"
-        raise DirectoryError(f"{reason}: a fix gets plain files with one name, up to the limit")
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
-        found, content = os.fstat(file.fileno()), file.read(found.st_size + 1)
-    return Entry(
-        found.st_mode, content, found.st_mtime_ns, found.st_ino, found.st_uid, found.st_gid
-    )
+    except OSError as problem:  # a link, a socket, or a file that this process may not read
+        raise DirectoryError(f"{name} ({problem.strerror}) {hint}") from None
+    try:
+        found, content = os.fstat(opened), None
+        if not stat.S_ISDIR(found.st_mode):
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > max_bytes:
+                seen = f"{found.st_size} bytes, {found.st_nlink} names"
+                raise DirectoryError(f"{name} ({stat.filemode(found.st_mode)}, {seen}) {hint}")
+            content = os.read(opened, found.st_size)
+    finally:
+        os.close(opened)
+    mtime_ns = found.st_mtime_ns if content is not None else 0
+    return Entry(found.st_mode, content, mtime_ns, found.st_ino, found.st_uid, found.st_gid)
 
 
 @dataclass(slots=True)
@@ -122,7 +124,7 @@ class Copies:
     def _found(self, name: str, root: str) -> Iterator[tuple[str, Entry]]:
         """Yield what is in a directory, itself first."""
         closed = 0 if self.modes[name] == "write" else 0o222
-        for top, folders, files, directory in os.fwalk(root):
+        for top, folders, files, directory in os.fwalk(root, onerror=_refuse):
             at = os.path.normpath(f"{name}/{os.path.relpath(top, root)}")
             names = [(f"{at}/{one}", one) for one in sorted([*folders, *files])]
             for path, each in [(at, "."), *names] if at == name else names:
@@ -138,8 +140,11 @@ class Copies:
         try:
             with tarfile.open(fileobj=io.BytesIO(back), mode="r:") as archive:
                 after = dict(self._unpacked(archive))
-        except tarfile.TarError as problem:
-            raise DirectoryError(f"what came back from the box is damaged: {problem}") from None
+        except DirectoryError:
+            raise
+        except Exception as problem:  # noqa: BLE001  a script may have written the archive itself
+            reason = f"what came back from the box is damaged: {problem}"
+            raise DirectoryError(reason) from None
         gone, left = list[Change](), list[Change]()
         for path in sorted(self.entries.keys() | after.keys()):
             old, new = self.entries.get(path), after.get(path)
@@ -163,10 +168,26 @@ class Copies:
             path, before = member.name, self.entries.get(member.name)
             left -= member.size
             if not (member.isreg() or member.isdir()) or member.issparse():
-                raise DirectoryError(f"the script left {path}, which is no plain file: use cp")
-            if left < 0 or ".." in path.split("/") or path.split("/")[0] not in self.roots:
-                raise DirectoryError(f"{path} is too large, or in none of the directories")
-            kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
-            kept = before.mode & ~_RIGHTS & 0o7777 if before else 0
+                raise DirectoryError(f"the script left {path!a}, which is no plain file: use cp")
+            if not 0 <= member.size <= left + member.size or not _is_plain(path, self.roots):
+                raise DirectoryError(f"{path!a} is too large, or in none of the directories")
             file = archive.extractfile(member)
-            yield path, Entry(kind | kept | member.mode & _RIGHTS, file.read() if file else None)
+            content = file.read() if file else None
+            # A file that runs with the rights of its owner does so with its own content alone.
+            kept = before.mode & 0o7000 if before and before.content == content else 0
+            kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
+            yield path, Entry(kind | kept | member.mode & _RIGHTS, content)
+
+
+def _is_plain(path: str, roots: Mapping[str, str]) -> bool:
+    """Tell whether a path is one that the database can store, below one of the directories."""
+    root, *parts = path.split("/")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return root in roots and "\0" not in path and not {"", ".", ".."} & {*parts}
+
+
+def _refuse(problem: OSError) -> None:
+    raise problem

@@ -28,7 +28,7 @@ __all__ = ["Journal"]
 _LOOK_SECONDS: Final = 0.05
 _LOCK_SECONDS: Final = 60
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 class _Run(NamedTuple):
@@ -40,8 +40,12 @@ class _Run(NamedTuple):
 
     @classmethod
     def read(cls, path: Path) -> _Run:
-        name, roots, changes = json.loads(path.read_text())
-        return cls(name, roots, [Change(at, *map(_entry, two)) for at, *two in changes])
+        try:
+            name, roots, changes = json.loads(path.read_text())
+            return cls(name, roots, [Change(at, *map(_entry, two)) for at, *two in changes])
+        except (ValueError, TypeError) as problem:
+            hint = "look at the granted directories, repair them by hand and delete this file"
+            raise DirectoryError(f"{path} is damaged ({problem}): {hint}") from None
 
     @contextlib.contextmanager
     def at(self, path: str) -> Iterator[tuple[int, str]]:
@@ -56,10 +60,12 @@ class _Run(NamedTuple):
             yield directory, parents[-1] if parents else "."
 
     def now(self, path: str) -> Entry | None:
-        """Return what there is at a path; what no run puts anywhere if it is odd."""
+        """Return what there is at a path; what no run puts anywhere if it is odd or larger."""
+        sides = (one for change in self.changes for one in (change.before, change.after))
+        largest = max(len(one.content or b"") if one else 0 for one in sides)
         try:
             with self.at(path) as (directory, name):
-                return entry_at(directory, name)
+                return entry_at(directory, name, largest)
         except FileNotFoundError:
             return None
         except (OSError, DirectoryError):
@@ -70,15 +76,16 @@ class _Run(NamedTuple):
         with self.at(path) as (directory, name):
             if new is None:
                 _remove(directory, name)
-            elif old is not None and new.content is None:
-                _own(directory, name, new, old)
             else:
-                if new.content is None:
-                    os.mkdir(self.name, 0o700, dir_fd=directory)
-                else:
-                    _write(os.open(self.name, _NEW_FILE, 0o600, dir_fd=directory), new.content)
-                _own(directory, self.name, new, old)
-                os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+                owner = new if new.owner >= 0 else old or entry_at(directory, ".", 0) or new
+                # Of a directory that stays, only the rights change.
+                made = name if old is not None and new.content is None else self.name
+                if made == self.name and new.content is None:
+                    os.mkdir(made, 0o700, dir_fd=directory)
+                flags = _FOLDER if new.content is None else _NEW_FILE
+                _fill(os.open(made, flags, 0o600, dir_fd=directory), new, owner)
+                os.rename(made, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
 
     def foreign(self) -> list[str]:
         """Return the paths at which there is neither what was before the run nor what it put."""
@@ -137,9 +144,12 @@ class Journal:
         written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
         with self.locked():
             path = self._home / "locks" / name
-            _write(os.open(path, _NEW_FILE, 0o600), written.encode())
+            with path.open("w") as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
             os.utime(path, (until, until))
-            path = path.rename(self._home / "open" / name)
+            path = self._move(path, "open")
             try:
                 for change in changes:
                     if run.now(change.path) != change.before:
@@ -147,18 +157,15 @@ class Journal:
                         raise DirectoryError(f"{change.path} {reason}")  # noqa: TRY301  undone below
                     run.put(change.path, change.before, change.after)
             except (OSError, DirectoryError) as problem:
-                run.undo()
-                path.unlink()
+                self._undo(run, path)
                 raise DirectoryError(str(problem)) from problem
-            path.rename(self._home / "kept" / name)
+            self._move(path, "kept")
 
     def recover(self) -> list[str]:
         """Undo runs that were killed, and forget old ones; return the foreign paths, which stay."""
-        foreign: list[str] = []
         with self.locked():
-            for path in (self._home / "open").iterdir():
-                foreign += _Run.read(path).undo()
-                path.unlink()
+            opened = [*(self._home / "open").iterdir()]
+            foreign = [one for path in opened for one in self._undo(_Run.read(path), path)]
             for path in (self._home / "kept").iterdir():
                 if path.stat().st_mtime < time.time():
                     path.unlink()
@@ -178,20 +185,32 @@ class Journal:
                 reason = "it changed no file, was taken back before, or its undo_hours are over"
                 raise DirectoryError(f"nothing is kept of this run: {reason}")
             run = _Run.read(kept)
-            if foreign := run.foreign():
+            # Once the file is moved, whoever starts next ends this.
+            if foreign := run.foreign() or self._undo(run, self._move(kept, "open")):
                 raise DirectoryError(f"{', '.join(foreign)} changed since the run: repair by hand")
-            # From here on, whoever starts next ends this.
-            opened = kept.rename(self._home / "open" / kept.name)
-            run.undo()
-            opened.unlink()
         return run.changes
+
+    def _undo(self, run: _Run, path: Path) -> list[str]:
+        """Undo a run; if some of it cannot be undone, what it replaced is kept for its time."""
+        foreign = run.undo()
+        if foreign:
+            self._move(path, "kept")
+        else:
+            path.unlink()
+        return foreign
+
+    def _move(self, path: Path, folder: str) -> Path:
+        """Move a run's file, so that this is known after a loss of power too."""
+        path = path.rename(self._home / folder / path.name)
+        directory = os.open(path.parent, _FOLDER)
+        os.fsync(directory)
+        os.close(directory)
+        return path
 
 
 def _entry(given: list[Any] | None) -> Entry | None:
-    if given is None:
-        return None
-    mode, content, *rest = given
-    return Entry(mode, None if content is None else base64.b64decode(content), *rest)
+    found = Entry(*given) if given else None
+    return found and found._replace(content=found.content and base64.b64decode(found.content))
 
 
 def _hash(name: str) -> str:
@@ -210,13 +229,6 @@ def _like(one: Entry | None, other: Entry | None) -> bool:
     return (one and one[:2]) == (other and other[:2])
 
 
-def _write(descriptor: int, content: bytes) -> None:
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
 def _remove(directory: int, name: str) -> None:
     """Remove a file, or a directory that is empty."""
     try:
@@ -225,11 +237,17 @@ def _remove(directory: int, name: str) -> None:
         os.rmdir(name, dir_fd=directory)
 
 
-def _own(directory: int, name: str, new: Entry, old: Entry | None) -> None:
-    """Give a file its rights and time, and the owner of what it replaces or of its directory."""
-    if os.geteuid() == 0:
-        owner = new if new.owner >= 0 else old or entry_at(directory, ".") or new
-        os.chown(name, owner.owner, owner.group, dir_fd=directory)
-    os.chmod(name, new.mode & 0o7777, dir_fd=directory)
-    if new.mtime_ns:
-        os.utime(name, ns=(new.mtime_ns, new.mtime_ns), dir_fd=directory)
+def _fill(opened: int, new: Entry, owner: Entry) -> None:
+    """Give a file or directory that was just opened all that it has; names lead nowhere here."""
+    try:
+        if new.content is not None:
+            with open(opened, "wb", closefd=False) as file:
+                file.write(new.content)
+        if os.geteuid() == 0:
+            os.chown(opened, owner.owner, owner.group)
+        os.chmod(opened, new.mode & 0o7777)
+        if new.mtime_ns:
+            os.utime(opened, ns=(new.mtime_ns, new.mtime_ns))
+        os.fsync(opened)
+    finally:
+        os.close(opened)

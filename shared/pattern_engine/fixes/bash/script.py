@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node, Parser
 
-__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "NAME", "Words", "assigned_by", "given_to", "parse"]
+__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "Words", "assigned_by", "given_to", "parse"]
 
-DATA, INSIDE, NAME, LOOSE = MARKS = "\1\2\3\4"
-"""Marks: text that is not known; a path that a command found or made; a word without a slash; a
-variable without quotes that may become several words."""
+DATA, INSIDE, LOOSE = MARKS = "\1\2\3"
+"""Marks: text that is not known; text that leads nowhere else, as it is a path that a command found
+or made, or a word without a slash; a variable without quotes that may become several words."""
 
 _MAX_TEXTS: Final = 24
 _MAX_CHARACTERS: Final = 1_000
-_LOOSE: Final = ("simple_expansion", "expansion", "command_substitution")
-#: Commands by what they print, and expansions by what is left: paths, or words without a slash.
-_PATHS: Final = re.compile(r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b")
-_NAMES: Final = re.compile(
-    r"\$\(\(|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b|\$\{#|\$\{?[#?$!]"
-    r"|.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
+_MAX_CALLS: Final = 100
+#: Commands by what they print, and expansions by what is left.
+_INSIDE: Final = re.compile(
+    r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b|\$\(\(|\$\{#|\$\{?[#?$!]"
+    r"|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b"
+    r"|\$.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
 )
 _MAX_NODES: Final = 30_000
 _MAX_DEPTH: Final = 60
@@ -46,10 +46,15 @@ _HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
 @functools.lru_cache(maxsize=64)
 def parse(script: str) -> tuple[Node | None, Finding | None]:
     """Return the tree of a script, or why it is not in the language of fixes."""
-    if problem := unreadable(script) or _unparsable(script):
-        return None, problem
-    root = _parser().parse(script.encode()).root_node
-    problem = _not_understood(root)
+    hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
+    problem = unreadable(script)
+    if hidden and problem is None:
+        problem = Finding("character", f"delete {min(hidden)!a}: nobody sees it")
+    elif script.count("(") + script.count("{") > _MAX_BRACKETS:  # the parser does not survive it
+        problem = Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
+    if problem is None:
+        root = _parser().parse(script.encode()).root_node
+        problem = _not_understood(root)
     return (None, problem) if problem else (root, None)
 
 
@@ -93,16 +98,6 @@ def place(node: Node) -> str:
     return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
 
 
-def _unparsable(script: str) -> Finding | None:
-    """Find what nobody sees, or what the parser does not survive."""
-    hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
-    if hidden:
-        return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
-    if script.count("(") + script.count("{") > _MAX_BRACKETS:
-        return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
-    return None
-
-
 def _not_understood(root: Node) -> Finding | None:
     """Find what cannot be read, and what is not in the language."""
     waiting, seen = [(root, 1)], 0
@@ -111,8 +106,8 @@ def _not_understood(root: Node) -> Finding | None:
         waiting += [(child, depth + 1) for child in reversed(node.children)]
         seen += 1
         if seen > _MAX_NODES or depth > _MAX_DEPTH:
-            most = f"{_MAX_NODES} words, or is nested deeper than {_MAX_DEPTH}"
-            return Finding("size", f"{place(node)}: the script has more than {most}: shorten it")
+            most = f"{_MAX_NODES} words or {_MAX_DEPTH} levels"
+            return Finding("size", f"{place(node)}: more than {most}: shorten the script")
         if node.is_error or node.is_missing:
             return Finding("syntax", f"{place(node)}: not understood; write it more simply")
         if node.is_named and node.type not in NODES:
@@ -140,7 +135,7 @@ class Words:
     """Tells how the words of one script may begin."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
-        self.functions: dict[str, Node] = {}
+        self.functions = set[str]()
         self._known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
         self._sources: defaultdict[str, list[Node]] = defaultdict(list)
         self._calls: defaultdict[str, list[Node]] = defaultdict(list)
@@ -149,14 +144,15 @@ class Words:
     def learn(self, nodes: Iterable[Node]) -> None:
         """Note what the nodes of a script give to variables, and its functions and calls."""
         for node in nodes:
+            targets = assigned_by(node) if node.type == "command" else []
             if node.type in ("variable_assignment", "for_statement"):
-                self._sources[name_of(node).partition("[")[0]].append(node)
-            elif node.type == "function_definition":
-                self.functions[name_of(node)] = node
+                targets = [name_of(node).partition("[")[0]]
+            for target in targets:
+                self._sources[target].append(node)
+            if node.type == "function_definition":
+                self.functions.add(name_of(node))
             elif node.type == "command":
                 self._calls[name_of(node)].append(node)
-                for target in assigned_by(node):
-                    self._sources[target].append(node)
 
     def is_given(self, name: str) -> bool:
         """Tell whether a variable has a value: from the script, from the box, or from bash."""
@@ -177,8 +173,8 @@ class Words:
     def _values(self, node: Node) -> frozenset[str]:
         """Return what an expansion may be."""
         source = text(node)
-        if _PATHS.match(source) or _NAMES.match(source):
-            return frozenset({INSIDE if _PATHS.match(source) else NAME})
+        if _INSIDE.match(source):
+            return frozenset({INSIDE})
         found = re.match(r"\$\{?(\w+|[@*])(?:\[[^\]]*\])?(:?[-=+?]|%|\}?$)", source)
         if found is None:
             return frozenset({DATA})
@@ -192,7 +188,7 @@ class Words:
         if name in self._sources:
             return self._union(name, map(self._assigned, self._sources[name][:100]))
         if not re.fullmatch(r"[1-9@*]", name):
-            return frozenset({self._known.get(name, NAME if name in ENVIRONMENT else "")})
+            return frozenset({self._known.get(name, INSIDE if name in ENVIRONMENT else "")})
         if "set" in self._calls or "shift" in self._calls:
             return frozenset({DATA})
         function = around(at, "function_definition")
@@ -227,10 +223,10 @@ def given_to(command: Node) -> str:
     while node is not None and node.type != "function_definition":
         parent = node.parent
         if parent is not None and parent.type == "pipeline" and node != parent.children[0]:
-            return INSIDE if _PATHS.match(text(parent)) else DATA
+            return INSIDE if _INSIDE.match(text(parent)) else DATA
         for redirect in node.children_by_field_name("redirect"):
             if found := re.match(r"<\s*(<\(.*)", text(redirect), re.DOTALL):
-                return INSIDE if _PATHS.match(found[1]) else DATA
+                return INSIDE if _INSIDE.match(found[1]) else DATA
         node = parent
     return DATA
 
@@ -238,7 +234,7 @@ def given_to(command: Node) -> str:
 def _pieces(node: Node, *, is_loose: bool) -> Iterator[tuple[str | Node, bool]]:
     """Yield the literal parts and the expansions of a word, and whether these may be split."""
     source = text(node)
-    if node.type in (*_LOOSE, "arithmetic_expansion", "process_substitution"):
+    if node.type.endswith(("expansion", "_substitution")):
         yield node, is_loose
     elif node.children and node.type != "string_content":
         for child in node.children:
