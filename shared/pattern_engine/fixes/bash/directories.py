@@ -95,11 +95,7 @@ class Copies:
     """What was found, by `NAME/path`; without rights to write where it is granted for reading."""
 
     def packed(self) -> bytes:
-        """Read the directories and pack them.
-
-        Raises:
-            DirectoryError: if one holds what is no plain file, or more than the limits.
-        """
+        """Read the directories and pack them; DirectoryError if they are beyond the limits."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for name, root in self.roots.items():
@@ -125,17 +121,15 @@ class Copies:
         """Yield what is in a directory, itself first."""
         closed = 0 if self.modes[name] == "write" else 0o222
         for top, folders, files, directory in os.fwalk(root, onerror=_refuse):
-            at = os.path.normpath(f"{name}/{os.path.relpath(top, root)}")
-            names = [(f"{at}/{one}", one) for one in sorted([*folders, *files])]
-            for path, each in [(at, "."), *names] if at == name else names:
-                if entry := entry_at(directory, each, self.max_bytes):
-                    yield path, entry._replace(mode=entry.mode & ~closed)
+            at = f"{name}/{os.path.relpath(top, root)}"
+            for one in [*([] if top != root else ["."]), *sorted([*folders, *files])]:
+                if entry := entry_at(directory, one, self.max_bytes):
+                    yield os.path.normpath(f"{at}/{one}"), entry._replace(mode=entry.mode & ~closed)
 
     def difference(self, back: bytes) -> list[Change]:
         """Return what a script changed, in the order in which to apply it.
 
-        Raises:
-            DirectoryError: if it left what is no plain file, or changed what it may only read.
+        It is a DirectoryError if there is what is no plain file, or a change of what is read-only.
         """
         try:
             with tarfile.open(fileobj=io.BytesIO(back), mode="r:") as archive:
@@ -154,11 +148,15 @@ class Copies:
             if old is None or new is None or old[:2] != new[:2]:
                 (left if new else gone).append(Change(path, old, new))
         for change in (*gone, *left):
-            if "/" not in change.path and not change.after:
-                raise DirectoryError(f"{change.path} itself did not come back from the box")
-            if self.modes[change.path.partition("/")[0]] != "write":
+            root, *parts = change.path.split("/")
+            if not parts and not change.after:
+                raise DirectoryError(f"{root} itself did not come back from the box")
+            if self.modes[root] != "write":
                 reason = f"the script {change.kind} {change.path}, which is granted for reading"
                 raise DirectoryError(reason)
+            if not change.path.isprintable():
+                reason = "has a name with characters that nobody can read: choose another one"
+                raise DirectoryError(f"{change.path!a} {reason}")
         # What is deleted goes first, and from within outwards.
         return [*reversed(gone), *left]
 
@@ -166,27 +164,18 @@ class Copies:
         left = self.max_bytes * len(self.roots)
         for member in archive:
             path, before = member.name, self.entries.get(member.name)
-            left -= member.size
+            root, *parts = path.split("/")
             if not (member.isreg() or member.isdir()) or member.issparse():
                 raise DirectoryError(f"the script left {path!a}, which is no plain file: use cp")
-            if not 0 <= member.size <= left + member.size or not _is_plain(path, self.roots):
+            if not 0 <= member.size <= left or root not in self.roots or {"", ".", ".."} & {*parts}:
                 raise DirectoryError(f"{path!a} is too large, or in none of the directories")
+            left -= member.size
             file = archive.extractfile(member)
             content = file.read() if file else None
             # A file that runs with the rights of its owner does so with its own content alone.
             kept = before.mode & 0o7000 if before and before.content == content else 0
             kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
             yield path, Entry(kind | kept | member.mode & _RIGHTS, content)
-
-
-def _is_plain(path: str, roots: Mapping[str, str]) -> bool:
-    """Tell whether a path is one that the database can store, below one of the directories."""
-    root, *parts = path.split("/")
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return root in roots and "\0" not in path and not {"", ".", ".."} & {*parts}
 
 
 def _refuse(problem: OSError) -> None:

@@ -64,7 +64,8 @@ class Bash:
             return Outcome(success=False, error=_OFF, started=False)
         with contextlib.ExitStack() as stack:
             try:
-                files = {"params.json": _json(job.parameters), "error.json": _json(job.error)}
+                given = {"params.json": dict(job.parameters), "error.json": dict(job.error)}
+                files = {name: json.dumps(one, ensure_ascii=False) for name, one in given.items()}
                 prove_box()
                 copies = self._copies(job.parameters)
                 journal = self._journal() if self._facilities.bash_directories else None
@@ -83,7 +84,7 @@ class Bash:
                 if applies and outcome.success and changes and journal is not None:
                     seconds = job.parameters.get("undo_hours", _UNDO_HOURS) * 3600
                     journal.apply(job.application_id, copies.roots, changes, seconds)
-            except DirectoryError as failure:
+            except (DirectoryError, OSError) as failure:
                 return Outcome(success=False, output=output, error=str(failure))
             return outcome
 
@@ -97,25 +98,25 @@ class Bash:
     def _copies(self, parameters: Mapping[str, Any]) -> Copies | None:
         """Return the directories that an approval names, as this deployment grants them."""
         modes, granted = parameters.get("directories") or {}, self._facilities.bash_directories
+        if not modes:
+            return None
         if missing := sorted(modes.keys() - granted.keys()):
             hint = "the operator names it in PATTERN_ENGINE_BASH_DIRECTORIES"
             raise DirectoryError(f"the directory {missing[0]} is not granted here: {hint}")
         roots = {name: os.path.realpath(granted[name]) for name in sorted(modes)}
-        largest = (self._facilities.bash_copy_bytes, self._facilities.bash_copy_files)
-        return Copies(roots, modes, *largest) if modes else None
+        return Copies(
+            roots, modes, self._facilities.bash_copy_bytes, self._facilities.bash_copy_files
+        )
 
 
 def _capped(outcome: Outcome, parameters: Mapping[str, Any]) -> Outcome:
     """Return an outcome, as a failure where more was changed than the approval allows."""
     count, size = outcome.rows, outcome.output["files"]["bytes"]
-    max_files = parameters.get("max_files", _MAX_FILES)
-    max_bytes = parameters.get("max_bytes", _MAX_BYTES)
-    if count <= max_files and size <= max_bytes:
+    files, most = parameters.get("max_files", _MAX_FILES), parameters.get("max_bytes", _MAX_BYTES)
+    if count <= files and size <= most:
         return outcome
-    error = (
-        f"it changed {count} files and {size} bytes, max_files is {max_files} and max_bytes"
-        f" {max_bytes}; nothing of it remains"
-    )
+    error = f"it changed {count} files and {size} bytes, max_files is {files} and max_bytes {most}"
+    error += "; nothing of it remains"
     return Outcome(success=False, output=outcome.output, error=error, stopped="rows")
 
 
@@ -128,7 +129,3 @@ def _changed(changes: list[Change], output: object) -> Outcome:
     files |= {"count": len(changes), "bytes": sum(change.size for change in changes)}
     tables = Counter(change.path.partition("/")[0] for change in changes)
     return Outcome(True, {"printed": output, "files": files}, len(changes), tables=dict(tables))
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False)

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -61,11 +62,9 @@ class _Run(NamedTuple):
 
     def now(self, path: str) -> Entry | None:
         """Return what there is at a path; what no run puts anywhere if it is odd or larger."""
-        sides = (one for change in self.changes for one in (change.before, change.after))
-        largest = max(len(one.content or b"") if one else 0 for one in sides)
         try:
             with self.at(path) as (directory, name):
-                return entry_at(directory, name, largest)
+                return entry_at(directory, name, max(change.size for change in self.changes))
         except FileNotFoundError:
             return None
         except (OSError, DirectoryError):
@@ -89,9 +88,9 @@ class _Run(NamedTuple):
 
     def foreign(self) -> list[str]:
         """Return the paths at which there is neither what was before the run nor what it put."""
-        ours: dict[str, list[Entry | None]] = {}
-        for change in self.changes:
-            ours.setdefault(change.path, []).extend((change.before, change.after))
+        ours = defaultdict[str, list[Entry | None]](list)
+        for path, *both in self.changes:
+            ours[path] += both
         return [at for at, known in ours.items() if not any(_like(self.now(at), x) for x in known)]
 
     def undo(self) -> list[str]:
@@ -134,11 +133,7 @@ class Journal:
     def apply(
         self, run_id: str, roots: Mapping[str, str], changes: list[Change], keep_seconds: float
     ) -> None:
-        """Apply changes, all of them or none.
-
-        Raises:
-            DirectoryError: if a file changed since it was copied, or the system refuses a write.
-        """
+        """Apply changes, all or none: DirectoryError if a file changed, or a write is refused."""
         name = f".pattern-engine-{_hash(run_id)}"
         run, until = _Run(name, roots, changes), time.time() + keep_seconds
         written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
@@ -174,11 +169,7 @@ class Journal:
         return foreign
 
     def take_back(self, run_id: str) -> list[Change]:
-        """Restore what a run replaced; return what it had changed.
-
-        Raises:
-            DirectoryError: if nothing of it is kept, or a file changed since.
-        """
+        """Restore what a run replaced; DirectoryError if nothing is kept, or a file changed."""
         kept = self._home / "kept" / f".pattern-engine-{_hash(run_id)}"
         with self.locked():
             if not kept.exists():
