@@ -12,7 +12,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.fixes.analysis import Analysis
+from pattern_engine.fixes.analysis import Analysis, Finding
 from pattern_engine.fixes.bash import script as tree
 from pattern_engine.fixes.bash.commands import GRANTED, Commands
 from pattern_engine.fixes.bash.language import COMMANDS, HINTS, RESERVED
@@ -89,9 +89,9 @@ class _Reader:
         self.checked = Commands(modes)
 
     def read(self, script: str) -> None:
-        root, problem = tree.parse(script)
-        if root is None:
-            self.checked.findings += [problem] if problem else []
+        root = tree.parse(script)
+        if isinstance(root, Finding):
+            self.checked.findings.append(root)
             return
         nodes = [*tree.descendants(root)]
         self.words.learn(nodes)
@@ -111,9 +111,9 @@ class _Reader:
             return
         given, source = node.children_by_field_name("argument"), text(name_node)
         names = self.words.texts(name_node)
-        name = min(names)
+        name = min(names, default="")
         function = around(node, "function_definition")
-        if names <= {"true", "false"}:
+        if names and names <= {"true", "false"}:
             return
         if len(names) > 1 or "$" in source or "`" in source:
             self.checked.refuse("command", f"{source}: write the name of the command out")

@@ -11,7 +11,6 @@ import functools
 import itertools
 import re
 import unicodedata
-from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.analysis import Finding, unreadable
@@ -43,19 +42,17 @@ _MAX_BRACKETS: Final = 2_000
 _HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
 
 
-@functools.lru_cache(maxsize=64)
-def parse(script: str) -> tuple[Node | None, Finding | None]:
+def parse(script: str) -> Node | Finding:
     """Return the tree of a script, or why it is not in the language of fixes."""
+    if problem := unreadable(script):
+        return problem
     hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
-    problem = unreadable(script)
-    if hidden and problem is None:
-        problem = Finding("character", f"delete {min(hidden)!a}: nobody sees it")
-    elif script.count("(") + script.count("{") > _MAX_BRACKETS:  # the parser does not survive it
-        problem = Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
-    if problem is None:
-        root = _parser().parse(script.encode()).root_node
-        problem = _not_understood(root)
-    return (None, problem) if problem else (root, None)
+    if hidden:
+        return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
+    if script.count("(") + script.count("{") > _MAX_BRACKETS:  # the parser does not survive it
+        return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
+    root = _parser().parse(script.encode()).root_node
+    return _not_understood(root) or root
 
 
 def text(node: Node) -> str:
@@ -124,39 +121,40 @@ def assigned_by(command: Node) -> list[str]:
     words = [text(one).strip("'\"") for one in given]
     if name == "getopts" or (name == "printf" and words[:1] == ["-v"]):
         return words[1:2]
-    if name not in ("read", "mapfile", "readarray"):
-        return []
-    with_word = re.compile(r"-\w*[dinNptu]" if name == "read" else r"-\w*[dnuOs]")
-    pairs = itertools.pairwise(["", *words])
-    return [one for before, one in pairs if one[:1] != "-" and not with_word.fullmatch(before)]
+    with_word = {"read": r"-\w*[dinNptu]", "mapfile": (most := r"-\w*[dnuOs]"), "readarray": most}
+    pairs = itertools.pairwise(["", *words]) if name in with_word else ()
+    return [a for before, a in pairs if a[:1] != "-" and not re.fullmatch(with_word[name], before)]
 
 
 class Words:
     """Tells how the words of one script may begin."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
+        known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
         self.functions = set[str]()
-        self._known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
-        self._sources: defaultdict[str, list[Node]] = defaultdict(list)
-        self._calls: defaultdict[str, list[Node]] = defaultdict(list)
-        self._found: dict[str, frozenset[str]] = {}
+        self._given = {name: frozenset({value}) for name, value in known.items()}
 
-    def learn(self, nodes: Iterable[Node]) -> None:
-        """Note what the nodes of a script give to variables, and its functions and calls."""
-        for node in nodes:
-            targets = assigned_by(node) if node.type == "command" else []
-            if node.type in ("variable_assignment", "for_statement"):
-                targets = [name_of(node).partition("[")[0]]
-            for target in targets:
-                self._sources[target].append(node)
+    def learn(self, nodes: list[Node]) -> None:
+        """Note what variables may be; thrice, as functions stand before what they are given."""
+        for node in nodes * 3:
             if node.type == "function_definition":
                 self.functions.add(name_of(node))
+            elif node.type in ("variable_assignment", "for_statement"):
+                self._give(name_of(node).partition("[")[0], self._assigned(node))
             elif node.type == "command":
-                self._calls[name_of(node)].append(node)
+                for target in assigned_by(node):
+                    read = DATA if name_of(node) == "printf" else given_to(node)
+                    self._give(target, frozenset({read}))
+                for place, one in enumerate(node.children_by_field_name("argument")[:9], 1):
+                    for key in (f"{name_of(node)} {place}", f"{name_of(node)} @"):
+                        self._give(key, self.texts(one))
+
+    def _give(self, name: str, texts: frozenset[str]) -> None:
+        self._given[name] = _capped(self._given.get(name, frozenset()) | texts)
 
     def is_given(self, name: str) -> bool:
         """Tell whether a variable has a value: from the script, from the box, or from bash."""
-        return name in self._sources or name in ENVIRONMENT or name in self._known
+        return name in self._given or name in ENVIRONMENT
 
     def texts(self, node: Node, *, quoted: bool = False) -> frozenset[str]:
         """Return what a word may be; after its beginning, what is not written out is data."""
@@ -185,29 +183,14 @@ class Words:
         return (values - {""}).union(*(given or [frozenset({""})]))
 
     def _variable(self, name: str, at: Node) -> frozenset[str]:
-        if name in self._sources:
-            return self._union(name, map(self._assigned, self._sources[name][:100]))
-        if not re.fullmatch(r"[1-9@*]", name):
-            return frozenset({self._known.get(name, INSIDE if name in ENVIRONMENT else "")})
-        if "set" in self._calls or "shift" in self._calls:
-            return frozenset({DATA})
-        function = around(at, "function_definition")
-        called = name_of(function) if function is not None else ""
-        some = slice(int(name) - 1, int(name)) if name.isdigit() else slice(None)
-        calls = (call.children_by_field_name("argument") for call in self._calls[called][:100])
-        given = (self.texts(one) for arguments in calls for one in arguments[some])
-        return self._union(f"{called} {name}", given) or frozenset({""})
-
-    def _union(self, key: str, values: Iterable[frozenset[str]]) -> frozenset[str]:
-        if key not in self._found:
-            self._found[key] = frozenset()  # a variable that leads to itself adds nothing
-            self._found[key] = _capped(itertools.chain(*values))
-        return self._found[key]
+        """Return what a variable may be; nothing as long as that is not known."""
+        if re.fullmatch(r"[1-9@*]", name):
+            function = around(at, "function_definition")
+            name = f"{name_of(function) if function else ''} {name.replace('*', '@')}"
+        return self._given.get(name, frozenset({INSIDE} if name in ENVIRONMENT else ()))
 
     def _assigned(self, node: Node) -> frozenset[str]:
-        """Return what one assignment, loop or command gives a variable."""
-        if node.type == "command":
-            return frozenset({given_to(node) if name_of(node) != "printf" else DATA})
+        """Return what an assignment or a loop gives a variable."""
         given = node.children_by_field_name("value")
         if given and given[0].type == "array":
             given = given[0].named_children
