@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["analyse"]
 
-_REMEMBERED: Final = 64
-"""Analyses kept: a script is analysed again before each of its runs."""
 #: Kind of node → what its text must not be, the rule, and what to write instead.
 _REFUSED: Final = {
     "expansion": (
@@ -58,7 +56,7 @@ def analyse(
     return _analysed(script, frozenset((str(name), str(mode)) for name, mode in modes), granted)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+@functools.lru_cache(maxsize=64)  # a script is analysed again before each of its runs
 def _analysed(
     script: str, modes: frozenset[tuple[str, str]], granted: frozenset[str] | None
 ) -> Analysis:
@@ -89,11 +87,10 @@ class _Reader:
         self.checked = Commands(modes)
 
     def read(self, script: str) -> None:
-        root = tree.parse(script)
-        if isinstance(root, Finding):
-            self.checked.findings.append(root)
+        nodes = tree.parse(script)
+        if isinstance(nodes, Finding):
+            self.checked.findings.append(nodes)
             return
-        nodes = [*tree.descendants(root)]
         self.words.learn(nodes)
         if not {one.type for one in nodes} & _ACTIONS:
             self.checked.refuse("empty", "the script holds no command: write what it does")
@@ -144,16 +141,13 @@ class _Reader:
         name = name_of(node).partition("[")[0]
         value = node.child_by_field_name("value")
         found = self.words.texts(value, quoted=True) if value is not None else frozenset()
-        if name != "IFS":
-            self.assigns(name)
-        elif any(re.search(r"[\w\1]", one.replace("\\n", "").replace("\\t", "")) for one in found):
-            self.checked.refuse("variable", "IFS may be blanks and punctuation: write IFS=,")
+        self.assigns(name)
         if any(credential_by_name(name, one) for one in found):
             self.checked.refuse("credential", f"{name} holds a secret: name it in the Vault")
 
     def expansion(self, node: Node) -> None:
         found = re.match(r"\$\{?[!#]?([A-Za-z_]\w*)(?:\[[@*]\])?(:?[-=+])?", text(node))
-        if found and found[2] is None and not self.words.is_given(found[1]):
+        if found and found[2] is None and found[1] not in self.words.given:
             reason = "is never given a value: assign it, or read it from params.json"
             self.checked.refuse("environment", f"${found[1]} {reason}")
 
@@ -173,26 +167,24 @@ class _Reader:
             self.checked.refuse("shadow", f"{name} is taken: give the function another name")
 
     def loop(self, node: Node) -> None:
-        if not _ends(node):
+        """Refuse a loop that neither reads lines nor changes a variable of its condition."""
+        condition = node.child_by_field_name("condition")
+        looks_at = text(condition) if condition is not None else ""
+        is_for, source = node.type == "c_style_for_statement", text(node)
+        if re.match(r"(?:IFS=\S* )?read\b", looks_at):
+            ends = around(node.children[1], "pipeline", "redirected_statement") is not None
+        elif (is_for or re.match(r"[\[(]", looks_at)) and not re.search(r"\d{7}", looks_at):
+            # What a loop starts with is no step, nor is a comparison in brackets; (( )) may be one.
+            steps = source.partition(";")[2] if is_for else source
+            steps = steps if looks_at.startswith("((") else steps.replace(looks_at, "", 1)
+            names = "|".join(re.findall(r"[A-Za-z_]\w*", looks_at)) or "-"
+            step = rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b"
+            ends = re.search(step, steps) is not None
+        else:
+            ends = looks_at.startswith("getopts")
+        if not ends:
             reason = "write for i in 1 2 3; do … break; done, or while read -r line"
             self.checked.refuse("loop", f"nobody can tell that this loop ends: {reason}")
-
-
-def _ends(loop: Node) -> bool:
-    """Tell whether a loop reads lines, or changes a variable that its condition looks at."""
-    condition = loop.child_by_field_name("condition")
-    looks_at = text(condition) if condition is not None else ""
-    is_for = loop.type == "c_style_for_statement"
-    if re.match(r"(?:IFS=\S* )?read\b", looks_at):
-        return around(loop.children[1], "pipeline", "redirected_statement") is not None
-    if not (is_for or re.match(r"[\[(]", looks_at)) or re.search(r"\d{7}", looks_at):
-        return looks_at.startswith("getopts")
-    # What a loop starts with is no step, nor is a comparison in brackets; (( )) may hold one.
-    steps = text(loop).partition(";")[2] if is_for else text(loop)
-    steps = steps if looks_at.startswith("((") else steps.replace(looks_at, "", 1)
-    names = "|".join(re.findall(r"[A-Za-z_]\w*", looks_at)) or "-"
-    step = rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b"
-    return re.search(step, steps) is not None
 
 
 #: One of these makes a script do something.

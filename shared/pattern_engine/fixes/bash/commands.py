@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GRANTED", "Commands", "does_more"]
 
-Value = list[str]
-"""What one argument may be."""
+Values = list[list[str]]
+"""What each argument may be."""
 
 GRANTED: Final = "/granted"
 """Where the granted directories are in the box."""
@@ -57,7 +57,6 @@ _GLUED: Final = re.compile(
 )
 _EDITS: Final = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
 _JQ_NAMED: Final = ("--arg", "--argjson")
-_WRITING: Final = ("write", "lose", "copy", "split")
 _OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
 #: Addresses, and the commands of sed that do nothing but edit.
 _SED: Final = re.compile(
@@ -117,7 +116,7 @@ class Commands:
             self.operations.append(_shown(f"{verb} {path}"))
             self.destructive += self.operations[-1:] if destroys else []
 
-    def check(self, name: str, values: list[Value], given: str) -> None:
+    def check(self, name: str, values: Values, given: str) -> None:
         """Check a command with its arguments; `given` is a line of what it reads from its input."""
         known = COMMANDS.get(name)
         if known is None:
@@ -136,7 +135,7 @@ class Commands:
         else:
             self._listed(name, known, values)
 
-    def _listed(self, name: str, known: Command, values: list[Value]) -> None:
+    def _listed(self, name: str, known: Command, values: Values) -> None:
         """Check a command of which the table says what its operands are."""
         role, glued = known.role, _EDITS if name == "sed" else _GLUED
         named = [at for at, one in enumerate(values) if name == "jq" and one[0] in _JQ_NAMED]
@@ -157,9 +156,7 @@ class Commands:
                     self.refuse("path", f"rm {path} removes all that there is: name what goes")
                 self.path(path, "" if reads else name, destroys=role == "lose")
 
-    def _options(
-        self, name: str, known: Command, values: list[Value]
-    ) -> tuple[dict[str, str], list[Value]]:
+    def _options(self, name: str, known: Command, values: Values) -> tuple[dict[str, str], Values]:
         """Check the options of a command; return them, and its operands."""
         first = {value[0]: value for value in reversed(values)}
         parse = getopt.getopt if known.role == "run" else getopt.gnu_getopt
@@ -171,11 +168,13 @@ class Commands:
         for option, value in found:
             if name != "grep":
                 self._text(_OPTION_FORMS.get(option, f"{name} {option}"), [[value]])
-            if "/" in value[:-1] and (name == "sort" or known.role in _WRITING):
+            if "/" in value[:-1] and (
+                name == "sort" or known.role in ("write", "lose", "copy", "split")
+            ):
                 self.path(value)
         return dict(found), [first.get(one, [one]) for one in operands]
 
-    def _text(self, name: str, operands: list[Value]) -> None:
+    def _text(self, name: str, operands: Values) -> None:
         """Check what is no path: a number, a mode, a program."""
         pattern, rule, hint = _FORMS.get(name, (".*", "", ""))
         for one in (one for value in operands for one in value):
@@ -185,12 +184,12 @@ class Commands:
                 hint = "let it edit and print alone, without data in its code"
                 self.refuse(name, f"this program of {name} does more, or is not understood: {hint}")
 
-    def _run(self, words: list[Value]) -> None:
+    def _run(self, words: Values) -> None:
         """Check the command that another one runs."""
         for name in words[0] if words else ():
             self.check(name, words[1:], DATA)
 
-    def _find(self, values: list[Value]) -> None:
+    def _find(self, values: Values) -> None:
         """Check find: where it starts, and what it does with what it finds."""
         starts: list[str] = []
         waiting = iter(values)

@@ -7,6 +7,7 @@ refused. What comes back is read as data; nothing of it is unpacked on the host.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -56,11 +57,7 @@ class Change(NamedTuple):
 
 
 def entry_at(directory: int, name: str, max_bytes: int = 1 << 40) -> Entry | None:
-    """Read what there is at a name; None if there is nothing.
-
-    Raises:
-        DirectoryError: if it is a link, something special, has a second name, or is too large.
-    """
+    """Read what there is at a name, None if nothing; DirectoryError if it is no plain file."""
     hint = "is not copied: a fix gets plain files with one name, up to the limit of bytes"
     try:
         opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
@@ -68,17 +65,16 @@ def entry_at(directory: int, name: str, max_bytes: int = 1 << 40) -> Entry | Non
         return None
     except OSError as problem:  # a link, a socket, or a file that this process may not read
         raise DirectoryError(f"{name} ({problem.strerror}) {hint}") from None
-    try:
-        found, content = os.fstat(opened), None
-        if not stat.S_ISDIR(found.st_mode):
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > max_bytes:
-                seen = f"{found.st_size} bytes, {found.st_nlink} names"
-                raise DirectoryError(f"{name} ({stat.filemode(found.st_mode)}, {seen}) {hint}")
-            content = os.read(opened, found.st_size)
-    finally:
-        os.close(opened)
-    mtime_ns = found.st_mtime_ns if content is not None else 0
-    return Entry(found.st_mode, content, mtime_ns, found.st_ino, found.st_uid, found.st_gid)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, opened)
+        found = os.fstat(opened)
+        mode, *owner = found.st_mode, found.st_ino, found.st_uid, found.st_gid
+        if stat.S_ISDIR(mode):
+            return Entry(mode, None, 0, *owner)
+        if not stat.S_ISREG(mode) or found.st_nlink > 1 or found.st_size > max_bytes:
+            seen = f"{stat.filemode(mode)}, {found.st_size} bytes, {found.st_nlink} names"
+            raise DirectoryError(f"{name} ({seen}) {hint}")
+        return Entry(mode, os.read(opened, found.st_size), found.st_mtime_ns, *owner)
 
 
 @dataclass(slots=True)
@@ -104,10 +100,12 @@ class Copies:
                     content = entry.content or b""
                     files, size = files + 1, size + len(content)
                     if files > self.max_files + 1 or size > self.max_bytes:
+                        reason = f"holds more than {self.max_files} files or {self.max_bytes} bytes"
+                        hint = (
+                            "raise PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
+                        )
                         raise DirectoryError(
-                            f"{name} holds more than {self.max_files} files or {self.max_bytes}"
-                            " bytes: grant a smaller directory, or raise"
-                            " PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
+                            f"{name} {reason}: grant a smaller directory, or {hint}"
                         )
                     member = tarfile.TarInfo(path)
                     member.type = tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -53,7 +54,8 @@ class Bash:
     def take_back(self, application_id: str) -> Outcome:
         """Restore what a run replaced, all of it or nothing; then `started` is false."""
         try:
-            return _changed(self._journal().take_back(application_id), None)
+            taken = self._journal().take_back(application_id)
+            return _told(taken, None, {"max_files": math.inf, "max_bytes": math.inf})
         except (DirectoryError, OSError) as problem:
             return Outcome(success=False, error=str(problem), started=False)
 
@@ -80,7 +82,7 @@ class Bash:
                 return Outcome(error is None, output, error=error, stopped=ended.stopped)
             try:
                 changes = copies.difference(back)
-                outcome = _capped(_changed(changes, output), job.parameters)
+                outcome = _told(changes, output, job.parameters)
                 if applies and outcome.success and changes and journal is not None:
                     seconds = job.parameters.get("undo_hours", _UNDO_HOURS) * 3600
                     journal.apply(job.application_id, copies.roots, changes, seconds)
@@ -104,28 +106,22 @@ class Bash:
             hint = "the operator names it in PATTERN_ENGINE_BASH_DIRECTORIES"
             raise DirectoryError(f"the directory {missing[0]} is not granted here: {hint}")
         roots = {name: os.path.realpath(granted[name]) for name in sorted(modes)}
-        return Copies(
-            roots, modes, self._facilities.bash_copy_bytes, self._facilities.bash_copy_files
-        )
+        limits = (self._facilities.bash_copy_bytes, self._facilities.bash_copy_files)
+        return Copies(roots, modes, *limits)
 
 
-def _capped(outcome: Outcome, parameters: Mapping[str, Any]) -> Outcome:
-    """Return an outcome, as a failure where more was changed than the approval allows."""
-    count, size = outcome.rows, outcome.output["files"]["bytes"]
-    files, most = parameters.get("max_files", _MAX_FILES), parameters.get("max_bytes", _MAX_BYTES)
-    if count <= files and size <= most:
-        return outcome
-    error = f"it changed {count} files and {size} bytes, max_files is {files} and max_bytes {most}"
-    error += "; nothing of it remains"
-    return Outcome(success=False, output=outcome.output, error=error, stopped="rows")
-
-
-def _changed(changes: list[Change], output: object) -> Outcome:
-    """Return the outcome of a run that changed files: how many, and which."""
+def _told(changes: list[Change], output: object, most: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a run that changed files; a failure beyond what was approved."""
     files: dict[str, Any] = {
         kind: [change.path for change in changes if change.kind == kind][:_MAX_NAMES]
         for kind in ("made", "changed", "deleted")
     }
-    files |= {"count": len(changes), "bytes": sum(change.size for change in changes)}
+    count, size = len(changes), sum(change.size for change in changes)
+    told = {"printed": output, "files": files | {"count": count, "bytes": size}}
+    max_files, max_bytes = most.get("max_files", _MAX_FILES), most.get("max_bytes", _MAX_BYTES)
+    if count > max_files or size > max_bytes:
+        error = f"it changed {count} files and {size} bytes, max_files is {max_files} and max_bytes"
+        error += f" {max_bytes}; nothing of it remains"
+        return Outcome(success=False, output=told, error=error, stopped="rows")
     tables = Counter(change.path.partition("/")[0] for change in changes)
-    return Outcome(True, {"printed": output, "files": files}, len(changes), tables=dict(tables))
+    return Outcome(True, told, rows=count, tables=dict(tables))

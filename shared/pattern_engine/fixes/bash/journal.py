@@ -1,8 +1,8 @@
 """Applying what a script did to granted directories: as a whole or not at all.
 
 Before anything is renamed, what there was and what there will be is written to `open/RUN` in the
-state directory; when all is done, that file is renamed to `kept/RUN`. So a run that was killed is
-known by its file in `open`. It is undone at the next start, not finished: nobody recorded that it
+state directory; when all is done, that file is moved to `kept/RUN`. A run that was killed has left
+its file in `open`, and is undone at the next start, not finished: nobody recorded that it
 succeeded. What is kept takes a run back until the time that its file has.
 """
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal"]
 
-_LOOK_SECONDS: Final = 0.05
-_LOCK_SECONDS: Final = 60
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -51,14 +49,13 @@ class _Run(NamedTuple):
     @contextlib.contextmanager
     def at(self, path: str) -> Iterator[tuple[int, str]]:
         """Open the directory of a path without following a link; yields it and the last name."""
-        root, *parents = path.split("/")
+        root, *below = path.split("/")
         with contextlib.ExitStack() as stack:
-            directory = os.open(self.roots[root], _FOLDER)
-            stack.callback(os.close, directory)
-            for parent in parents[:-1]:
+            directory = None
+            for parent in (self.roots[root], *below[:-1]):
                 directory = os.open(parent, _FOLDER, dir_fd=directory)
                 stack.callback(os.close, directory)
-            yield directory, parents[-1] if parents else "."
+            yield directory or 0, below[-1] if below else "."
 
     def now(self, path: str) -> Entry | None:
         """Return what there is at a path; what no run puts anywhere if it is odd or larger."""
@@ -118,7 +115,7 @@ class Journal:
         self._home.chmod(0o700)
 
     @contextlib.contextmanager
-    def locked(self, names: Sequence[str] = (), seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+    def locked(self, names: Sequence[str] = (), seconds: float = 60) -> Iterator[None]:
         """Hold the locks of directories, so that no two runs work on one; or the journal's."""
         until = time.monotonic() + seconds
         with contextlib.ExitStack() as stack:
@@ -127,7 +124,7 @@ class Journal:
                 while not _is_locked(file.fileno()):
                     if time.monotonic() > until:
                         raise DirectoryError(f"another run works on {name}")
-                    time.sleep(_LOOK_SECONDS)
+                    time.sleep(0.05)
             yield
 
     def apply(
@@ -183,8 +180,7 @@ class Journal:
 
     def _undo(self, run: _Run, path: Path) -> list[str]:
         """Undo a run; if some of it cannot be undone, what it replaced is kept for its time."""
-        foreign = run.undo()
-        if foreign:
+        if foreign := run.undo():
             self._move(path, "kept")
         else:
             path.unlink()

@@ -18,15 +18,16 @@ NODES: Final = frozenset(
 
 
 class Command(NamedTuple):
-    """What a command may be given."""
+    """What a command may be given: operands of which role, and options as getopt has them.
+
+    Roles: `any` text, also where it looks like an option; `text`; paths that it reads (`read`),
+    writes (`write`) or removes (`lose`); `copy`: the last one written, others read; `split`: the
+    first one read, others written; `then-…`: a text before those; `run`: a command.
+    """
 
     role: str
-    """What its operands are: `any` text, also where it looks like an option; `text`; paths that it
-    reads (`read`), writes (`write`) or removes (`lose`); `copy`: the last one written, others read;
-    `split`: the first one read, others written; `then-…`: a text before those; `run`: a command."""
     short: str
     long: list[str]
-    """Options as getopt has them."""
 
 
 #: One line each: names, role, options of one letter (`-` where they are not read), long options.

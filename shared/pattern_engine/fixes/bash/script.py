@@ -27,23 +27,19 @@ DATA, INSIDE, LOOSE = MARKS = "\1\2\3"
 """Marks: text that is not known; text that leads nowhere else, as it is a path that a command found
 or made, or a word without a slash; a variable without quotes that may become several words."""
 
-_MAX_TEXTS: Final = 24
-_MAX_CHARACTERS: Final = 1_000
-_MAX_CALLS: Final = 100
+_MAX_TEXTS, _MAX_CHARACTERS = 24, 1_000
 #: Commands by what they print, and expansions by what is left.
 _INSIDE: Final = re.compile(
     r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b|\$\(\(|\$\{#|\$\{?[#?$!]"
     r"|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b"
     r"|\$.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
 )
-_MAX_NODES: Final = 30_000
-_MAX_DEPTH: Final = 60
-_MAX_BRACKETS: Final = 2_000
+_MAX_NODES, _MAX_DEPTH, _MAX_BRACKETS = 30_000, 60, 2_000
 _HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
 
 
-def parse(script: str) -> Node | Finding:
-    """Return the tree of a script, or why it is not in the language of fixes."""
+def parse(script: str) -> list[Node] | Finding:
+    """Return the nodes of a script in the order of its text, or why it is not in the language."""
     if problem := unreadable(script):
         return problem
     hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
@@ -51,21 +47,23 @@ def parse(script: str) -> Node | Finding:
         return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
     if script.count("(") + script.count("{") > _MAX_BRACKETS:  # the parser does not survive it
         return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
-    root = _parser().parse(script.encode()).root_node
-    return _not_understood(root) or root
+    nodes: list[Node] = []
+    waiting = [(_parser().parse(script.encode()).root_node, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _MAX_DEPTH or len(nodes) > _MAX_NODES:
+            most = f"{_MAX_NODES} words or {_MAX_DEPTH} levels"
+            return Finding("size", f"{place(node)}: more than {most}: shorten the script")
+        if problem := _not_understood(node):
+            return problem
+        nodes.append(node)
+        waiting += [(child, depth + 1) for child in reversed(node.children)]
+    return nodes
 
 
 def text(node: Node) -> str:
     """Return the source of a node."""
     return (node.text or b"").decode()
-
-
-def descendants(node: Node) -> Iterator[Node]:
-    """Yield a node and all below it, in the order of the text."""
-    waiting = [node]
-    while waiting:
-        yield (current := waiting.pop())
-        waiting += reversed(current.children)
 
 
 def around(node: Node, *kinds: str) -> Node | None:
@@ -95,23 +93,15 @@ def place(node: Node) -> str:
     return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
 
 
-def _not_understood(root: Node) -> Finding | None:
-    """Find what cannot be read, and what is not in the language."""
-    waiting, seen = [(root, 1)], 0
-    while waiting:
-        node, depth = waiting.pop()
-        waiting += [(child, depth + 1) for child in reversed(node.children)]
-        seen += 1
-        if seen > _MAX_NODES or depth > _MAX_DEPTH:
-            most = f"{_MAX_NODES} words or {_MAX_DEPTH} levels"
-            return Finding("size", f"{place(node)}: more than {most}: shorten the script")
-        if node.is_error or node.is_missing:
-            return Finding("syntax", f"{place(node)}: not understood; write it more simply")
-        if node.is_named and node.type not in NODES:
-            reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
-            return Finding("construct", f"{place(node)}: {reason}")
-        if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
-            return Finding("syntax", f"{place(node)}: write $(…) in place of `…`")
+def _not_understood(node: Node) -> Finding | None:
+    """Return why a node cannot be read, or is not in the language."""
+    if node.is_error or node.is_missing:
+        return Finding("syntax", f"{place(node)}: not understood; write it more simply")
+    if node.is_named and node.type not in NODES:
+        reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
+        return Finding("construct", f"{place(node)}: {reason}")
+    if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
+        return Finding("syntax", f"{place(node)}: write $(…) in place of `…`")
     return None
 
 
@@ -131,8 +121,10 @@ class Words:
 
     def __init__(self, known: Mapping[str, str]) -> None:
         known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
+        known = dict.fromkeys(ENVIRONMENT, INSIDE) | known
         self.functions = set[str]()
-        self._given = {name: frozenset({value}) for name, value in known.items()}
+        self.given = {name: frozenset({value}) for name, value in known.items()}
+        """What variables may be: by the script, by the box, or by bash."""
 
     def learn(self, nodes: list[Node]) -> None:
         """Note what variables may be; thrice, as functions stand before what they are given."""
@@ -150,11 +142,7 @@ class Words:
                         self._give(key, self.texts(one))
 
     def _give(self, name: str, texts: frozenset[str]) -> None:
-        self._given[name] = _capped(self._given.get(name, frozenset()) | texts)
-
-    def is_given(self, name: str) -> bool:
-        """Tell whether a variable has a value: from the script, from the box, or from bash."""
-        return name in self._given or name in ENVIRONMENT
+        self.given[name] = _capped(self.given.get(name, frozenset()) | texts)
 
     def texts(self, node: Node, *, quoted: bool = False) -> frozenset[str]:
         """Return what a word may be; after its beginning, what is not written out is data."""
@@ -176,21 +164,18 @@ class Words:
         found = re.match(r"\$\{?(\w+|[@*])(?:\[[^\]]*\])?(:?[-=+?]|%|\}?$)", source)
         if found is None:
             return frozenset({DATA})
-        values = self._variable(found[1], node)
-        if not re.match(":?[-=+]", found[2]):
-            return values
-        given = [self.texts(one, quoted=True) for one in node.named_children[1:]]
-        return (values - {""}).union(*(given or [frozenset({""})]))
-
-    def _variable(self, name: str, at: Node) -> frozenset[str]:
-        """Return what a variable may be; nothing as long as that is not known."""
+        name = found[1]
         if re.fullmatch(r"[1-9@*]", name):
-            function = around(at, "function_definition")
+            function = around(node, "function_definition")
             name = f"{name_of(function) if function else ''} {name.replace('*', '@')}"
-        return self._given.get(name, frozenset({INSIDE} if name in ENVIRONMENT else ()))
+        values = self.given.get(name, frozenset())
+        if re.match(":?[-=+]", found[2]):
+            values -= {""}
+            for one in node.named_children[1:]:
+                values |= self.texts(one, quoted=True)
+        return values
 
     def _assigned(self, node: Node) -> frozenset[str]:
-        """Return what an assignment or a loop gives a variable."""
         given = node.children_by_field_name("value")
         if given and given[0].type == "array":
             given = given[0].named_children
