@@ -20,7 +20,7 @@ from pattern_engine.fixes.bash.script import DATA, around, name_of, text
 from pattern_engine.fixes.credentials import credential_by_name, known_credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tree_sitter import Node
 
@@ -40,6 +40,8 @@ _REFUSED: Final = {
     "&": ((r"", "background", "leave it out: a fix ends when its script ends"),),
     "for_statement": ((r"select\b", "construct", "write for: nobody is there to select"),),
 }
+#: One of these makes a script do something.
+_ACTIONS: Final = {"command", "variable_assignment", "test_command", "file_redirect"}
 
 
 def analyse(
@@ -80,7 +82,7 @@ def _analysed(
 
 
 class _Reader:
-    """Walks the tree of a script, and of what its traps run."""
+    """Reads the nodes of a script, and of what its traps run, each by the method for its kind."""
 
     def __init__(self, modes: Mapping[str, str]) -> None:
         self.words = tree.Words({f"GRANTED_{one.upper()}": f"{GRANTED}/{one}" for one in modes})
@@ -99,10 +101,10 @@ class _Reader:
             for pattern, rule, hint in _REFUSED.get(node.type, ()):
                 if re.match(pattern, text(node), re.DOTALL):
                     self.checked.refuse(rule, f"{text(node)[:40]}: {hint}")
-            if node.type in _CHECKS:
-                _CHECKS[node.type](self, node)
+            if check := getattr(self, f"read_{node.type}", None):
+                check(node)
 
-    def command(self, node: Node) -> None:
+    def read_command(self, node: Node) -> None:
         name_node = node.child_by_field_name("name")
         if name_node is None:
             return
@@ -137,7 +139,7 @@ class _Reader:
             reason = "is no plain name, or changes what commands do: choose another name"
             self.checked.refuse("variable", f"{name!r} {reason}")
 
-    def assignment(self, node: Node) -> None:
+    def read_variable_assignment(self, node: Node) -> None:
         name = name_of(node).partition("[")[0]
         value = node.child_by_field_name("value")
         found = self.words.texts(value, quoted=True) if value is not None else frozenset()
@@ -145,13 +147,18 @@ class _Reader:
         if any(credential_by_name(name, one) for one in found):
             self.checked.refuse("credential", f"{name} holds a secret: name it in the Vault")
 
-    def expansion(self, node: Node) -> None:
+    def read_expansion(self, node: Node) -> None:
         found = re.match(r"\$\{?[!#]?([A-Za-z_]\w*)(?:\[[@*]\])?(:?[-=+])?", text(node))
         if found and found[2] is None and found[1] not in self.words.given:
             reason = "is never given a value: assign it, or read it from params.json"
             self.checked.refuse("environment", f"${found[1]} {reason}")
 
-    def redirect(self, node: Node) -> None:
+    read_simple_expansion = read_expansion
+
+    def read_for_statement(self, node: Node) -> None:
+        self.assigns(name_of(node))
+
+    def read_file_redirect(self, node: Node) -> None:
         sign = next(one.type for one in node.children if not one.is_named)
         body = node.parent.child_by_field_name("body") if node.parent is not None else None
         empties = sign in (">", ">|") and (body is None or text(body) in (":", "true"))
@@ -161,42 +168,24 @@ class _Reader:
                 for path in sorted(self.words.texts(target)):
                     self.checked.path(path, verb, destroys=empties)
 
-    def function(self, node: Node) -> None:
+    def read_function_definition(self, node: Node) -> None:
         name = name_of(node)
         if name in COMMANDS or name in HINTS or not re.fullmatch(r"[A-Za-z_][\w-]*", name):
             self.checked.refuse("shadow", f"{name} is taken: give the function another name")
 
-    def loop(self, node: Node) -> None:
-        """Refuse a loop that neither reads lines nor changes a variable of its condition."""
+    def read_while_statement(self, node: Node) -> None:
+        """Refuse a loop that neither reads lines nor looks at a variable; the box ends the rest."""
         condition = node.child_by_field_name("condition")
         looks_at = text(condition) if condition is not None else ""
-        is_for, source = node.type == "c_style_for_statement", text(node)
         if re.match(r"(?:IFS=\S* )?read\b", looks_at):
             ends = around(node.children[1], "pipeline", "redirected_statement") is not None
-        elif (is_for or re.match(r"[\[(]", looks_at)) and not re.search(r"\d{7}", looks_at):
-            # What a loop starts with is no step, nor is a comparison in brackets; (( )) may be one.
-            steps = source.partition(";")[2] if is_for else source
-            steps = steps if looks_at.startswith("((") else steps.replace(looks_at, "", 1)
-            names = "|".join(re.findall(r"[A-Za-z_]\w*", looks_at)) or "-"
-            step = rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b"
-            ends = re.search(step, steps) is not None
+        elif node.type == "c_style_for_statement" or re.match(r"[\[(]", looks_at):
+            ends = bool(re.search(r"\$|\b[a-z]\w*(?:\+\+|--|\s*[<>=!])", looks_at))
+            ends = ends and not re.search(r"\d{7}", looks_at)
         else:
             ends = looks_at.startswith("getopts")
         if not ends:
             reason = "write for i in 1 2 3; do … break; done, or while read -r line"
             self.checked.refuse("loop", f"nobody can tell that this loop ends: {reason}")
 
-
-#: One of these makes a script do something.
-_ACTIONS: Final = {"command", "variable_assignment", "test_command", "file_redirect"}
-_CHECKS: Final[dict[str, Callable[[_Reader, Node], None]]] = {
-    "command": _Reader.command,
-    "variable_assignment": _Reader.assignment,
-    "expansion": _Reader.expansion,
-    "simple_expansion": _Reader.expansion,
-    "file_redirect": _Reader.redirect,
-    "function_definition": _Reader.function,
-    "for_statement": lambda reader, node: reader.assigns(name_of(node)),
-    "c_style_for_statement": _Reader.loop,
-    "while_statement": _Reader.loop,
-}
+    read_c_style_for_statement = read_while_statement

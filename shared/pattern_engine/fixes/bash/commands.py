@@ -56,7 +56,6 @@ _GLUED: Final = re.compile(
     r"-I(?:date|hours|minutes|seconds|ns)|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+"
 )
 _EDITS: Final = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
-_JQ_NAMED: Final = ("--arg", "--argjson")
 _OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
 #: Addresses, and the commands of sed that do nothing but edit.
 _SED: Final = re.compile(
@@ -78,8 +77,9 @@ _AWK: Final = re.compile(
     r"|\b(?:while|for)\s*\(\s*(?:;\s*;|[1-9]\d*\s*\))"
     r"|\bprintf?\b(?:[^;{}\n>(]|\([^()]*\))*>(?!>?\s*E)"
 )
+#: Of jq: what is no key, nor begins a string.
 _JQ: Final = re.compile(
-    rf"(?<![.\w$])(?:env|input_filename|get_search_list|import|include)\b|\$ENV|\$__prog|{DATA}"
+    rf'(?<![.\w$"])(?:(?:env|input_filename|get_search_list|import|include)\b|{DATA})|\$ENV|\$__prog'
 )
 
 
@@ -138,7 +138,7 @@ class Commands:
     def _listed(self, name: str, known: Command, values: Values) -> None:
         """Check a command of which the table says what its operands are."""
         role, glued = known.role, _EDITS if name == "sed" else _GLUED
-        named = [at for at, one in enumerate(values) if name == "jq" and one[0] in _JQ_NAMED]
+        named = [at for at, one in enumerate(values) if name == "jq" and one[0][:5] == "--arg"]
         words = [one for at, one in enumerate(values) if not {at, at - 1, at - 2} & {*named}]
         values = [one for one in words if not glued.fullmatch(one[0])]
         options, operands = self._options(name, known, values) if role != "any" else ({}, values)
@@ -150,7 +150,6 @@ class Commands:
         operands, last = operands[texts:], len(operands) - texts - 1
         for index, value in enumerate(operands):
             reads = role == "read" or (role == "copy" and index < last)
-            reads = reads or (role == "split" and index == 0)
             for path in (path for path in value if path != "-"):
                 if name == "rm" and _EVERYTHING.fullmatch(path):
                     self.refuse("path", f"rm {path} removes all that there is: name what goes")
@@ -168,9 +167,7 @@ class Commands:
         for option, value in found:
             if name != "grep":
                 self._text(_OPTION_FORMS.get(option, f"{name} {option}"), [[value]])
-            if "/" in value[:-1] and (
-                name == "sort" or known.role in ("write", "lose", "copy", "split")
-            ):
+            if "/" in value[:-1] and (name == "sort" or known.role in ("write", "lose", "copy")):
                 self.path(value)
         return dict(found), [first.get(one, [one]) for one in operands]
 
@@ -222,8 +219,4 @@ def does_more(name: str, program: str) -> bool:
         return match is None or match.end() < len(program)
     if name == "awk":
         return bool(_AWK.search(_AWK_TEXT.sub(lambda one: "E" if one[1] == "" else "_", program)))
-    # What is put into a string of jq, \(…), is code too.
-    code = re.sub(
-        r'"(?:[^"\\]|\\.)*"', lambda one: " ".join(re.findall(r"\\\(.*", one[0])), program
-    )
-    return name == "jq" and _JQ.search(code) is not None
+    return name == "jq" and _JQ.search(program) is not None

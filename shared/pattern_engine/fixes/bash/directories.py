@@ -140,11 +140,11 @@ class Copies:
         gone, left = list[Change](), list[Change]()
         for path in sorted(self.entries.keys() | after.keys()):
             old, new = self.entries.get(path), after.get(path)
-            if old and new and (old.content is None) != (new.content is None):
+            if old and (new is None or (old.content is None) != (new.content is None)):
                 gone.append(Change(path, old, None))
                 old = None
-            if old is None or new is None or old[:2] != new[:2]:
-                (left if new else gone).append(Change(path, old, new))
+            if new and (old is None or old[:2] != new[:2]):
+                left.append(Change(path, old, new))
         for change in (*gone, *left):
             root, *parts = change.path.split("/")
             if not parts and not change.after:

@@ -121,7 +121,10 @@ class Journal:
         with contextlib.ExitStack() as stack:
             for name in sorted(names) or ["the journal"]:
                 file = stack.enter_context((self._home / "locks" / _hash(name)).open("w"))
-                while not _is_locked(file.fileno()):
+                while True:
+                    with contextlib.suppress(BlockingIOError):
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
                     if time.monotonic() > until:
                         raise DirectoryError(f"another run works on {name}")
                     time.sleep(0.05)
@@ -202,13 +205,6 @@ def _entry(given: list[Any] | None) -> Entry | None:
 
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
-
-
-def _is_locked(descriptor: int) -> bool:
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _like(one: Entry | None, other: Entry | None) -> bool:

@@ -21,8 +21,8 @@ class Command(NamedTuple):
     """What a command may be given: operands of which role, and options as getopt has them.
 
     Roles: `any` text, also where it looks like an option; `text`; paths that it reads (`read`),
-    writes (`write`) or removes (`lose`); `copy`: the last one written, others read; `split`: the
-    first one read, others written; `then-…`: a text before those; `run`: a command.
+    writes (`write`) or removes (`lose`); `copy`: the last one written, others read; `then-…`: a
+    text before those; `run`: a command.
     """
 
     role: str
@@ -62,7 +62,7 @@ touch write acfhmd:t:r: date= no-create reference=
 mkdir,mktemp write dqtupvm: directory parents mode= suffix= quiet tmpdir verbose
 tee write ai append
 gzip,gunzip,bzip2,bunzip2,xz,unxz,zstd write cdfkqtvz0123456789S: keep force best fast stdout decompress test suffix= rm
-split,uniq split cdDiuza:b:C:l:n:f:s:w: bytes= lines= numeric-suffixes suffix-length= count repeated
+split,uniq copy cdDiuza:b:C:l:n:f:s:w: bytes= lines= numeric-suffixes suffix-length= count repeated
 chmod then-write Rv recursive verbose
 tar write cxtrzjJvpkmhOf:C: exclude= strip-components= sort= mtime= create extract list gzip xz file= directory= null remove-files no-recursion
 grep,zgrep then-read abcEFHhiIlLnoPqRrsvwxz0123456789A:B:C:e:m: count extended-regexp invert-match fixed-strings ignore-case line-number line-regexp no-messages only-matching quiet recursive regexp= word-regexp max-count= include= exclude= exclude-dir= files-with-matches null
