@@ -117,24 +117,6 @@ def test_counting_an_error_leaves_the_confidence(patterns: Patterns, outcomes: O
     assert patterns.learn(error)[0]["confidence_score"] == 0.95
 
 
-def test_nobody_but_the_database_says_what_is_verified(
-    engine: Rest, patterns: Patterns, database: Sql
-) -> None:
-    """The secret key writes no verification, and reads them all."""
-    pattern_id = patterns.new()
-    patterns.approve(pattern_id)
-    patterns.apply(pattern_id)
-    assert engine.select("pattern_verifications", pattern_id=f"eq.{pattern_id}")
-    for right in ("insert", "update", "delete", "truncate"):
-        assert not database.value(
-            "select has_any_column_privilege(%s, 'ops.pattern_verifications', %s)"
-            if right in ("insert", "update")
-            else "select has_table_privilege(%s, 'ops.pattern_verifications', %s)",
-            "service_role",
-            right,
-        )
-
-
 #: Weights of verified and of failed outcomes: whole and decayed, few and many.
 WEIGHTS = [(float(verified), float(failed)) for verified in range(5) for failed in range(5)] + [
     (12.0, 3.0), (40.0, 1.0), (0.001, 0.0), (1e-9, 50.0), (0.625, 0.4), (59.9, 0.01), (8.3, 117.2),
