@@ -453,7 +453,7 @@ CREATE FUNCTION ops_internal.beta_lower_bound(p_verified double precision, p_fai
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.beta_lower_bound(p_verified double precision, p_failed double precision) IS 'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8. Python computes the same.';
+COMMENT ON FUNCTION ops_internal.beta_lower_bound(p_verified double precision, p_failed double precision) IS 'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8.';
 
 CREATE FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) RETURNS jsonb
     LANGUAGE sql STABLE

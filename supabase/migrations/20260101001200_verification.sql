@@ -325,14 +325,14 @@ end
 $$;
 
 comment on function ops_internal.beta_lower_bound is
-  'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8. Python computes the same.';
+  'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8.';
 
 create function ops_internal.recent_confidence(p_pattern_id uuid) returns numeric
 language sql
 stable
 set search_path = ''
 as $$
-  -- The same table as confidence.py.
+  -- The table of the specification, Pattern Confidence Tuning.
   select case
     when avg(latest.verified) >= 0.90 then 0.95
     when avg(latest.verified) >= 0.75 then 0.85

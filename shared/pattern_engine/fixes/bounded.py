@@ -40,7 +40,6 @@ class Ended:
     """Negative if a signal ended the program."""
     stdout: bytes
     stderr: bytes
-    duration_ms: int
     stopped: Stop | None
     """The limit at which the program was killed; None if it ended by itself."""
 
@@ -102,7 +101,7 @@ def run_bounded(  # noqa: PLR0913  all but the first are keyword-only
     Raises:
         OSError: if the program cannot be started.
     """
-    started = time.monotonic()
+    deadline = time.monotonic() + limits.timeout_ms / 1000
     with subprocess.Popen(
         list(command),
         cwd=cwd,
@@ -117,7 +116,6 @@ def run_bounded(  # noqa: PLR0913  all but the first are keyword-only
         extra_groups=None if user is None else [],
     ) as process:
         try:
-            deadline = started + limits.timeout_ms / 1000
             streams, stopped = _watch(process, deadline, limits)
         finally:
             # A program that ended by itself may have left processes behind.
@@ -126,7 +124,6 @@ def run_bounded(  # noqa: PLR0913  all but the first are keyword-only
         exit_code=process.returncode,
         stdout=bytes(streams["stdout"][: limits.max_output_bytes]),
         stderr=bytes(streams["stderr"][: limits.max_output_bytes]),
-        duration_ms=round((time.monotonic() - started) * 1000),
         stopped=stopped,
     )
 

@@ -6,9 +6,7 @@ tries expressions; `v1` and `v2` are the algorithms.
 
 from pattern_engine.grouping.grouping import (
     ALGORITHM,
-    OLDER,
     Group,
-    Signature,
     clean,
     group,
     group_messages,
@@ -20,9 +18,7 @@ from pattern_engine.grouping.grouping import (
 
 __all__ = [
     "ALGORITHM",
-    "OLDER",
     "Group",
-    "Signature",
     "clean",
     "group",
     "group_messages",

@@ -11,7 +11,7 @@ from typing import Final
 
 from pattern_engine.learning.features import contains_sql, severity_from_score, severity_score
 
-__all__ = ["PATTERN_TYPES", "classify", "severity"]
+__all__ = ["classify", "severity"]
 
 _RLS: Final = (
     r"polic(?:y|ies)|permission|access denied"
@@ -42,6 +42,7 @@ _DATABASE: Final = (
     r"|invalid input (?:syntax|value)|covering index|primary key|foreign key|referenced table"
 )
 
+#: In order of precedence.
 _DETECTED: Final = tuple(
     (kind, re.compile(words, re.IGNORECASE | re.DOTALL))
     for kind, words in (
@@ -51,12 +52,10 @@ _DETECTED: Final = tuple(
         ("database", _DATABASE),
     )
 )
-#: In order of precedence; `api` is what nothing else claims.
-PATTERN_TYPES: Final = ("rls", "stripe", "deployment", "database", "api")
 
 
 def classify(message: str) -> str:
-    """Return the type of an error, one of `PATTERN_TYPES`."""
+    """Return `rls`, `stripe`, `deployment`, `database`, or else `api`."""
     for kind, words in _DETECTED:
         if words.search(message):
             return kind

@@ -71,7 +71,7 @@ def cluster_count(patterns: int) -> int:
     return min(5, max(2, patterns // 3), patterns)
 
 
-def cluster(patterns: Sequence[PatternPoint], seed: int = 0) -> list[Cluster]:
+def cluster(patterns: Sequence[PatternPoint]) -> list[Cluster]:
     """Return the clusters, largest first; the order of the patterns does not matter.
 
     There are fewer than `cluster_count` if fewer patterns differ in their features.
@@ -87,16 +87,16 @@ def cluster(patterns: Sequence[PatternPoint], seed: int = 0) -> list[Cluster]:
             [ordered[index] for index in members],
             raw[members],
             standard[members].mean(axis=0),
-            _parts([ordered[index] for index in members], raw[members], seed),
+            _parts([ordered[index] for index in members], raw[members]),
             used,
         )
-        for members in _groups(standard, cluster_count(len(ordered)), seed)
+        for members in _groups(standard, cluster_count(len(ordered)))
     ]
 
 
-def _groups(standard: Floats, k: int, seed: int) -> list[list[int]]:
+def _groups(standard: Floats, k: int) -> list[list[int]]:
     """Return the rows of each cluster, the largest cluster first."""
-    labels = kmeans(standard, k, seed).labels
+    labels = kmeans(standard, k).labels
     groups: list[list[int]] = [
         np.flatnonzero(labels == label).tolist() for label in range(int(labels.max()) + 1)
     ]
@@ -148,11 +148,11 @@ def _centroid(rows: Floats) -> dict[str, float]:
     return dict(zip(FEATURES, (occurrence, success, confidence / 100, severity), strict=True))
 
 
-def _parts(patterns: Sequence[PatternPoint], raw: Floats, seed: int) -> list[dict[str, Any]]:
+def _parts(patterns: Sequence[PatternPoint], raw: Floats) -> list[dict[str, Any]]:
     """Divide a large cluster, standardised anew; return its parts, largest first."""
     if len(patterns) <= DIVIDED_ABOVE:
         return []
-    groups = _groups(standardize(raw), MAX_PARTS, seed)
+    groups = _groups(standardize(raw), MAX_PARTS)
     return [_part([patterns[index] for index in members], raw[members]) for members in groups]
 
 

@@ -140,9 +140,9 @@ def scrubber(name: str, hints: Sequence[str] = ()) -> Callable[[Replace], Replac
     return register
 
 
-def scrub(text: str, scrubbers: Sequence[Scrubber] = ()) -> str:
-    """Return a text without secrets and personal data; `scrubbers` are applied in addition."""
-    rules = (*RULES, *_REGISTERED, *scrubbers)
+def scrub(text: str) -> str:
+    """Return a text without secrets and personal data."""
+    rules = (*RULES, *_REGISTERED)
     for _ in range(MAX_ROUNDS):
         scrubbed = _once(text, rules)
         if scrubbed == text:

@@ -139,6 +139,9 @@ HOSTILE_RUNS: Final[list[str]] = [
     "for i in {1..100000}; do : > /granted/spool/$i; done",
     "head -c 900M /dev/zero > /granted/spool/big; true",
     'for fd in /proc/[0-9]*/fd/*; do echo garbage > "$fd"; done 2> /dev/null; true',
+    # What comes back, written by the script itself: a link, and what leads upwards.
+    'ln -s / /tmp/root; tar -C /tmp -cf /tmp/back --transform "s|^|spool/../|" root; for fd in /proc/$PPID/fd/*; do cat /tmp/back > "$fd"; done 2> /dev/null; true',
+    '(for i in {1..2000}; do for fd in /proc/[0-9]*/fd/[0-9]*; do head -c 2048 /dev/urandom 1<> "$fd"; done; done) 2> /dev/null & true',
     "kill -9 $PPID; sleep 1",
     "(sleep 0.3; echo late > /granted/spool/late) & exit 0",
     "rm -rf /granted/spool /granted/spool/* /granted/spool/.[!.]*; true",

@@ -455,3 +455,203 @@ def test_what_comes_back_is_not_believed(tmp_path: Path) -> None:
             copies.difference(buffer.getvalue())
     assert isinstance(copies.entries["spool"], Entry)
     assert json.dumps(copies.modes)
+
+
+def packed(*members: tuple[str, dict[str, Any]], content: bytes = b"x") -> bytes:
+    """Return an archive of one directory and these members, whatever they are."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, given in (
+            ("spool", {"type": tarfile.DIRTYPE, "mode": 0o755, "size": 0}),
+            *members,
+        ):
+            member = tarfile.TarInfo(name)
+            for key, value in {"size": len(content), "mode": 0o644, **given}.items():
+                setattr(member, key, value)
+            archive.addfile(member, io.BytesIO(content if member.size else b""))
+    return buffer.getvalue()
+
+
+def chained() -> bytes:
+    """Return an archive in which one long name follows another, deeper than Python calls."""
+    member = tarfile.TarInfo("spool/x")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 2
+    return (member.tobuf(tarfile.GNU_FORMAT) + b"x\0".ljust(512, b"\0")) * 5_000
+
+
+def negative() -> bytes:
+    """Return an archive with a file of a negative size, which makes a reader go in circles."""
+    header = bytearray(tarfile.TarInfo("spool/x").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (-512).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) * 3
+
+
+LIES = {
+    "an absolute path": packed(("/spool/x", {})),
+    "a path upwards": packed(("spool/../x", {})),
+    "a path in place": packed(("spool/./x", {})),
+    "an empty name": packed(("spool//x", {})),
+    "a link": packed(("spool/x", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})),
+    "a second name": packed(("spool/x", {"type": tarfile.LNKTYPE, "linkname": "spool/a"})),
+    "a device": packed(("spool/x", {"type": tarfile.BLKTYPE, "size": 0})),
+    "a sparse file": packed(("spool/x", {"pax_headers": {"GNU.sparse.map": "0,1,9999999999,0",
+                                                         "GNU.sparse.size": "9999999999"}})),
+    "a sparse file without sense": packed(("spool/x", {"pax_headers": {"GNU.sparse.map": "a"}})),
+    "a huge size": packed(("spool/x", {"pax_headers": {"size": "999999999999"}})),
+    "too large a file": packed(("spool/x", {}), content=b"x" * 2_000),
+    "a name with a zero": packed(("spool/x", {"pax_headers": {"path": "spool/a\0b"}})),
+    "a name with a new line": packed(("spool/a\nb", {})),
+    "a name that is not UTF-8": packed(("spool/\udcff", {})),
+    "a chain of long names": chained(),
+    "a negative size": negative(),
+    "nothing": b"",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_archive_that_a_script_wrote_is_refused(lie: str, tmp_path: Path) -> None:
+    """A script can write to the file in which directories come back; each lie is a plain failure."""
+    copies = Copies({"spool": str(tmp_path)}, {"spool": "write"}, 1_000, 10)
+    copies.packed()
+    with pytest.raises(DirectoryError) as refused:
+        copies.difference(LIES[lie])
+    assert str(refused.value).isprintable()
+
+
+def test_new_content_does_not_run_with_the_rights_of_an_owner(tmp_path: Path) -> None:
+    """A file keeps its setuid bit where its content stays, and loses it where that changes."""
+    (tmp_path / "x").write_text("old")
+    (tmp_path / "x").chmod(0o4755)
+    for content, mode in ((b"old", None), (b"new", 0o755)):
+        copies = Copies({"spool": str(tmp_path)}, {"spool": "write"}, 1_000, 10)
+        copies.packed()
+        copies.entries["spool"] = copies.entries["spool"]._replace(mode=stat.S_IFDIR | 0o755)
+        found = copies.difference(packed(("spool/x", {"mode": 0o755}), content=content))
+        assert [stat.S_IMODE(one.after.mode) for one in found if one.after] == (
+            [mode] if mode else []
+        )
+
+
+class Home:
+    """A directory with two files, of which a run changes one, and a file outside."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.root, self.outside = tmp_path / "home", tmp_path / "outside"
+        self.root.mkdir()
+        for path in (self.root / "a", self.root / "b", self.outside):
+            path.write_text(path.name)
+            path.chmod(0o600)
+        self.journal = Journal(str(tmp_path / "state"))
+        self.state = tmp_path / "state"
+
+    def apply(self, *more: Change) -> None:
+        """Change one file, and what else is given."""
+        root = os.open(self.root, os.O_RDONLY)
+        before = entry_at(root, "a")
+        os.close(root)
+        changes = [Change("r/a", before, Entry(stat.S_IFREG | 0o666, b"new")), *more]
+        self.journal.apply("one", {"r": str(self.root)}, changes, 60)
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_that_waits_at_the_name_of_a_run_is_not_written_to(
+    tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    """Who may write to the directory can lead a run nowhere."""
+    home = Home(tmp_path)
+    home.apply()
+    (name,) = (path.name for path in (home.state / "kept").iterdir())
+    link(home.root / name, home.outside)
+    with pytest.raises(DirectoryError):
+        home.apply()
+    assert (home.outside.read_text(), (home.root / "a").read_text()) == ("outside", "new")
+
+
+@pytest.mark.parametrize("call", ["chmod", "chown", "utime"])
+def test_a_link_that_is_swapped_in_meanwhile_is_not_followed(
+    tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights and owner are given to the file that was written, wherever its name leads by now."""
+    home = Home(tmp_path)
+    real, before = getattr(os, call), home.outside.stat()
+
+    def swapped(*arguments: Any, **named: Any) -> None:
+        for path in home.root.glob(".pattern-engine-*"):
+            path.unlink()
+            path.symlink_to(home.outside)
+        real(*arguments, **named)
+
+    monkeypatch.setattr(os, call, swapped)
+    home.apply()
+    after = home.outside.stat()
+    assert (after.st_mode, after.st_uid, after.st_mtime_ns) == (
+        before.st_mode, before.st_uid, before.st_mtime_ns,
+    )  # fmt: skip
+
+
+def test_a_file_that_grew_without_bounds_is_not_read(tmp_path: Path) -> None:
+    """What is larger than all that a run knows has changed; it does not fill the memory."""
+    home = Home(tmp_path)
+    root = os.open(home.root, os.O_RDONLY)
+    change = Change("r/b", entry_at(root, "b"), None)
+    os.close(root)
+    os.truncate(home.root / "b", 1 << 40)
+    with pytest.raises(DirectoryError, match="r/b changed while the script ran"):
+        home.apply(change)
+    assert (home.root / "a").read_text() == "a"
+
+
+def test_each_step_is_on_disk_before_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """After a loss of power nothing is renamed that the journal does not know, or counted undone."""
+    home, seen = Home(tmp_path), list[str]()
+    rename, fsync = os.rename, os.fsync
+
+    def renamed(source: Any, target: Any, **named: Any) -> None:
+        rename(source, target, **named)
+        seen.append(Path(target).parent.name or "home")
+
+    def synced(descriptor: int) -> None:
+        fsync(descriptor)
+        seen.append(f"{Path(f'/proc/self/fd/{descriptor}').readlink().name} is on disk")
+
+    monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.setattr(os, "fsync", synced)
+    home.apply()
+    for place in ("open", "home", "kept"):
+        assert seen[seen.index(place) + 1] == f"{place} is on disk"
+    assert seen.index("open") < seen.index("home") < seen.index("kept")
+
+
+def test_what_cannot_be_undone_is_kept(tmp_path: Path) -> None:
+    """A directory in which somebody has put something stays, and what the run replaced as well."""
+    home = Home(tmp_path)
+    home.apply(Change("r/n", None, Entry(stat.S_IFDIR | 0o755, None)))
+    (kept,) = (home.state / "kept").iterdir()
+    kept.rename(home.state / "open" / kept.name)
+    (home.root / "n" / "theirs").write_text("theirs")
+    assert home.journal.recover() == ["r/n"]
+    assert ((home.root / "a").read_text(), (home.root / "n" / "theirs").exists()) == ("a", True)
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("left", ["", "[", "[]", '["x", {"r": "/"}, [["r/a", [1]', "null"])
+def test_a_damaged_journal_is_named(tmp_path: Path, left: str) -> None:
+    """Nothing runs until somebody has looked: half of a run may be in the directories."""
+    grants = Grants(tmp_path)
+    executor = Bash(grants.facilities)
+    executor.take_back("one")
+    (grants.state / "open" / "run").write_text(left)
+    for outcome in (executor.take_back("one"), *([grants.run("true")] if not _no_box() else [])):
+        assert (outcome.success, outcome.started) == (False, False)
+        assert f"{grants.state}/open/run is damaged" in str(outcome.error)
+
+
+@needs_box
+def test_a_directory_that_is_gone_is_not_made(grants: Grants) -> None:
+    """A granted directory that does not exist, or a part that cannot be read, stops the run."""
+    shutil.rmtree(grants.spool)
+    outcome = grants.run("echo 1 > /granted/spool/x")
+    assert (outcome.success, outcome.started) == (False, False)
+    assert not grants.spool.exists()

@@ -45,7 +45,7 @@ NOT_IN_THE_LANGUAGE = [
     if script.startswith("ln ") or '"$@"' in script or "while true" in script
 ]
 #: How many of a hundred harmful ones only the box holds; `test_bash_contained` runs them.
-HELD_BY_THE_BOX = 4
+HELD_BY_THE_BOX = 5
 
 
 def rules(script: str) -> set[str]:

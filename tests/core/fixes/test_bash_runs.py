@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -264,6 +265,17 @@ def test_no_socket_but_a_local_one_can_be_made(family: int) -> None:
         outcome = run(f"{interpreter} {flag} '{code}'".replace("'made'", '"made"'))
         assert not outcome.success
         assert "Address family not supported" in str(outcome.error)
+
+
+@needs_box
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
+@pytest.mark.skipif(not Path("/usr/bin/perl").exists(), reason="there is no perl to call with")
+@pytest.mark.parametrize("call", ["319, $name, 0", "29, 0, 1 << 30, 0600"])
+def test_no_memory_can_be_had_that_nobody_counts(call: str) -> None:
+    """A memfd or a shared segment is in no tmpfs, and in no process's resident memory."""
+    outcome = run(f'perl -e \'$name = "x"; syscall({call}) >= 0 or die "$!\\n"; print 1\'')
+    assert not outcome.success
+    assert "Operation not permitted" in str(outcome.error)
 
 
 @needs_box

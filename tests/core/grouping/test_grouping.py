@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-import time
 
 import pytest
+from tests.processor import fastest
 
 from pattern_engine import grouping
 from pattern_engine.grouping.v1 import normalizing
@@ -175,13 +175,7 @@ ADVERSARIAL = [
 
 
 def _seconds(message: str) -> float:
-    """Return the least of several times, which other processes disturb least."""
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        grouping.normalize(message)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return fastest(lambda: grouping.normalize(message))
 
 
 @pytest.mark.parametrize("unit", ADVERSARIAL)

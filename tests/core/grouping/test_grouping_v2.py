@@ -2,12 +2,11 @@
 
 import random
 import re
-import time
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.processor import fastest
 
 from pattern_engine.grouping.v2 import masking
 from pattern_engine.grouping.v2.kinds import KINDS, kind_of
@@ -350,39 +349,28 @@ ADVERSARIAL = [
 
 @pytest.mark.parametrize("piece", ADVERSARIAL)
 def test_no_input_costs_more_than_linear_time(piece: str) -> None:
-    """Twice the text costs about twice the time of the processor, whatever it says."""
+    """Eight times the text costs about eight times the processor's time, not 64 times."""
 
     def cost(length: int) -> float:
         message = (piece * length)[:length]
-        return _processor_time(lambda: masking.Masker().templates([message]))
+        return fastest(lambda: masking.Masker().templates([message]))
 
     def reading(length: int) -> float:
         message = (piece * length)[:length]
-        return _processor_time(lambda: re.search("[^\x00-\U0010ffff]", message))
+        return fastest(lambda: re.search("[^\x00-\U0010ffff]", message))
 
-    assert cost(4000) < 3.2 * cost(2000) + 2e-4
+    assert cost(4000) < 20 * cost(500) + 2e-4
     # Only the start of a long message is masked; the rest is looked at.
     assert cost(1_000_000) < 2 * cost(5000) + 3 * reading(1_000_000)
 
 
-def _processor_time(work: Callable[[], object]) -> float:
-    """Seconds of the processor that the fastest of five goes takes."""
-    times = []
-    for _ in range(5):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def test_languages_of_traces() -> None:
-    """Traces of Java, Go, Python, JavaScript and PL/pgSQL are read."""
+def test_traces_of_each_language_are_read() -> None:
+    """Of Java, Go, PL/pgSQL and JavaScript the application's own frames are kept."""
     java = "com.acme.A: no\n\tat com.acme.S.load(S.java:4)\n\tat java.lang.T.run(T.java:1)\nCaused by: java.sql.SQLException: x\n\tat com.acme.D.find(D.java:9)"
     go = "panic: boom\n\ngoroutine 1 [running]:\nmain.(*S).handle(0xc0)\n\t/app/s.go:3 +0x1d\n"
     plpgsql = "ERROR:  no funds\nCONTEXT:  PL/pgSQL function pay(uuid) line 3 at RAISE"
     browser = "TypeError: t is undefined\nrender@https://a.dev/main.abc123.js:1:2\n"
     found = [read_trace(text) for text in (java, go, plpgsql, browser)]
-    assert [trace and trace.language for trace in found] == ["java", "go", "plpgsql", "javascript"]
     assert [trace and trace.frames for trace in found] == [
         ("com.acme.S.load", "com.acme.D.find"),
         ("main.(*S).handle",),

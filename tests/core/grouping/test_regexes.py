@@ -1,14 +1,12 @@
 """The expression of a pattern: its text, its size, and that JavaScript reads it alike."""
 
-import json
 import re
-import shutil
-import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import re2
+from tests.core.grouping.javascript import check_alike
+from tests.processor import spent_by
 
 from pattern_engine import grouping
 from pattern_engine.grouping.v1.expression import MAX_LENGTH, expression
@@ -54,20 +52,8 @@ def test_an_expression_matches_its_pattern_alone(message: str, other: str, answe
 
 def test_javascript_reads_an_expression_alike() -> None:
     """The text is a JavaScript expression too, without flags and with the flag u."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no Node.js on the path; make test puts one there")
     cases = [(expression(grouping.normalize(message)), other) for message, other, _ in ANSWERS]
-    program = """
-    const cases = JSON.parse(require("fs").readFileSync(0, "utf8"));
-    const found = flags => cases.map(([text, other]) => new RegExp(text, flags).test(other));
-    console.log(JSON.stringify([found(""), found("u")]));
-    """
-    answered = subprocess.run(
-        [node, "-e", program], input=json.dumps(cases), capture_output=True, text=True, check=True
-    )
-    wanted = [answer for _, _, answer in ANSWERS]
-    assert json.loads(answered.stdout) == [wanted, wanted]
+    assert check_alike(cases) == [answer for _, _, answer in ANSWERS]
 
 
 LARGEST = [
@@ -87,10 +73,10 @@ LARGEST = [
 def test_the_largest_expressions_compile_quickly(
     postgres: "psycopg.Connection[Any]", message: str
 ) -> None:
-    """At the bound of 4 KiB, whatever the message holds, Postgres takes less than a second."""
+    """At the bound of 4 KiB, whatever the message holds, Postgres needs less than a second."""
     pattern = expression(grouping.normalize(message))
     assert len(pattern) <= MAX_LENGTH + 100
-    start = time.perf_counter()
+    before = spent_by(postgres)
     row = postgres.execute("select %s::text ~ %s::text", (message, pattern)).fetchone()
     assert row == (True,)
-    assert time.perf_counter() - start < 1.0
+    assert spent_by(postgres) - before < 1

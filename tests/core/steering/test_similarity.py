@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from pattern_engine.steering.similarity import differences
@@ -31,7 +29,6 @@ def test_words_that_differ_are_paired(
 def test_long_templates_are_compared_in_their_beginning() -> None:
     """Only the first 200 words of a template are compared, because comparing takes quadratic time."""
     words = " ".join(str(number) for number in range(200))
-    start = time.perf_counter()
     assert differences(f"{words} a", f"{words} b") == []
-    assert differences("a " * 5000, "b " * 5000)
-    assert time.perf_counter() - start < 1
+    (pair,) = differences("a " * 5000, "b " * 5000)
+    assert (pair["this"], pair["other"]) == (" ".join("a" * 200), " ".join("b" * 200))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.processor import fastest
 
 from pattern_engine.text import scrubbing
 from pattern_engine.text.scrubbing import RULES, Scrubber, scrub, scrubber
-from pattern_engine.text.scrubbing_numbers import IBAN_LENGTHS, is_card_number, is_iban
+from pattern_engine.text.scrubbing_numbers import is_card_number, is_iban
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEpAIBAAKCAQEA7+/ab\n-----END RSA PRIVATE KEY-----"
@@ -213,13 +213,6 @@ def test_ibans_are_recognised_by_length_and_check_digits(number: str) -> None:
         assert scrub(f"to {wrong}.") == f"to {wrong}."
 
 
-def test_lengths_are_those_of_the_registry() -> None:
-    """The table has all countries, with lengths from 15 (Norway) to the 34 of ISO 13616."""
-    assert (IBAN_LENGTHS["NO"], IBAN_LENGTHS["DE"], IBAN_LENGTHS["MT"]) == (15, 22, 31)
-    assert set(map(len, IBAN_LENGTHS)) == {2}
-    assert all(15 <= length <= 34 for length in IBAN_LENGTHS.values())
-
-
 # Rules of one's own --------------------------------------------------------------------------------
 
 
@@ -241,13 +234,6 @@ def test_a_rule_can_be_added(registry: list[Scrubber]) -> None:
     assert [rule.name for rule in registry] == ["customer_number"]
     assert scrub("KD-123456 <bob@example.com>") == "[customer_number] <[email]>"
     assert of_our_domain("KD-123456") == "[customer_number]"
-
-
-def test_a_rule_can_be_passed() -> None:
-    """A rule that is passed applies to one text only."""
-    shout = Scrubber("shout", str.lower)
-    assert scrub("ABC", [shout]) == "abc"
-    assert scrub("ABC") == "ABC"
 
 
 @pytest.mark.parametrize("name", ["email", "own"])
@@ -323,27 +309,15 @@ ADVERSARIAL = {
 }
 
 
-def _seconds(text: str) -> float:
-    # The processor's time: others who use the machine do not count.
-    best = float("inf")
-    for _ in range(7):
-        start = time.process_time()
-        scrub(text)
-        best = min(best, time.process_time() - start)
-    return best
-
-
 @pytest.mark.parametrize("unit", ADVERSARIAL.values(), ids=ADVERSARIAL.keys())
 def test_scrubbing_takes_linear_time(unit: str) -> None:
     """Scrubbing eight times the text takes at most twenty times as long, not sixty-four times."""
     small = unit * (32_000 // len(unit))
-    grown = _seconds(small * 8) / max(_seconds(small), 0.0005)
-    assert grown < 20
+    usual = fastest(lambda: scrub(small), 7)
+    assert fastest(lambda: scrub(small * 8), 7) < 20 * max(usual, 0.0005)
 
 
 def test_a_megabyte_is_scrubbed_in_no_time() -> None:
     """Scrubbing 1 MB of usual log lines takes less than a second."""
     line = 'ERROR user 1234 at 10.0.0.1: {"password": "x", "mail": "bob@example.com"} not found\n'
-    start = time.process_time()
-    scrub(line * (1_000_000 // len(line)))
-    assert time.process_time() - start < 1
+    assert fastest(lambda: scrub(line * (1_000_000 // len(line))), 1) < 1

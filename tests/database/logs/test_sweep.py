@@ -119,12 +119,7 @@ def test_an_id_that_is_committed_late_is_not_passed_over(
     early = _insert(settled)[0]
     assert early > late
     patterns.learn(patterns.error(system_log_id=early))
-    for _ in range(4):
-        assert _sweep(settled) == []
-    assert _settled_id(settled) < late
-    other.run("commit")
-    assert _sweep(settled) == [late]
-    patterns.learn(patterns.error(system_log_id=late))
+    _comes_with_its_commit(settled, other, patterns, late)
 
 
 def test_an_older_transaction_with_a_later_id_hides_no_row(
@@ -139,12 +134,7 @@ def test_an_older_transaction_with_a_later_id_hides_no_row(
     admin.run("commit")
     assert early > late
     patterns.learn(patterns.error(system_log_id=early))
-    for _ in range(4):
-        assert _sweep(settled) == []
-    assert _settled_id(settled) < late
-    other.run("commit")
-    assert _sweep(settled) == [late]
-    patterns.learn(patterns.error(system_log_id=late))
+    _comes_with_its_commit(settled, other, patterns, late)
 
 
 def test_an_id_drawn_before_its_transaction_was_numbered_is_not_passed_over(
@@ -156,12 +146,17 @@ def test_an_id_drawn_before_its_transaction_was_numbered_is_not_passed_over(
     patterns.learn(patterns.error(system_log_id=early))
     assert _sweep(settled) == []
     assert _insert(other, id=drawn) == [drawn]
-    for _ in range(3):
+    _comes_with_its_commit(settled, other, patterns, drawn)
+
+
+def _comes_with_its_commit(settled: Sql, other: Sql, patterns: Patterns, log_id: int) -> None:
+    """Check that no sweep passes over a row of an open transaction, and one sends it afterwards."""
+    for _ in range(4):
         assert _sweep(settled) == []
-    assert _settled_id(settled) < drawn
+    assert _settled_id(settled) < log_id
     other.run("commit")
-    assert _sweep(settled) == [drawn]
-    patterns.learn(patterns.error(system_log_id=drawn))
+    assert _sweep(settled) == [log_id]
+    patterns.learn(patterns.error(system_log_id=log_id))
 
 
 def _drawn_without_number(sql: Sql) -> int:

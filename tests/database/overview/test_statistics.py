@@ -221,14 +221,3 @@ def test_nobody_writes_an_event_in_anothers_name(
     with pytest.raises(RefusedError) as refused:
         engine.insert("roman_events", {"event_type": "pattern_approved", column: values[column]})
     assert refused.value.code == "42501"
-
-
-def test_events_are_append_only(engine: Rest) -> None:
-    """The secret key neither changes nor deletes an event."""
-    row = engine.insert("roman_events", {"event_type": "test"})[0]
-    with pytest.raises(RefusedError) as refused:
-        engine.update("roman_events", {"event_type": "x"}, id=f"eq.{row['id']}")
-    assert refused.value.code == "42501"
-    with pytest.raises(RefusedError) as refused:
-        engine.delete("roman_events", id=f"eq.{row['id']}")
-    assert refused.value.code == "42501"

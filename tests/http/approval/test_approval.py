@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
     from tests.http.conftest import Load, Wire
 
 PATTERN_ID = "22222222-2222-4222-8222-222222222222"
@@ -151,12 +148,3 @@ def test_a_fix_is_disabled_with_a_reason(load: Load, wire: Wire, person: dict[st
         "p_reason": "It made things worse.",
     }
     assert wire.requests[0].headers["authorization"] == person["Authorization"]
-
-
-def test_nothing_to_disable_is_a_conflict(
-    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
-) -> None:
-    """A pattern without an enabled fix has nothing to switch off."""
-    wire.replies["disable_pattern_v1"] = refusal("PL014")
-    answer = load("disable").post("/", json={"pattern_id": PATTERN_ID}, headers=person)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "no_enabled_fix")

@@ -368,16 +368,6 @@ def test_a_body_that_does_not_fit_is_refused(
     assert wire.names == []
 
 
-@pytest.mark.parametrize("function", ["enable", "rollback", "pause", "resume"])
-def test_the_secret_key_pulls_no_lever(
-    load: Load, wire: Wire, engine: dict[str, str], function: str
-) -> None:
-    """Each of these takes a person; nobody is asked."""
-    answer = load(function).post("/", json={}, headers=engine)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "person_required")
-    assert wire.names == []
-
-
 @pytest.mark.parametrize("function", ["learn", "apply", "webhook", "statistics"])
 def test_what_runs_for_each_error_starts_without_these_models(function: str) -> None:
     """Start-up time is what a serverless caller feels."""

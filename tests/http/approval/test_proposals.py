@@ -502,16 +502,6 @@ def test_a_decision_that_does_not_fit_is_refused(
     assert wire.names == []
 
 
-@pytest.mark.parametrize("function", ["propose", "preview", "decide"])
-def test_the_secret_key_decides_nothing(
-    load: Load, wire: Wire, engine: dict[str, str], function: str
-) -> None:
-    """Each of these takes a person; nobody is asked."""
-    answer = load(function).post("/", json={}, headers=engine)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "person_required")
-    assert wire.names == []
-
-
 # -- listing ---------------------------------------------------------------------------------------
 
 QUERIES: dict[str, tuple[str, dict[str, Any]]] = {

@@ -107,18 +107,6 @@ def test_the_engine_calls_for_a_person_and_says_so(
     assert error["error_message"] == MESSAGE
 
 
-def test_a_log_row_of_somebody_else_is_refused(
-    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
-) -> None:
-    """The database's refusal comes back as the caller's."""
-    wire.replies["learn_errors_v1"] = refusal(
-        "PL005", "log row 12345 is not yours", "Send your own."
-    )
-    answer = load("learn").post("/", json=BODY, headers=person)
-    assert answer.status_code == 403
-    assert answer.get_json()["error"]["message"] == "Log row 12345 is not yours. Send your own."
-
-
 def test_severity_is_judged_by_words_where_none_is_given(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:

@@ -12,12 +12,15 @@ from werkzeug.datastructures import Headers
 from pattern_engine import settings
 from pattern_engine.api.callers import CRON, ENGINE, Caller, Kind
 from pattern_engine.exceptions import PatternEngineError
+from pattern_engine.serving import endpoints
 from pattern_engine.serving.auth import Authenticator, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.http.conftest import Load, Wire
+
+    from pattern_engine.api.endpoint import AnyEndpoint
 
 EVERYONE = frozenset(Kind)
 SECRET = "a-secret-of-the-tests-with-at-least-32-bytes"
@@ -213,67 +216,44 @@ def test_comparing_secrets_takes_the_same_time() -> None:
     assert 0.5 < fastest(early) / fastest(late) < 2
 
 
-ADMITTED: dict[str, dict[str, tuple[int, str | None]]] = {
-    # function: {caller: (status, code)}; None where the call gets as far as the database
-    "learn": {"engine": (500, None), "person": (500, None), "job": (401, "not_authenticated")},
-    "apply": {"engine": (500, None), "person": (500, None), "job": (401, "not_authenticated")},
-    "cluster": {"engine": (500, None), "person": (500, None), "job": (500, None)},
-    "statistics": {"engine": (500, None), "person": (500, None), "job": (401, "not_auth")},
-    "approve": {"engine": (403, "person_required"), "job": (401, "not_authenticated")},
-    "disable": {
-        "engine": (403, "person_required"),
-        "person": (500, None),
-        "job": (401, "not_authenticated"),
-    },
-    "webhook": {
-        "engine": (401, "invalid_webhook_secret"),
-        "person": (401, "invalid_webhook_secret"),
-        "job": (500, None),
-    },
+#: Callers → the endpoints that admit them and nobody else. Health is open to everyone.
+ADMITTED = {
+    ("person", "engine", "job"): "cluster",
+    ("person", "engine"): "learn apply statistics proposals suggestions similar",
+    ("person",): (
+        "approve disable propose preview decide enable rollback pause resume"
+        " merge split undo confirm resolve ignore reopen rules"
+    ),
+    ("job",): "webhook",
 }
-BODIES: dict[str, dict[str, object]] = {
-    "learn": {"error_message": "x"},
-    "apply": {"error_message": "x", "system_log_id": 1},
-    "cluster": {},
-    "disable": {"pattern_id": USER_ID},
-    "approve": {
-        "pattern_id": USER_ID,
-        "approved_by": USER_ID,
-        "auto_fix_type": "sql",
-        "auto_fix_script": "update public.a set b = 1 where c",
-    },
-    "webhook": {"type": "INSERT", "table": "system_logs", "schema": "ops", "ids": [1]},
-}
-CASES = [
-    (function, caller, status, code)
-    for function, callers in ADMITTED.items()
-    for caller, (status, code) in callers.items()
-]
+CALLERS_OF = {name: callers for callers, names in ADMITTED.items() for name in names.split()}
 
 
-@pytest.mark.parametrize(("function", "caller", "status", "code"), CASES)
-def test_each_function_admits_its_callers(
-    load: Load,
-    wire: Wire,
-    request: pytest.FixtureRequest,
-    *,
-    function: str,
-    caller: str,
-    status: int,
-    code: str | None,
+@pytest.mark.parametrize("caller", ["person", "engine", "job"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [one for one in endpoints.ALL if one.name != "health"],
+    ids=lambda endpoint: endpoint.name,
+)
+def test_each_endpoint_admits_its_callers(
+    load: Load, wire: Wire, request: pytest.FixtureRequest, endpoint: AnyEndpoint, caller: str
 ) -> None:
-    """Whoever is not meant to call an endpoint gets no further than the door."""
-    method = "GET" if function == "statistics" else "POST"
-    json = None if method == "GET" else BODIES[function]
+    """Whoever is not meant to call an endpoint is refused before the body or the database count."""
     headers: dict[str, str] = request.getfixturevalue(caller)
-    answer = load(function).open("/", method=method, json=json, headers=headers)
-    assert answer.status_code == status
-    if code is None:
-        # The wire knows no answer, which is a fault of ours: the call got to the database.
-        assert wire.requests
-    else:
-        assert answer.get_json()["error"]["code"].startswith(code)
-        assert not wire.requests
+    client = load(endpoint.name)
+    answer = client.open("/", method=endpoint.method, headers=headers, data="no JSON")
+    refusal = (answer.status_code, answer.get_json()["error"]["code"])
+    if caller in CALLERS_OF[endpoint.name]:
+        assert refusal[0] not in (401, 403)
+        return
+    assert refusal == (
+        (401, "invalid_webhook_secret")
+        if endpoint.name == "webhook"
+        else (403, "person_required")
+        if caller == "engine"
+        else (401, "not_authenticated")
+    )
+    assert not wire.requests
 
 
 def test_a_person_acts_with_his_own_token(

@@ -89,21 +89,19 @@ FIELDS: dict[str, tuple[dict[str, object], int, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("function", ["learn", "apply"])
 @pytest.mark.parametrize(("changes", "status", "code", "field"), FIELDS.values(), ids=FIELDS.keys())
 def test_wrong_fields_are_refused(
     load: Load,
     wire: Wire,
     engine: dict[str, str],
     *,
-    function: str,
     changes: dict[str, object],
     status: int,
     code: str,
     field: str,
 ) -> None:
     """A wrong field is named in the answer, each kind with a status and code of its own."""
-    answer = load(function).post(
+    answer = load("learn").post(
         "/", data=body(**changes), content_type="application/json", headers=engine
     )
     error = answer.get_json()["error"]

@@ -12,42 +12,20 @@ import pytest
 if TYPE_CHECKING:
     from tests.http.conftest import Load, Wire
 
-METHODS = {
-    "learn": "POST",
-    "apply": "POST",
-    "cluster": "POST",
-    "approve": "POST",
-    "disable": "POST",
-    "merge": "POST",
-    "split": "POST",
-    "undo": "POST",
-    "confirm": "POST",
-    "resolve": "POST",
-    "ignore": "POST",
-    "reopen": "POST",
-    "rules": "POST",
-    "similar": "GET",
-    "webhook": "POST",
-    "statistics": "GET",
-    "health": "GET",
-}
-
-
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-OTHERS = [
-    (function, method)
-    for function, taken in METHODS.items()
-    for method in ALL_METHODS
-    if method != taken and (method, taken) != ("HEAD", "GET")
+OTHERS = [("learn", "POST", method) for method in ALL_METHODS if method != "POST"] + [
+    ("statistics", "GET", method) for method in ALL_METHODS if method not in ("GET", "HEAD")
 ]
 
 
-@pytest.mark.parametrize(("function", "method"), OTHERS)
-def test_other_methods_are_refused(load: Load, wire: Wire, function: str, method: str) -> None:
+@pytest.mark.parametrize(("function", "taken", "method"), OTHERS)
+def test_other_methods_are_refused(
+    load: Load, wire: Wire, function: str, taken: str, method: str
+) -> None:
     """A method that an endpoint does not answer is a 405 that lists those that it does."""
     answer = load(function).open("/", method=method)
     assert answer.status_code == 405
-    assert METHODS[function] in answer.headers["Allow"].split(", ")
+    assert taken in answer.headers["Allow"].split(", ")
     assert wire.names == []
 
 

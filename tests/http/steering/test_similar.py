@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
     from tests.http.conftest import Load, Wire
 
 PATTERN_ID = "22222222-2222-4222-8222-222222222222"
@@ -67,12 +64,3 @@ def test_an_address_that_does_not_fit_is_refused(
     assert answer.status_code == 422
     assert answer.get_json()["error"]["details"]["problems"][0]["field"]
     assert wire.names == []
-
-
-def test_an_unknown_pattern_is_not_found(
-    load: Load, wire: Wire, person: dict[str, str], refusal: Callable[..., httpx.Response]
-) -> None:
-    """An unknown pattern is answered with 404."""
-    wire.replies["similar_patterns_v1"] = refusal("PL002")
-    answer = load("similar").get(f"/?pattern_id={PATTERN_ID}", headers=person)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == (404, "unknown_pattern")

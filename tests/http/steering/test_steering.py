@@ -152,19 +152,6 @@ def test_what_a_person_decides_is_passed_on_with_the_persons_token(
     assert wire.requests[0].headers["authorization"] == person["Authorization"]
 
 
-PERSONAL = ("merge", "split", "undo", "confirm", "resolve", "ignore", "reopen", "rules")
-
-
-@pytest.mark.parametrize("endpoint", PERSONAL)
-def test_the_secret_key_steers_nothing(
-    load: Load, wire: Wire, engine: dict[str, str], endpoint: str
-) -> None:
-    """The secret key is refused, without a call to the database."""
-    answer = load(endpoint).post("/", json={}, headers=engine)
-    assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "person_required")
-    assert wire.names == []
-
-
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "one pattern": ("merge", {"pattern_ids": [KEPT]}, "pattern_ids"),
     "no ids": ("merge", {"pattern_ids": ["a", "b"]}, "pattern_ids"),

@@ -1,6 +1,6 @@
 """Static analysis of a bash fix: a small language, in which what is not listed is refused.
 
-Nothing is run. The script becomes a tree (`syntax`); every kind of node, command and option has to
+Nothing is run. The script becomes a tree (`script`); every kind of node, command and option has to
 be listed (`language`), and every path has to lead to where the box lets a script write
 (`commands`). The analysis tells a person early what a script does and what is wrong with it; what
 holds the script is the box (`box`).
@@ -9,36 +9,23 @@ holds the script is the box (`box`).
 from __future__ import annotations
 
 import functools
-import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.fixes.analysis import Analysis
+from pattern_engine.fixes.analysis import Analysis, Finding
+from pattern_engine.fixes.bash import script as tree
 from pattern_engine.fixes.bash.commands import GRANTED, Commands
 from pattern_engine.fixes.bash.language import COMMANDS, HINTS, RESERVED
-from pattern_engine.fixes.bash.script import (
-    DATA,
-    Words,
-    arguments,
-    around,
-    assigned_by,
-    descendants,
-    given_to,
-    name_of,
-    parse,
-    text,
-)
+from pattern_engine.fixes.bash.script import DATA, around, name_of, text
 from pattern_engine.fixes.credentials import credential_by_name, known_credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tree_sitter import Node
 
 __all__ = ["analyse"]
 
-_REMEMBERED: Final = 64
-"""Analyses kept: a script is analysed again before each of its runs."""
 #: Kind of node → what its text must not be, the rule, and what to write instead.
 _REFUSED: Final = {
     "expansion": (
@@ -53,6 +40,8 @@ _REFUSED: Final = {
     "&": ((r"", "background", "leave it out: a fix ends when its script ends"),),
     "for_statement": ((r"select\b", "construct", "write for: nobody is there to select"),),
 }
+#: One of these makes a script do something.
+_ACTIONS: Final = {"command", "variable_assignment", "test_command", "file_redirect"}
 
 
 def analyse(
@@ -65,23 +54,21 @@ def analyse(
     `granted` names the directories of this deployment; None where that is not known.
     """
     named = (parameters or {}).get("directories")
-    modes = json.dumps(named if isinstance(named, dict) else {}, sort_keys=True, default=str)
-    return _analysed(script, modes, granted)
+    modes = named.items() if isinstance(named, dict) else ()
+    return _analysed(script, frozenset((str(name), str(mode)) for name, mode in modes), granted)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
-def _analysed(script: str, named: str, granted: frozenset[str] | None) -> Analysis:
-    root, problems = parse(script)
-    if root is None:
-        return Analysis(prepared_script="", findings=problems)
-    modes = json.loads(named)
-    reader = _Reader(root, modes)
+@functools.lru_cache(maxsize=64)  # a script is analysed again before each of its runs
+def _analysed(
+    script: str, modes: frozenset[tuple[str, str]], granted: frozenset[str] | None
+) -> Analysis:
+    reader = _Reader(dict(modes))
     checked = reader.checked
     try:
-        reader.read(root)
+        reader.read(script)
     except RecursionError:
         checked.refuse("depth", "the script is nested too deep: split it up")
-    for name in sorted(modes.keys() - (modes if granted is None else granted)):
+    for name in sorted(dict(modes).keys() - (dict(modes) if granted is None else granted)):
         reason = "is not granted here: the operator names it in PATTERN_ENGINE_BASH_DIRECTORIES"
         checked.refuse("directory", f"the directory {name} {reason}")
     if kind := known_credential(script):
@@ -95,139 +82,110 @@ def _analysed(script: str, named: str, granted: frozenset[str] | None) -> Analys
 
 
 class _Reader:
-    """Walks the tree of a script, and of what its traps run."""
+    """Reads the nodes of a script, and of what its traps run, each by the method for its kind."""
 
-    def __init__(self, root: Node, modes: Mapping[str, object]) -> None:
-        known = {f"GRANTED_{name.upper()}": f"{GRANTED}/{name}" for name in modes}
-        self.words = Words(root, known)
+    def __init__(self, modes: Mapping[str, str]) -> None:
+        self.words = tree.Words({f"GRANTED_{one.upper()}": f"{GRANTED}/{one}" for one in modes})
         self.checked = Commands(modes)
 
-    def read(self, root: Node) -> None:
-        nodes = list(descendants(root))
+    def read(self, script: str) -> None:
+        nodes = tree.parse(script)
+        if isinstance(nodes, Finding):
+            self.checked.findings.append(nodes)
+            return
+        self.words.learn(nodes)
         if not {one.type for one in nodes} & _ACTIONS:
             self.checked.refuse("empty", "the script holds no command: write what it does")
         for node in nodes:
-            self.checked.at = "line {}, column {}".format(*(one + 1 for one in node.start_point))
+            self.checked.at = tree.place(node)
             for pattern, rule, hint in _REFUSED.get(node.type, ()):
                 if re.match(pattern, text(node), re.DOTALL):
                     self.checked.refuse(rule, f"{text(node)[:40]}: {hint}")
-            if node.type in _CHECKS:
-                _CHECKS[node.type](self, node)
+            if check := getattr(self, f"read_{node.type}", None):
+                check(node)
 
-    def command(self, node: Node) -> None:
+    def read_command(self, node: Node) -> None:
         name_node = node.child_by_field_name("name")
         if name_node is None:
             return
-        given, source = arguments(node), text(name_node)
+        given, source = node.children_by_field_name("argument"), text(name_node)
         names = self.words.texts(name_node)
-        name = min(names)
-        function = self.words.functions.get(name)
-        if names <= {"true", "false"} and not given:
+        name = min(names, default="")
+        function = around(node, "function_definition")
+        if names and names <= {"true", "false"}:
             return
         if len(names) > 1 or "$" in source or "`" in source:
             self.checked.refuse("command", f"{source}: write the name of the command out")
         elif name == "trap":
-            self.trap(given[0] if given else None)
-        elif function is None:
-            for target in assigned_by(node):
+            self.trap(text(given[0]) if given else "-")
+        elif name not in self.words.functions:
+            for target in tree.assigned_by(node):
                 self.assigns(target)
             values = [sorted(self.words.texts(one)) or [DATA] for one in given]
-            self.checked.check(name, values, given_to(node))
-        elif (outer := around(node, "function_definition")) is not None and name_of(outer) == name:
+            self.checked.check(name, values, tree.given_to(node))
+        elif function is not None and name_of(function) == name:
             self.checked.refuse("recursion", f"{name} calls itself: write a for loop")
 
-    def trap(self, given: Node | None) -> None:
+    def trap(self, given: str) -> None:
         """Check what a trap runs, with the variables of the script around it."""
-        if given is None or text(given) in ("-", "''", '""'):
-            return
-        body = text(given)[1:-1] if given.type in ("raw_string", "string") else text(given)
-        root, findings = parse(re.sub(r'\\(["$`\\])', r"\1", body))
+        body = re.sub(r'\\(["$`\\])', r"\1", given[1:-1] if given[:1] in "'\"" else given)
         if body.startswith("$"):
             self.checked.refuse("trap", "write the commands of a trap out, or name a function")
-        elif root is None:
-            self.checked.findings += findings
-        else:
-            self.read(root)
+        elif body not in ("", "-"):
+            self.read(body)
 
     def assigns(self, name: str) -> None:
-        if not name.isidentifier():
-            hint = "write a name of letters, digits and _"
-            self.checked.refuse("variable", f"{name!r} is no plain name: {hint}")
-        elif RESERVED.fullmatch(name):
-            hint = "choose another name"
-            self.checked.refuse("variable", f"{name} changes what commands do: {hint}")
+        if not name.isidentifier() or RESERVED.fullmatch(name):
+            reason = "is no plain name, or changes what commands do: choose another name"
+            self.checked.refuse("variable", f"{name!r} {reason}")
 
-    def assignment(self, node: Node) -> None:
+    def read_variable_assignment(self, node: Node) -> None:
         name = name_of(node).partition("[")[0]
         value = node.child_by_field_name("value")
         found = self.words.texts(value, quoted=True) if value is not None else frozenset()
-        if name != "IFS":
-            self.assigns(name)
-        elif any(re.search(r"[\w\1]", one.replace("\\n", "").replace("\\t", "")) for one in found):
-            self.checked.refuse("variable", "IFS may be blanks and punctuation: write IFS=,")
+        self.assigns(name)
         if any(credential_by_name(name, one) for one in found):
             self.checked.refuse("credential", f"{name} holds a secret: name it in the Vault")
 
-    def expansion(self, node: Node) -> None:
+    def read_expansion(self, node: Node) -> None:
         found = re.match(r"\$\{?[!#]?([A-Za-z_]\w*)(?:\[[@*]\])?(:?[-=+])?", text(node))
-        if found and found[2] is None and not self.words.is_given(found[1]):
+        if found and found[2] is None and found[1] not in self.words.given:
             reason = "is never given a value: assign it, or read it from params.json"
             self.checked.refuse("environment", f"${found[1]} {reason}")
 
-    def redirect(self, node: Node) -> None:
-        targets = node.children_by_field_name("destination")
-        sign = next(one.type for one in node.children if not one.is_named)
-        if len(targets) != 1 and sign not in ("<&-", ">&-"):
-            self.checked.refuse("syntax", "a redirection takes one file: quote its name")
-        for target in targets:
-            if target.type == "process_substitution" or re.fullmatch(r"\d|-", text(target)):
-                continue
-            body = node.parent.child_by_field_name("body") if node.parent is not None else None
-            empties = sign in (">", ">|") and (body is None or text(body) in (":", "true"))
-            verb = "" if sign[0] == "<" else "empty" if empties else "write"
-            for path in sorted(self.words.texts(target)):
-                self.checked.path(path, verb, destroys=empties)
+    read_simple_expansion = read_expansion
 
-    def function(self, node: Node) -> None:
+    def read_for_statement(self, node: Node) -> None:
+        self.assigns(name_of(node))
+
+    def read_file_redirect(self, node: Node) -> None:
+        sign = next(one.type for one in node.children if not one.is_named)
+        body = node.parent.child_by_field_name("body") if node.parent is not None else None
+        empties = sign in (">", ">|") and (body is None or text(body) in (":", "true"))
+        verb = "" if sign[0] == "<" else "empty" if empties else "write"
+        for target in node.children_by_field_name("destination"):
+            if target.type != "process_substitution" and not re.fullmatch(r"\d|-", text(target)):
+                for path in sorted(self.words.texts(target)):
+                    self.checked.path(path, verb, destroys=empties)
+
+    def read_function_definition(self, node: Node) -> None:
         name = name_of(node)
         if name in COMMANDS or name in HINTS or not re.fullmatch(r"[A-Za-z_][\w-]*", name):
             self.checked.refuse("shadow", f"{name} is taken: give the function another name")
 
-    def loop(self, node: Node) -> None:
-        if not _ends(node):
+    def read_while_statement(self, node: Node) -> None:
+        """Refuse a loop that neither reads lines nor looks at a variable; the box ends the rest."""
+        condition = node.child_by_field_name("condition")
+        looks_at = text(condition) if condition is not None else ""
+        if re.match(r"(?:IFS=\S* )?read\b", looks_at):
+            ends = around(node.children[1], "pipeline", "redirected_statement") is not None
+        elif node.type == "c_style_for_statement" or re.match(r"[\[(]", looks_at):
+            ends = bool(re.search(r"\$|\b[a-z]\w*(?:\+\+|--|\s*[<>=!])", looks_at))
+            ends = ends and not re.search(r"\d{7}", looks_at)
+        else:
+            ends = looks_at.startswith("getopts")
+        if not ends:
             reason = "write for i in 1 2 3; do … break; done, or while read -r line"
             self.checked.refuse("loop", f"nobody can tell that this loop ends: {reason}")
 
-
-def _ends(loop: Node) -> bool:
-    """Tell whether a loop reads lines, or changes a variable that its condition looks at."""
-    condition = loop.child_by_field_name("condition")
-    looks_at = text(condition) if condition is not None else ""
-    reads = around(loop.children[1], "pipeline", "redirected_statement")
-    if condition is None or re.match(r"(?:IFS=\S* )?read\b|getopts\b", looks_at):
-        return bool(reads) or looks_at.startswith("getopts")
-    is_for = loop.type == "c_style_for_statement"
-    if not (is_for or looks_at[0] in "[(") or re.search(r"\d{7}", looks_at):
-        return False
-    # What a c-style loop starts with is no step, nor is a comparison in brackets.
-    steps = text(loop).partition(";")[2] if is_for else text(loop)
-    steps = steps.replace(looks_at, "", 1) if looks_at[0] != "(" or is_for else steps
-    names = "|".join(re.findall(r"[A-Za-z_]\w*", looks_at)) or "-"
-    return bool(
-        re.search(rf"\b(?:{names})(?:\+\+|--|[-+*/]?=[^=])|(?:\+\+|--)(?:{names})\b", steps)
-    )
-
-
-#: One of these makes a script do something.
-_ACTIONS: Final = {"command", "variable_assignment", "test_command", "file_redirect"}
-_CHECKS: Final[dict[str, Callable[[_Reader, Node], None]]] = {
-    "command": _Reader.command,
-    "variable_assignment": _Reader.assignment,
-    "expansion": _Reader.expansion,
-    "simple_expansion": _Reader.expansion,
-    "file_redirect": _Reader.redirect,
-    "function_definition": _Reader.function,
-    "for_statement": lambda reader, node: reader.assigns(name_of(node)),
-    "c_style_for_statement": _Reader.loop,
-    "while_statement": _Reader.loop,
-}
+    read_c_style_for_statement = read_while_statement

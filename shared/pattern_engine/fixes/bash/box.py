@@ -36,10 +36,8 @@ __all__ = ["WORK_BYTES", "BoxError", "prove_box", "run_boxed", "seccomp_filter"]
 
 WORK_BYTES: Final = 32 * 1024 * 1024
 """What a script may write to its working directory; half of it to /tmp."""
-_PROCESSES: Final = 64
-_OPEN_FILES: Final = 256
 #: A single process may reserve more memory than all may fill: what they fill is watched.
-_RESERVED: Final = 4
+_PROCESSES, _OPEN_FILES, _RESERVED = 64, 256, 4
 #: Beside the content of a directory, for the names in it.
 _SLACK_BYTES: Final = 4 * 1024 * 1024
 _NOBODY: Final = 65_534
@@ -48,11 +46,11 @@ _SYSTEM: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Without these, some programs of /usr do not start.
 _ETC: Final = ("/etc/alternatives", "/etc/ld.so.cache")
 #: Processor → AUDIT_ARCH_…, the number of socket(2), and those of ptrace, add_key, request_key,
-#: keyctl, perf_event_open, bpf, userfaultfd and io_uring_setup. Calls in another numbering, of 32
-#: bits, end the process.
+#: keyctl, perf_event_open, bpf, userfaultfd and io_uring_setup; and of memfd_create and shmget, as
+#: nobody counts the memory that they give. Calls in another numbering, of 32 bits, end the process.
 _MACHINES: Final = {
-    "x86_64": (0xC000003E, 41, (101, 248, 249, 250, 298, 321, 323, 425)),
-    "aarch64": (0xC00000B7, 198, (117, 217, 218, 219, 241, 280, 282, 425)),
+    "x86_64": (0xC000003E, 41, (101, 248, 249, 250, 298, 321, 323, 425, 319, 29)),
+    "aarch64": (0xC00000B7, 198, (117, 217, 218, 219, 241, 280, 282, 425, 279, 194)),
 }
 #: From this number on, x86_64 counts its calls a second time (x32).
 _X32: Final = 0x4000_0000
@@ -74,62 +72,50 @@ def run_boxed(
     """Run a script in a box whose working directory holds these files.
 
     Copies of directories are unpacked below /granted before it runs, each in memory of its own, and
-    packed again when it has ended well: that is what is answered beside how it ended.
-
-    Raises:
-        BoxError: if there can be no box; then nothing of the script ran.
-        DirectoryError: if a directory cannot be copied.
+    packed again when it has ended well: that is what is answered beside how it ended. Nothing of
+    the script ran if this raises BoxError, or DirectoryError for what cannot be copied.
     """
-    bwrap = shutil.which("bwrap")
+    bwrap, closed_calls = shutil.which("bwrap"), seccomp_filter()
     if bwrap is None:
         raise BoxError("bubblewrap is not installed; on Debian: apt-get install bubblewrap")
-    closed_calls = seccomp_filter()
     if closed_calls is None:
         raise BoxError("there is no box for processors of this kind, only for x86_64 and aarch64")
+    contents = [b"", b"", closed_calls, script.encode(), copies.packed() if copies else b""]
     with contextlib.ExitStack() as stack:
-        contents = (b"", b"", closed_calls, script.encode(), copies.packed() if copies else b"")
-        opened = [stack.enter_context(_in_memory(content)) for content in contents]
-        status, back, seccomp, code, packed = opened
-        placed = {
-            name: stack.enter_context(_in_memory(text.encode())) for name, text in files.items()
-        }
-        inside = [
-            word for name, at in placed.items() for word in ("--file", str(at), f"/box/{name}")
-        ]
+        given = [*contents, *(text.encode() for text in files.values())]
+        opened = [stack.enter_context(_in_memory(content)) for content in given]
+        status, back, seccomp, code, packed, *placed = opened
+        command = [bwrap, "--json-status-fd", str(status), "--seccomp", str(seccomp), *_box(copies)]
+        for name, at in zip(files, placed, strict=True):
+            command += ["--file", str(at), f"/box/{name}"]
+        command += ["--chdir", "/box", "--ro-bind-data", str(code), "/fix", "--remount-ro", "/"]
         ended = run_bounded(
-            [
-                *(bwrap, "--json-status-fd", str(status), "--seccomp", str(seccomp)),
-                *_box(copies),
-                *("--chdir", "/box", *inside, "--ro-bind-data", str(code), "/fix"),
-                *("--remount-ro", "/", "--", "bash", "-c", _limited(limits, copies, packed, back)),
-            ],
+            [*command, "--", "bash", "-c", _limited(limits, copies, packed, back)],
             cwd="/",
             environment={},
             limits=limits,
-            files=[*opened, *placed.values()],
+            files=opened,
             user=_NOBODY if os.geteuid() == 0 else None,
         )
         # bubblewrap tells of an exit only when the program inside had been started.
         if ended.stopped is None and b'"exit-code"' not in os.pread(status, 4_096, 0):
-            said = ended.stderr.decode(errors="replace").strip()[:500]
             raise BoxError(
-                f"bubblewrap cannot make a box on this machine ({said}); it needs version 0.8 or"
-                " newer, and user namespaces for unprivileged users"
+                f"bubblewrap cannot make a box on this machine ({_said(ended)}); it needs version"
+                " 0.8 or newer, and user namespaces for unprivileged users"
             )
         return ended, os.pread(back, os.fstat(back).st_size, 0)
 
 
+def _said(ended: Ended) -> str:
+    return ended.stderr.decode(errors="replace").strip()[:500]
+
+
 @functools.cache
 def prove_box() -> None:
-    """Make sure, once in a process, that a box can be made here, by making one.
-
-    Raises:
-        BoxError: if it cannot; asked again, it is tried again.
-    """
+    """Make sure, once in a process, that a box can be made here; BoxError if it cannot."""
     ended, _ = run_boxed("true", {}, Limits(timeout_ms=10_000))
     if ended.exit_code != 0 or ended.stopped is not None:
-        said = ended.stderr.decode(errors="replace").strip()[:500]
-        raise BoxError(f"bash does not start in a box on this machine ({said})")
+        raise BoxError(f"bash does not start in a box on this machine ({_said(ended)})")
 
 
 @contextlib.contextmanager
@@ -145,25 +131,16 @@ def _in_memory(content: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _box(copies: Copies | None) -> list[str]:
-    """Return what the box is made of, as words for bubblewrap."""
-    return [
-        *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
-        *("--unshare-cgroup", "--disable-userns", "--uid", str(_NOBODY), "--gid", str(_NOBODY)),
-        *("--hostname", "box", "--new-session", "--die-with-parent", "--cap-drop", "ALL"),
-        *("--clearenv", "--setenv", "PATH", "/usr/bin:/bin"),
-        *("--setenv", "HOME", "/box", "--setenv", "LANG", "C.UTF-8"),
-        # What an operator installed by hand, our own package perhaps, is nobody's business.
-        *("--ro-bind", "/usr", "/usr", "--tmpfs", "/usr/local", "--remount-ro", "/usr/local"),
-        *_system(),
-        *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
-        *("--size", str(WORK_BYTES // 2), "--tmpfs", "/tmp"),  # noqa: S108  the box's own
-        *("--size", str(WORK_BYTES), "--tmpfs", "/box"),
-        *(_granted(copies) if copies else ()),
-    ]
-
-
-def _system() -> Iterator[str]:
+def _box(copies: Copies | None) -> Iterator[str]:
+    """Yield what the box is made of, as words for bubblewrap."""
+    yield from ("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc")
+    yield from ("--unshare-uts", "--unshare-cgroup", "--disable-userns", "--hostname", "box")
+    yield from ("--uid", str(_NOBODY), "--gid", str(_NOBODY), "--cap-drop", "ALL")
+    yield from ("--new-session", "--die-with-parent", "--clearenv")
+    yield from ("--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8")
+    yield from ("--setenv", "HOME", "/box", "--ro-bind", "/usr", "/usr")
+    # What an operator installed by hand, our own package perhaps, is nobody's business.
+    yield from ("--tmpfs", "/usr/local", "--remount-ro", "/usr/local")
     for path in map(Path, _SYSTEM):
         if path.is_symlink():
             yield from ("--symlink", str(path.readlink()), str(path))
@@ -171,21 +148,17 @@ def _system() -> Iterator[str]:
             yield from ("--ro-bind", str(path), str(path))
     for name in _ETC:
         yield from ("--ro-bind-try", name, name)
-
-
-def _granted(copies: Copies) -> Iterator[str]:
-    for name in copies.roots:
-        size = str(copies.max_bytes + _SLACK_BYTES)
+    yield from ("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev")
+    yield from ("--size", str(WORK_BYTES // 2), "--tmpfs", "/tmp")  # noqa: S108  the box's own
+    yield from ("--size", str(WORK_BYTES), "--tmpfs", "/box")
+    for name in copies.roots if copies else ():
+        size = str(copies.max_bytes + _SLACK_BYTES) if copies else ""
         yield from ("--size", size, "--tmpfs", f"{GRANTED}/{name}")
         yield from ("--setenv", f"GRANTED_{name.upper()}", f"{GRANTED}/{name}")
 
 
 def _limited(limits: Limits, copies: Copies | None, packed: int, back: int) -> str:
-    """Return the command that takes on the limits of a process and runs the script.
-
-    They are set inside the box, so that processes are counted within it alone. The script does not
-    inherit the files in which directories come and go.
-    """
+    """Return the command that limits a process, as they are counted in the box, and runs it."""
     seconds = -(-limits.timeout_ms // 1000) + 1
     reserved = _RESERVED * max(limits.max_memory_bytes, 64 * 1024 * 1024) // 1024
     names = " ".join(copies.roots) if copies else ""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GRANTED", "Commands", "does_more"]
 
-Value = list[str]
-"""What one argument may be."""
+Values = list[list[str]]
+"""What each argument may be."""
 
 GRANTED: Final = "/granted"
 """Where the granted directories are in the box."""
@@ -51,10 +51,11 @@ _FORMS: Final = {
     "head -c": (_SIZE, "unbounded", "up to 99M are allowed"),
     "xargs -P": (r"\d", "unbounded", "up to 9 processes are allowed"),
 }
-#: Options that may have a word, of which getopt knows nothing; `date -s` would set the clock.
-_WORD_MAY_FOLLOW: Final = re.compile(r"-I\w*|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+")
-_LISTED: Final = ("date", "cp", "ls", "grep")
-_WRITING: Final = ("write", "lose", "copy", "split")
+#: Options that may have a word, of which getopt knows nothing; those of sed make it write.
+_GLUED: Final = re.compile(
+    r"-I(?:date|hours|minutes|seconds|ns)|--(?:iso-8601|rfc-3339|preserve|color)=[\w,]+"
+)
+_EDITS: Final = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
 _OPTION_FORMS: Final = {"-m": "chmod", "--mode": "chmod", "-e": "sed", "--expression": "sed"}
 #: Addresses, and the commands of sed that do nothing but edit.
 _SED: Final = re.compile(
@@ -76,8 +77,9 @@ _AWK: Final = re.compile(
     r"|\b(?:while|for)\s*\(\s*(?:;\s*;|[1-9]\d*\s*\))"
     r"|\bprintf?\b(?:[^;{}\n>(]|\([^()]*\))*>(?!>?\s*E)"
 )
+#: Of jq: what is no key, nor begins a string.
 _JQ: Final = re.compile(
-    rf"(?<![.\w$])(?:env|input_filename|get_search_list|import|include)\b|\$ENV|\$__prog|{DATA}"
+    rf'(?<![.\w$"])(?:(?:env|input_filename|get_search_list|import|include)\b|{DATA})|\$ENV|\$__prog'
 )
 
 
@@ -114,7 +116,7 @@ class Commands:
             self.operations.append(_shown(f"{verb} {path}"))
             self.destructive += self.operations[-1:] if destroys else []
 
-    def check(self, name: str, values: list[Value], given: str) -> None:
+    def check(self, name: str, values: Values, given: str) -> None:
         """Check a command with its arguments; `given` is a line of what it reads from its input."""
         known = COMMANDS.get(name)
         if known is None:
@@ -124,31 +126,36 @@ class Commands:
         elif name == "find":
             self._find(values)
         elif known.role == "run":
-            self._run(name, known, values, given)
+            options, words = self._options(name, known, values)
+            if mark := options.get("-I"):
+                words = [[one.replace(mark, given) for one in word] for word in words]
+            elif name == "xargs":
+                words = [*(words or [["echo"]]), [given]]
+            self._run(words[1:] if name == "timeout" else words)
         else:
             self._listed(name, known, values)
 
-    def _listed(self, name: str, known: Command, values: list[Value]) -> None:
+    def _listed(self, name: str, known: Command, values: Values) -> None:
         """Check a command of which the table says what its operands are."""
-        role, (edits, values) = known.role, _without_special(name, values)
+        role, glued = known.role, _EDITS if name == "sed" else _GLUED
+        named = [at for at, one in enumerate(values) if name == "jq" and one[0][:5] == "--arg"]
+        words = [one for at, one in enumerate(values) if not {at, at - 1, at - 2} & {*named}]
+        values = [one for one in words if not glued.fullmatch(one[0])]
         options, operands = self._options(name, known, values) if role != "any" else ({}, values)
         texts = len(operands) if role in ("any", "text") else 0
         if role.startswith("then-"):
-            role = "write" if edits else role[5:]
+            role = "write" if name == "sed" and len(values) < len(words) else role[5:]
             texts = 0 if options.keys() & {"-e", "--expression", "--regexp"} else 1
         self._text(name, operands[:texts])
         operands, last = operands[texts:], len(operands) - texts - 1
         for index, value in enumerate(operands):
             reads = role == "read" or (role == "copy" and index < last)
-            reads = reads or (role == "split" and index == 0)
             for path in (path for path in value if path != "-"):
                 if name == "rm" and _EVERYTHING.fullmatch(path):
                     self.refuse("path", f"rm {path} removes all that there is: name what goes")
                 self.path(path, "" if reads else name, destroys=role == "lose")
 
-    def _options(
-        self, name: str, known: Command, values: list[Value]
-    ) -> tuple[dict[str, str], list[Value]]:
+    def _options(self, name: str, known: Command, values: Values) -> tuple[dict[str, str], Values]:
         """Check the options of a command; return them, and its operands."""
         first = {value[0]: value for value in reversed(values)}
         parse = getopt.getopt if known.role == "run" else getopt.gnu_getopt
@@ -160,11 +167,11 @@ class Commands:
         for option, value in found:
             if name != "grep":
                 self._text(_OPTION_FORMS.get(option, f"{name} {option}"), [[value]])
-            if "/" in value[:-1] and (name == "sort" or known.role in _WRITING):
+            if "/" in value[:-1] and (name == "sort" or known.role in ("write", "lose", "copy")):
                 self.path(value)
         return dict(found), [first.get(one, [one]) for one in operands]
 
-    def _text(self, name: str, operands: list[Value]) -> None:
+    def _text(self, name: str, operands: Values) -> None:
         """Check what is no path: a number, a mode, a program."""
         pattern, rule, hint = _FORMS.get(name, (".*", "", ""))
         for one in (one for value in operands for one in value):
@@ -174,24 +181,12 @@ class Commands:
                 hint = "let it edit and print alone, without data in its code"
                 self.refuse(name, f"this program of {name} does more, or is not understood: {hint}")
 
-    def _run(self, name: str, known: Command, values: list[Value], given: str) -> None:
-        """Check a command that runs another one."""
-        options, words = self._options(name, known, values)
-        if mark := options.get("-I"):
-            words = [[one.replace(mark, given) for one in word] for word in words]
-        elif name == "xargs":
-            words = [*(words or [["echo"]]), [given]]
-        self._inner(words[1:] if name == "timeout" else words)
-
-    def _inner(self, words: list[Value]) -> None:
+    def _run(self, words: Values) -> None:
         """Check the command that another one runs."""
-        name = words[0][0] if words else "true"
-        if (words and len(words[0]) > 1) or name in ("cd", "set", "trap", "command", "read"):
-            self.refuse("command", f"{name} cannot be run by another command: write it by itself")
-        else:
+        for name in words[0] if words else ():
             self.check(name, words[1:], DATA)
 
-    def _find(self, values: list[Value]) -> None:
+    def _find(self, values: Values) -> None:
         """Check find: where it starts, and what it does with what it finds."""
         starts: list[str] = []
         waiting = iter(values)
@@ -201,7 +196,7 @@ class Commands:
             elif value[0] == "-exec":
                 inner = [*iter(lambda: next(waiting, [";"]), [";"])]
                 end = inner.index(["+"]) if ["+"] in inner else len(inner)
-                self._inner([[one.replace("{}", INSIDE) for one in each] for each in inner[:end]])
+                self._run([[one.replace("{}", INSIDE) for one in each] for each in inner[:end]])
             elif value[0][:1] in ("-", "(", "!") and value[0] not in FIND:
                 self.refuse("option", f"find {value[0]} is not in the language: use -exec, -delete")
             elif value[0] not in FIND:
@@ -217,21 +212,6 @@ def _shown(path: str) -> str:
     return re.sub(f"[{MARKS}]", "…", path)
 
 
-def _without_special(name: str, values: list[Value]) -> tuple[list[Value], list[Value]]:
-    """Take from arguments what getopt would not read: of sed, tar and jq."""
-    taken = [one for one in values if name in _LISTED and _WORD_MAY_FOLLOW.fullmatch(one[0])]
-    if name == "sed":
-        form = re.compile(r"(?:-[nErsz]*i|--in-place=?)(?:[\w~-]|\.(?!\.))*")
-        taken = [one for one in values if form.fullmatch(one[0])]
-    elif name == "jq":
-        named = {"--arg", "--argjson"}
-        last_three = [values[max(0, end - 3) : end] for end in range(1, len(values) + 1)]
-        taken = [three[-1] for three in last_three if named & {one[0] for one in three}]
-    elif name == "tar" and values and values[0][0].isalpha():
-        return [], [[f"-{values[0][0]}"], *values[1:]]
-    return taken, [one for one in values if not any(one is each for each in taken)]
-
-
 def does_more(name: str, program: str) -> bool:
     """Tell whether a program of sed, awk or jq does more than to edit and print."""
     if name == "sed":
@@ -239,8 +219,4 @@ def does_more(name: str, program: str) -> bool:
         return match is None or match.end() < len(program)
     if name == "awk":
         return bool(_AWK.search(_AWK_TEXT.sub(lambda one: "E" if one[1] == "" else "_", program)))
-    # What is put into a string of jq, \(…), is code too.
-    code = re.sub(
-        r'"(?:[^"\\]|\\.)*"', lambda one: " ".join(re.findall(r"\\\(.*", one[0])), program
-    )
-    return name == "jq" and _JQ.search(code) is not None
+    return name == "jq" and _JQ.search(program) is not None

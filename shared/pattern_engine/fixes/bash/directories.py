@@ -7,6 +7,7 @@ refused. What comes back is read as data; nothing of it is unpacked on the host.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -56,27 +57,24 @@ class Change(NamedTuple):
 
 
 def entry_at(directory: int, name: str, max_bytes: int = 1 << 40) -> Entry | None:
-    """Read what there is at a name; None if there is nothing.
-
-    Raises:
-        DirectoryError: if it is a link, something special, has a second name, or is too large.
-    """
+    """Read what there is at a name, None if nothing; DirectoryError if it is no plain file."""
+    hint = "is not copied: a fix gets plain files with one name, up to the limit of bytes"
     try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
-        return Entry(found.st_mode, None, 0, found.st_ino, found.st_uid, found.st_gid)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > max_bytes:
-        kind = f"of {found.st_size} bytes" if stat.S_ISREG(found.st_mode) else "of a special kind"
-        reason = f"{name}, {kind} and with {found.st_nlink} names, is not copied"
-        raise DirectoryError(f"{reason}: a fix gets plain files with one name, up to the limit")
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
-        found, content = os.fstat(file.fileno()), file.read(found.st_size + 1)
-    return Entry(
-        found.st_mode, content, found.st_mtime_ns, found.st_ino, found.st_uid, found.st_gid
-    )
+    except OSError as problem:  # a link, a socket, or a file that this process may not read
+        raise DirectoryError(f"{name} ({problem.strerror}) {hint}") from None
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, opened)
+        found = os.fstat(opened)
+        mode, *owner = found.st_mode, found.st_ino, found.st_uid, found.st_gid
+        if stat.S_ISDIR(mode):
+            return Entry(mode, None, 0, *owner)
+        if not stat.S_ISREG(mode) or found.st_nlink > 1 or found.st_size > max_bytes:
+            seen = f"{stat.filemode(mode)}, {found.st_size} bytes, {found.st_nlink} names"
+            raise DirectoryError(f"{name} ({seen}) {hint}")
+        return Entry(mode, os.read(opened, found.st_size), found.st_mtime_ns, *owner)
 
 
 @dataclass(slots=True)
@@ -93,11 +91,7 @@ class Copies:
     """What was found, by `NAME/path`; without rights to write where it is granted for reading."""
 
     def packed(self) -> bytes:
-        """Read the directories and pack them.
-
-        Raises:
-            DirectoryError: if one holds what is no plain file, or more than the limits.
-        """
+        """Read the directories and pack them; DirectoryError if they are beyond the limits."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for name, root in self.roots.items():
@@ -106,10 +100,12 @@ class Copies:
                     content = entry.content or b""
                     files, size = files + 1, size + len(content)
                     if files > self.max_files + 1 or size > self.max_bytes:
+                        reason = f"holds more than {self.max_files} files or {self.max_bytes} bytes"
+                        hint = (
+                            "raise PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
+                        )
                         raise DirectoryError(
-                            f"{name} holds more than {self.max_files} files or {self.max_bytes}"
-                            " bytes: grant a smaller directory, or raise"
-                            " PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
+                            f"{name} {reason}: grant a smaller directory, or {hint}"
                         )
                     member = tarfile.TarInfo(path)
                     member.type = tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE
@@ -122,38 +118,43 @@ class Copies:
     def _found(self, name: str, root: str) -> Iterator[tuple[str, Entry]]:
         """Yield what is in a directory, itself first."""
         closed = 0 if self.modes[name] == "write" else 0o222
-        for top, folders, files, directory in os.fwalk(root):
-            at = os.path.normpath(f"{name}/{os.path.relpath(top, root)}")
-            names = [(f"{at}/{one}", one) for one in sorted([*folders, *files])]
-            for path, each in [(at, "."), *names] if at == name else names:
-                if entry := entry_at(directory, each, self.max_bytes):
-                    yield path, entry._replace(mode=entry.mode & ~closed)
+        for top, folders, files, directory in os.fwalk(root, onerror=_refuse):
+            at = f"{name}/{os.path.relpath(top, root)}"
+            for one in [*([] if top != root else ["."]), *sorted([*folders, *files])]:
+                if entry := entry_at(directory, one, self.max_bytes):
+                    yield os.path.normpath(f"{at}/{one}"), entry._replace(mode=entry.mode & ~closed)
 
     def difference(self, back: bytes) -> list[Change]:
         """Return what a script changed, in the order in which to apply it.
 
-        Raises:
-            DirectoryError: if it left what is no plain file, or changed what it may only read.
+        It is a DirectoryError if there is what is no plain file, or a change of what is read-only.
         """
         try:
             with tarfile.open(fileobj=io.BytesIO(back), mode="r:") as archive:
                 after = dict(self._unpacked(archive))
-        except tarfile.TarError as problem:
-            raise DirectoryError(f"what came back from the box is damaged: {problem}") from None
+        except DirectoryError:
+            raise
+        except Exception as problem:  # noqa: BLE001  a script may have written the archive itself
+            reason = f"what came back from the box is damaged: {problem}"
+            raise DirectoryError(reason) from None
         gone, left = list[Change](), list[Change]()
         for path in sorted(self.entries.keys() | after.keys()):
             old, new = self.entries.get(path), after.get(path)
-            if old and new and (old.content is None) != (new.content is None):
+            if old and (new is None or (old.content is None) != (new.content is None)):
                 gone.append(Change(path, old, None))
                 old = None
-            if old is None or new is None or old[:2] != new[:2]:
-                (left if new else gone).append(Change(path, old, new))
+            if new and (old is None or old[:2] != new[:2]):
+                left.append(Change(path, old, new))
         for change in (*gone, *left):
-            if "/" not in change.path and not change.after:
-                raise DirectoryError(f"{change.path} itself did not come back from the box")
-            if self.modes[change.path.partition("/")[0]] != "write":
+            root, *parts = change.path.split("/")
+            if not parts and not change.after:
+                raise DirectoryError(f"{root} itself did not come back from the box")
+            if self.modes[root] != "write":
                 reason = f"the script {change.kind} {change.path}, which is granted for reading"
                 raise DirectoryError(reason)
+            if not change.path.isprintable():
+                reason = "has a name with characters that nobody can read: choose another one"
+                raise DirectoryError(f"{change.path!a} {reason}")
         # What is deleted goes first, and from within outwards.
         return [*reversed(gone), *left]
 
@@ -161,12 +162,19 @@ class Copies:
         left = self.max_bytes * len(self.roots)
         for member in archive:
             path, before = member.name, self.entries.get(member.name)
-            left -= member.size
+            root, *parts = path.split("/")
             if not (member.isreg() or member.isdir()) or member.issparse():
-                raise DirectoryError(f"the script left {path}, which is no plain file: use cp")
-            if left < 0 or ".." in path.split("/") or path.split("/")[0] not in self.roots:
-                raise DirectoryError(f"{path} is too large, or in none of the directories")
-            kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
-            kept = before.mode & ~_RIGHTS & 0o7777 if before else 0
+                raise DirectoryError(f"the script left {path!a}, which is no plain file: use cp")
+            if not 0 <= member.size <= left or root not in self.roots or {"", ".", ".."} & {*parts}:
+                raise DirectoryError(f"{path!a} is too large, or in none of the directories")
+            left -= member.size
             file = archive.extractfile(member)
-            yield path, Entry(kind | kept | member.mode & _RIGHTS, file.read() if file else None)
+            content = file.read() if file else None
+            # A file that runs with the rights of its owner does so with its own content alone.
+            kept = before.mode & 0o7000 if before and before.content == content else 0
+            kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
+            yield path, Entry(kind | kept | member.mode & _RIGHTS, content)
+
+
+def _refuse(problem: OSError) -> None:
+    raise problem

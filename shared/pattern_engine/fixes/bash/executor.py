@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -53,7 +54,8 @@ class Bash:
     def take_back(self, application_id: str) -> Outcome:
         """Restore what a run replaced, all of it or nothing; then `started` is false."""
         try:
-            return _changed(self._journal().take_back(application_id), None)
+            taken = self._journal().take_back(application_id)
+            return _told(taken, None, {"max_files": math.inf, "max_bytes": math.inf})
         except (DirectoryError, OSError) as problem:
             return Outcome(success=False, error=str(problem), started=False)
 
@@ -64,7 +66,8 @@ class Bash:
             return Outcome(success=False, error=_OFF, started=False)
         with contextlib.ExitStack() as stack:
             try:
-                files = {"params.json": _json(job.parameters), "error.json": _json(job.error)}
+                given = {"params.json": dict(job.parameters), "error.json": dict(job.error)}
+                files = {name: json.dumps(one, ensure_ascii=False) for name, one in given.items()}
                 prove_box()
                 copies = self._copies(job.parameters)
                 journal = self._journal() if self._facilities.bash_directories else None
@@ -79,11 +82,11 @@ class Bash:
                 return Outcome(error is None, output, error=error, stopped=ended.stopped)
             try:
                 changes = copies.difference(back)
-                outcome = _capped(_changed(changes, output), job.parameters)
+                outcome = _told(changes, output, job.parameters)
                 if applies and outcome.success and changes and journal is not None:
                     seconds = job.parameters.get("undo_hours", _UNDO_HOURS) * 3600
                     journal.apply(job.application_id, copies.roots, changes, seconds)
-            except DirectoryError as failure:
+            except (DirectoryError, OSError) as failure:
                 return Outcome(success=False, output=output, error=str(failure))
             return outcome
 
@@ -97,38 +100,28 @@ class Bash:
     def _copies(self, parameters: Mapping[str, Any]) -> Copies | None:
         """Return the directories that an approval names, as this deployment grants them."""
         modes, granted = parameters.get("directories") or {}, self._facilities.bash_directories
+        if not modes:
+            return None
         if missing := sorted(modes.keys() - granted.keys()):
             hint = "the operator names it in PATTERN_ENGINE_BASH_DIRECTORIES"
             raise DirectoryError(f"the directory {missing[0]} is not granted here: {hint}")
         roots = {name: os.path.realpath(granted[name]) for name in sorted(modes)}
-        largest = (self._facilities.bash_copy_bytes, self._facilities.bash_copy_files)
-        return Copies(roots, modes, *largest) if modes else None
+        limits = (self._facilities.bash_copy_bytes, self._facilities.bash_copy_files)
+        return Copies(roots, modes, *limits)
 
 
-def _capped(outcome: Outcome, parameters: Mapping[str, Any]) -> Outcome:
-    """Return an outcome, as a failure where more was changed than the approval allows."""
-    count, size = outcome.rows, outcome.output["files"]["bytes"]
-    max_files = parameters.get("max_files", _MAX_FILES)
-    max_bytes = parameters.get("max_bytes", _MAX_BYTES)
-    if count <= max_files and size <= max_bytes:
-        return outcome
-    error = (
-        f"it changed {count} files and {size} bytes, max_files is {max_files} and max_bytes"
-        f" {max_bytes}; nothing of it remains"
-    )
-    return Outcome(success=False, output=outcome.output, error=error, stopped="rows")
-
-
-def _changed(changes: list[Change], output: object) -> Outcome:
-    """Return the outcome of a run that changed files: how many, and which."""
+def _told(changes: list[Change], output: object, most: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a run that changed files; a failure beyond what was approved."""
     files: dict[str, Any] = {
         kind: [change.path for change in changes if change.kind == kind][:_MAX_NAMES]
         for kind in ("made", "changed", "deleted")
     }
-    files |= {"count": len(changes), "bytes": sum(change.size for change in changes)}
+    count, size = len(changes), sum(change.size for change in changes)
+    told = {"printed": output, "files": files | {"count": count, "bytes": size}}
+    max_files, max_bytes = most.get("max_files", _MAX_FILES), most.get("max_bytes", _MAX_BYTES)
+    if count > max_files or size > max_bytes:
+        error = f"it changed {count} files and {size} bytes, max_files is {max_files} and max_bytes"
+        error += f" {max_bytes}; nothing of it remains"
+        return Outcome(success=False, output=told, error=error, stopped="rows")
     tables = Counter(change.path.partition("/")[0] for change in changes)
-    return Outcome(True, {"printed": output, "files": files}, len(changes), tables=dict(tables))
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False)
+    return Outcome(True, told, rows=count, tables=dict(tables))

@@ -1,8 +1,8 @@
 """Applying what a script did to granted directories: as a whole or not at all.
 
 Before anything is renamed, what there was and what there will be is written to `open/RUN` in the
-state directory; when all is done, that file is renamed to `kept/RUN`. So a run that was killed is
-known by its file in `open`. It is undone at the next start, not finished: nobody recorded that it
+state directory; when all is done, that file is moved to `kept/RUN`. A run that was killed has left
+its file in `open`, and is undone at the next start, not finished: nobody recorded that it
 succeeded. What is kept takes a run back until the time that its file has.
 """
 
@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal"]
 
-_LOOK_SECONDS: Final = 0.05
-_LOCK_SECONDS: Final = 60
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 class _Run(NamedTuple):
@@ -40,26 +39,29 @@ class _Run(NamedTuple):
 
     @classmethod
     def read(cls, path: Path) -> _Run:
-        name, roots, changes = json.loads(path.read_text())
-        return cls(name, roots, [Change(at, *map(_entry, two)) for at, *two in changes])
+        try:
+            name, roots, changes = json.loads(path.read_text())
+            return cls(name, roots, [Change(at, *map(_entry, two)) for at, *two in changes])
+        except (ValueError, TypeError) as problem:
+            hint = "look at the granted directories, repair them by hand and delete this file"
+            raise DirectoryError(f"{path} is damaged ({problem}): {hint}") from None
 
     @contextlib.contextmanager
     def at(self, path: str) -> Iterator[tuple[int, str]]:
         """Open the directory of a path without following a link; yields it and the last name."""
-        root, *parents = path.split("/")
+        root, *below = path.split("/")
         with contextlib.ExitStack() as stack:
-            directory = os.open(self.roots[root], _FOLDER)
-            stack.callback(os.close, directory)
-            for parent in parents[:-1]:
+            directory = None
+            for parent in (self.roots[root], *below[:-1]):
                 directory = os.open(parent, _FOLDER, dir_fd=directory)
                 stack.callback(os.close, directory)
-            yield directory, parents[-1] if parents else "."
+            yield directory or 0, below[-1] if below else "."
 
     def now(self, path: str) -> Entry | None:
-        """Return what there is at a path; what no run puts anywhere if it is odd."""
+        """Return what there is at a path; what no run puts anywhere if it is odd or larger."""
         try:
             with self.at(path) as (directory, name):
-                return entry_at(directory, name)
+                return entry_at(directory, name, max(change.size for change in self.changes))
         except FileNotFoundError:
             return None
         except (OSError, DirectoryError):
@@ -70,21 +72,22 @@ class _Run(NamedTuple):
         with self.at(path) as (directory, name):
             if new is None:
                 _remove(directory, name)
-            elif old is not None and new.content is None:
-                _own(directory, name, new, old)
             else:
-                if new.content is None:
-                    os.mkdir(self.name, 0o700, dir_fd=directory)
-                else:
-                    _write(os.open(self.name, _NEW_FILE, 0o600, dir_fd=directory), new.content)
-                _own(directory, self.name, new, old)
-                os.rename(self.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+                owner = new if new.owner >= 0 else old or entry_at(directory, ".", 0) or new
+                # Of a directory that stays, only the rights change.
+                made = name if old is not None and new.content is None else self.name
+                if made == self.name and new.content is None:
+                    os.mkdir(made, 0o700, dir_fd=directory)
+                flags = _FOLDER if new.content is None else _NEW_FILE
+                _fill(os.open(made, flags, 0o600, dir_fd=directory), new, owner)
+                os.rename(made, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
 
     def foreign(self) -> list[str]:
         """Return the paths at which there is neither what was before the run nor what it put."""
-        ours: dict[str, list[Entry | None]] = {}
-        for change in self.changes:
-            ours.setdefault(change.path, []).extend((change.before, change.after))
+        ours = defaultdict[str, list[Entry | None]](list)
+        for path, *both in self.changes:
+            ours[path] += both
         return [at for at, known in ours.items() if not any(_like(self.now(at), x) for x in known)]
 
     def undo(self) -> list[str]:
@@ -112,34 +115,36 @@ class Journal:
         self._home.chmod(0o700)
 
     @contextlib.contextmanager
-    def locked(self, names: Sequence[str] = (), seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+    def locked(self, names: Sequence[str] = (), seconds: float = 60) -> Iterator[None]:
         """Hold the locks of directories, so that no two runs work on one; or the journal's."""
         until = time.monotonic() + seconds
         with contextlib.ExitStack() as stack:
             for name in sorted(names) or ["the journal"]:
                 file = stack.enter_context((self._home / "locks" / _hash(name)).open("w"))
-                while not _is_locked(file.fileno()):
+                while True:
+                    with contextlib.suppress(BlockingIOError):
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
                     if time.monotonic() > until:
                         raise DirectoryError(f"another run works on {name}")
-                    time.sleep(_LOOK_SECONDS)
+                    time.sleep(0.05)
             yield
 
     def apply(
         self, run_id: str, roots: Mapping[str, str], changes: list[Change], keep_seconds: float
     ) -> None:
-        """Apply changes, all of them or none.
-
-        Raises:
-            DirectoryError: if a file changed since it was copied, or the system refuses a write.
-        """
+        """Apply changes, all or none: DirectoryError if a file changed, or a write is refused."""
         name = f".pattern-engine-{_hash(run_id)}"
         run, until = _Run(name, roots, changes), time.time() + keep_seconds
         written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
         with self.locked():
             path = self._home / "locks" / name
-            _write(os.open(path, _NEW_FILE, 0o600), written.encode())
+            with path.open("w") as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
             os.utime(path, (until, until))
-            path = path.rename(self._home / "open" / name)
+            path = self._move(path, "open")
             try:
                 for change in changes:
                     if run.now(change.path) != change.before:
@@ -147,18 +152,15 @@ class Journal:
                         raise DirectoryError(f"{change.path} {reason}")  # noqa: TRY301  undone below
                     run.put(change.path, change.before, change.after)
             except (OSError, DirectoryError) as problem:
-                run.undo()
-                path.unlink()
+                self._undo(run, path)
                 raise DirectoryError(str(problem)) from problem
-            path.rename(self._home / "kept" / name)
+            self._move(path, "kept")
 
     def recover(self) -> list[str]:
         """Undo runs that were killed, and forget old ones; return the foreign paths, which stay."""
-        foreign: list[str] = []
         with self.locked():
-            for path in (self._home / "open").iterdir():
-                foreign += _Run.read(path).undo()
-                path.unlink()
+            opened = [*(self._home / "open").iterdir()]
+            foreign = [one for path in opened for one in self._undo(_Run.read(path), path)]
             for path in (self._home / "kept").iterdir():
                 if path.stat().st_mtime < time.time():
                     path.unlink()
@@ -167,54 +169,47 @@ class Journal:
         return foreign
 
     def take_back(self, run_id: str) -> list[Change]:
-        """Restore what a run replaced; return what it had changed.
-
-        Raises:
-            DirectoryError: if nothing of it is kept, or a file changed since.
-        """
+        """Restore what a run replaced; DirectoryError if nothing is kept, or a file changed."""
         kept = self._home / "kept" / f".pattern-engine-{_hash(run_id)}"
         with self.locked():
             if not kept.exists():
                 reason = "it changed no file, was taken back before, or its undo_hours are over"
                 raise DirectoryError(f"nothing is kept of this run: {reason}")
             run = _Run.read(kept)
-            if foreign := run.foreign():
+            # Once the file is moved, whoever starts next ends this.
+            if foreign := run.foreign() or self._undo(run, self._move(kept, "open")):
                 raise DirectoryError(f"{', '.join(foreign)} changed since the run: repair by hand")
-            # From here on, whoever starts next ends this.
-            opened = kept.rename(self._home / "open" / kept.name)
-            run.undo()
-            opened.unlink()
         return run.changes
+
+    def _undo(self, run: _Run, path: Path) -> list[str]:
+        """Undo a run; if some of it cannot be undone, what it replaced is kept for its time."""
+        if foreign := run.undo():
+            self._move(path, "kept")
+        else:
+            path.unlink()
+        return foreign
+
+    def _move(self, path: Path, folder: str) -> Path:
+        """Move a run's file, so that this is known after a loss of power too."""
+        path = path.rename(self._home / folder / path.name)
+        directory = os.open(path.parent, _FOLDER)
+        os.fsync(directory)
+        os.close(directory)
+        return path
 
 
 def _entry(given: list[Any] | None) -> Entry | None:
-    if given is None:
-        return None
-    mode, content, *rest = given
-    return Entry(mode, None if content is None else base64.b64decode(content), *rest)
+    found = Entry(*given) if given else None
+    return found and found._replace(content=found.content and base64.b64decode(found.content))
 
 
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
-def _is_locked(descriptor: int) -> bool:
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
 def _like(one: Entry | None, other: Entry | None) -> bool:
     """Tell whether two have the same rights and content."""
     return (one and one[:2]) == (other and other[:2])
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
 
 
 def _remove(directory: int, name: str) -> None:
@@ -225,11 +220,17 @@ def _remove(directory: int, name: str) -> None:
         os.rmdir(name, dir_fd=directory)
 
 
-def _own(directory: int, name: str, new: Entry, old: Entry | None) -> None:
-    """Give a file its rights and time, and the owner of what it replaces or of its directory."""
-    if os.geteuid() == 0:
-        owner = new if new.owner >= 0 else old or entry_at(directory, ".") or new
-        os.chown(name, owner.owner, owner.group, dir_fd=directory)
-    os.chmod(name, new.mode & 0o7777, dir_fd=directory)
-    if new.mtime_ns:
-        os.utime(name, ns=(new.mtime_ns, new.mtime_ns), dir_fd=directory)
+def _fill(opened: int, new: Entry, owner: Entry) -> None:
+    """Give a file or directory that was just opened all that it has; names lead nowhere here."""
+    try:
+        if new.content is not None:
+            with open(opened, "wb", closefd=False) as file:
+                file.write(new.content)
+        if os.geteuid() == 0:
+            os.chown(opened, owner.owner, owner.group)
+        os.chmod(opened, new.mode & 0o7777)
+        if new.mtime_ns:
+            os.utime(opened, ns=(new.mtime_ns, new.mtime_ns))
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -18,21 +18,21 @@ NODES: Final = frozenset(
 
 
 class Command(NamedTuple):
-    """What a command may be given."""
+    """What a command may be given: operands of which role, and options as getopt has them.
+
+    Roles: `any` text, also where it looks like an option; `text`; paths that it reads (`read`),
+    writes (`write`) or removes (`lose`); `copy`: the last one written, others read; `then-…`: a
+    text before those; `run`: a command.
+    """
 
     role: str
-    """What its operands are: `any` text, also where it looks like an option; `text`; paths that it
-    reads (`read`), writes (`write`) or removes (`lose`); `copy`: the last one written, others read;
-    `split`: the first one read, others written; `then-…`: a text before those; `run`: a command."""
     short: str
     long: list[str]
-    """Options as getopt has them."""
 
 
-#: One line each: names, role, options of one letter, long options.
+#: One line each: names, role, options of one letter (`-` where they are not read), long options.
 _TABLE: Final = r"""
-echo,printf,true,false,:,type,shift,break,continue,return,exit,expr,sleep,test,[,getopts,set,shopt any
-command,trap,read,mapfile,readarray any
+echo,printf,true,false,:,type,shift,break,continue,return,exit,expr,sleep,test,[,getopts,set,shopt,command,trap,read,mapfile,readarray any -
 basename,dirname text azs: suffix=
 tr text cCdst delete squeeze-repeats complement
 date text uIRd:r: date= utc iso-8601 reference=
@@ -62,7 +62,7 @@ touch write acfhmd:t:r: date= no-create reference=
 mkdir,mktemp write dqtupvm: directory parents mode= suffix= quiet tmpdir verbose
 tee write ai append
 gzip,gunzip,bzip2,bunzip2,xz,unxz,zstd write cdfkqtvz0123456789S: keep force best fast stdout decompress test suffix= rm
-split,uniq split cdDiuza:b:C:l:n:f:s:w: bytes= lines= numeric-suffixes suffix-length= count repeated
+split,uniq copy cdDiuza:b:C:l:n:f:s:w: bytes= lines= numeric-suffixes suffix-length= count repeated
 chmod then-write Rv recursive verbose
 tar write cxtrzjJvpkmhOf:C: exclude= strip-components= sort= mtime= create extract list gzip xz file= directory= null remove-files no-recursion
 grep,zgrep then-read abcEFHhiIlLnoPqRrsvwxz0123456789A:B:C:e:m: count extended-regexp invert-match fixed-strings ignore-case line-number line-regexp no-messages only-matching quiet recursive regexp= word-regexp max-count= include= exclude= exclude-dir= files-with-matches null
@@ -71,19 +71,15 @@ awk then-read F:v: field-separator= assign=
 jq then-read abceCjMnrRsS raw-output raw-input compact-output null-input exit-status slurp tab sort-keys join-output indent= ascii-output
 xargs run 0rtn:I:P:L:d: null no-run-if-empty max-args= max-procs= delimiter=
 timeout,nice,time run pvk:n:s: kill-after= signal=
-find find
+find find -
 """
 
 
-def _commands() -> dict[str, Command]:
-    found: dict[str, Command] = {}
-    for line in _TABLE.strip().splitlines():
-        names, role, short, *long = [*line.split(), ""]
-        found |= dict.fromkeys(names.split(","), Command(role, short, [*filter(None, long)]))
-    return found
-
-
-COMMANDS: Final = _commands()
+COMMANDS: Final = {
+    name: Command(role, short, long)
+    for names, role, short, *long in map(str.split, _TABLE.strip().splitlines())
+    for name in names.split(",")
+}
 
 #: What `find` may be told; those with a word end with `=`.
 FIND: Final = frozenset(

@@ -11,7 +11,6 @@ import functools
 import itertools
 import re
 import unicodedata
-from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.analysis import Finding, unreadable
@@ -22,48 +21,49 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node, Parser
 
-__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "NAME", "Words", "assigned_by", "given_to", "parse"]
+__all__ = ["DATA", "INSIDE", "LOOSE", "MARKS", "Words", "assigned_by", "given_to", "parse"]
 
-DATA, INSIDE, NAME, LOOSE = MARKS = "\1\2\3\4"
-"""Marks: text that is not known; a path that a command found or made; a word without a slash; a
-variable without quotes that may become several words."""
+DATA, INSIDE, LOOSE = MARKS = "\1\2\3"
+"""Marks: text that is not known; text that leads nowhere else, as it is a path that a command found
+or made, or a word without a slash; a variable without quotes that may become several words."""
 
-_MAX_TEXTS: Final = 24
-_MAX_CHARACTERS: Final = 1_000
-_LOOSE: Final = ("simple_expansion", "expansion", "command_substitution")
-#: Commands by what they print, and expansions by what is left: paths, or words without a slash.
-_PATHS: Final = re.compile(r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b")
-_NAMES: Final = re.compile(
-    r"\$\(\(|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b|\$\{#|\$\{?[#?$!]"
-    r"|.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
+_MAX_TEXTS, _MAX_CHARACTERS = 24, 1_000
+#: Commands by what they print, and expansions by what is left.
+_INSIDE: Final = re.compile(
+    r"(?:\$|<)\(\s*(?:mktemp|find|ls|dirname|pwd)\b|\s*(?:find|ls)\b|\$\(\(|\$\{#|\$\{?[#?$!]"
+    r"|\$\(\s*(?:TZ=\w+ )?(?:basename|date|wc|stat|du|seq|nproc|\w+sum)\b"
+    r"|\$.*(?:##\*/|//\[\^[^/.\]]*\]/\w?)\}$"
 )
-_MAX_NODES: Final = 30_000
-_MAX_DEPTH: Final = 60
-_MAX_BRACKETS: Final = 2_000
+_MAX_NODES, _MAX_DEPTH, _MAX_BRACKETS = 30_000, 60, 2_000
 _HIDDEN: Final = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs")
 
 
-@functools.lru_cache(maxsize=64)
-def parse(script: str) -> tuple[Node | None, tuple[Finding, ...]]:
-    """Return the tree of a script, or why it is not in the language of fixes."""
-    if problem := unreadable(script) or _unparsable(script):
-        return None, (problem,)
-    root = _parser().parse(script.encode()).root_node
-    problem = _not_understood(root)
-    return (None, (problem,)) if problem else (root, ())
+def parse(script: str) -> list[Node] | Finding:
+    """Return the nodes of a script in the order of its text, or why it is not in the language."""
+    if problem := unreadable(script):
+        return problem
+    hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
+    if hidden:
+        return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
+    if script.count("(") + script.count("{") > _MAX_BRACKETS:  # the parser does not survive it
+        return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
+    nodes: list[Node] = []
+    waiting = [(_parser().parse(script.encode()).root_node, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _MAX_DEPTH or len(nodes) > _MAX_NODES:
+            most = f"{_MAX_NODES} words or {_MAX_DEPTH} levels"
+            return Finding("size", f"{place(node)}: more than {most}: shorten the script")
+        if problem := _not_understood(node):
+            return problem
+        nodes.append(node)
+        waiting += [(child, depth + 1) for child in reversed(node.children)]
+    return nodes
 
 
 def text(node: Node) -> str:
     """Return the source of a node."""
     return (node.text or b"").decode()
-
-
-def descendants(node: Node) -> Iterator[Node]:
-    """Yield a node and all below it, in the order of the text."""
-    waiting = [node]
-    while waiting:
-        yield (current := waiting.pop())
-        waiting += reversed(current.children)
 
 
 def around(node: Node, *kinds: str) -> Node | None:
@@ -80,11 +80,6 @@ def name_of(node: Node) -> str:
     return text(name) if name is not None else ""
 
 
-def arguments(node: Node) -> list[Node]:
-    """Return the nodes of a command's arguments, redirections left out."""
-    return [*node.children_by_field_name("argument")]
-
-
 @functools.cache
 def _parser() -> Parser:
     from tree_sitter import Language, Parser  # noqa: PLC0415  loaded when a script is met
@@ -93,74 +88,61 @@ def _parser() -> Parser:
     return Parser(Language(language()))
 
 
-def _place(node: Node) -> str:
+def place(node: Node) -> str:
+    """Return where a node begins, for people."""
     return f"line {node.start_point[0] + 1}, column {node.start_point[1] + 1}"
 
 
-def _unparsable(script: str) -> Finding | None:
-    """Find what nobody sees, or what the parser does not survive."""
-    hidden = {one for one in script if one not in "\t\n " and unicodedata.category(one) in _HIDDEN}
-    if hidden:
-        return Finding("character", f"delete {min(hidden)!a}: nobody sees it")
-    if script.count("(") + script.count("{") > _MAX_BRACKETS:
-        return Finding("depth", f"more than {_MAX_BRACKETS} brackets: split the script up")
-    return None
-
-
-def _not_understood(root: Node) -> Finding | None:
-    """Find what cannot be read, and what is not in the language."""
-    waiting, seen = [(root, 1)], 0
-    while waiting:
-        node, depth = waiting.pop()
-        waiting += [(child, depth + 1) for child in reversed(node.children)]
-        seen += 1
-        if seen > _MAX_NODES or depth > _MAX_DEPTH:
-            most = f"{_MAX_NODES} words, or is nested deeper than {_MAX_DEPTH}"
-            return Finding("size", f"{_place(node)}: the script has more than {most}: shorten it")
-        if node.is_error or node.is_missing:
-            return Finding("syntax", f"{_place(node)}: not understood; write it more simply")
-        if node.is_named and node.type not in NODES:
-            reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
-            return Finding("construct", f"{_place(node)}: {reason}")
-        if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
-            return Finding("syntax", f"{_place(node)}: write $(…) in place of `…`")
+def _not_understood(node: Node) -> Finding | None:
+    """Return why a node cannot be read, or is not in the language."""
+    if node.is_error or node.is_missing:
+        return Finding("syntax", f"{place(node)}: not understood; write it more simply")
+    if node.is_named and node.type not in NODES:
+        reason = f"{node.type} is not in the language of fixes: use if, for, case and commands"
+        return Finding("construct", f"{place(node)}: {reason}")
+    if node.type == "heredoc_redirect" and re.match(r"<<-?\s*\w+\b(?s:.*)(?<!\\)`", text(node)):
+        return Finding("syntax", f"{place(node)}: write $(…) in place of `…`")
     return None
 
 
 def assigned_by(command: Node) -> list[str]:
     """Return the variables to which a command of bash writes."""
-    name, words = name_of(command), [text(one).strip("'\"") for one in arguments(command)]
+    name, given = name_of(command), command.children_by_field_name("argument")
+    words = [text(one).strip("'\"") for one in given]
     if name == "getopts" or (name == "printf" and words[:1] == ["-v"]):
         return words[1:2]
-    if name not in ("read", "mapfile", "readarray"):
-        return []
-    with_word = re.compile(r"-\w*[dinNptu]" if name == "read" else r"-\w*[dnuOs]")
-    pairs = itertools.pairwise(["", *words])
-    return [one for before, one in pairs if one[:1] != "-" and not with_word.fullmatch(before)]
+    with_word = {"read": r"-\w*[dinNptu]", "mapfile": (most := r"-\w*[dnuOs]"), "readarray": most}
+    pairs = itertools.pairwise(["", *words]) if name in with_word else ()
+    return [a for before, a in pairs if a[:1] != "-" and not re.fullmatch(with_word[name], before)]
 
 
 class Words:
     """Tells how the words of one script may begin."""
 
-    def __init__(self, root: Node, known: Mapping[str, str]) -> None:
-        self.functions: dict[str, Node] = {}
-        self._known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
-        self._sources: defaultdict[str, list[Node]] = defaultdict(list)
-        self._calls: defaultdict[str, list[Node]] = defaultdict(list)
-        self._found: dict[str, frozenset[str]] = {}
-        for node in descendants(root):
-            if node.type in ("variable_assignment", "for_statement"):
-                self._sources[name_of(node).partition("[")[0]].append(node)
-            elif node.type == "function_definition":
-                self.functions[name_of(node)] = node
-            elif node.type == "command":
-                self._calls[name_of(node)].append(node)
-                for target in assigned_by(node):
-                    self._sources[target].append(node)
+    def __init__(self, known: Mapping[str, str]) -> None:
+        known = {"HOME": "~", "PATH": "~", "PWD": ".", "OLDPWD": ".", "REPLY": DATA, **known}
+        known = dict.fromkeys(ENVIRONMENT, INSIDE) | known
+        self.functions = set[str]()
+        self.given = {name: frozenset({value}) for name, value in known.items()}
+        """What variables may be: by the script, by the box, or by bash."""
 
-    def is_given(self, name: str) -> bool:
-        """Tell whether a variable has a value: from the script, from the box, or from bash."""
-        return name in self._sources or name in ENVIRONMENT or name in self._known
+    def learn(self, nodes: list[Node]) -> None:
+        """Note what variables may be; thrice, as functions stand before what they are given."""
+        for node in nodes * 3:
+            if node.type == "function_definition":
+                self.functions.add(name_of(node))
+            elif node.type in ("variable_assignment", "for_statement"):
+                self._give(name_of(node).partition("[")[0], self._assigned(node))
+            elif node.type == "command":
+                for target in assigned_by(node):
+                    read = DATA if name_of(node) == "printf" else given_to(node)
+                    self._give(target, frozenset({read}))
+                for place, one in enumerate(node.children_by_field_name("argument")[:9], 1):
+                    for key in (f"{name_of(node)} {place}", f"{name_of(node)} @"):
+                        self._give(key, self.texts(one))
+
+    def _give(self, name: str, texts: frozenset[str]) -> None:
+        self.given[name] = _capped(self.given.get(name, frozenset()) | texts)
 
     def texts(self, node: Node, *, quoted: bool = False) -> frozenset[str]:
         """Return what a word may be; after its beginning, what is not written out is data."""
@@ -177,50 +159,30 @@ class Words:
     def _values(self, node: Node) -> frozenset[str]:
         """Return what an expansion may be."""
         source = text(node)
-        if _PATHS.match(source) or _NAMES.match(source):
-            return frozenset({INSIDE if _PATHS.match(source) else NAME})
+        if _INSIDE.match(source):
+            return frozenset({INSIDE})
         found = re.match(r"\$\{?(\w+|[@*])(?:\[[^\]]*\])?(:?[-=+?]|%|\}?$)", source)
         if found is None:
             return frozenset({DATA})
-        values = self._variable(found[1], node)
-        if not re.match(":?[-=+]", found[2]):
-            return values
-        given = [self.texts(one, quoted=True) for one in node.named_children[1:]]
-        return (values - {""}).union(*(given or [frozenset({""})]))
-
-    def _variable(self, name: str, at: Node) -> frozenset[str]:
-        if name in self._sources:
-            return self._union(name, map(self._assigned, self._sources[name][:100]))
-        if not re.fullmatch(r"[1-9@*]", name):
-            return frozenset({self._known.get(name, NAME if name in ENVIRONMENT else "")})
-        if "set" in self._calls or "shift" in self._calls:
-            return frozenset({DATA})
-        function = around(at, "function_definition")
-        called = name_of(function) if function is not None else ""
-        place = slice(int(name) - 1, int(name)) if name.isdigit() else slice(None)
-        given = [
-            one for call in self._calls.get(called, ())[:100] for one in arguments(call)[place]
-        ]
-        return self._union(f"{called} {name}", map(self.texts, given)) or frozenset({""})
-
-    def _union(self, key: str, values: Iterable[frozenset[str]]) -> frozenset[str]:
-        if key not in self._found:
-            self._found[key] = frozenset()  # a variable that leads to itself adds nothing
-            self._found[key] = _capped(itertools.chain(*values))
-        return self._found[key]
+        name = found[1]
+        if re.fullmatch(r"[1-9@*]", name):
+            function = around(node, "function_definition")
+            name = f"{name_of(function) if function else ''} {name.replace('*', '@')}"
+        values = self.given.get(name, frozenset())
+        if re.match(":?[-=+]", found[2]):
+            values -= {""}
+            for one in node.named_children[1:]:
+                values |= self.texts(one, quoted=True)
+        return values
 
     def _assigned(self, node: Node) -> frozenset[str]:
-        """Return what one assignment, loop or command gives a variable."""
-        if node.type == "command":
-            return frozenset({given_to(node) if name_of(node) != "printf" else DATA})
         given = node.children_by_field_name("value")
         if given and given[0].type == "array":
             given = given[0].named_children
         found = frozenset[str]().union(*(self.texts(one, quoted=True) for one in given))
-        # A variable without quotes in a list is as many words as it has.
-        is_split = any(one.type in _LOOSE for one in given)
-        words = itertools.chain(found, *map(str.split, found if is_split else ()))
-        return frozenset(words) if given else frozenset({""})
+        if node.type == "for_statement":  # a variable without quotes is as many words as it has
+            found |= {word for one in found for word in one.split()}
+        return found if given else frozenset({""})
 
 
 def given_to(command: Node) -> str:
@@ -229,10 +191,10 @@ def given_to(command: Node) -> str:
     while node is not None and node.type != "function_definition":
         parent = node.parent
         if parent is not None and parent.type == "pipeline" and node != parent.children[0]:
-            return INSIDE if _PATHS.match(text(parent)) else DATA
+            return INSIDE if _INSIDE.match(text(parent)) else DATA
         for redirect in node.children_by_field_name("redirect"):
             if found := re.match(r"<\s*(<\(.*)", text(redirect), re.DOTALL):
-                return INSIDE if _PATHS.match(found[1]) else DATA
+                return INSIDE if _INSIDE.match(found[1]) else DATA
         node = parent
     return DATA
 
@@ -240,7 +202,7 @@ def given_to(command: Node) -> str:
 def _pieces(node: Node, *, is_loose: bool) -> Iterator[tuple[str | Node, bool]]:
     """Yield the literal parts and the expansions of a word, and whether these may be split."""
     source = text(node)
-    if node.type in (*_LOOSE, "arithmetic_expansion", "process_substitution"):
+    if node.type.endswith(("expansion", "_substitution")):
         yield node, is_loose
     elif node.children and node.type != "string_content":
         for child in node.children:

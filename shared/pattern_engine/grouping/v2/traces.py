@@ -17,7 +17,6 @@ __all__ = ["Trace", "read_trace"]
 class Trace(NamedTuple):
     """What identifies a trace."""
 
-    language: str
     #: Kinds of exception, outermost first where causes are chained.
     types: tuple[str, ...]
     #: `module.function` of the application's own frames, as the trace lists them.
@@ -105,7 +104,7 @@ def _python(text: str) -> Trace | None:
         return None
     frames = _own_frames((function, path) for path, function in _PYTHON_FRAME.findall(text))
     message = text[text.rfind(f"\n{types[-1]}") + 1 :]
-    return _trace("python", types, frames, message, types[-1])
+    return _trace(types, frames, message, types[-1])
 
 
 def _script(text: str) -> Trace | None:
@@ -117,7 +116,7 @@ def _script(text: str) -> Trace | None:
     head = text[: text.index("\n    at ")] if "\n    at " in text else lines[0]
     causes = [cause.partition("\n")[0] for cause in text.split("[cause]: ")[1:4]]
     types = [found[1] for found in map(_SCRIPT_TYPE.match, [head, *causes]) if found is not None]
-    return _trace("javascript", types, frames, head, types[0] if types else "")
+    return _trace(types, frames, head, types[0] if types else "")
 
 
 def _script_frame(line: str) -> tuple[str, str] | None:
@@ -142,7 +141,7 @@ def _browser(text: str) -> Trace | None:
     frames = _own_frames(found)
     head = text.partition("\n")[0]
     types = [found[1] for found in map(_SCRIPT_TYPE.match, [head]) if found is not None]
-    return _trace("javascript", types, frames, head, types[0] if types else "")
+    return _trace(types, frames, head, types[0] if types else "")
 
 
 def _java(text: str) -> Trace | None:
@@ -151,7 +150,7 @@ def _java(text: str) -> Trace | None:
     if not found or not types:
         return None
     frames = [_RUNS_OF_ANONYMOUS.sub("", name) for name in found if not _vendored(name)]
-    return _trace("java", types, frames, text.partition("\n")[0], types[-1])
+    return _trace(types, frames, text.partition("\n")[0], types[-1])
 
 
 def _go(text: str) -> Trace | None:
@@ -164,14 +163,14 @@ def _go(text: str) -> Trace | None:
         if not _vendored(path) and not _vendored(name)
     ]
     head = text.partition("\n")[0]
-    return _trace("go", [head.partition(":")[0]], frames, head, "panic")
+    return _trace([head.partition(":")[0]], frames, head, "panic")
 
 
 def _plpgsql(text: str) -> Trace:
     """The message counts: PL/pgSQL names no kind of exception."""
     frames = [f"{name}: {statement.strip()}" for name, statement in _PLPGSQL_FRAME.findall(text)]
     head = text.partition("\nCONTEXT:")[0].partition("\n")[0]
-    return _trace("plpgsql", [], frames, head, "")
+    return _trace([], frames, head, "")
 
 
 def _own_frames(found: Iterable[tuple[str, str]]) -> list[str]:
@@ -180,11 +179,9 @@ def _own_frames(found: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{module}.{function}" for module, function in own if module]
 
 
-def _trace(
-    language: str, types: list[str], frames: list[str], message: str, deciding: str
-) -> Trace:
+def _trace(types: list[str], frames: list[str], message: str, deciding: str) -> Trace:
     told = bool(frames) and bool(deciding) and deciding not in _GENERIC
-    return Trace(language, tuple(dict.fromkeys(types)), tuple(frames), "" if told else message)
+    return Trace(tuple(dict.fromkeys(types)), tuple(frames), "" if told else message)
 
 
 def _vendored(path: str) -> bool:
