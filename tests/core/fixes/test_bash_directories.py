@@ -636,6 +636,19 @@ def test_what_cannot_be_undone_is_kept(tmp_path: Path) -> None:
     assert kept.exists()
 
 
+def test_an_empty_file_is_taken_back(tmp_path: Path) -> None:
+    """A file without content, deleted or made, is a file as every other one."""
+    home = Home(tmp_path)
+    (home.root / "b").write_text("")
+    root = os.open(home.root, os.O_RDONLY)
+    old = entry_at(root, "b")
+    os.close(root)
+    home.apply(Change("r/b", old, None), Change("r/c", None, Entry(stat.S_IFREG | 0o600, b"")))
+    assert sorted(path.name for path in home.root.iterdir()) == ["a", "c"]
+    home.journal.take_back("one")
+    assert {path.name: path.read_text() for path in home.root.iterdir()} == {"a": "a", "b": ""}
+
+
 @pytest.mark.parametrize("left", ["", "[", "[]", '["x", {"r": "/"}, [["r/a", [1]', "null"])
 def test_a_damaged_journal_is_named(tmp_path: Path, left: str) -> None:
     """Nothing runs until somebody has looked: half of a run may be in the directories."""

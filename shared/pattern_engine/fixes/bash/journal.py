@@ -199,8 +199,10 @@ class Journal:
 
 
 def _entry(given: list[Any] | None) -> Entry | None:
-    found = Entry(*given) if given else None
-    return found and found._replace(content=found.content and base64.b64decode(found.content))
+    if given is None:
+        return None
+    mode, content, *rest = given
+    return Entry(mode, None if content is None else base64.b64decode(content), *rest)
 
 
 def _hash(name: str) -> str:
