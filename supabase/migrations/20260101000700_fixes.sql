@@ -687,7 +687,7 @@ begin
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
-    'fix_demoted', 'warning', 'A fix waits for a person: ' || signature, p_person,
+    'fix_demoted', 'warning', 'A fix was demoted: ' || signature, p_person,
     jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
   );
 end

@@ -1,4 +1,4 @@
-"""The endpoints that heal errors, take runs back and pause fixes."""
+"""The endpoints that heal errors, undo runs and pause fixes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WEBHOOK = Endpoint(
 ROLLBACK = Endpoint(
     name="rollback",
     method="POST",
-    summary="Take a run back by the undo script that was approved with its fix.",
+    summary="Undo a run with the undo script that was approved with its fix.",
     request=models.RollbackRequest,
     response=models.RollbackResponse,
     admits=frozenset({Kind.PERSON}),
@@ -41,7 +41,7 @@ ROLLBACK = Endpoint(
 PAUSE = Endpoint(
     name="pause",
     method="POST",
-    summary="Stop all fixes for a time.",
+    summary="Pause all fixes for a time.",
     request=models.PauseRequest,
     response=models.PauseResponse,
     admits=frozenset({Kind.PERSON}),
@@ -51,7 +51,7 @@ PAUSE = Endpoint(
 RESUME = Endpoint(
     name="resume",
     method="POST",
-    summary="End every pause, one that a storm began too.",
+    summary="End every pause, also one that a storm started.",
     request=models.ResumeRequest,
     response=models.ResumeResponse,
     admits=frozenset({Kind.PERSON}),

@@ -37,7 +37,7 @@ __all__ = ["Typescript"]
 _LAUNCHER: Final = Path(__file__).with_name("launcher.mjs")
 #: What Deno itself has resident, about 40 MB, and V8's young objects: beside the limit.
 _RUNTIME_BYTES: Final = 96 * 1024 * 1024
-_LEAST_HEAP_MB: Final = 16
+_MIN_HEAP_MB: Final = 16
 _MB: Final = 1024 * 1024
 _ERROR_KEYS: Final = ("message", "source", "captured", "system_log_id")
 _ERROR_CHARACTERS: Final = 500
@@ -84,7 +84,7 @@ class Typescript:
             yield f"--deny-net={','.join(self._unreachable())}"
             if self._facilities.api_ca_file:
                 yield f"--cert={self._facilities.api_ca_file}"
-        heap = max(job.limits.max_memory_bytes // _MB, _LEAST_HEAP_MB)
+        heap = max(job.limits.max_memory_bytes // _MB, _MIN_HEAP_MB)
         yield f"--v8-flags=--max-old-space-size={heap},--disallow-code-generation-from-strings"
 
     def _unreachable(self) -> Iterable[str]:
