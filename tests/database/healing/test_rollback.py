@@ -92,7 +92,7 @@ def test_a_run_is_taken_back_once(
 ) -> None:
     """PL021: a second time there is nothing to take back."""
     desk.roll_back(run.application_id, operator)
-    with pytest.raises(NotUndoable, match="taken back before"):
+    with pytest.raises(NotUndoable, match="undone before"):
         desk.roll_back(run.application_id, administrator)
 
 

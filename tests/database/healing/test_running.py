@@ -203,7 +203,7 @@ def test_a_changed_fix_is_refused(
     engine.update("error_patterns", change, pattern_id=f"eq.{pattern_id}")
     outcome = patterns.apply(pattern_id)
     assert outcome["success"] is False
-    assert "not the approved one" in outcome["error"]
+    assert "differs from the approved fix" in outcome["error"]
     assert orders.count("fixed") == 0
     events = engine.select(
         "roman_events",

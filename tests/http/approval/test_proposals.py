@@ -147,7 +147,10 @@ FAILURES: dict[str, tuple[Any, str]] = {
         [rehearsal(0, success=False, error="division by zero near ann@example.com")],
         "division by zero",
     ),
-    "the database stops it": (refused("57014"), "The database stopped a statement that took too long"),
+    "the database stops it": (
+        refused("57014"),
+        "The database stopped a statement that took too long",
+    ),
     "the database is gone": (refused("08006"), "The database cannot be reached"),
 }
 

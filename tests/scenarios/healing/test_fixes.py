@@ -280,7 +280,7 @@ def test_what_nobody_approved_never_runs(life: Life, database: Sql, change: dict
         for name, value in change.items()
     }
     life.engine.update("error_patterns", edited, pattern_id=f"eq.{life.pattern_id}")
-    assert "not the approved one" in life.refused()
+    assert "differs from the approved fix" in life.refused()
     assert [event["severity"] for event in life.events("fix_refused")] == ["critical"]
     assert faulty_rows(database, life.fault) == 5
 
@@ -298,7 +298,7 @@ def test_an_older_version_never_runs_again(life: Life, database: Sql) -> None:
     )
     back = {"auto_fix_script": old["script"], "auto_fix_parameters": old["parameters"]}
     life.engine.update("error_patterns", back, pattern_id=f"eq.{life.pattern_id}")
-    assert "not the approved one" in life.refused()
+    assert "differs from the approved fix" in life.refused()
     assert len(life.events("fix_refused")) == 1
     assert faulty_rows(database, life.fault) == 5
 
