@@ -15,8 +15,6 @@ APPROVE = Endpoint(
     admits=frozenset({Kind.PERSON}),
     refusals=(404, 409, 501),
 )
-
-
 DISABLE = Endpoint(
     name="disable",
     method="POST",
@@ -26,7 +24,6 @@ DISABLE = Endpoint(
     admits=frozenset({Kind.PERSON}),
     refusals=(404, 409),
 )
-
 PROPOSE = Endpoint(
     name="propose",
     method="POST",

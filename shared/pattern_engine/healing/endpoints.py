@@ -15,8 +15,6 @@ APPLY = Endpoint(
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),
     refusals=(404, 409),
 )
-
-
 WEBHOOK = Endpoint(
     name="webhook",
     method="POST",
@@ -25,8 +23,6 @@ WEBHOOK = Endpoint(
     response=models.WebhookResponse,
     admits=frozenset({Kind.CRON}),
 )
-
-
 ROLLBACK = Endpoint(
     name="rollback",
     method="POST",
@@ -36,8 +32,6 @@ ROLLBACK = Endpoint(
     admits=frozenset({Kind.PERSON}),
     refusals=(404, 409),
 )
-
-
 PAUSE = Endpoint(
     name="pause",
     method="POST",
@@ -46,8 +40,6 @@ PAUSE = Endpoint(
     response=models.PauseResponse,
     admits=frozenset({Kind.PERSON}),
 )
-
-
 RESUME = Endpoint(
     name="resume",
     method="POST",
