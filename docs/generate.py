@@ -181,7 +181,7 @@ _SETTINGS_END = f"""
 ## Notes
 
 `SUPABASE_JWT_SECRET` or `SUPABASE_JWKS_URL` is required, and both may be set. The first verifies
-HS256 tokens and has at least {settings.LEAST_SECRET_BYTES} bytes; the second verifies ES256, RS256
+HS256 tokens and has at least {settings.MIN_SECRET_BYTES} bytes; the second verifies ES256, RS256
 and EdDSA tokens.
 `PATTERN_ENGINE_ALLOWED_ORIGINS` is a list separated by commas;
 `PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))}.

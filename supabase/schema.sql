@@ -132,7 +132,7 @@ CREATE FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result js
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) IS 'Ends a session as failed; the clusters stay as they were. For the engine, or an ops_operator or ops_admin.';
+COMMENT ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) IS 'Ends a session as failed; the clusters are not changed. For the engine, or an ops_operator or ops_admin.';
 
 CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -182,7 +182,7 @@ CREATE FUNCTION ops.join_errors_v1(p_errors jsonb) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.join_errors_v1(p_errors jsonb) IS 'Learns errors as ops.learn_errors_v1 does, and joins existing patterns whose templates turn out to be alike. Nobody else learns meanwhile.';
+COMMENT ON FUNCTION ops.join_errors_v1(p_errors jsonb) IS 'Learns errors as ops.learn_errors_v1 does, and merges existing patterns whose templates prove to be similar. No other transaction learns at the same time.';
 
 CREATE FUNCTION ops.learn_errors_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -259,7 +259,7 @@ CREATE FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) RETURN
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) IS 'Gives the script that takes a run back the error as the run saw it, from the log row, since the captured values are removed when a run ends. For the engine; answers whether such a roll-back was under way.';
+COMMENT ON FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) IS 'Stores the error for the undo script as the run saw it, read from the log row again, because the captured values are removed when a run ends. For the engine; answers whether such a rollback was under way.';
 
 CREATE FUNCTION ops.record_event_v1(p_event_type text, p_severity text, p_description text, p_metadata jsonb DEFAULT NULL::jsonb, p_validation jsonb DEFAULT NULL::jsonb) RETURNS uuid
     LANGUAGE sql
@@ -350,7 +350,7 @@ CREATE FUNCTION ops.split_pattern_v1(p_pattern_id uuid, p_signatures text[], p_e
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.split_pattern_v1(p_pattern_id uuid, p_signatures text[], p_expression text, p_reason text) IS 'Makes a pattern of its own out of some signatures of another, which keeps its fix; evidence never joins the two again. For an ops_operator or ops_admin in person.';
+COMMENT ON FUNCTION ops.split_pattern_v1(p_pattern_id uuid, p_signatures text[], p_expression text, p_reason text) IS 'Moves some signatures of a pattern to a new pattern; the former one keeps its fix. Evidence never merges the two again. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.start_clustering_v1() RETURNS jsonb
     LANGUAGE sql
@@ -364,7 +364,7 @@ CREATE FUNCTION ops.start_rollback_v1(p_application_id uuid, p_reason text DEFAU
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.start_rollback_v1(p_application_id uuid, p_reason text) IS 'Orders that a run is taken back, and demotes its fix. A run is taken back once, unless undoing it failed and changed nothing. For an ops_operator or ops_admin in person; answers the application that undoes the run and its script, which the engine checks again and runs.';
+COMMENT ON FUNCTION ops.start_rollback_v1(p_application_id uuid, p_reason text) IS 'Begins to undo a run, and demotes its fix. A run is undone once, unless undoing it failed and changed nothing. For an ops_operator or ops_admin in person; answers the application that undoes the run and its script, which the engine checks again and runs.';
 
 CREATE FUNCTION ops.statistics_v1() RETURNS jsonb
     LANGUAGE sql STABLE
@@ -385,7 +385,7 @@ CREATE FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer DEFAUL
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) IS 'Fixes of patterns that resemble this one, by template or by cluster, with their track record, those that helped most first. Drafts: propose one to use it. For operators and the engine.';
+COMMENT ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) IS 'Fixes of patterns that are similar by template or in the same cluster, with their outcomes, the most successful first. Drafts: propose one to use it. For operators and the engine.';
 
 CREATE FUNCTION ops.undo_merge_v1(p_merge_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -529,7 +529,7 @@ COMMENT ON COLUMN ops.pattern_fixes.prepared_script IS 'What runs: the same stat
 
 COMMENT ON COLUMN ops.pattern_fixes.undo_script IS 'A script of the same type that takes a run back, for POST /rollback; null where there is none.';
 
-COMMENT ON COLUMN ops.pattern_fixes.prepared_undo_script IS 'What runs when a run is taken back: the undo script with every table name qualified.';
+COMMENT ON COLUMN ops.pattern_fixes.prepared_undo_script IS 'The text that runs to undo a run: the undo script with every table name qualified.';
 
 COMMENT ON COLUMN ops.pattern_fixes.sample_table IS 'The one table that the script changes, where it changes one alone.';
 
@@ -537,7 +537,7 @@ COMMENT ON COLUMN ops.pattern_fixes.sample_script IS 'Reads at most five of the 
 
 COMMENT ON COLUMN ops.pattern_fixes.parameters IS 'The approval''s parameters; SQL sees them as $1.';
 
-COMMENT ON COLUMN ops.pattern_fixes.timeout_ms IS 'A run, all its tries together, is cut off after this many milliseconds.';
+COMMENT ON COLUMN ops.pattern_fixes.timeout_ms IS 'A run with all its retries is stopped after this many milliseconds.';
 
 COMMENT ON COLUMN ops.pattern_fixes.max_retries IS 'How often a run is tried again where a second try is safe: for SQL after a deadlock or a serialisation failure.';
 
@@ -693,15 +693,15 @@ COMMENT ON COLUMN ops.pattern_claims.fix_version IS 'The version of the fix.';
 
 COMMENT ON COLUMN ops.pattern_claims.sha256 IS 'Digest of the fix that was checked before claiming.';
 
-COMMENT ON COLUMN ops.pattern_claims.purpose IS 'heal: the fix runs; shadow: it would have run; undo: a person orders that a run is taken back.';
+COMMENT ON COLUMN ops.pattern_claims.purpose IS 'heal: the fix runs; shadow: it would have run; undo: a person ordered that a run is undone.';
 
-COMMENT ON COLUMN ops.pattern_claims.undoes IS 'The run that is taken back.';
+COMMENT ON COLUMN ops.pattern_claims.undoes IS 'The run that is undone.';
 
 COMMENT ON COLUMN ops.pattern_claims.target IS 'Digest of the captured values that name the target; empty for the whole pattern.';
 
-COMMENT ON COLUMN ops.pattern_claims.source IS 'The source of the error. Whether it goes on logging tells whether the error has stopped.';
+COMMENT ON COLUMN ops.pattern_claims.source IS 'The source of the error. If it goes on logging without the error, the error has stopped.';
 
-COMMENT ON COLUMN ops.pattern_claims.error IS 'What the script is told about the error; SQL sees it as $2. Once the claim is finished, the message is the scrubbed one and the captured values are removed.';
+COMMENT ON COLUMN ops.pattern_claims.error IS 'The error as the script sees it; SQL sees it as $2. When the claim is finished, the message is replaced by the scrubbed one and the captured values are removed.';
 
 COMMENT ON COLUMN ops.pattern_claims.constitutional_validation IS 'The verdict of the Four Laws.';
 
@@ -744,7 +744,7 @@ CREATE TABLE ops.fix_proposals (
     CONSTRAINT fix_proposals_decision_known CHECK ((decision = ANY (ARRAY['approved'::text, 'rejected'::text])))
 );
 
-COMMENT ON TABLE ops.fix_proposals IS 'Fixes that somebody proposed, with what was found out about them and what was decided. Rejected and expired ones are kept.';
+COMMENT ON TABLE ops.fix_proposals IS 'Proposed fixes with their analysis, dry-run, replay and decision. Rejected and expired ones are kept.';
 
 COMMENT ON COLUMN ops.fix_proposals.id IS 'Order of proposing.';
 
@@ -835,9 +835,9 @@ COMMENT ON COLUMN ops.fix_pauses.started_at IS 'When the pause began.';
 
 COMMENT ON COLUMN ops.fix_pauses.started_by IS 'Who ordered the pause; null for the engine.';
 
-COMMENT ON COLUMN ops.fix_pauses.expires_at IS 'When the pause ends, unless somebody ends it earlier.';
+COMMENT ON COLUMN ops.fix_pauses.expires_at IS 'When the pause ends, unless a person ends it earlier.';
 
-COMMENT ON COLUMN ops.fix_pauses.ended_at IS 'When somebody ended the pause.';
+COMMENT ON COLUMN ops.fix_pauses.ended_at IS 'When a person ended the pause.';
 
 COMMENT ON COLUMN ops.fix_pauses.ended_by IS 'Who ended the pause.';
 
@@ -949,7 +949,7 @@ COMMENT ON COLUMN ops.pattern_incidents.id IS 'Order of learning.';
 
 COMMENT ON COLUMN ops.pattern_incidents.pattern_id IS 'The pattern that it counts for.';
 
-COMMENT ON COLUMN ops.pattern_incidents.signature IS 'The signature by which the pattern was found.';
+COMMENT ON COLUMN ops.pattern_incidents.signature IS 'The signature of the error that led to the pattern.';
 
 COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when the error was reported without one, or the row is gone.';
 
@@ -990,7 +990,7 @@ COMMENT ON COLUMN ops.pattern_verifications.pattern_id IS 'The pattern.';
 
 COMMENT ON COLUMN ops.pattern_verifications.fix_version IS 'The version of the fix.';
 
-COMMENT ON COLUMN ops.pattern_verifications.mode IS 'live: the fix ran; shadow: it did not run, and this row records what became of the error without it.';
+COMMENT ON COLUMN ops.pattern_verifications.mode IS 'live: the fix ran; shadow: it did not run, and this row records whether the error stopped without it.';
 
 COMMENT ON COLUMN ops.pattern_verifications.target IS 'If the fix names a target, only errors of the same target are a recurrence.';
 
@@ -1012,14 +1012,14 @@ COMMENT ON COLUMN ops.pattern_verifications.overturned_at IS 'When a late recurr
 
 COMMENT ON COLUMN ops.pattern_verifications.recurrence IS 'The log row of the recurrence.';
 
-COMMENT ON COLUMN ops.pattern_verifications.policy IS 'The thresholds by which it is judged.';
+COMMENT ON COLUMN ops.pattern_verifications.policy IS 'The thresholds that decide on the outcome.';
 
 CREATE FUNCTION ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS ops.pattern_incidents
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamp with time zone, p_until timestamp with time zone) IS 'The first error of the same pattern, and target, in this time, of those that could have fired the fix; null without one.';
+COMMENT ON FUNCTION ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamp with time zone, p_until timestamp with time zone) IS 'The first error of the same pattern and target in this time for which the fix could have run; null if there is none.';
 
 CREATE FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1275,14 +1275,14 @@ CREATE FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) RETURNS boolean
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) IS 'Whether the bytes of a stored fix are those that its digest was made of.';
+COMMENT ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) IS 'Whether the digest of a stored fix matches its bytes.';
 
 CREATE FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) IS 'Makes one pattern of several whose templates are alike to one template, but for those that may not be joined; answers which was kept.';
+COMMENT ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) IS 'Merges the patterns whose templates are similar to one template, except those that may not be merged; answers the kept pattern.';
 
 CREATE FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1380,7 +1380,7 @@ CREATE FUNCTION ops_internal.learning_lock_class() RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.learning_lock_class() IS 'First half of the advisory locks of learning; the second is 0 for all of it, 1 to 64 for what may be alike.';
+COMMENT ON FUNCTION ops_internal.learning_lock_class() IS 'First half of the keys of the advisory locks of learning; the second half is 0 for all learning, and 1 to 64 for templates that may be similar.';
 
 CREATE FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -1415,14 +1415,14 @@ CREATE FUNCTION ops_internal.lock_learning() RETURNS void
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.lock_learning() IS 'Waits until nobody learns, and keeps learning locked to the end of the transaction. Whatever moves signatures or incidents to another pattern calls it before it locks any row.';
+COMMENT ON FUNCTION ops_internal.lock_learning() IS 'Waits until no transaction learns, and keeps learning locked until the end of the transaction. Every function that moves signatures or incidents to another pattern calls it before it locks a row.';
 
 CREATE FUNCTION ops_internal.lock_leaves(p_errors jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.lock_leaves(p_errors jsonb) IS 'Waits for its turn to make signatures that may be alike to those of these errors. Every caller takes the locks in the same order.';
+COMMENT ON FUNCTION ops_internal.lock_leaves(p_errors jsonb) IS 'Locks the creation of signatures that may be similar to those of these errors. Every caller takes the locks in the same order.';
 
 CREATE FUNCTION ops_internal.lock_pattern(p_pattern_id uuid) RETURNS ops.error_patterns
     LANGUAGE plpgsql
@@ -1459,7 +1459,7 @@ CREATE FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) RETUR
     SET enable_seqscan TO 'off'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) IS 'Makes patterns for errors with unknown signatures, or attaches these to patterns that are alike; answers the new ones. Unless alone it leaves those that would join two existing patterns.';
+COMMENT ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) IS 'Makes patterns for errors with unknown signatures, or adds the signatures to similar patterns; answers the new ones. Unless learning is locked, it leaves out those that would merge two existing patterns.';
 
 CREATE FUNCTION ops_internal.make_patterns(p_errors jsonb) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1538,7 +1538,7 @@ COMMENT ON TABLE ops.pattern_merges IS 'Every merge of one pattern into another,
 
 COMMENT ON COLUMN ops.pattern_merges.id IS 'Order of merging.';
 
-COMMENT ON COLUMN ops.pattern_merges.merge_id IS 'Stable id of the merge, by which it is undone.';
+COMMENT ON COLUMN ops.pattern_merges.merge_id IS 'Stable id of the merge, for undoing it.';
 
 COMMENT ON COLUMN ops.pattern_merges.kept IS 'The pattern that stayed.';
 
@@ -1649,7 +1649,7 @@ CREATE FUNCTION ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_f
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) IS 'Works out anew how often the error stopped, and how far the latest fix is trusted, from all that was decided.';
+COMMENT ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) IS 'Computes the success rate and the confidence of the latest fix again, from all decided outcomes.';
 
 CREATE FUNCTION ops_internal.recent_confidence(p_pattern_id uuid) RETURNS numeric
     LANGUAGE sql STABLE
@@ -1863,7 +1863,7 @@ COMMENT ON TABLE ops.pattern_splits IS 'Every split of a pattern in two, with al
 
 COMMENT ON COLUMN ops.pattern_splits.id IS 'Order of splitting.';
 
-COMMENT ON COLUMN ops.pattern_splits.split_id IS 'Stable id of the split, by which it is undone.';
+COMMENT ON COLUMN ops.pattern_splits.split_id IS 'Stable id of the split, for undoing it.';
 
 COMMENT ON COLUMN ops.pattern_splits.source IS 'The pattern that was split. It keeps its fixes.';
 
@@ -1995,21 +1995,21 @@ CREATE FUNCTION ops_internal.stamp_expression() RETURNS trigger
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.stamp_expression() IS 'Has an expression that somebody wrote by hand tried on errors of unknown signature.';
+COMMENT ON FUNCTION ops_internal.stamp_expression() IS 'Marks an expression that a person wrote, so that it is matched against errors with an unknown signature.';
 
 CREATE FUNCTION ops_internal.stamp_log_row() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.stamp_log_row() IS 'Records who wrote a log row, whatever the writer says, and keeps its time between 1970 and now.';
+COMMENT ON FUNCTION ops_internal.stamp_log_row() IS 'Sets the role that wrote a log row and ignores the value that the writer sent; limits its time to between 1970 and now.';
 
 CREATE FUNCTION ops_internal.stamp_signature() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.stamp_signature() IS 'Records when a signature came to its pattern, whatever the writer says, and removes its confirmation: a fix does not run for signatures that came after its approval. Only undoing a merge or a split puts back the former values.';
+COMMENT ON FUNCTION ops_internal.stamp_signature() IS 'Sets the time at which a signature was added to its pattern and removes its confirmation; values that the writer sends are ignored. A fix does not run for signatures that were added after its approval. Undoing a merge or a split restores the former values.';
 
 CREATE FUNCTION ops_internal.stamped_signatures(p_pattern_id uuid, p_only text[] DEFAULT NULL::text[]) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -2220,7 +2220,7 @@ CREATE TABLE ops.operators (
     CONSTRAINT operators_role_known CHECK ((role = ANY (ARRAY['ops_viewer'::text, 'ops_operator'::text, 'ops_admin'::text])))
 );
 
-COMMENT ON TABLE ops.operators IS 'People who operate the engine. Removing a row works at once, whatever an old token says.';
+COMMENT ON TABLE ops.operators IS 'People who operate the engine. Removing a row takes effect at once, also for tokens that were issued before.';
 
 COMMENT ON COLUMN ops.operators.user_id IS 'The person, a user of Supabase Auth.';
 
@@ -2309,7 +2309,7 @@ COMMENT ON COLUMN ops.pattern_cannot_links.created_by IS 'The person who separat
 
 COMMENT ON COLUMN ops.pattern_cannot_links.reason IS 'Why they were separated.';
 
-COMMENT ON COLUMN ops.pattern_cannot_links.merge_id IS 'The merge by which a pattern inherited the link from the pattern merged into it; null for a link that a person made.';
+COMMENT ON COLUMN ops.pattern_cannot_links.merge_id IS 'The merge that copied the link from the pattern that was merged into this one; null for a link that a person made.';
 
 CREATE SEQUENCE ops.pattern_cannot_links_id_seq;
 
@@ -2400,7 +2400,7 @@ COMMENT ON COLUMN ops.pattern_signatures.algorithm IS 'The grouping algorithm th
 
 COMMENT ON COLUMN ops.pattern_signatures.template IS 'The normalised message that it is the digest of.';
 
-COMMENT ON COLUMN ops.pattern_signatures.leaf IS 'What all templates that may be alike have in common: their number of words and the first word. Null where nothing is ever alike: older algorithms, stack traces, rules, fingerprints.';
+COMMENT ON COLUMN ops.pattern_signatures.leaf IS 'A key that all similar templates share: the number of words and the first word. Null if no template is similar to this one: older algorithms, stack traces, rules, fingerprints.';
 
 COMMENT ON COLUMN ops.pattern_signatures.wider IS 'Signatures of the templates that have one more variable than this one. Two signatures are alike if one is among the wider ones of the other.';
 
@@ -2481,7 +2481,7 @@ COMMENT ON COLUMN ops.system_logs.message IS 'The message as the application wro
 
 COMMENT ON COLUMN ops.system_logs.source IS 'The component that wrote it. The engine''s own rows have pattern-engine.';
 
-COMMENT ON COLUMN ops.system_logs.error_data IS 'Stack trace, code and whatever else the application has on the error.';
+COMMENT ON COLUMN ops.system_logs.error_data IS 'Stack trace, code and other data that the application sends with the error.';
 
 COMMENT ON COLUMN ops.system_logs.metadata IS 'Whatever else the application records with the row.';
 
@@ -2508,7 +2508,7 @@ CREATE TABLE ops_internal.sweep (
     CONSTRAINT sweep_has_one_row CHECK (only_row)
 );
 
-COMMENT ON TABLE ops_internal.sweep IS 'How far the search for errors that were never learned has come, so that it does not begin anew each minute.';
+COMMENT ON TABLE ops_internal.sweep IS 'The position up to which the log was searched for errors that were never learned, so that the search of the next minute continues there.';
 
 COMMENT ON COLUMN ops_internal.sweep.only_row IS 'Holds the table to one row.';
 

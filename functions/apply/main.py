@@ -1,6 +1,6 @@
 """POST /apply: find the pattern of an error and run its approved fix.
 
-Callers: the secret key; or a signed-in person with a recent log row of his own.
+Callers: the secret key, or a signed-in person who names a recent log row that this person wrote.
 """
 
 from pattern_engine.healing import application
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(APPLY)
 def main(call: Call[ApplyRequest]) -> ApplyResponse:
-    """Heal the error if it may be healed, and answer what happened."""
+    """Run the fix unless a check refuses it, and answer what happened."""
     return application.apply(call.body, call.caller, call.database, call.settings)

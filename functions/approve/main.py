@@ -1,6 +1,6 @@
-"""POST /approve: approve a fix for a pattern, which heals that error from then on.
+"""POST /approve: approve a fix for a pattern; from then on it runs for that pattern's errors.
 
-Callers: an administrator in person; the database decides who that is.
+Callers: a signed-in administrator; the database checks the role.
 """
 
 from pattern_engine.approval import approval
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(APPROVE)
 def main(call: Call[ApproveRequest]) -> PatternResponse:
-    """Check the fix, approve it in the caller's name, answer the pattern."""
+    """Approve the fix in the caller's name and answer the pattern."""
     return approval.approve(call.body, call.caller, call.database, call.settings)

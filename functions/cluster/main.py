@@ -1,4 +1,4 @@
-"""POST /cluster: group the patterns with three occurrences or more that are alike.
+"""POST /cluster: group similar patterns with three or more occurrences.
 
 Callers: the nightly job by the webhook secret, the secret key, or an operator.
 """
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(CLUSTER)
 def main(call: Call[ClusterRequest]) -> ClusterResponse:
-    """Cluster once, as one learning session."""
+    """Cluster in one learning session and answer the clusters."""
     return sessions.run(call.caller, call.database)

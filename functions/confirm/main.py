@@ -1,6 +1,6 @@
-"""POST /confirm: have a live fix fire for signatures that came after its approval.
+"""POST /confirm: let a live fix run for signatures that were added after its approval.
 
-Callers: an administrator in person; the database decides who that is.
+Callers: a signed-in administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import ConfirmRequest, ConfirmResponse
 
 @serve(endpoints.CONFIRM)
 def main(call: Call[ConfirmRequest]) -> ConfirmResponse:
-    """Confirm in the caller's name, answer what was confirmed."""
+    """Confirm the signatures in the caller's name and answer them."""
     return steering.confirm(call.body, call.caller, call.database)

@@ -1,6 +1,6 @@
-"""POST /decide: approve a proposed fix, live or as a shadow, or reject it.
+"""POST /decide: approve a proposed fix, as live or as a shadow, or reject it.
 
-Callers: an administrator in person; the database decides who that is.
+Callers: a signed-in administrator; the database checks the role.
 """
 
 from pattern_engine.approval import endpoints, proposals
@@ -10,5 +10,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(endpoints.DECIDE)
 def main(call: Call[DecideRequest]) -> DecideResponse:
-    """Decide in the caller's name, answer proposal and pattern."""
+    """Decide in the caller's name and answer the proposal and the pattern."""
     return proposals.decide(call.body, call.caller, call.database, call.settings)

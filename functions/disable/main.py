@@ -1,6 +1,6 @@
 """POST /disable: switch a pattern's fix off; a new version needs a new approval.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.approval import approval
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(DISABLE)
 def main(call: Call[DisableRequest]) -> PatternResponse:
-    """Switch the fix off in the caller's name, answer the pattern."""
+    """Disable the fix in the caller's name and answer the pattern."""
     return approval.disable(call.body, call.caller, call.database)

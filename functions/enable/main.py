@@ -1,6 +1,6 @@
-"""POST /enable: make a shadow live, or put a demoted fix back in use on probation.
+"""POST /enable: make a shadow fix live, or make a demoted fix live again on probation.
 
-Callers: an administrator in person; the database decides who that is.
+Callers: a signed-in administrator; the database checks the role.
 """
 
 from pattern_engine.approval import approval, endpoints
@@ -10,5 +10,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(endpoints.ENABLE)
 def main(call: Call[EnableRequest]) -> PatternResponse:
-    """Enable the fix in the caller's name, answer the pattern."""
+    """Enable the fix in the caller's name and answer the pattern."""
     return approval.enable(call.body, call.caller, call.database, call.settings)

@@ -1,4 +1,4 @@
-"""GET /health: tell whether the engine and its database answer.
+"""GET /health: check whether the engine and its database work.
 
 Callers: anyone.
 """
@@ -11,6 +11,6 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(HEALTH)
 def main(call: Call[NoBody]) -> HealthResponse:
-    """Ask the database for a sign of life."""
+    """Call the database and answer that it works."""
     call.database.ping()
     return HealthResponse()

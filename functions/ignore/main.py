@@ -1,6 +1,6 @@
-"""POST /ignore: ignore a pattern until a time, until so many more errors, or for good.
+"""POST /ignore: ignore a pattern until a time, for a number of occurrences, or permanently.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import IgnoreRequest, LifeCycleResponse
 
 @serve(endpoints.IGNORE)
 def main(call: Call[IgnoreRequest]) -> LifeCycleResponse:
-    """Ignore in the caller's name, answer the pattern."""
+    """Ignore the pattern in the caller's name and answer it."""
     return steering.ignore(call.body, call.caller, call.database)

@@ -1,6 +1,6 @@
 """POST /learn: learn from an error, by creating its pattern or counting one more occurrence.
 
-Callers: a signed-in person, for a log row of his own where he names one; or the secret key.
+Callers: the secret key, or a signed-in person, who may name a log row that this person wrote.
 """
 
 from pattern_engine.learning.endpoints import LEARN

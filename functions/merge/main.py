@@ -1,6 +1,6 @@
-"""POST /merge: merge patterns that are one.
+"""POST /merge: merge patterns that have the same cause.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import MergeRequest, MergeResponse
 
 @serve(endpoints.MERGE)
 def main(call: Call[MergeRequest]) -> MergeResponse:
-    """Merge in the caller's name, answer the pattern that was kept."""
+    """Merge in the caller's name and answer the kept pattern."""
     return steering.merge(call.body, call.caller, call.database)

@@ -1,7 +1,7 @@
-"""All endpoints below one path, as in the specification: /pattern-analyzer/learn, …/apply, ….
+"""All endpoints below the specification's path, as in /pattern-analyzer/learn.
 
-It serves the functions beside it, and their description at /openapi.json. Deploy the folder
-`functions` as a whole with this file as its source: it loads its neighbours from there.
+It also serves the OpenAPI document at /openapi.json. Deploy the whole folder `functions` with this
+file as its source, because it loads the other functions from there.
 """
 
 from pathlib import Path

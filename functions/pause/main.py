@@ -1,6 +1,6 @@
-"""POST /pause: stop all fixes for a time.
+"""POST /pause: pause all fixes for a time.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.healing import pauses
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(PAUSE)
 def main(call: Call[PauseRequest]) -> PauseResponse:
-    """Pause in the caller's name, answer the pause."""
+    """Pause in the caller's name and answer the pause."""
     return pauses.pause(call.body, call.caller, call.database)

@@ -1,6 +1,6 @@
-"""POST /preview: try and simulate a proposed fix once more, on the data of today.
+"""POST /preview: repeat the dry-run and the replay of a proposed fix on today's data.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.approval import endpoints, proposals
@@ -10,5 +10,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(endpoints.PREVIEW)
 def main(call: Call[PreviewRequest]) -> ProposalResponse:
-    """Make dry-run and replay anew, answer the proposal."""
+    """Repeat the dry-run and the replay, and answer the proposal."""
     return proposals.preview(call.body, call.caller, call.database, call.settings)

@@ -1,6 +1,6 @@
-"""POST /propose: propose a fix, which is analysed, tried and simulated; another decides.
+"""POST /propose: propose a fix; it is analysed and tried, and an administrator decides on it.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.approval import endpoints, proposals
@@ -10,5 +10,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(endpoints.PROPOSE)
 def main(call: Call[ProposeRequest]) -> ProposalResponse:
-    """Store the proposal in the caller's name, answer it with what was found out."""
+    """Store the proposal in the caller's name and answer it with its preview."""
     return proposals.propose(call.body, call.caller, call.database, call.settings)

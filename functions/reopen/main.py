@@ -1,6 +1,6 @@
-"""POST /reopen: open a resolved, ignored or archived pattern.
+"""POST /reopen: reopen a resolved, ignored or archived pattern.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import LifeCycleResponse, ReopenRequest
 
 @serve(endpoints.REOPEN)
 def main(call: Call[ReopenRequest]) -> LifeCycleResponse:
-    """Reopen in the caller's name, answer the pattern."""
+    """Reopen the pattern in the caller's name and answer it."""
     return steering.reopen(call.body, call.caller, call.database)

@@ -1,6 +1,6 @@
-"""POST /resolve: mark a pattern as resolved; should it come back, that is a regression.
+"""POST /resolve: mark a pattern as resolved; a later occurrence is a regression.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import LifeCycleResponse, ResolveRequest
 
 @serve(endpoints.RESOLVE)
 def main(call: Call[ResolveRequest]) -> LifeCycleResponse:
-    """Resolve in the caller's name, answer the pattern."""
+    """Resolve the pattern in the caller's name and answer it."""
     return steering.resolve(call.body, call.caller, call.database)

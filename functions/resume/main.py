@@ -1,6 +1,6 @@
-"""POST /resume: end every pause, one that a storm began too.
+"""POST /resume: end every pause, also one that a storm started.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.healing import pauses
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(RESUME)
 def main(call: Call[ResumeRequest]) -> ResumeResponse:
-    """Resume in the caller's name, answer which pauses ended."""
+    """End the pauses in the caller's name and answer their ids."""
     return pauses.resume(call.body, call.caller, call.database)

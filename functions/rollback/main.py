@@ -1,6 +1,6 @@
-"""POST /rollback: take a run back by the undo script that was approved with its fix.
+"""POST /rollback: undo a run with the undo script that was approved with its fix.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.healing import rollback
@@ -11,5 +11,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(ROLLBACK)
 def main(call: Call[RollbackRequest]) -> RollbackResponse:
-    """Take the run back in the caller's name, answer how that ended."""
+    """Undo the run in the caller's name and answer the outcome."""
     return rollback.roll_back(call.body, call.caller, call.database, call.settings)

@@ -1,6 +1,6 @@
 """POST /rules: list, preview, save or disable grouping rules.
 
-Callers: an administrator in person; the database decides who that is.
+Callers: a signed-in administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import RulesRequest, RulesResponse
 
 @serve(endpoints.RULES)
 def main(call: Call[RulesRequest]) -> RulesResponse:
-    """Do what is asked in the caller's name, answer it."""
+    """Do the requested action in the caller's name and answer its result."""
     return rule_book.act(call.body, call.caller, call.database)

@@ -1,4 +1,4 @@
-"""GET /similar: read which patterns resemble one, with the words that differ.
+"""GET /similar: read the patterns that are similar to one, with the words that differ.
 
 Callers: an operator of any role, or the secret key.
 """
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import SimilarRequest, SimilarResponse
 
 @serve(endpoints.SIMILAR)
 def main(call: Call[SimilarRequest]) -> SimilarResponse:
-    """Answer the likely twins, best first."""
+    """Answer the similar patterns, the most similar first."""
     return similarity.similar(call.body, call.caller, call.database)

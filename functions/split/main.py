@@ -1,6 +1,6 @@
-"""POST /split: make a pattern of its own out of some signatures of another.
+"""POST /split: move some signatures of a pattern to a new pattern.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import SplitRequest, SplitResponse
 
 @serve(endpoints.SPLIT)
 def main(call: Call[SplitRequest]) -> SplitResponse:
-    """Split in the caller's name, answer both patterns."""
+    """Split in the caller's name and answer both patterns."""
     return steering.split(call.body, call.caller, call.database)

@@ -1,4 +1,4 @@
-"""GET /statistics: read how learning goes.
+"""GET /statistics: read the statistics of learning and healing.
 
 Callers: an operator of any role, or the secret key.
 """

@@ -1,4 +1,4 @@
-"""GET /suggestions: read which fixes helped patterns that resemble one.
+"""GET /suggestions: read the fixes of similar patterns, as drafts for a new proposal.
 
 Callers: an operator of any role, or the secret key.
 """
@@ -10,5 +10,5 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(endpoints.SUGGESTIONS)
 def main(call: Call[SuggestionsRequest]) -> SuggestionsResponse:
-    """Answer the drafts, those that helped most first."""
+    """Answer the drafts, the most successful first."""
     return suggestions.suggest(call.body, call.caller, call.database)

@@ -1,6 +1,6 @@
 """POST /undo: undo a merge or a split.
 
-Callers: an operator or administrator in person; the database decides who that is.
+Callers: a signed-in operator or administrator; the database checks the role.
 """
 
 from pattern_engine.serving.serve import Call, serve
@@ -10,5 +10,5 @@ from pattern_engine.steering.models import UndoRequest, UndoResponse
 
 @serve(endpoints.UNDO)
 def main(call: Call[UndoRequest]) -> UndoResponse:
-    """Undo in the caller's name, answer both patterns."""
+    """Undo in the caller's name and answer both patterns."""
     return steering.undo(call.body, call.caller, call.database)

@@ -1,4 +1,4 @@
-"""POST /webhook: learn from new rows of ops.system_logs, and heal those whose fix is enabled.
+"""POST /webhook: learn from new rows of ops.system_logs, and heal those with an enabled fix.
 
 Caller: the database, by the webhook secret. It may send a row any number of times.
 """
@@ -10,7 +10,7 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(WEBHOOK)
 def main(call: Call[WebhookRequest]) -> WebhookResponse:
-    """Work on the rows and answer how many were learned and healed."""
+    """Learn from the rows, heal them, and answer the counts."""
     from pattern_engine.healing import delivery  # noqa: PLC0415  late, so that it starts fast
 
     return delivery.receive(call.body, call.database, call.settings)

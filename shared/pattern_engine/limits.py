@@ -1,7 +1,6 @@
-"""The types of fixes and the bounds of their limits, for everything that has to know them.
+"""The types of fixes and the highest values of their limits.
 
-`supabase/migrations/20260101000050_limits.sql` says the same to the database; `python -m
-docs.generate limits` writes it.
+`python -m docs.generate limits` writes `supabase/migrations/20260101000050_limits.sql` from this.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ MAX_TIMEOUT_MS: Final[dict[str, int]] = {
     "bash": 60_000,
     "api_call": 60_000,
 }
-#: Tries after the first one. With pauses of 0.1 s times 1, 1, 2, 3, 5, … eight of them wait 5.4 s;
-#: a ninth would wait 8.8 s, longer than the database lets any statement run.
+#: Pauses are 0.1 s times 1, 1, 2, 3, 5, …: eight retries wait 5.4 s in all; nine would wait 8.8 s,
+#: longer than the database's statement time-out of 8 s.
 MAX_RETRIES: Final = 8
 #: Rows that a run may touch.
 MAX_ROWS: Final = 100_000
-#: What a directory is called that bash fixes are granted.
+#: The name of a directory that is granted to bash fixes.
 DIRECTORY_NAME: Final = r"[a-z][a-z0-9_]{0,31}"

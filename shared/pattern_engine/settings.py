@@ -1,7 +1,7 @@
 """The engine's settings: one frozen value, read once from the environment.
 
-`current()` is called when a function's module is loaded, so a missing variable stops start-up and
-not the first request. Modules of this package never call it while they are imported.
+A function's module calls `current()` when it is loaded, so a missing variable stops the start of
+the process. The modules of this package never call it while they are imported.
 """
 
 from __future__ import annotations
@@ -21,47 +21,43 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 # RFC 7518, section 3.2: a key for HS256 has at least as many bits as its output.
-LEAST_SECRET_BYTES = 32
+MIN_SECRET_BYTES = 32
 STATE_DIRECTORY = "~/.local/state/pattern-engine"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True)
 class Facilities:
-    """What the operator of this deployment offers to fixes; never a parameter of a fix."""
+    """What the settings of this deployment allow to all fixes, whatever their parameters are.
+
+    `Settings` describes the fields.
+    """
 
     bash: bool = False
-    """Whether fixes of type bash may run at all."""
     api_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Further addresses that an api_call may reach, although they are private or loopback."""
     api_ca_file: str | None = None
-    """Certificates that an api_call trusts beside those of the system, as a PEM file."""
     bash_directories: Mapping[str, str] = field(default_factory=dict)
-    """Name → path of the directories that an approval of type bash may name."""
     bash_copy_bytes: int = 64 * 1024 * 1024
-    """Most bytes that the files of one of them may hold together."""
     bash_copy_files: int = 10_000
-    """Most files and directories that may be in one of them."""
-    bash_state_directory: str = "~/.local/state/pattern-engine"
-    """Where the engine records what runs changed in them."""
+    bash_state_directory: str = STATE_DIRECTORY
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says. Secrets stay out of its repr."""
+    """The settings. Secrets are left out of the repr."""
 
     supabase_url: str
     """Base URL of the project, without a trailing slash."""
     publishable_key: str
-    """Key of anonymous callers; it goes to PostgREST beside a person's token."""
+    """Key for anonymous calls to PostgREST, and for calls with a person's token."""
     secret_key: str = field(repr=False)
-    """Key of the engine's own work."""
+    """Key for the engine's own calls to PostgREST."""
     webhook_secret: str = field(repr=False)
-    """Shared with the database webhook and the scheduled jobs."""
+    """Secret that the database webhook and the scheduled jobs send."""
     jwt_secret: str | None = field(default=None, repr=False)
-    """Signs HS256 access tokens; None where the project signs with asymmetric keys alone."""
+    """Secret that signs HS256 access tokens; None if the project uses only asymmetric keys."""
     jwks_url: str | None = None
-    """Where the public keys of asymmetric access tokens are; None where there are none."""
+    """URL of the public keys of asymmetric access tokens; None if the project has none."""
     jwt_issuer: str | None = None
     """Expected `iss`; None accepts any."""
     jwt_audience: str = "authenticated"
@@ -69,30 +65,31 @@ class Settings:
     allowed_origins: frozenset[str] = frozenset()
     """Origins of browsers that may call; `*` for all."""
     apply_max_age_seconds: int = field(default=900, metadata=between(1, 86_400))
-    """Errors older than this are learned and never healed."""
+    """Age in seconds above which an error is learned but not healed."""
     database_timeout_seconds: float = field(default=10.0, metadata=between(0.01, 86_400))
-    """Longest wait for one answer of the database."""
+    """Seconds to wait for one answer of the database."""
     log_level: str = "INFO"
-    """Least severity that is logged."""
+    """Lowest severity that is logged."""
     bash_fixes: bool = False
     """`on` lets approved fixes of type bash run, in a box; `off` refuses them."""
     bash_directories: Mapping[str, str] = field(default_factory=dict)
     """Directories that approvals of type bash may name, a comma list of `name=path`."""
     bash_copy_bytes: int = field(default=67_108_864, metadata=between(1, 1_073_741_824))
-    """Most bytes in the files of one such directory; it is copied into the box, in memory."""
+    """Maximum bytes in the files of one such directory, which is copied into memory for a run."""
     bash_copy_files: int = field(default=10_000, metadata=between(1, 1_000_000))
-    """Most files and directories in one such directory."""
+    """Maximum number of files and directories in one such directory."""
     bash_state_directory: str = STATE_DIRECTORY
-    """Where runs keep what they replaced; all engines that are granted a directory share it."""
+    """Directory for the files that runs replaced; engines with the same granted directories must
+    share it."""
     api_call_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Networks that an api_call may reach although they are private or loopback, a comma list."""
+    """Private or loopback networks that an api_call may reach, a comma list."""
     api_call_ca_file: str | None = None
-    """A PEM file of certificates that an api_call trusts beside those of the system."""
+    """A PEM file of certificates that an api_call trusts in addition to those of the system."""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    """What the Four Laws and verification go by."""
+    """Thresholds of the Four Laws and of verification."""
 
     def facilities(self) -> Facilities:
-        """What fixes may use here beside what their approval grants."""
+        """What these settings allow to fixes."""
         return Facilities(
             bash=self.bash_fixes,
             bash_directories=self.bash_directories,
@@ -104,7 +101,7 @@ class Settings:
         )
 
     def secrets(self) -> tuple[str, ...]:
-        """Values that must never leave the process in a log line."""
+        """Values that must never be logged."""
         return tuple(
             secret for secret in (self.secret_key, self.webhook_secret, self.jwt_secret) if secret
         )
@@ -120,7 +117,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Raises:
-        ConfigurationError: with every missing name and every wrong value in one message.
+        ConfigurationError: if settings are missing or wrong; the message names all of them.
     """
     problems: list[str] = []
     get = _reader(environment)
@@ -135,8 +132,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         if value and not value.startswith(("http://", "https://"))
     ]
     jwt_secret = get("SUPABASE_JWT_SECRET")
-    if jwt_secret and len(jwt_secret.encode()) < LEAST_SECRET_BYTES:
-        problems.append(f"SUPABASE_JWT_SECRET must have at least {LEAST_SECRET_BYTES} bytes")
+    if jwt_secret and len(jwt_secret.encode()) < MIN_SECRET_BYTES:
+        problems.append(f"SUPABASE_JWT_SECRET must have at least {MIN_SECRET_BYTES} bytes")
     level = (get("PATTERN_ENGINE_LOG_LEVEL") or "INFO").upper()
     if level not in LOG_LEVELS:
         problems.append(
@@ -161,7 +158,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         **_numbers_and_switches(Settings, get, problems),
     )
     if problems:
-        raise ConfigurationError("The environment is not complete: " + "; ".join(problems) + ".")
+        raise ConfigurationError("The settings are not valid: " + "; ".join(problems) + ".")
     return settings
 
 
@@ -169,7 +166,7 @@ Getter = Callable[..., str | None]
 
 
 def _reader(environment: Mapping[str, str]) -> Getter:
-    """A function that answers the first of some names that is set and not blank."""
+    """Return a function that reads the first of some variables that is not blank."""
 
     def get(*names: str) -> str | None:
         values = (environment.get(name, "").strip() for name in names)
@@ -179,7 +176,7 @@ def _reader(environment: Mapping[str, str]) -> Getter:
 
 
 def _missing_names(get: Getter) -> list[str]:
-    """The required names without a value, each with the older name that would do as well."""
+    """The required variables without a value, each with the older name that also works."""
     required = {
         "SUPABASE_URL": ("SUPABASE_URL",),
         "SUPABASE_PUBLISHABLE_KEY (or SUPABASE_ANON_KEY)": (
@@ -202,7 +199,7 @@ def variable(name: str) -> str:
 
 
 def _thresholds(get: Getter, problems: list[str]) -> Thresholds:
-    """The thresholds; `problems` grows by what is wrong with them, one by one and together."""
+    """The thresholds; wrong and contradictory values are added to `problems`."""
     hours: tuple[QuietHours, ...] = ()
     try:
         hours = quiet_hours(get(variable("quiet_hours")) or "")
@@ -214,7 +211,7 @@ def _thresholds(get: Getter, problems: list[str]) -> Thresholds:
 
 
 def _contradictions(thresholds: Thresholds) -> list[str]:
-    """A sentence for each pair of thresholds that cannot both be meant."""
+    """A sentence for each pair of thresholds that contradict each other."""
     problems = []
     if thresholds.demote_after > thresholds.disable_after:
         problems.append(f"{variable('demote_after')} exceeds {variable('disable_after')}")
@@ -225,13 +222,13 @@ def _contradictions(thresholds: Thresholds) -> list[str]:
     if thresholds.settle_seconds >= thresholds.min_window_seconds:
         problems.append(
             f"{variable('settle_seconds')} must be below {variable('min_window_seconds')}, "
-            "else no recurrence counts"
+            "or no recurrence would count"
         )
     return problems
 
 
 def _numbers_and_switches(kind: type, get: Getter, problems: list[str]) -> dict[str, Any]:
-    """The values of all fields of a dataclass that are a switch, or a number within bounds."""
+    """The values of all fields of a dataclass that are switches or numbers with bounds."""
     found: dict[str, Any] = {}
     for each in fields(kind):
         default: Any = each.default
@@ -244,7 +241,7 @@ def _numbers_and_switches(kind: type, get: Getter, problems: list[str]) -> dict[
 
 
 def _switch(name: str, default: bool, get: Getter, problems: list[str]) -> bool:
-    """On or off."""
+    """The value of a switch, which is on or off."""
     given = get(variable(name))
     if given is None:
         return default
@@ -257,7 +254,7 @@ Number = TypeVar("Number", int, float)
 
 
 def _number(name: str, default: Number, bounds: Bounds, get: Getter, problems: list[str]) -> Number:
-    """A number within its bounds; a whole one where the default is one."""
+    """A number within its bounds; it has to be whole if the default is."""
     given = get(variable(name))
     if given is None:
         return default
@@ -279,11 +276,11 @@ def _directories(listed: str, problems: list[str]) -> dict[str, str]:
     for text in filter(None, map(str.strip, listed.split(","))):
         name, _, path = text.partition("=")
         if not re.fullmatch(DIRECTORY_NAME, name) or name in found:
-            problem = f"{name!r} is no name of its own of small letters, digits and _"
+            problem = f"{name!r} must be a unique name of small letters, digits and _"
         elif not path.startswith("/") or not os.path.isdir(path):  # noqa: PTH112  no Path is kept
-            problem = f"{path!r} is no directory; give an absolute path"
+            problem = f"{path!r} is not a directory; give an absolute path"
         elif os.path.realpath(path) == "/":
-            problem = "/ is too much for a fix"
+            problem = f"{path!r} is the root directory; grant only the directory that fixes need"
         else:
             found[name] = path
             continue
@@ -292,7 +289,7 @@ def _directories(listed: str, problems: list[str]) -> dict[str, str]:
 
 
 def _networks(listed: str, problems: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The networks of a comma list, as in 10.1.2.0/24."""
+    """The networks in a comma list, as in 10.1.2.0/24."""
     if not listed:
         return ()
     from ipaddress import ip_network  # noqa: PLC0415  most deployments name none
@@ -302,10 +299,10 @@ def _networks(listed: str, problems: list[str]) -> tuple[IPv4Network | IPv6Netwo
         try:
             found.append(ip_network(text))
         except ValueError as problem:
-            problems.append(f"PATTERN_ENGINE_API_CALL_NETWORKS names no network: {problem}")
+            problems.append(f"PATTERN_ENGINE_API_CALL_NETWORKS: {problem}")
     return tuple(found)
 
 
 def _origins(listed: str) -> frozenset[str]:
-    """The origins of a comma list, without trailing slashes, which browsers do not send."""
+    """The origins in a comma list, without trailing slashes, which browsers do not send."""
     return frozenset(origin.strip().rstrip("/") for origin in listed.split(",") if origin.strip())

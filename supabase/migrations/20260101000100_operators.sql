@@ -1,4 +1,4 @@
--- Who may look, act and approve. The database decides by the rows of ops.operators, whatever a token claims.
+-- Who may read, act and approve. The rows of ops.operators decide; role claims in a token are ignored.
 
 create table ops.operators (
   user_id uuid primary key references auth.users (id) on delete cascade,
@@ -7,7 +7,7 @@ create table ops.operators (
   created_by text not null default current_user
 );
 
-comment on table ops.operators is 'People who operate the engine. Removing a row works at once, whatever an old token says.';
+comment on table ops.operators is 'People who operate the engine. Removing a row takes effect at once, also for tokens that were issued before.';
 comment on column ops.operators.user_id is 'The person, a user of Supabase Auth.';
 comment on column ops.operators.role is
   'ops_viewer reads; ops_operator also steers the grouping, proposes, disables and pauses fixes, and clusters; ops_admin also approves fixes and writes grouping rules.';
@@ -46,7 +46,7 @@ begin
     raise exception using
       errcode = 'PL001',
       message = 'your role does not allow this',
-      detail = format('You are %s; needed is one of: %s.', coalesce(caller_role, 'not an operator'), array_to_string(p_allowed, ', ')),
+      detail = format('Your role is: %s. Allowed roles: %s.', coalesce(caller_role, 'not an operator'), array_to_string(p_allowed, ', ')),
       hint = 'Ask an administrator of the database to run: pattern-engine operators add YOUR_EMAIL --role ' || p_allowed [1];
   end if;
 end

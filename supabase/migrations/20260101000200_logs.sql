@@ -23,7 +23,7 @@ comment on column ops.system_logs.created_at is
 comment on column ops.system_logs.log_level is 'debug, info, warning, error or critical.';
 comment on column ops.system_logs.message is 'The message as the application wrote it.';
 comment on column ops.system_logs.source is 'The component that wrote it. The engine''s own rows have pattern-engine.';
-comment on column ops.system_logs.error_data is 'Stack trace, code and whatever else the application has on the error.';
+comment on column ops.system_logs.error_data is 'Stack trace, code and other data that the application sends with the error.';
 comment on column ops.system_logs.metadata is 'Whatever else the application records with the row.';
 comment on column ops.system_logs.environment is 'production, staging, …';
 comment on column ops.system_logs.release is 'The application''s version.';
@@ -62,7 +62,7 @@ end
 $$;
 
 comment on function ops_internal.stamp_log_row is
-  'Records who wrote a log row, whatever the writer says, and keeps its time between 1970 and now.';
+  'Sets the role that wrote a log row and ignores the value that the writer sent; limits its time to between 1970 and now.';
 
 create trigger stamp_log_row before insert on ops.system_logs
   for each row execute function ops_internal.stamp_log_row();
@@ -111,7 +111,7 @@ begin
   end if;
   raise exception using
     errcode = 'PL005',
-    message = format('log row %s is not yours, or carries another message', wrong.system_log_id),
+    message = format('log row %s was written by somebody else, or has another message', wrong.system_log_id),
     hint = 'Send the id of a row that you wrote, with exactly its message.';
 end
 $$;

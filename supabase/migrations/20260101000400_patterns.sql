@@ -148,7 +148,7 @@ end
 $$;
 
 comment on function ops_internal.stamp_expression is
-  'Has an expression that somebody wrote by hand tried on errors of unknown signature.';
+  'Marks an expression that a person wrote, so that it is matched against errors with an unknown signature.';
 
 create trigger stamp_expression before update of error_message_pattern on ops.error_patterns
   for each row
@@ -170,7 +170,7 @@ comment on table ops.pattern_incidents is
   'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
 comment on column ops.pattern_incidents.id is 'Order of learning.';
 comment on column ops.pattern_incidents.pattern_id is 'The pattern that it counts for.';
-comment on column ops.pattern_incidents.signature is 'The signature by which the pattern was found.';
+comment on column ops.pattern_incidents.signature is 'The signature of the error that led to the pattern.';
 comment on column ops.pattern_incidents.system_log_id is
   'The log row; null when the error was reported without one, or the row is gone.';
 comment on column ops.pattern_incidents.occurred_at is 'When the error happened.';

@@ -1,4 +1,4 @@
--- Which errors are one pattern: signatures, the locks of those that add or move them, and the operators' rules.
+-- How errors are grouped into patterns: signatures, the locks of those that add or move them, and the operators' rules.
 --
 -- Two templates are alike if one is the other with one more variable (see grouping/v2_leaf.py). So a signature is kept with
 -- the signatures of its template's wider forms, and finding similar templates in both directions is an index look-up.
@@ -24,7 +24,7 @@ comment on column ops.pattern_signatures.pattern_id is 'The pattern that it lead
 comment on column ops.pattern_signatures.algorithm is 'The grouping algorithm that made it, as grouping/v1.';
 comment on column ops.pattern_signatures.template is 'The normalised message that it is the digest of.';
 comment on column ops.pattern_signatures.leaf is
-  'What all templates that may be alike have in common: their number of words and the first word. Null where nothing is ever alike: older algorithms, stack traces, rules, fingerprints.';
+  'A key that all similar templates share: the number of words and the first word. Null if no template is similar to this one: older algorithms, stack traces, rules, fingerprints.';
 comment on column ops.pattern_signatures.wider is
   'Signatures of the templates that have one more variable than this one. Two signatures are alike if one is among the wider ones of the other.';
 comment on column ops.pattern_signatures.created_at is
@@ -75,7 +75,7 @@ end
 $$;
 
 comment on function ops_internal.stamp_signature is
-  'Records when a signature came to its pattern, whatever the writer says, and removes its confirmation: a fix does not run for signatures that came after its approval. Only undoing a merge or a split puts back the former values.';
+  'Sets the time at which a signature was added to its pattern and removes its confirmation; values that the writer sends are ignored. A fix does not run for signatures that were added after its approval. Undoing a merge or a split restores the former values.';
 
 create trigger stamp_signature before insert or update on ops.pattern_signatures
   for each row execute function ops_internal.stamp_signature();
@@ -90,7 +90,7 @@ set search_path = ''
 as $$ select 7831619 $$;
 
 comment on function ops_internal.learning_lock_class is
-  'First half of the advisory locks of learning; the second is 0 for all of it, 1 to 64 for what may be alike.';
+  'First half of the keys of the advisory locks of learning; the second half is 0 for all learning, and 1 to 64 for templates that may be similar.';
 
 create function ops_internal.leaf_lock(p_leaf text) returns integer
 language sql
@@ -107,7 +107,7 @@ set search_path = ''
 as $$ select pg_advisory_xact_lock(ops_internal.learning_lock_class(), 0) $$;
 
 comment on function ops_internal.lock_learning is
-  'Waits until nobody learns, and keeps learning locked to the end of the transaction. Whatever moves signatures or incidents to another pattern calls it before it locks any row.';
+  'Waits until no transaction learns, and keeps learning locked until the end of the transaction. Every function that moves signatures or incidents to another pattern calls it before it locks a row.';
 
 create function ops_internal.lock_leaves(p_errors jsonb) returns void
 language plpgsql
@@ -128,7 +128,7 @@ end
 $$;
 
 comment on function ops_internal.lock_leaves is
-  'Waits for its turn to make signatures that may be alike to those of these errors. Every caller takes the locks in the same order.';
+  'Locks the creation of signatures that may be similar to those of these errors. Every caller takes the locks in the same order.';
 
 -- Grouping rules: operators decide which errors are one pattern.
 
@@ -273,7 +273,7 @@ begin
   select * into former from ops.grouping_rules where grouping_rules.rule_id = given.rule_id;
   if given.rule_id is not null and former.id is null then
     raise exception using
-      errcode = 'PL023', message = format('there is no rule %s', given.rule_id), hint = 'Leave rule_id out to make a new one.';
+      errcode = 'PL023', message = format('there is no rule %s', given.rule_id), hint = 'Leave rule_id out to create a new rule, or POST /rules with the action list to read the rules.';
   end if;
   perform ops_internal.refuse_if(
     exists (
@@ -336,7 +336,7 @@ begin
   select * into rule from ops.grouping_rules where grouping_rules.rule_id = p_rule_id;
   if not found then
     raise exception using
-      errcode = 'PL023', message = format('there is no rule %s', p_rule_id), hint = 'Ask POST /rules with action list for those that there are.';
+      errcode = 'PL023', message = format('there is no rule %s', p_rule_id), hint = 'POST /rules with the action list to read the rules.';
   end if;
   if not rule.enabled then
     return to_jsonb(rule);

@@ -146,7 +146,7 @@ end
 $$;
 
 comment on function ops_internal.join_alike is
-  'Makes one pattern of several whose templates are alike to one template, but for those that may not be joined; answers which was kept.';
+  'Merges the patterns whose templates are similar to one template, except those that may not be merged; answers the kept pattern.';
 
 create function ops_internal.make_or_join(p_errors jsonb, p_alone boolean) returns uuid []
 language plpgsql
@@ -226,7 +226,7 @@ end
 $$;
 
 comment on function ops_internal.make_or_join is
-  'Makes patterns for errors with unknown signatures, or attaches these to patterns that are alike; answers the new ones. Unless alone it leaves those that would join two existing patterns.';
+  'Makes patterns for errors with unknown signatures, or adds the signatures to similar patterns; answers the new ones. Unless learning is locked, it leaves out those that would merge two existing patterns.';
 
 create function ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) returns uuid []
 language plpgsql
@@ -309,7 +309,7 @@ comment on function ops_internal.settle_signatures is
 create function ops_internal.learn_errors(p_errors jsonb, p_alone boolean) returns jsonb
 language plpgsql
 set search_path = ''
--- The plans for a few errors serve all batches: each error is looked up by index, and none is planned anew.
+-- The plans for a few errors serve all batches: each error is looked up by index, so no batch needs a new plan.
 set plan_cache_mode = 'force_generic_plan'
 -- A plan made while the tables are small would read them whole, and goes on doing so until they are analyzed.
 set enable_seqscan = 'off'
@@ -331,7 +331,7 @@ declare
   not_open uuid [];
   answer jsonb;
 begin
-  -- 1. The pattern of each error. Signatures that nobody knows are settled, and then it is looked up again.
+  -- 1. The pattern of each error. Unknown signatures get a pattern, and then the pattern is looked up again.
   loop
     select
       array_agg(errors.system_log_id order by errors.ordinality),
@@ -555,4 +555,4 @@ end
 $$;
 
 comment on function ops.join_errors_v1 is
-  'Learns errors as ops.learn_errors_v1 does, and joins existing patterns whose templates turn out to be alike. Nobody else learns meanwhile.';
+  'Learns errors as ops.learn_errors_v1 does, and merges existing patterns whose templates prove to be similar. No other transaction learns at the same time.';

@@ -54,11 +54,11 @@ comment on column ops.pattern_fixes.prepared_script is
 comment on column ops.pattern_fixes.undo_script is
   'A script of the same type that takes a run back, for POST /rollback; null where there is none.';
 comment on column ops.pattern_fixes.prepared_undo_script is
-  'What runs when a run is taken back: the undo script with every table name qualified.';
+  'The text that runs to undo a run: the undo script with every table name qualified.';
 comment on column ops.pattern_fixes.sample_table is 'The one table that the script changes, where it changes one alone.';
 comment on column ops.pattern_fixes.sample_script is 'Reads at most five of the rows that the script is about to change.';
 comment on column ops.pattern_fixes.parameters is 'The approval''s parameters; SQL sees them as $1.';
-comment on column ops.pattern_fixes.timeout_ms is 'A run, all its tries together, is cut off after this many milliseconds.';
+comment on column ops.pattern_fixes.timeout_ms is 'A run with all its retries is stopped after this many milliseconds.';
 comment on column ops.pattern_fixes.max_retries is
   'How often a run is tried again where a second try is safe: for SQL after a deadlock or a serialisation failure.';
 comment on column ops.pattern_fixes.max_rows is 'Rows that a run may touch, cascades included. A run that touches more is undone.';
@@ -154,13 +154,13 @@ comment on column ops.pattern_claims.system_log_id is 'The log row that fired it
 comment on column ops.pattern_claims.fix_version is 'The version of the fix.';
 comment on column ops.pattern_claims.sha256 is 'Digest of the fix that was checked before claiming.';
 comment on column ops.pattern_claims.purpose is
-  'heal: the fix runs; shadow: it would have run; undo: a person orders that a run is taken back.';
-comment on column ops.pattern_claims.undoes is 'The run that is taken back.';
+  'heal: the fix runs; shadow: it would have run; undo: a person ordered that a run is undone.';
+comment on column ops.pattern_claims.undoes is 'The run that is undone.';
 comment on column ops.pattern_claims.target is 'Digest of the captured values that name the target; empty for the whole pattern.';
 comment on column ops.pattern_claims.source is
-  'The source of the error. Whether it goes on logging tells whether the error has stopped.';
+  'The source of the error. If it goes on logging without the error, the error has stopped.';
 comment on column ops.pattern_claims.error is
-  'What the script is told about the error; SQL sees it as $2. Once the claim is finished, the message is the scrubbed one and the captured values are removed.';
+  'The error as the script sees it; SQL sees it as $2. When the claim is finished, the message is replaced by the scrubbed one and the captured values are removed.';
 comment on column ops.pattern_claims.constitutional_validation is 'The verdict of the Four Laws.';
 comment on column ops.pattern_claims.policy is
   'The thresholds of the engine when the error was claimed. The outcome is judged by them.';
@@ -262,7 +262,7 @@ comment on column ops.pattern_verifications.application_id is 'The run.';
 comment on column ops.pattern_verifications.pattern_id is 'The pattern.';
 comment on column ops.pattern_verifications.fix_version is 'The version of the fix.';
 comment on column ops.pattern_verifications.mode is
-  'live: the fix ran; shadow: it did not run, and this row records what became of the error without it.';
+  'live: the fix ran; shadow: it did not run, and this row records whether the error stopped without it.';
 comment on column ops.pattern_verifications.target is 'If the fix names a target, only errors of the same target are a recurrence.';
 comment on column ops.pattern_verifications.source is
   'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
@@ -276,7 +276,7 @@ comment on column ops.pattern_verifications.reason is 'Why it was decided so.';
 comment on column ops.pattern_verifications.decided_at is 'When the outcome was last decided.';
 comment on column ops.pattern_verifications.overturned_at is 'When a late recurrence overturned it.';
 comment on column ops.pattern_verifications.recurrence is 'The log row of the recurrence.';
-comment on column ops.pattern_verifications.policy is 'The thresholds by which it is judged.';
+comment on column ops.pattern_verifications.policy is 'The thresholds that decide on the outcome.';
 
 create index idx_pattern_verifications_pending on ops.pattern_verifications (due_at) where outcome = 'pending';
 create index idx_pattern_verifications_verified on ops.pattern_verifications (late_until) where outcome = 'verified';
@@ -347,7 +347,7 @@ immutable
 set search_path = ''
 as $$ select p_fix.sha256 = ops_internal.fix_digest(p_fix) $$;
 
-comment on function ops_internal.is_pinned is 'Whether the bytes of a stored fix are those that its digest was made of.';
+comment on function ops_internal.is_pinned is 'Whether the digest of a stored fix matches its bytes.';
 
 create function ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) returns boolean
 language sql
@@ -490,7 +490,7 @@ begin
     raise exception using
       errcode = 'PL013',
       message = 'this is not a complete fix: ' || problem,
-      hint = 'Give type, script and prepared_script, and besides them only the keys that ops_internal.composed_fix names.';
+      hint = 'Give type, script and prepared_script; the only other keys are the fields of ops_internal.composed_fix.';
   end if;
 end
 $$;
@@ -686,7 +686,7 @@ begin
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
-    'fix_demoted', 'warning', 'A fix waits for a person: ' || signature, p_person,
+    'fix_demoted', 'warning', 'A fix was demoted: ' || signature, p_person,
     jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
   );
 end

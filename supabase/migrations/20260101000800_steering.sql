@@ -25,7 +25,7 @@ create table ops.pattern_merges (
 
 comment on table ops.pattern_merges is 'Every merge of one pattern into another, with all that it takes to undo it.';
 comment on column ops.pattern_merges.id is 'Order of merging.';
-comment on column ops.pattern_merges.merge_id is 'Stable id of the merge, by which it is undone.';
+comment on column ops.pattern_merges.merge_id is 'Stable id of the merge, for undoing it.';
 comment on column ops.pattern_merges.kept is 'The pattern that stayed.';
 comment on column ops.pattern_merges.gone is 'The pattern that was merged into it.';
 comment on column ops.pattern_merges.merged_by is 'evidence: the templates of both are alike; person: an operator merged them.';
@@ -71,7 +71,7 @@ comment on column ops.pattern_cannot_links.created_at is 'When the two were sepa
 comment on column ops.pattern_cannot_links.created_by is 'The person who separated them.';
 comment on column ops.pattern_cannot_links.reason is 'Why they were separated.';
 comment on column ops.pattern_cannot_links.merge_id is
-  'The merge by which a pattern inherited the link from the pattern merged into it; null for a link that a person made.';
+  'The merge that copied the link from the pattern that was merged into this one; null for a link that a person made.';
 
 create index idx_pattern_cannot_links_b on ops.pattern_cannot_links (pattern_b);
 create index idx_pattern_cannot_links_merge on ops.pattern_cannot_links (merge_id);
@@ -100,7 +100,7 @@ create table ops.pattern_splits (
 
 comment on table ops.pattern_splits is 'Every split of a pattern in two, with all that it takes to undo it.';
 comment on column ops.pattern_splits.id is 'Order of splitting.';
-comment on column ops.pattern_splits.split_id is 'Stable id of the split, by which it is undone.';
+comment on column ops.pattern_splits.split_id is 'Stable id of the split, for undoing it.';
 comment on column ops.pattern_splits.source is 'The pattern that was split. It keeps its fixes.';
 comment on column ops.pattern_splits.made is 'The pattern that the split made.';
 comment on column ops.pattern_splits.actor is 'Who split it. Kept after the account is deleted.';
@@ -335,7 +335,7 @@ begin
     raise exception using
       errcode = 'PL011',
       message = 'only a signed-in person may do this',
-      hint = 'Sign in and send your own access token; the secret key joins by evidence alone.';
+      hint = 'Sign in and send your own access token; with the secret key, patterns are merged only by evidence.';
   end if;
   perform ops_internal.lock_patterns(array[p_kept, p_gone]);
 
@@ -418,7 +418,7 @@ begin
   stays := coalesce(live [1], chosen [1]);
 
   foreach other in array array_remove(chosen, stays) loop
-    -- If two people merge the same patterns at once, the second is answered the merge that the first made.
+    -- If two people merge the same patterns at the same time, the second gets the merge of the first as the answer.
     merges := merges || coalesce(
       (
         select done.merge_id
@@ -489,9 +489,9 @@ as $$
     last_seen = coalesce(latest.occurred_at, known.last_seen),
     first_release = case when earliest.occurred_at <> known.first_seen then earliest.release else known.first_release end,
     first_environment = case when earliest.occurred_at <> known.first_seen then earliest.environment else known.first_environment end,
-    last_release = case when latest.occurred_at <> known.last_seen then coalesce(told.release, known.last_release) else known.last_release end,
+    last_release = case when latest.occurred_at <> known.last_seen then coalesce(latest_details.release, known.last_release) else known.last_release end,
     last_environment = case
-      when latest.occurred_at <> known.last_seen then coalesce(told.environment, known.last_environment)
+      when latest.occurred_at <> known.last_seen then coalesce(latest_details.environment, known.last_environment)
       else known.last_environment
     end,
     learned_from_incidents = latest_logs.ids
@@ -521,7 +521,7 @@ as $$
       (array_agg(logs.environment order by logs.created_at desc, logs.id desc) filter (where logs.environment is not null))[1] as environment
     from ops.system_logs as logs
     where logs.id = any(latest_logs.ids)
-  ) as told
+  ) as latest_details
   where patterns.pattern_id = p_pattern_id
 $$;
 
@@ -661,7 +661,7 @@ begin
   select * into merge from ops.pattern_merges where pattern_merges.merge_id = p_merge_id for update;
   if not found then
     raise exception using
-      errcode = 'PL018', message = format('there is no merge %s', p_merge_id), hint = 'Read ops.pattern_merges for those that there were.';
+      errcode = 'PL018', message = format('there is no merge %s', p_merge_id), hint = 'The table ops.pattern_merges lists all merges.';
   end if;
   perform ops_internal.lock_patterns(array[merge.kept, merge.gone]);
   perform ops_internal.require_undoable_merge(merge);
@@ -858,7 +858,7 @@ language sql set search_path = ''
 as $$ select ops_internal.split_pattern(p_pattern_id, p_signatures, p_expression, p_reason) $$;
 
 comment on function ops.split_pattern_v1 is
-  'Makes a pattern of its own out of some signatures of another, which keeps its fix; evidence never joins the two again. For an ops_operator or ops_admin in person.';
+  'Moves some signatures of a pattern to a new pattern; the former one keeps its fix. Evidence never merges the two again. For an ops_operator or ops_admin in person.';
 
 create function ops_internal.require_undoable_split(p_split ops.pattern_splits) returns void
 language plpgsql
@@ -923,7 +923,7 @@ begin
   select * into split from ops.pattern_splits where pattern_splits.split_id = p_split_id for update;
   if not found then
     raise exception using
-      errcode = 'PL018', message = format('there is no split %s', p_split_id), hint = 'Read ops.pattern_splits for those that there were.';
+      errcode = 'PL018', message = format('there is no split %s', p_split_id), hint = 'The table ops.pattern_splits lists all splits.';
   end if;
   perform ops_internal.lock_patterns(array[split.source, split.made]);
   perform ops_internal.require_undoable_split(split);
@@ -1038,7 +1038,7 @@ begin
     raise exception using
       errcode = 'PL014',
       message = 'this pattern has no enabled fix',
-      hint = 'There is nothing to confirm: an approval is for all signatures that the pattern has at that time.';
+      hint = 'There is nothing to confirm: approving a fix includes all signatures that the pattern has then.';
   end if;
   perform ops_internal.require_signatures_of(p_pattern_id, p_signatures);
 

@@ -21,8 +21,8 @@ comment on column ops.fix_pauses.cause is 'person, or storm: many patterns with 
 comment on column ops.fix_pauses.reason is 'Why the fixes were paused.';
 comment on column ops.fix_pauses.started_at is 'When the pause began.';
 comment on column ops.fix_pauses.started_by is 'Who ordered the pause; null for the engine.';
-comment on column ops.fix_pauses.expires_at is 'When the pause ends, unless somebody ends it earlier.';
-comment on column ops.fix_pauses.ended_at is 'When somebody ended the pause.';
+comment on column ops.fix_pauses.expires_at is 'When the pause ends, unless a person ends it earlier.';
+comment on column ops.fix_pauses.ended_at is 'When a person ended the pause.';
 comment on column ops.fix_pauses.ended_by is 'Who ended the pause.';
 comment on column ops.fix_pauses.ended_reason is 'Why the pause was ended.';
 
@@ -192,8 +192,8 @@ begin
   if p_seconds is null or p_seconds not between 1 and 2592000 or coalesce(trim(p_reason), '') = '' then
     raise exception using
       errcode = 'PL022',
-      message = 'a pause needs a reason and a length',
-      hint = 'Give a reason, and from 1 second to 30 days.';
+      message = 'the pause has no reason or no valid length',
+      hint = 'Send a reason, and a length from 1 second to 30 days.';
   end if;
   insert into ops.fix_pauses (cause, reason, started_by, expires_at)
   values ('person', p_reason, person, clock_timestamp() + make_interval(secs => p_seconds))
@@ -308,10 +308,10 @@ comment on function ops_internal.hold is
   'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
 
 -- The Four Laws. Each looks at several parts. A part holds, does not hold, or (null) there is nothing to judge it by; its
--- numbers are what was looked at, beside the thresholds. The parts that follow from the script and from the clock come from
+-- numbers are the compared values and the thresholds. The parts that follow from the script and from the clock come from
 -- the engine; the parts that follow from what happened so far are computed here, while the pattern is locked, and nowhere
 -- else. docs/explanation/four-laws.md says what each part means. They are in PL/pgSQL because it keeps their plans; PostgreSQL
--- 15 would plan functions in SQL anew with each claim.
+-- 15 would plan functions in SQL again with each claim.
 
 create function ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) returns jsonb
 language plpgsql

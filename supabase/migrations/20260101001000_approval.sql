@@ -158,7 +158,7 @@ create table ops.fix_proposals (
 );
 
 comment on table ops.fix_proposals is
-  'Fixes that somebody proposed, with what was found out about them and what was decided. Rejected and expired ones are kept.';
+  'Proposed fixes with their analysis, dry-run, replay and decision. Rejected and expired ones are kept.';
 comment on column ops.fix_proposals.id is 'Order of proposing.';
 comment on column ops.fix_proposals.proposal_id is 'Stable id.';
 comment on column ops.fix_proposals.pattern_id is 'The pattern whose errors the fix is meant for.';
@@ -249,7 +249,7 @@ begin
   if problem is not null then
     raise exception using
       errcode = 'PL028',
-      message = 'this proposal is not open any more: ' || problem,
+      message = 'nobody can decide on this proposal any more: ' || problem,
       hint = 'POST /propose makes a new one.';
   end if;
 end
@@ -271,8 +271,8 @@ begin
   if p_seconds is null or p_seconds not between 1 and 31536000 or jsonb_typeof(p_analysis) is distinct from 'object' then
     raise exception using
       errcode = 'PL022',
-      message = 'a proposal needs an analysis and a length',
-      hint = 'Give the analysis as an object, and from 1 second to 365 days.';
+      message = 'the proposal has no analysis or no valid length',
+      hint = 'Send the analysis as an object, and a length from 1 second to 365 days.';
   end if;
   insert into ops.fix_proposals (pattern_id, fix, sha256, based_on_version, analysis, proposed_by, expires_at)
   values (
@@ -488,7 +488,7 @@ begin
       raise exception using
         errcode = 'PL013',
         message = format('the dry-run touched %s rows; max_rows is %s', proposal.dry_run ->> 'rows_touched', fix.max_rows),
-        hint = 'Propose it anew, with a narrower WHERE or a larger max_rows.';
+        hint = 'Propose it again, with a narrower WHERE or a larger max_rows.';
     end if;
     fix.mode := p_mode;
     fix.mode_reason := p_reason;
@@ -633,4 +633,4 @@ language sql stable set search_path = ''
 as $$ select ops_internal.suggested_fixes(p_pattern_id, p_limit) $$;
 
 comment on function ops.suggested_fixes_v1 is
-  'Fixes of patterns that resemble this one, by template or by cluster, with their track record, those that helped most first. Drafts: propose one to use it. For operators and the engine.';
+  'Fixes of patterns that are similar by template or in the same cluster, with their outcomes, the most successful first. Drafts: propose one to use it. For operators and the engine.';

@@ -93,7 +93,7 @@ begin
       limit 1
     ) as hit on true
     left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
-    -- The live version, and only for a signature that its approver could see, or that somebody confirmed.
+    -- The live version, and only for a signature that existed at the approval or was confirmed since.
     left join ops.pattern_fixes as fixes
       on fixes.pattern_id = patterns.pattern_id
       and fixes.disabled_at is null
@@ -151,7 +151,7 @@ as $$
     from jsonb_to_recordset(p_refusals) as refusals (system_log_id bigint, reason text, target text)
     where incidents.system_log_id = refusals.system_log_id
       and incidents.id in (
-        -- Skips rows that are locked, to wait for nobody; an error that is being moved at this moment is sent again.
+        -- Skips locked rows instead of waiting; an error that is being moved at this moment is sent again.
         select free.id
         from ops.pattern_incidents as free
         where free.system_log_id in (
@@ -219,7 +219,7 @@ begin
   then
     raise exception using
       errcode = 'PL006',
-      message = 'the stored fix is not the approved one',
+      message = 'the stored fix differs from the approved fix',
       detail = format('Approved as version %s with digest %s', fix.version, fix.sha256),
       hint = 'Disable the fix, find out who changed it, and approve it again.';
   end if;
@@ -276,7 +276,7 @@ comment on function ops.application_job_v1 is
 
 -- Where SQL scripts run: in functions owned by ops_fixer, a role that has only the rights that an operator gave it. Inside a
 -- security-definer function PostgreSQL itself refuses SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION and transaction
--- control, whatever the script says. The last migration changes the owner of fix.run, fix.execute and fix.rehearse.
+-- control; the script cannot change that. The last migration changes the owner of fix.run, fix.execute and fix.rehearse.
 
 create function fix.touched_rows() returns jsonb
 language sql
@@ -539,7 +539,7 @@ set search_path = ''
 as $$
   select case
     when p_claim.finished_at is not null then 'applied_before'
-    -- SQL of a dead worker left no changes, so it may run again; of other types nobody knows.
+    -- SQL of a dead worker left no changes, so it may run again; for other types it is unknown.
     when p_claim.lease_until > clock_timestamp() or p_fix.fix_type <> 'sql' then 'in_hand'
   end
 $$;
@@ -659,7 +659,7 @@ begin
   if fix.disabled_at is not null or fix.sha256 is distinct from p_sha256 then
     insert into ops.roman_events (event_type, severity, description, metadata)
     values (
-      'fix_refused', 'critical', 'A fix was refused that is not the version that is live',
+      'fix_refused', 'critical', 'A fix was refused because another version is live',
       jsonb_build_object(
         'pattern_id', p_pattern_id, 'fix_version', p_fix_version, 'sha256', p_sha256, 'system_log_id', p_system_log_id
       )
@@ -949,7 +949,7 @@ begin
       );
       -- Only what a second try can change is tried again: a deadlock, a serialisation failure.
       exit when state not in ('40001', '40P01') or tries >= max_retries;
-      -- Give the other transaction time to go on: trying again at once would take the same rows before it wakes.
+      -- Give the other transaction time to go on: an immediate retry would lock the same rows before it wakes.
       perform pg_sleep(0.1 * ops_internal.fibonacci(tries));
       tries := tries + 1;
     end;
@@ -1127,14 +1127,14 @@ begin
       select from ops.pattern_claims as undone
       left join ops.pattern_applications as ended on ended.application_id = undone.application_id
       where undone.undoes = p_application_id
-        -- A SQL undo script that failed left no changes, so it may be tried again; of other types nobody knows.
+        -- A SQL undo script that failed left no changes, so it may be tried again; for other types it is unknown.
         and ((fix.fix_type <> 'sql' and not is_kept) or ended.success is distinct from false)
     )
-      then 'it was taken back before, or is being taken back'
+      then 'it was undone before, or is being undone'
   end;
   if problem is not null then
     raise exception using
-      errcode = 'PL021', message = 'this run cannot be taken back: ' || problem, hint = 'Repair by hand what it did.';
+      errcode = 'PL021', message = 'this run cannot be undone: ' || problem, hint = 'Undo its changes by hand.';
   end if;
 
   insert into ops.pattern_claims (
@@ -1150,7 +1150,7 @@ begin
 
   -- Whoever takes a run back does not want the fix to run again.
   if fix.disabled_at is null and fix.mode = 'live' then
-    perform ops_internal.demote(fix, person, coalesce(p_reason, 'a run was taken back'));
+    perform ops_internal.demote(fix, person, coalesce(p_reason, 'a run was undone'));
   end if;
   update ops.pattern_verifications set
     outcome = 'failed',
@@ -1160,7 +1160,7 @@ begin
   perform ops_internal.rate_pattern(run.pattern_id, ops_internal.latest_fix(run.pattern_id));
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
-    'rollback_ordered', 'warning', 'A run is taken back', person,
+    'rollback_ordered', 'warning', 'A run is being undone', person,
     jsonb_build_object(
       'pattern_id', run.pattern_id, 'application_id', undo.application_id, 'undoes', p_application_id, 'reason', p_reason
     )
@@ -1178,7 +1178,7 @@ language sql set search_path = ''
 as $$ select ops_internal.start_rollback(p_application_id, p_reason) $$;
 
 comment on function ops.start_rollback_v1 is
-  'Orders that a run is taken back, and demotes its fix. A run is taken back once, unless undoing it failed and changed nothing. For an ops_operator or ops_admin in person; answers the application that undoes the run and its script, which the engine checks again and runs.';
+  'Begins to undo a run, and demotes its fix. A run is undone once, unless undoing it failed and changed nothing. For an ops_operator or ops_admin in person; answers the application that undoes the run and its script, which the engine checks again and runs.';
 
 create function ops.recall_error_v1(p_application_id uuid, p_error jsonb) returns boolean
 language sql
@@ -1196,4 +1196,4 @@ as $$
 $$;
 
 comment on function ops.recall_error_v1 is
-  'Gives the script that takes a run back the error as the run saw it, from the log row, since the captured values are removed when a run ends. For the engine; answers whether such a roll-back was under way.';
+  'Stores the error for the undo script as the run saw it, read from the log row again, because the captured values are removed when a run ends. For the engine; answers whether such a rollback was under way.';

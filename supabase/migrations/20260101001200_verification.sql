@@ -114,7 +114,7 @@ as $$
 $$;
 
 comment on function ops_internal.first_recurrence is
-  'The first error of the same pattern, and target, in this time, of those that could have fired the fix; null without one.';
+  'The first error of the same pattern and target in this time for which the fix could have run; null if there is none.';
 
 create function ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamptz) returns boolean
 language sql
@@ -418,7 +418,7 @@ as $$
 $$;
 
 comment on function ops_internal.rate_pattern is
-  'Works out anew how often the error stopped, and how far the latest fix is trusted, from all that was decided.';
+  'Computes the success rate and the confidence of the latest fix again, from all decided outcomes.';
 
 create function ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) returns void
 language plpgsql
@@ -445,7 +445,7 @@ begin
   end if;
   if p_fix.is_on_probation and not has_helped then
     if failures >= greatest(disable_after - demote_after, 1) then
-      perform ops_internal.switch_off(p_fix, null, why || ' after it was put back in use');
+      perform ops_internal.switch_off(p_fix, null, why || ' after it was enabled again');
     end if;
   elsif failures >= demote_after then
     perform ops_internal.demote(p_fix, null, why);

@@ -246,4 +246,4 @@ language sql set search_path = ''
 as $$ select ops_internal.fail_session(p_session_id, p_error, p_result) $$;
 
 comment on function ops.fail_session_v1 is
-  'Ends a session as failed; the clusters stay as they were. For the engine, or an ops_operator or ops_admin.';
+  'Ends a session as failed; the clusters are not changed. For the engine, or an ops_operator or ops_admin.';

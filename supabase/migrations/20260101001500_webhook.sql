@@ -93,7 +93,7 @@ create table ops_internal.sweep (
 );
 
 comment on table ops_internal.sweep is
-  'How far the search for errors that were never learned has come, so that it does not begin anew each minute.';
+  'The position up to which the log was searched for errors that were never learned, so that the search of the next minute continues there.';
 comment on column ops_internal.sweep.only_row is 'Holds the table to one row.';
 comment on column ops_internal.sweep.settled_id is 'Every error up to this log row was learned.';
 comment on column ops_internal.sweep.seen_id is 'The last log row at the sweep before seen_until.';

@@ -1,4 +1,4 @@
--- Who may do what. Everything is revoked once, then granted by name; until this file has run, nobody but the owner reaches
+-- Who may do what. Everything is revoked once, then granted by name; until this file has run, only the owner can use
 -- any of the schemas.
 --
 -- The convention, which tests/database/schema/test_privileges.py reads out of the catalogue:
@@ -50,7 +50,7 @@ grant insert (event_type, severity, description, metadata, constitutional_valida
 grant insert (signature, pattern_id, algorithm, template, leaf, wider, created_at),
 update (signature, pattern_id, algorithm, template, leaf, wider, created_at, refused_at),
 delete on table ops.pattern_signatures to service_role;
--- Not undoes and claimed_by: only a person orders that a run is taken back.
+-- Not undoes and claimed_by: only a person can order that a run is undone.
 grant insert (
   pattern_id, system_log_id, fix_version, sha256, purpose, target, source, error, constitutional_validation, policy, lease_until
 ),
@@ -129,5 +129,5 @@ alter function fix.rehearse owner to ops_fixer;
 revoke ops_fixer from current_user;
 revoke create on schema fix from ops_fixer;
 
--- PostgREST reads the schema anew.
+-- PostgREST reloads the schema.
 notify pgrst, 'reload schema';

@@ -24,12 +24,12 @@ VALID = {
     "SUPABASE_URL": "https://project.test",
     "SUPABASE_PUBLISHABLE_KEY": "publishable",
     "SUPABASE_SECRET_KEY": "secret",
-    "SUPABASE_JWT_SECRET": "j" * settings.LEAST_SECRET_BYTES,
+    "SUPABASE_JWT_SECRET": "j" * settings.MIN_SECRET_BYTES,
     "PATTERN_ENGINE_WEBHOOK_SECRET": "webhook",
 }
 PROBES = (
     "https://probe.test",
-    "p" * settings.LEAST_SECRET_BYTES,
+    "p" * settings.MIN_SECRET_BYTES,
     "probe=/tmp",
     "77",
     "7777",  # seconds, where 77 would contradict another threshold

@@ -16,16 +16,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Someone whose credentials were verified."""
+    """The sender of a request, after its credentials were verified."""
 
     kind: Kind
     user_id: str | None = None
     """The person's id; None for the engine and its jobs."""
     token: str | None = field(default=None, repr=False)
-    """The person's access token, for the calls made in his name."""
+    """The person's access token; database calls in the person's name carry it."""
 
 
 ENGINE = Caller(Kind.ENGINE)
-
-
 CRON = Caller(Kind.CRON)

@@ -1,7 +1,7 @@
-"""What an endpoint takes, answers and whom it admits.
+"""The description of an endpoint: its request, its response and the callers that it admits.
 
-`functions/<name>/main.py` serves an endpoint, `serving.openapi` describes it; both read its entry
-in the `endpoints` module of its package. `serving.endpoints` has them all.
+Each package describes its endpoints in its module `endpoints`. `functions/<name>/main.py` serves an
+endpoint by this description and `serving.openapi` documents it. `serving.endpoints` lists them all.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ class Endpoint(Generic[RequestT, ResponseT_co]):
     """One endpoint."""
 
     name: str
-    """Its path segment, and the name of its folder."""
+    """The last segment of its path, and the name of its folder below `functions`."""
     method: str
     summary: str
     request: type[RequestT]
     response: type[ResponseT_co]
     admits: frozenset[Kind]
-    """Kinds of callers; empty for everyone."""
+    """The kinds of callers that may call it; empty if it needs no credentials."""
     refusals: tuple[int, ...] = ()
-    """Further statuses that it answers, beside those that all share."""
+    """Error statuses that it can answer in addition to those of every endpoint."""
     body_optional: bool = False
 
     @property
     def takes_query(self) -> bool:
-        """Whether what is asked stands in the address: a GET has no body."""
+        """Whether the request is read from the query string, because a GET has no body."""
         return self.method == "GET" and self.request is not NoBody
 
     @property
     def takes_body(self) -> bool:
-        """Whether a body is read at all."""
+        """Whether the request is read from a body."""
         return self.request is not NoBody and not self.takes_query
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Every method that it answers: a GET may be asked as HEAD, any may be asked about."""
+        """Every method that it answers: its own, HEAD beside GET, and OPTIONS."""
         return (self.method, *(("HEAD",) if self.method == "GET" else ()), "OPTIONS")
 
 

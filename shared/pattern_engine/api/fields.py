@@ -1,11 +1,11 @@
-"""Kinds of fields, and the bases of requests and responses.
+"""Types of fields, and the base classes of requests and responses.
 
-Requests are strict: no field that is not listed, no string where a number belongs. Responses are
-built from what the database answered and carry no other column of it. The OpenAPI document is made
-from the models of each package, so a docstring or a description there is what its reader sees.
+Requests are strict: an unknown field is refused, and so is a string in place of a number. Responses
+take only their own fields from the database's answer. The OpenAPI document is generated from the
+models of each package and quotes their docstrings and descriptions.
 
-Schemas are built when a class is first used: a function needs two of them, and start-up time is
-what a serverless caller feels.
+Pydantic builds a schema when its class is first used. A function uses two of them, and building all
+would make its start slower.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pattern_engine.text.storable import storable, storable_throughout
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_SCRIPT_BYTES = 64 * 1024
 MAX_ERROR_DATA_BYTES = 256 * 1024
-"""As much as is read of a log row's."""
+"""The database reads at most this much of a log row's error_data, too."""
 MAX_SOURCE_LENGTH = 256
 MAX_REASON_LENGTH = 1000
 MAX_IDS = 500
@@ -43,7 +43,7 @@ def _not_blank(value: str) -> str:
 
 
 def _at_most(kind: LiteralString, most: int) -> AfterValidator:
-    """Refuse what has more bytes: a text in UTF-8, anything else as JSON."""
+    """Refuse a value of more bytes: a string is measured in UTF-8, anything else as JSON."""
 
     def check(value: object) -> object:
         text = value if isinstance(value, str) else json.dumps(value, **_COMPACT)
@@ -66,7 +66,7 @@ ErrorData = Annotated[
 ]
 Source = Annotated[Text, Field(max_length=MAX_SOURCE_LENGTH)]
 Reason = Annotated[Text, Field(max_length=MAX_REASON_LENGTH)]
-# JSON has no UUIDs: a string is what a strict model has to take here.
+# JSON has no UUIDs, so a strict model has to accept a string here.
 Identifier = Annotated[UUID, Field(strict=False)]
 LogId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
 Severity = Literal["debug", "info", "warning", "error", "critical"]
@@ -74,15 +74,15 @@ PatternType = Literal["database", "api", "rls", "stripe", "deployment"]
 
 
 class Request(BaseModel):
-    """A request body: strict, and without fields that nobody asked for."""
+    """The base of requests: types are strict, and unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
 
 class Response(BaseModel):
-    """An answer: what the database says beyond its fields is left out."""
+    """The base of responses: other columns of the database's answer are left out."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are left out of the answer where they have nothing to say."""
+    """Fields that are left out of the answer while they are None."""

@@ -1,7 +1,7 @@
 """Approving, enabling and disabling fixes (specification, "Human-in-the-Loop Workflow").
 
-A person decides, in his own name; the database checks that he may. What he approves is analysed
-first, so that nothing is approved that would be refused when it is needed.
+People decide under their own access tokens, and the database checks their role. Every script is
+analysed before it is approved, so that it will not be refused when an error occurs.
 """
 
 from __future__ import annotations
@@ -30,15 +30,18 @@ def approve(
     """Approve a fix for a pattern; the same fix twice changes nothing.
 
     Raises:
-        FixTypeNotSupported: for bash where it is switched off.
-        FixRefused: if its analysis finds something against the script.
-        OwnFix: where two people are asked for; propose it, and another decides.
-        AnotherFixApproved: if another one is approved; disable it first.
-        Forbidden: or one of its kinds, as the database decides.
+        FixTypeNotSupported: if the type is bash and bash fixes are off.
+        FixRefused: if the analysis objects to the script.
+        OwnFix: if approval takes two people; then a fix has to be proposed first.
+        AnotherFixApproved: if another fix is approved; it has to be disabled first.
+        Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
     if settings.thresholds.two_people:
-        raise OwnFix("Two people are asked for here: POST /propose the fix, and another decides.")
+        raise OwnFix(
+            "Approval takes two people here (PATTERN_ENGINE_TWO_PEOPLE=on): POST /propose the fix, "
+            "then another administrator approves it with POST /decide."
+        )
     fix, _ = compose(
         request.auto_fix_type,
         request.auto_fix_script,
@@ -65,15 +68,16 @@ def compose(
     undo_script: str | None,
     facilities: Facilities,
 ) -> tuple[ComposedFix, Analysis]:
-    """A fix as it is pinned, with the analysis of its script.
+    """Return a fix in the form that is stored and digested, and the analysis of its script.
 
     Raises:
-        FixTypeNotSupported: for bash where it is switched off.
-        FixRefused: if something speaks against the script or its undo script.
+        FixTypeNotSupported: if the type is bash and bash fixes are off.
+        FixRefused: if the analysis objects to the script or to its undo script.
     """
     if fix_type == "bash" and not facilities.bash:
         raise FixTypeNotSupported(
-            "Fixes of type bash are off here; set PATTERN_ENGINE_BASH_FIXES=on, or write another.",
+            "Fixes of type bash are switched off; set PATTERN_ENGINE_BASH_FIXES=on, or write the "
+            "fix in another type.",
             details={"supported": [kind for kind in FIX_TYPES if kind != "bash"]},
         )
     analysis = fixes.analyse(fix_type, script, parameters, facilities)
@@ -84,8 +88,8 @@ def compose(
         for finding in (found.findings if found else ())
     ]
     if reasons:
-        told = "; ".join(reason["message"] for reason in reasons)
-        raise FixRefused(f"The script is refused: {told}.", details={"reasons": reasons})
+        objections = "; ".join(reason["message"] for reason in reasons)
+        raise FixRefused(f"The script is refused: {objections}.", details={"reasons": reasons})
     both = [found for found in (analysis, undo) if found]
     composed: ComposedFix = {
         "type": fix_type,
@@ -106,13 +110,13 @@ def compose(
 def enable(
     request: EnableRequest, caller: Caller, database: Database, settings: Settings
 ) -> PatternResponse:
-    """Make a shadow live, or put a demoted fix back in use on probation.
+    """Make a shadow fix live, or make a demoted fix live again on probation.
 
     Raises:
-        NoEnabledFix: if there is none, or it was disabled.
-        FixNotPinned: if the digest is another fix's.
-        OwnFix: where two people are asked for, and the caller proposed it.
-        Forbidden: or one of its kinds, as the database decides.
+        NoEnabledFix: if the pattern has no fix, or the fix was disabled.
+        FixNotPinned: if the digest is not that of the approved fix.
+        OwnFix: if approval takes two people and the caller proposed the fix.
+        Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
     pattern = database.enable_fix(
@@ -131,8 +135,8 @@ def disable(request: DisableRequest, caller: Caller, database: Database) -> Patt
     """Switch a pattern's fix off.
 
     Raises:
-        NoEnabledFix: if none is on.
-        Forbidden: or one of its kinds, as the database decides.
+        NoEnabledFix: if the pattern has no enabled fix.
+        Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
     pattern = database.disable_pattern(str(request.pattern_id), request.reason, caller)

@@ -9,14 +9,12 @@ from pattern_engine.approval import models
 APPROVE = Endpoint(
     name="approve",
     method="POST",
-    summary="Approve a fix for a pattern; from then on it heals that error.",
+    summary="Approve a fix for a pattern; from then on it runs for that pattern's errors.",
     request=models.ApproveRequest,
     response=models.PatternResponse,
     admits=frozenset({Kind.PERSON}),
     refusals=(404, 409, 501),
 )
-
-
 DISABLE = Endpoint(
     name="disable",
     method="POST",
@@ -26,11 +24,10 @@ DISABLE = Endpoint(
     admits=frozenset({Kind.PERSON}),
     refusals=(404, 409),
 )
-
 PROPOSE = Endpoint(
     name="propose",
     method="POST",
-    summary="Propose a fix: it is analysed, tried and simulated, and another decides.",
+    summary="Propose a fix; it is analysed and tried, and an administrator decides on it.",
     request=models.ProposeRequest,
     response=models.ProposalResponse,
     admits=frozenset({Kind.PERSON}),
@@ -47,7 +44,7 @@ PROPOSALS = Endpoint(
 PREVIEW = Endpoint(
     name="preview",
     method="POST",
-    summary="Try and simulate a proposed fix once more, on the data of today.",
+    summary="Repeat the dry-run and the replay of a proposed fix on today's data.",
     request=models.PreviewRequest,
     response=models.ProposalResponse,
     admits=frozenset({Kind.PERSON}),
@@ -56,7 +53,7 @@ PREVIEW = Endpoint(
 DECIDE = Endpoint(
     name="decide",
     method="POST",
-    summary="Approve a proposed fix, live or as a shadow, or reject it.",
+    summary="Approve a proposed fix, as live or as a shadow, or reject it.",
     request=models.DecideRequest,
     response=models.DecideResponse,
     admits=frozenset({Kind.PERSON}),
@@ -65,7 +62,7 @@ DECIDE = Endpoint(
 ENABLE = Endpoint(
     name="enable",
     method="POST",
-    summary="Make a shadow live, or put a demoted fix back in use on probation.",
+    summary="Make a shadow fix live, or make a demoted fix live again on probation.",
     request=models.EnableRequest,
     response=models.PatternResponse,
     admits=frozenset({Kind.PERSON}),
@@ -74,7 +71,7 @@ ENABLE = Endpoint(
 SUGGESTIONS = Endpoint(
     name="suggestions",
     method="GET",
-    summary="Read which fixes helped patterns that resemble one; drafts.",
+    summary="Read the fixes of similar patterns, as drafts for a new proposal.",
     request=models.SuggestionsRequest,
     response=models.SuggestionsResponse,
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),

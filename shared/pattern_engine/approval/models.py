@@ -1,4 +1,4 @@
-"""What the endpoints by which people decide on fixes take and answer."""
+"""Requests and responses of the endpoints by which people decide on fixes."""
 
 from __future__ import annotations
 
@@ -16,72 +16,75 @@ Writer = Literal["service_role", "authenticated", "postgres"]
 
 
 class FixParameters(BaseModel):
-    """Limits of a fix; every other key goes to the script."""
+    """The limits of a fix; every other key is passed to the script."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, defer_build=True)
 
     timeout_ms: Annotated[int, Field(ge=1, le=max(MAX_TIMEOUT_MS.values()))] | None = Field(
         default=None,
-        description="A run, all tries together, is cut off after this long; 5000 by default, "
-        f"at most {MAX_TIMEOUT_MS['sql']} for sql.",
+        description="A run with all its retries is stopped after this many milliseconds; 5000 by "
+        f"default, at most {MAX_TIMEOUT_MS['sql']} for sql.",
     )
     max_retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] | None = Field(
         default=None,
-        description="Further tries where one is safe: for sql after a deadlock or a serialisation "
-        "failure; 0 by default. The pauses between them follow the Fibonacci sequence.",
+        description="How often a run is retried where that is safe, which for sql is after a "
+        "deadlock or a serialization failure; 0 by default. The pauses follow the Fibonacci "
+        "sequence.",
     )
     max_rows: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = Field(
-        default=None, description="Rows that a run may touch, cascades included; 1000 by default."
+        default=None,
+        description="The most rows that a run may touch, cascades included; 1000 by default.",
     )
     trusted_writers: Annotated[list[Writer], Field(min_length=1)] | None = Field(
         default=None,
-        description='Database roles whose log rows fire the fix; ["service_role"] by default.',
+        description="The fix runs only for log rows that one of these database roles wrote; "
+        '["service_role"] by default.',
     )
     target: Annotated[list[str], Field(max_length=16)] | None = Field(
         default=None,
-        description="Names of captured values that tell one target from another, as in "
-        '["uuid"]: cooldown and recurrence are looked at target by target. Without it they are '
-        "those of the whole pattern.",
+        description="Names of captured values that identify what a run works on, as in "
+        '["uuid"]: cooldown and recurrence are then judged for each target by itself, instead of '
+        "for the whole pattern.",
     )
-
     directories: (
         dict[Annotated[str, Field(pattern=f"^{DIRECTORY_NAME}$")], Literal["read", "write"]] | None
     ) = Field(
         default=None,
-        description="For bash: directories that the script gets a copy of at /granted/NAME, as in "
-        '{"spool": "write", "config": "read"}. PATTERN_ENGINE_BASH_DIRECTORIES has the names. What '
-        "a run did to a writable one is applied when the script has ended well.",
+        description="For bash: directories of which the script gets a copy at /granted/NAME, as in "
+        '{"spool": "write", "config": "read"}. PATTERN_ENGINE_BASH_DIRECTORIES defines the names. '
+        "Changes to a writable one are applied after the script has succeeded.",
     )
     max_files: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None,
-        description="For bash: files and directories that a run may make, change and delete; "
-        "100 by default. Beyond it nothing of the run remains.",
+        description="For bash: the most files and directories that a run may create, change and "
+        "delete; 100 by default. A run that exceeds it changes nothing.",
     )
     max_bytes: Annotated[int, Field(ge=0, le=1_073_741_824)] | None = Field(
         default=None,
-        description="For bash: bytes of those files, before or after the run, whichever is more; "
-        "67108864 by default.",
+        description="For bash: the most bytes in those files, before or after the run, whichever "
+        "is more; 67108864 by default.",
     )
     undo_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(
         default=None,
-        description="For bash: how long what a run replaced is kept for POST /rollback; "
+        description="For bash: hours for which replaced files are kept for POST /rollback; "
         "24 by default.",
     )
 
     def given(self) -> dict[str, object]:
-        """The parameters as they were sent, defaults left to the database."""
+        """The parameters as they were sent; the database adds the defaults."""
         return self.model_dump(exclude_unset=True)
 
 
 class FixRequest(Request):
-    """A fix, written by a person, for a pattern."""
+    """A fix for a pattern."""
 
     pattern_id: Identifier
     auto_fix_script: Script = Field(description="At most 64 KiB.")
     auto_fix_type: FixType
     auto_fix_parameters: FixParameters | None = None
     undo_script: Script | None = Field(
-        default=None, description="Of the same type; takes a run back, for POST /rollback."
+        default=None,
+        description="A script of the same type that POST /rollback runs to undo a run.",
     )
 
     @field_validator("auto_fix_parameters")
@@ -104,19 +107,20 @@ class FixRequest(Request):
 
 
 class ApproveRequest(FixRequest):
-    """A fix that a person approves as he writes it."""
+    """A fix to approve without a proposal."""
 
     approved_by: Identifier = Field(description="Your own user id.")
     mode: FixMode = Field(
-        default="live", description="shadow: everything happens but the run, and is recorded."
+        default="live",
+        description="live: the fix runs. shadow: it is only recorded when it would have run.",
     )
 
 
 class DisableRequest(Request):
-    """A pattern whose fix is to be switched off."""
+    """A pattern whose fix is to be disabled."""
 
     pattern_id: Identifier
-    reason: Reason | None = Field(default=None, description="For those who look at it later.")
+    reason: Reason | None = Field(default=None, description="Recorded in the journal.")
 
 
 class ApprovedPattern(Response):
@@ -132,28 +136,30 @@ class ApprovedPattern(Response):
 
 
 class PatternResponse(Response):
-    """The pattern as it is now."""
+    """The pattern after the change."""
 
     success: Literal[True] = True
     pattern: ApprovedPattern
 
 
 class ProposeRequest(FixRequest):
-    """A fix that somebody is to look at and decide on."""
+    """A fix on which an administrator is to decide."""
 
 
 class ProposalsRequest(Request):
-    """Which proposals are asked for."""
+    """Which proposals to list."""
 
-    pattern_id: Identifier | None = Field(default=None, description="All patterns without it.")
+    pattern_id: Identifier | None = Field(
+        default=None, description="Only proposals for this pattern; without it, for all patterns."
+    )
     open_only: Annotated[bool, Field(strict=False)] = Field(
-        default=True, description="false: those that were decided, expired or are stale, too."
+        default=True, description="false also lists decided, expired and stale proposals."
     )
     limit: Annotated[int, Field(strict=False, ge=1, le=100)] = 20
 
 
 class PreviewRequest(Request):
-    """A proposal that is to be tried once more, on the data of today."""
+    """A proposal whose dry-run and replay are to be repeated on today's data."""
 
     proposal_id: Identifier
 
@@ -162,71 +168,78 @@ class DecideRequest(Request):
     """A decision on a proposal."""
 
     proposal_id: Identifier
-    sha256: Digest = Field(description="Of the proposal that you have read.")
+    sha256: Digest = Field(description="The digest of the proposal that you have read.")
     decision: Literal["approve", "reject"]
-    reason: Reason | None = Field(default=None, description="Needed to reject.")
+    reason: Reason | None = Field(default=None, description="Required to reject.")
     mode: FixMode = Field(
-        default="live", description="shadow: everything happens but the run, and is recorded."
+        default="live",
+        description="live: the fix runs. shadow: it is only recorded when it would have run.",
     )
 
     @model_validator(mode="after")
-    def _told_why(self) -> DecideRequest:
+    def _require_reason_to_reject(self) -> DecideRequest:
         if self.decision == "reject" and self.reason is None:
             raise PydanticCustomError("reason", "Give a reason to reject a proposal")
         return self
 
 
 class EnableRequest(Request):
-    """A shadow that is to run, or a demoted fix that is to run again."""
+    """A shadow fix or a demoted fix that is to run from now on."""
 
     pattern_id: Identifier
-    sha256: Digest = Field(description="Of the fix that you have read.")
-    reason: Reason | None = Field(default=None, description="For those who look at it later.")
+    sha256: Digest = Field(description="The digest of the fix that you have read.")
+    reason: Reason | None = Field(default=None, description="Recorded in the journal.")
 
 
 class SuggestionsRequest(Request):
-    """A pattern, for which fixes are looked for."""
+    """A pattern for which fixes of similar patterns are searched."""
 
     pattern_id: Identifier
     limit: Annotated[int, Field(strict=False, ge=1, le=50)] = 10
 
 
 class ProposedFix(Response):
-    """A fix with what its analysis found."""
+    """A fix and what its analysis found."""
 
     type: FixType
     script: str
-    prepared_script: str = Field(description="What would run.")
+    prepared_script: str = Field(description="The exact text that would run.")
     undo_script: str | None
     prepared_undo_script: str | None
     parameters: dict[str, Any]
     tables: list[str]
     hosts: list[str]
-    secrets: list[str] = Field(description="Names in Vault.")
+    secrets: list[str] = Field(description="Names of the secrets in Vault that the fix uses.")
 
 
 class Proposal(Response):
-    """A proposed fix, what was found out about it, and what was decided."""
+    """A proposed fix with its analysis, its dry-run, its replay and the decision."""
 
     proposal_id: str
     pattern_id: str
     fix: ProposedFix
-    sha256: str = Field(description="Of all that would be approved; a decision carries it.")
-    based_on_version: int | None = Field(description="With a later version it is stale.")
+    sha256: str = Field(
+        description="The digest of everything that would be approved; POST /decide requires it."
+    )
+    based_on_version: int | None = Field(
+        description="The pattern's latest fix version when this was proposed; a later version "
+        "makes the proposal stale."
+    )
     analysis: dict[str, Any] = Field(
         description="What the script does: operations, destructive, tables, written_tables, "
         "hosts, secrets."
     )
     dry_run: dict[str, Any] | None = Field(
-        description="sql: the real run, undone again, with the rows that it touched by table. "
-        "whole_tables names the tables of which it changed or deleted every row that they had. "
-        "Otherwise a plan of what would be called. Values are scrubbed."
+        description="For sql: a real run that was undone, with the rows that it touched, by table. "
+        "whole_tables names the tables of which it changed or deleted every row. For other types: "
+        "a plan of what would be called. Values are scrubbed."
     )
     replay: dict[str, Any] | None = Field(
-        description="A simulation over stored errors: which would fire it, which would be refused "
-        "and why, and for sql the rows that it touches for each, with whole_tables as in dry_run."
+        description="A simulation over stored errors: for which of them the fix would run, for "
+        "which it would be refused and why, and for sql the rows that it would touch for each, "
+        "with whole_tables as in dry_run."
     )
-    previewed_at: str | None = Field(description="When dry_run and replay were made.")
+    previewed_at: str | None = Field(description="When dry_run and replay were last made.")
     proposed_by: str
     proposed_at: str
     expires_at: str
@@ -234,11 +247,13 @@ class Proposal(Response):
     decided_by: str | None
     decided_at: str | None
     decision_reason: str | None
-    closed_because: str | None = Field(description="null while it is open.")
+    closed_because: str | None = Field(
+        description="Why nobody can decide on it any more; null while it is open."
+    )
 
 
 class ProposalResponse(Response):
-    """The proposal as it is now."""
+    """The proposal after the change."""
 
     success: Literal[True] = True
     proposal: Proposal
@@ -259,7 +274,7 @@ class DecideResponse(Response):
 
 
 class TrackRecord(Response):
-    """Outcomes of a fix, runs that are not decided yet included."""
+    """How many runs of a fix had which outcome; pending runs are not decided yet."""
 
     verified: int
     failed: int
@@ -268,13 +283,15 @@ class TrackRecord(Response):
 
 
 class Suggestion(Response):
-    """The fix of a pattern that resembles the one that was asked for; a draft, nothing more."""
+    """The fix of a pattern that resembles the one in the request; it is only a draft."""
 
     pattern_id: str
     pattern_signature: str
     pattern_type: str
     template: str | None
-    score: float | None = Field(description="Share of trigrams in common; null: not near enough.")
+    score: float | None = Field(
+        description="Share of trigrams in common, 0 to 1; null if it is too small to be computed."
+    )
     in_same_cluster: bool
     auto_fix_type: FixType
     auto_fix_script: str
@@ -290,6 +307,6 @@ class Suggestion(Response):
 
 
 class SuggestionsResponse(Response):
-    """Drafts, those that helped most first. Nothing runs by them: propose one to use it."""
+    """Drafts, the most successful first; to use one, send it to POST /propose."""
 
     suggestions: list[Suggestion]

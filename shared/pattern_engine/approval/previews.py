@@ -1,9 +1,8 @@
 """What a proposed fix would do: a dry-run for the latest error, and a replay over stored ones.
 
-SQL is rehearsed: it really runs, and is undone again. A bash fix with directories runs on copies.
-For everything else there is a plan of what would be called. The replay is a simulation, and says
-so. Whatever goes wrong in either is told in it, since a proposal whose dry-run fails is one to be
-looked at all the more.
+An SQL script really runs and is undone. A bash fix with directories runs on copies of them. For
+other fixes the dry-run is a plan of what would be called. The replay is a simulation. A failure in
+either is part of the result, because people have to see it before they decide.
 """
 
 from __future__ import annotations
@@ -30,21 +29,18 @@ if TYPE_CHECKING:
     from pattern_engine.healing.candidates import Match, NoMatch
     from pattern_engine.settings import Settings
 
-MOST_INCIDENTS: Final = 20
-MOST_REHEARSALS: Final = 10
-MOST_SECONDS: Final = 5.0
-"""No rehearsal begins later than this after the first; one takes as long as the database lets it,
-which is PostgREST's own time-out."""
-MOST_BYTES: Final = 64 * 1024
-"""Of sampled rows, and of what a script would see; more is left out."""
-MOST_MESSAGE: Final = 300
-"""Characters that are shown of a message."""
-MOST_REASON: Final = 1_000
-"""Characters that are shown of why a script failed."""
+MAX_INCIDENTS: Final = 20
+MAX_REHEARSALS: Final = 10
+MAX_SECONDS: Final = 5.0
+"""Seconds after which no further rehearsal begins; PostgREST's time-out limits each of them."""
+MAX_BYTES: Final = 64 * 1024
+"""Bytes of one stored value, such as the sampled rows; a larger value is left out."""
+MAX_MESSAGE_LENGTH: Final = 300
+MAX_REASON_LENGTH: Final = 1_000
 ABOUT_REPLAY: Final = (
-    "A simulation: each error by itself, as if it occurred now, on the data of today and not of its"
-    " time; whatever it changes is undone. Cooldown, budgets, storms, pauses and quiet hours are"
-    " not simulated."
+    "This is a simulation. Each error is replayed by itself, as if it occurred now, on today's"
+    " data; every change is undone. Cooldown, budgets, storms, pauses and quiet hours are not"
+    " simulated."
 )
 NO_ERROR: Final[ErrorSeen] = {
     "message": "",
@@ -53,7 +49,7 @@ NO_ERROR: Final[ErrorSeen] = {
     "system_log_id": None,
     "scrubbed": "",
 }
-"""What a script sees where no error of the pattern is in the log any more."""
+"""What a script sees when the log holds no error of the pattern any more."""
 
 
 def preview(proposal: Json, analysis: Analysis, database: Database, settings: Settings) -> Json:
@@ -76,7 +72,7 @@ def preview(proposal: Json, analysis: Analysis, database: Database, settings: Se
 
 
 def _limits(fix: Json) -> Limits:
-    """The limits that a fix asks for; the defaults are those of the database."""
+    """The limits that a fix names; `Limits` and the database have the same defaults."""
     names = ("timeout_ms", "max_retries", "max_rows")
     given = {name: fix["parameters"][name] for name in names if name in fix["parameters"]}
     return Limits(**given)
@@ -88,7 +84,7 @@ class _Incident:
 
     row: ReplayedRecord
     error: ErrorSeen
-    """What a script would learn of it."""
+    """What a script would see of it."""
     matches: bool
     """Whether its signatures lead to the pattern today."""
 
@@ -96,12 +92,12 @@ class _Incident:
 def _incidents(
     pattern_id: str, database: Database, settings: Settings
 ) -> tuple[list[_Incident], str | None]:
-    """The latest stored errors of a pattern, newest first; or none, and why."""
+    """The latest stored errors of a pattern, newest first; or none, and why they are missing."""
     try:
         policy = settings.thresholds.policy()
-        rows = database.incidents_for_replay(pattern_id, MOST_INCIDENTS, policy)
-        book = rules.current(database)
-        found = find(database, [sightings.of_row(row, book) for row in rows])
+        rows = database.incidents_for_replay(pattern_id, MAX_INCIDENTS, policy)
+        rule_set = rules.current(database)
+        found = find(database, [sightings.of_row(row, rule_set) for row in rows])
     except PatternEngineError as problem:
         return [], problem.message
     incidents = [
@@ -117,7 +113,7 @@ def _is_of(pattern_id: str, found: Match | NoMatch) -> bool:
 
 @dataclass(slots=True)
 class _Rehearsals:
-    """Runs a proposal for errors, each different one once, within a number and a time."""
+    """Rehearses a proposal for errors within a count and a time; equal errors share one run."""
 
     database: Database
     proposal_id: str
@@ -126,15 +122,15 @@ class _Rehearsals:
     _started: float = field(default_factory=time.monotonic)
 
     def of(self, error: ErrorSeen) -> Json:
-        """What the script did for an error before it was undone.
+        """Return what the script did for an error before the run was undone.
 
-        Without `rehearsed` it was not tried, since enough others were.
+        `rehearsed` is false where the count or the time was used up.
         """
         seen = {name: error.get(name) for name in ("message", "source", "captured")}
         key = json.dumps(seen, sort_keys=True)
         if key not in self._known:
-            late = time.monotonic() - self._started > MOST_SECONDS
-            if len(self._known) >= MOST_REHEARSALS or (self._known and late):
+            late = time.monotonic() - self._started > MAX_SECONDS
+            if len(self._known) >= MAX_REHEARSALS or (self._known and late):
                 return {"rehearsed": False}
             self._known[key] = self._rehearse(error)
         return self._known[key]
@@ -165,11 +161,11 @@ class _Rehearsals:
 
 
 def _failed(reason: str) -> Json:
-    # What the database says may quote a row.
+    # The database's message may quote a row.
     return {
         "rehearsed": True,
         "success": False,
-        "error": scrubbing.scrub(reason)[:MOST_REASON],
+        "error": scrubbing.scrub(reason)[:MAX_REASON_LENGTH],
         "rows_touched": None,
     }
 
@@ -179,13 +175,13 @@ def _milliseconds_since(started: float) -> int:
 
 
 def _small(value: Any) -> Any:  # noqa: ANN401  any JSON
-    """A value that may be stored with a proposal."""
+    """The value, or a note of its size where it is too large to be stored with a proposal."""
     size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    return value if size <= MOST_BYTES else f"left out: {size} bytes"
+    return value if size <= MAX_BYTES else f"left out: {size} bytes"
 
 
 def _replay(fix: Json, incidents: list[_Incident], rehearsals: _Rehearsals) -> Json:
-    """What would become of each stored error."""
+    """Whether the fix would run for each stored error, and what it would do."""
     replayed = [_replayed(fix, incident, rehearsals) for incident in incidents]
     runs = [each for each in replayed if each["would_run"]]
     return {
@@ -209,10 +205,10 @@ def _replayed(fix: Json, incident: _Incident, rehearsals: _Rehearsals) -> Json:
     row, error = incident.row, incident.error
     refusal = _refusal(fix, row)
     would_run = incident.matches and refusal is None
-    told: Json = {
+    answer: Json = {
         "system_log_id": row["id"],
         "occurred_at": row["created_at"],
-        "message": error["scrubbed"][:MOST_MESSAGE],
+        "message": error["scrubbed"][:MAX_MESSAGE_LENGTH],
         "matches": incident.matches,
         "refusal": refusal,
         "would_run": would_run,
@@ -221,12 +217,12 @@ def _replayed(fix: Json, incident: _Incident, rehearsals: _Rehearsals) -> Json:
     if would_run and fix["type"] == "sql":
         rehearsal = rehearsals.of(error)
         kept = ("success", "error", "rows_touched", "tables", "whole_tables", "is_over_cap")
-        told |= {name: rehearsal[name] for name in kept if name in rehearsal}
-    return told
+        answer |= {name: rehearsal[name] for name in kept if name in rehearsal}
+    return answer
 
 
 def _refusal(fix: Json, row: ReplayedRecord) -> str | None:
-    """Why the fix would not have run for an error, at its time; None if it would have."""
+    """Why the fix would not have run when the error occurred; None if it would have."""
     trusted = fix["parameters"].get("trusted_writers", [ENGINE_WRITER])
     if row["written_by"] not in trusted:
         return distrust(row["written_by"], trusted)
@@ -235,7 +231,7 @@ def _refusal(fix: Json, row: ReplayedRecord) -> str | None:
 
 
 def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settings) -> Json:
-    """What a script outside the database would be given, and for an api_call what it would send."""
+    """What a script outside the database would be given, and what an api_call would send."""
     fix, limits = proposal["fix"], _limits(proposal["fix"])
     seen = {name: value for name, value in error.items() if name != "scrubbed"}
     plan: Json = {
@@ -262,7 +258,7 @@ def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settin
         outcome = executor.plan(job)
         problem = outcome.error
         if outcome.output is not None:
-            # Values of headers may be secrets, or beside one.
+            # The values of headers may contain secrets.
             plan["request"] = outcome.output | {"headers": sorted(outcome.output["headers"])}
     elif fix["type"] == "bash" and fix["parameters"].get("directories"):
         executor = fixes.executor("bash", settings.facilities())

@@ -1,7 +1,7 @@
-"""Request, review, decide: a fix is proposed, tried, looked at, and then approved or rejected.
+"""Proposing a fix, repeating its preview, and approving or rejecting it.
 
-The analysis and the runs that are undone again are in `previews`; the database decides who may, and
-that what is approved is what was looked at.
+`previews` makes the dry-run and the replay. The database checks the caller's role, and that the
+approved bytes are those that the approver has read.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 def propose(
     request: ProposeRequest, caller: Caller, database: Database, settings: Settings
 ) -> ProposalResponse:
-    """Store a fix for somebody to decide on, with its analysis, dry-run and replay.
+    """Store a proposed fix with its analysis, dry-run and replay.
 
     Raises:
-        FixTypeNotSupported: for bash where it is switched off.
-        FixRefused: if its analysis finds something against the script.
-        Forbidden: or one of its kinds, as the database decides.
+        FixTypeNotSupported: if the type is bash and bash fixes are off.
+        FixRefused: if the analysis objects to the script.
+        Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
     fix, analysis = approval.compose(
@@ -54,7 +54,7 @@ def propose(
     try:
         proposal = previews.preview(proposal, analysis, database, settings)
     except PatternEngineError as problem:
-        # The proposal is made, and POST /preview makes up for this.
+        # The proposal is stored; POST /preview repeats what failed.
         logs.warning("preview_failed", proposal_id=proposal["proposal_id"], reason=problem.message)
     return ProposalResponse.model_validate({"proposal": proposal})
 
@@ -62,13 +62,13 @@ def propose(
 def preview(
     request: PreviewRequest, caller: Caller, database: Database, settings: Settings
 ) -> ProposalResponse:
-    """Make dry-run and replay of an open proposal anew.
+    """Repeat the dry-run and the replay of an open proposal.
 
     Raises:
-        UnknownProposal: if there is none.
-        ProposalClosed: if it was decided, expired, or is stale.
-        FixNotPinned: if its script would be prepared otherwise today.
-        FixRefused: if its analysis finds something against the script today.
+        UnknownProposal: if there is no such proposal.
+        ProposalClosed: if it was decided, has expired, or is stale.
+        FixNotPinned: if the analysis has another result than when it was proposed.
+        FixRefused: if the analysis objects to the script now.
     """
     proposal = database.open_proposal(str(request.proposal_id), caller)
     analysis = _analysed_again(proposal["fix"], settings.facilities())
@@ -82,17 +82,17 @@ def decide(
     """Approve or reject a proposal, in the caller's name.
 
     Raises:
-        UnknownProposal: if there is none.
-        ProposalClosed: if it was decided, expired, or is stale.
-        FixNotPinned: if the digest is another fix's, or its script would be prepared otherwise
-            today.
-        FixRefused: if its analysis finds something against the script today.
-        OwnFix: where two people are asked for, and the caller proposed it.
-        AnotherFixApproved: if another one is approved; disable it first.
+        UnknownProposal: if there is no such proposal.
+        ProposalClosed: if it was decided, has expired, or is stale.
+        FixNotPinned: if the digest is not the proposal's, or the analysis has another result than
+            when it was proposed.
+        FixRefused: if the analysis objects to the script now.
+        OwnFix: if approval takes two people and the caller proposed the fix.
+        AnotherFixApproved: if another fix is approved; it has to be disabled first.
     """
     proposal_id = str(request.proposal_id)
     if request.decision == "approve":
-        # What the deployment allows to fixes may have changed since the proposal.
+        # The settings, such as PATTERN_ENGINE_BASH_FIXES, may have changed since the proposal.
         proposal = database.open_proposal(proposal_id, caller)
         _analysed_again(proposal["fix"], settings.facilities())
     answer = database.decide_fix(
@@ -110,15 +110,15 @@ def decide(
 
 
 def _analysed_again(fix: dict[str, Any], facilities: Facilities) -> Analysis:
-    """The analysis of a stored fix, which has to say today what it said then."""
+    """Return the analysis of a stored fix, whose result has to be the same as at the proposal."""
     composed, analysis = approval.compose(
         fix["type"], fix["script"], fix["parameters"], fix["undo_script"], facilities
     )
     changed = sorted(name for name, value in composed.items() if fix.get(name) != value)
     if changed:
         raise FixNotPinned(
-            "The analysis does not say any more what it said at the proposal: "
-            f"{', '.join(changed)}; POST /propose the fix anew.",
+            "The analysis of this fix has another result than when it was proposed; these fields "
+            f"changed: {', '.join(changed)}. POST /propose the fix again.",
             details={"changed": changed},
         )
     return analysis
@@ -128,7 +128,7 @@ def listed(request: ProposalsRequest, caller: Caller, database: Database) -> Pro
     """Proposals, newest first.
 
     Raises:
-        Forbidden: for a person who is no operator.
+        Forbidden: if the caller is a person without an operator's role.
     """
     pattern_id = str(request.pattern_id) if request.pattern_id else None
     found = database.fix_proposals(pattern_id, request.limit, caller, open_only=request.open_only)

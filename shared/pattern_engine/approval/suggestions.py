@@ -1,4 +1,4 @@
-"""Fixes that helped patterns like the one at hand: drafts for a person, which nothing ever runs."""
+"""Suggesting the fixes of similar patterns as drafts; a suggestion never runs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def suggest(request: SuggestionsRequest, caller: Caller, database: Database) -> SuggestionsResponse:
-    """Approved fixes of similar patterns with their track record, those that helped most first.
+    """Return approved fixes of similar patterns with their outcomes, the most successful first.
 
     Raises:
-        Forbidden: for a person who is no operator.
+        Forbidden: if the caller is a person without an operator's role.
         UnknownPattern: if there is no such pattern.
     """
     found = database.suggested_fixes(str(request.pattern_id), request.limit, caller)

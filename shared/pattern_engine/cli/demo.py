@@ -113,7 +113,7 @@ class _Demo:
         )
         self.console.print(
             "\n[bold green]The error healed itself and stayed away.[/bold green] "
-            "[bold]The fix that did not help\nwas taken out of use and waits for a person.[/bold]"
+            "[bold]The fix that did not help\nwas demoted; it runs again after POST /enable.[/bold]"
         )
 
     def _learn_history(self) -> int:

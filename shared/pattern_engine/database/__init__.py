@@ -1,1 +1,1 @@
-"""The way to the database: the only package that speaks PostgREST."""
+"""The client of the database; no other package calls PostgREST."""

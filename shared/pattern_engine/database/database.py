@@ -1,9 +1,8 @@
-"""The only place that speaks PostgREST: one method for each function of the schema `ops`.
+"""One method for each function of the schema `ops` that the engine calls through PostgREST.
 
-What a person does is called with his own token, so that the database decides whether he may; the
-secret key is for the engine's own work. Calls are never repeated once they were sent: `learn` is
-safe to repeat, but whether to do so is for the caller, who is told by a 503. Only a connection that
-could not be opened is tried a second time, by the transport.
+A person's action carries that person's token, so that the database checks the role; the engine's
+own work uses the secret key. A call that was sent is never repeated: callers get a 503 and may send
+a request such as `learn` again. Only opening a connection is tried twice, by the transport.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """Calls the database's functions. Safe to share between threads, one for each process."""
+    """Calls the database's functions. A process makes one, and its threads share it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -60,22 +59,22 @@ class Database:
         self._clients: Clients | None = None
 
     def close(self) -> None:
-        """Close the connections; a process that lives on opens new ones with its next call."""
+        """Close the connections; the next call opens new ones."""
         with self._lock:
             if self._clients is not None:
                 self._clients.close()
                 self._clients = None
 
     def learn_errors(self, errors: list[ErrorRecord]) -> list[LearnedRecord | UnknownRecord]:
-        """Count errors and answer what became of each, in order."""
+        """Count errors and return the result of each, in order."""
         return self._rows("learn_errors_v1", {"p_errors": errors}, expected=len(errors))
 
     def join_errors(self, errors: list[ErrorRecord]) -> list[LearnedRecord | UnknownRecord]:
-        """Count errors by which patterns turn out to be one, and join those, in order."""
+        """Count errors that show that two patterns are the same, and merge those patterns."""
         return self._rows("join_errors_v1", {"p_errors": errors}, expected=len(errors))
 
     def read_logs(self, ids: list[int]) -> list[LogRecord]:
-        """Read the errors and criticals among some log rows, without the engine's own."""
+        """Read those of some log rows that are errors or critical and not the engine's own."""
         return self._rows("read_logs_v1", {"p_ids": ids})
 
     def find_candidates(self, queries: list[CandidateQuery]) -> list[Candidate]:
@@ -83,26 +82,26 @@ class Database:
         return self._rows("find_candidates_v1", {"p_errors": queries}, expected=len(queries))
 
     def claim_application(self, request: ClaimRequest) -> Claim:
-        """Claim an error for its fix, or learn why not; a fix version runs once for a log row."""
+        """Claim an error for its fix; a fix version runs once for a log row."""
         arguments = {f"p_{name}": value for name, value in request.items()}
         return cast("Claim", self._object("claim_application_v1", arguments))
 
     def application_job(self, application_id: str) -> JobRecord:
-        """Read all that it takes to run a claimed fix outside the database, secrets included."""
+        """Read the script, limits and secrets of a claimed fix that runs outside the database."""
         arguments = {"p_application_id": application_id}
         return cast("JobRecord", self._object("application_job_v1", arguments))
 
     def run_application(self, application_id: str) -> Outcome:
-        """Run the SQL of a claimed application and record how it ended, in one transaction."""
+        """Run the SQL of a claimed application and record its outcome, in one transaction."""
         arguments = {"p_application_id": application_id}
         return cast("Outcome", self._object("run_application_v1", arguments))
 
     def cancel_application(self, application_id: str) -> bool:
-        """Stop the backend that runs an application; False if none does."""
+        """Cancel the backend that runs an application; return whether there was one."""
         return self._call("cancel_application_v1", {"p_application_id": application_id}) is True
 
     def finish_application(self, application_id: str, outcome: Json) -> Outcome:
-        """Record an application; one that was recorded before stays as it is."""
+        """Record the outcome of an application; an outcome that was recorded before stands."""
         arguments = {"p_application_id": application_id, "p_outcome": outcome}
         return cast("Outcome", self._object("finish_application_v1", arguments))
 
@@ -116,7 +115,7 @@ class Database:
         self._call("record_refusals_v1", {"p_refusals": refusals})
 
     def refuse_signature(self, signature: str, system_log_id: int | None) -> None:
-        """Tell, once an hour, that a fix was not run for a signature that came after it."""
+        """Record, at most once an hour, that a fix was refused for an unconfirmed signature."""
         arguments = {"p_signature": signature, "p_system_log_id": system_log_id}
         self._call("refuse_signature_v1", arguments)
 
@@ -126,22 +125,22 @@ class Database:
         return self._object("approve_pattern_v1", arguments, caller)
 
     def enable_fix(self, enabling: Enabling, caller: Caller) -> Json:
-        """Put a shadow or a demoted fix in use, in the caller's name; answers the pattern."""
+        """Make a shadow or a demoted fix live, in the caller's name; answers the pattern."""
         arguments = {f"p_{name}": value for name, value in enabling.items()}
         return self._object("enable_fix_v1", arguments, caller)
 
     def disable_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
-        """Switch a pattern's fix off, in the caller's name; answers the pattern."""
+        """Disable a pattern's fix, in the caller's name; answers the pattern."""
         arguments = {"p_pattern_id": pattern_id, "p_reason": reason}
         return self._object("disable_pattern_v1", arguments, caller)
 
     def start_rollback(self, application_id: str, reason: str | None, caller: Caller) -> Undo:
-        """Take a run in hand that is to be undone, in the caller's name; answers its undoing."""
+        """Begin to undo a run, in the caller's name; answers the undo script and its limits."""
         arguments = {"p_application_id": application_id, "p_reason": reason}
         return cast("Undo", self._object("start_rollback_v1", arguments, caller))
 
     def recall_error(self, application_id: str, error: ErrorSeen) -> bool:
-        """Give a roll-back the error as the run saw it; False if none is under way."""
+        """Store the error for a rollback's undo script; False if no rollback is under way."""
         arguments = {"p_application_id": application_id, "p_error": error}
         return self._call("recall_error_v1", arguments) is True
 
@@ -150,7 +149,7 @@ class Database:
         return self._object("pause_fixes_v1", {"p_reason": reason, "p_seconds": seconds}, caller)
 
     def resume_fixes(self, reason: str | None, caller: Caller) -> Json:
-        """End every pause, in the caller's name; answers the ids of those that it ended."""
+        """End every pause, in the caller's name; answers the ids of the pauses."""
         return self._object("resume_fixes_v1", {"p_reason": reason}, caller)
 
     def propose_fix(
@@ -170,7 +169,7 @@ class Database:
         return self._object("open_proposal_v1", {"p_proposal_id": proposal_id}, caller)
 
     def rehearse_proposal(self, proposal_id: str, errors: list[ErrorSeen]) -> list[Rehearsal]:
-        """Run a proposed SQL fix for real once for each error, and undo each run."""
+        """Run a proposed SQL fix once for each error, and undo each run."""
         arguments = {"p_proposal_id": proposal_id, "p_errors": errors}
         return self._rows("rehearse_proposal_v1", arguments, expected=len(errors))
 
@@ -182,7 +181,7 @@ class Database:
     def incidents_for_replay(
         self, pattern_id: str, limit: int, policy: Mapping[str, float]
     ) -> list[ReplayedRecord]:
-        """Read the latest errors of a pattern that are still in the log, newest first."""
+        """Read a pattern's latest errors that are still in the log, newest first."""
         arguments = {"p_pattern_id": pattern_id, "p_limit": limit, "p_policy": policy}
         return self._rows("incidents_for_replay_v1", arguments)
 
@@ -199,12 +198,12 @@ class Database:
         return self._rows("fix_proposals_v1", arguments, caller=caller)
 
     def suggested_fixes(self, pattern_id: str, limit: int, caller: Caller) -> list[Json]:
-        """Read the fixes of patterns that resemble one, those that helped most first."""
+        """Read the fixes of similar patterns, the most successful first."""
         arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
         return self._rows("suggested_fixes_v1", arguments, caller=caller)
 
     def merge_patterns(self, pattern_ids: list[str], reason: str | None, caller: Caller) -> Json:
-        """Merge patterns, in the caller's name; answers the one that was kept, and the merges."""
+        """Merge patterns, in the caller's name; answers the kept pattern and the merges."""
         arguments = {"p_pattern_ids": pattern_ids, "p_reason": reason}
         return self._object("merge_patterns_v1", arguments, caller)
 
@@ -213,7 +212,7 @@ class Database:
         return self._object("undo_merge_v1", {"p_merge_id": merge_id}, caller)
 
     def pattern_signatures(self, pattern_id: str, caller: Caller) -> list[SignatureRecord]:
-        """Read the signatures of a pattern, the first ones first; none where there is none."""
+        """Read the signatures of a pattern, oldest first; none if there is no such pattern."""
         return self._rows("pattern_signatures_v1", {"p_pattern_id": pattern_id}, caller=caller)
 
     def split_pattern(self, split: Split, caller: Caller) -> Json:
@@ -248,7 +247,7 @@ class Database:
         return self._object("reopen_pattern_v1", arguments, caller)
 
     def similar_patterns(self, pattern_id: str, limit: int, caller: Caller) -> list[Json]:
-        """Read which patterns resemble one, best first."""
+        """Read the patterns that are similar to one, the most similar first."""
         arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
         return self._rows("similar_patterns_v1", arguments, caller=caller)
 
@@ -259,26 +258,26 @@ class Database:
         return self._rows("grouping_rules_v1", {"p_disabled_too": disabled_too}, caller=caller)
 
     def stored_errors(self, most: int, caller: Caller) -> list[StoredErrorRecord]:
-        """Read the latest errors that were counted, to try a rule on them."""
+        """Read the latest counted errors, for the preview of a grouping rule."""
         return self._rows("stored_errors_v1", {"p_most": most}, caller=caller)
 
     def save_grouping_rule(self, rule: Json, caller: Caller) -> Json:
-        """Make or change a grouping rule, in the caller's name; answers it as stored."""
+        """Create or change a grouping rule, in the caller's name; answers the stored rule."""
         return self._object("save_grouping_rule_v1", {"p_rule": rule}, caller)
 
     def disable_grouping_rule(self, rule_id: str, reason: str | None, caller: Caller) -> Json:
-        """Take a grouping rule out of use, in the caller's name; answers it."""
+        """Disable a grouping rule, in the caller's name; answers it."""
         arguments = {"p_rule_id": rule_id, "p_reason": reason}
         return self._object("disable_grouping_rule_v1", arguments, caller)
 
     def start_clustering(self, caller: Caller) -> Json:
-        """Open a learning session and read the patterns that it clusters."""
+        """Start a learning session and read the patterns to cluster."""
         return self._object("start_clustering_v1", {}, caller)
 
     def replace_clusters(
         self, session_id: str, clusters: list[Json], result: Json, caller: Caller
     ) -> list[Json]:
-        """Store the clusters of a session instead of the former ones, and complete the session."""
+        """Replace all clusters by those of a session, and complete the session."""
         arguments = {"p_session_id": session_id, "p_clusters": clusters, "p_result": result}
         return self._rows("replace_clusters_v1", arguments, caller=caller)
 
@@ -296,7 +295,7 @@ class Database:
         self._call("record_event_v1", {f"p_{name}": value for name, value in event.items()})
 
     def ping(self) -> None:
-        """Ask the database for a sign of life, as anyone may."""
+        """Check that the database answers; this needs no credentials."""
         if transport.call(self._connected().anyone, "ping_v1", {}, as_person=True) != 1:
             raise DatabaseError
 
@@ -308,24 +307,24 @@ class Database:
         expected: int | None = None,
         caller: Caller | None = None,
     ) -> list[Any]:
-        """The answer of a function that gives a list, with as many rows as are `expected`."""
+        """Call a function that answers a list; refuse another number of rows than `expected`."""
         rows = self._call(name, arguments, caller)
         if not isinstance(rows, list) or (expected is not None and len(rows) != expected):
             raise _unexpected(name, rows)
         return rows
 
     def _object(self, name: str, arguments: Json, caller: Caller | None = None) -> Json:
-        """The answer of a function that gives an object."""
+        """Call a function that answers an object."""
         answer = self._call(name, arguments, caller)
         if not isinstance(answer, dict):
             raise _unexpected(name, answer)
         return answer
 
     def _call(self, name: str, arguments: Json, caller: Caller | None = None) -> object:
-        """Call a function as the engine, or as the person who calls us.
+        """Call a function with the secret key, or with the caller's token if there is one.
 
         Raises:
-            PatternEngineError: the kind that fits the database's error code.
+            PatternEngineError: the subclass of the database's error code.
         """
         clients = self._connected()
         if caller is None or caller.token is None:
@@ -333,7 +332,7 @@ class Database:
         return transport.call(clients.of_person(caller.token), name, arguments, as_person=True)
 
     def _connected(self) -> Clients:
-        """The clients of this process, made at the first call: a server forks before that."""
+        """The clients of this process; made at the first call, because a server forks before it."""
         if self._clients is None:
             with self._lock:
                 if self._clients is None:
@@ -343,4 +342,7 @@ class Database:
 
 def _unexpected(name: str, answer: object) -> DatabaseError:
     logs.error("database_answer_unexpected", rpc=name, kind=type(answer).__name__)
-    return DatabaseError(f"The database's answer to {name} is not understood.")
+    return DatabaseError(
+        f"The database's answer to {name} has an unexpected form; check that the engine and the "
+        "migrations are of the same version."
+    )

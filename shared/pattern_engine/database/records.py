@@ -1,6 +1,6 @@
-"""What the database takes and answers: the JSON of its functions, as types.
+"""Types of the JSON that the database's functions take and answer.
 
-Each class mirrors the comment of a function in `supabase/migrations`; times are ISO 8601 in UTC.
+The comments of the functions in `supabase/migrations` describe the same; times are ISO 8601 in UTC.
 """
 
 from __future__ import annotations
@@ -16,26 +16,25 @@ Json = dict[str, Any]
 
 
 class ErrorRecord(TypedDict):
-    """One error to count, and all that makes a pattern of it, should it be a new one.
+    """One error to count, and what a new pattern needs.
 
-    What makes a pattern is left out where the database has its signature, or where an error before
-    it in the same call has brought it.
+    The optional fields are left out if the database knows the signature, or if an earlier error of
+    the same call carries them.
     """
 
     signature: str
     older: list[str]
-    """Its signatures under older algorithms; the first that is known decides."""
+    """Its signatures under older algorithms; the first known signature decides on the pattern."""
     system_log_id: int | None
     claimed_by: str | None
-    """The person on whose word it is counted: the log row must be that person's, with this
-    message."""
+    """The person who reported it; the log row has to be that person's and have this message."""
     error_message: str | None
     algorithm: NotRequired[str]
     template: NotRequired[str]
     leaf: NotRequired[str | None]
-    """What all templates that may be alike have in common; None where none is."""
+    """A key that all similar templates share; None if no template is similar to this one."""
     wider: NotRequired[list[str]]
-    """Signatures of the templates with one word more a variable: those and this one are alike."""
+    """Signatures of the similar templates in which one more word is a variable."""
     pattern_type: NotRequired[str]
     error_message_pattern: NotRequired[str]
     error_source: NotRequired[str | None]
@@ -45,7 +44,7 @@ class ErrorRecord(TypedDict):
 
 
 class LearnedRecord(TypedDict):
-    """What became of one error."""
+    """The result for one counted error."""
 
     pattern_id: str
     pattern_signature: str
@@ -54,20 +53,20 @@ class LearnedRecord(TypedDict):
     confidence_score: float
     auto_fix_enabled: bool
     has_fix: bool
-    """Whether a fix is in use or waits for a person: then it is told why nothing was healed."""
+    """Whether there is a live, shadow or demoted fix, which runs or is refused with a reason."""
     action: Literal["created", "updated", "unchanged"]
     system_log_id: int | None
 
 
 class UnknownRecord(TypedDict):
-    """An error by which two patterns turn out to be one: it takes `join_errors_v1`."""
+    """An error that was not counted, because it needs `join_errors_v1` or all its fields."""
 
     unknown: Literal[True]
     system_log_id: int | None
 
 
 class LogRecord(TypedDict):
-    """A log row that the webhook asks for."""
+    """A row of ops.system_logs."""
 
     id: int
     message: str
@@ -82,10 +81,10 @@ class LogRecord(TypedDict):
 
 
 class CandidateQuery(TypedDict):
-    """One error to find a fix for."""
+    """One error for which a fix is searched."""
 
     signatures: list[str]
-    """Under all algorithms; the first that is known decides which pattern it is."""
+    """Its signatures under all algorithms; the first known signature decides on the pattern."""
     system_log_id: int | None
 
 
@@ -139,20 +138,20 @@ class CandidateFix(TypedDict):
     sha256: str
     trusted_writers: list[str]
     target: list[str]
-    """Names of the captured values that tell one target from another."""
+    """Names of the captured values that identify what a run works on."""
     mode: Literal["live", "shadow", "demoted"]
     mode_reason: str | None
     mode_changed_by: str | None
-    """Who approved it as it is now, or enabled it since; None for the engine."""
+    """The person who approved it or changed its mode last; None if it was the engine."""
     dry_run_rows: int | None
     proposed_by: str | None
     approved_by: str
     stored_matches: bool
-    """Whether the stored fix still has the digest that was approved."""
+    """Whether the stored fix has the digest that was approved."""
 
 
 class Expression(TypedDict):
-    """An enabled pattern's regular expression, to try on a message whose signature is unknown."""
+    """An enabled pattern's regular expression, for messages with an unknown signature."""
 
     pattern_id: str
     error_message_pattern: str
@@ -160,33 +159,33 @@ class Expression(TypedDict):
 
 
 class Refusal(TypedDict):
-    """Why the database lets a fix not run."""
+    """Why the database refuses to run a fix."""
 
     code: Literal[
         "not_live", "applied_before", "in_hand", "moved", "paused", "demoted", "laws", "shadow"
     ]
     reason: NotRequired[str]
-    """What was said when the fixes were paused, or why this one was demoted."""
+    """The reason of the pause, or why the fix was demoted."""
     until: NotRequired[str]
     """When the pause ends."""
 
 
 class Candidate(TypedDict):
-    """What is known about one error and its fix."""
+    """The log row, pattern and fix of one error."""
 
     log: CandidateLog | None
     pattern: CandidatePattern | None
     fix: CandidateFix | None
     untrusted_signature: str | None
-    """The signature that led here, where a fix is enabled and its approver could not see it."""
+    """The error's signature, if its pattern got it after the enabled fix was approved."""
     expressions: list[Expression]
     hold: Refusal | None
-    """Why the fix needs not or must not run: applied_before, in_hand, paused or demoted."""
+    """Why the fix does not run for this error now: applied_before, in_hand, paused or demoted."""
     before_approval: bool
 
 
 class ErrorSeen(TypedDict):
-    """An error as its fix sees it; `scrubbed` is kept, the rest goes when the run has ended."""
+    """An error as its fix sees it; after the run only `scrubbed` is kept."""
 
     message: str
     source: str | None
@@ -210,7 +209,7 @@ class ClaimRequest(TypedDict):
 
 
 class JobRecord(TypedDict):
-    """All that it takes to run a claimed fix outside the database."""
+    """The script, limits and secrets of a claimed fix that runs outside the database."""
 
     fix_type: str
     script: str
@@ -223,19 +222,19 @@ class JobRecord(TypedDict):
 
 
 class Claim(TypedDict):
-    """Whether an application is ours to run."""
+    """The application that the caller may run, or why there is none."""
 
     application_id: str | None
     refusal: Refusal | None
-    """Why it is not; exactly one of both is there."""
+    """Why the claim was refused; either this or `application_id` is None."""
     validation: Json | None
-    """The verdict of the Four Laws, where they were asked."""
+    """The verdict of the Four Laws; None if the claim was refused before they were judged."""
     job: JobRecord | None
-    """None for SQL, which runs where it is stored."""
+    """None for SQL, which runs inside the database."""
 
 
 class RefusalNote(TypedDict):
-    """Why a fix was not run for an error, to be noted with it."""
+    """Why a fix was not run for an error."""
 
     system_log_id: int
     reason: str
@@ -250,7 +249,7 @@ class RatedPattern(TypedDict):
 
 
 class Outcome(TypedDict):
-    """How an application ended."""
+    """The outcome of an application."""
 
     success: bool
     error: str | None
@@ -259,12 +258,12 @@ class Outcome(TypedDict):
     execution_time_ms: int
     pattern: RatedPattern
     rows_before: NotRequired[list[Json] | None]
-    """A sample of what the run changed, not scrubbed; `rows_after` the same rows afterwards."""
+    """A sample of rows before the run, not scrubbed; `rows_after` has the same rows after it."""
     rows_after: NotRequired[list[Json] | None]
 
 
 class ComposedFix(TypedDict):
-    """A fix with what its analysis found, as it is pinned."""
+    """A fix with its analysis, in the form that is stored and digested."""
 
     type: str
     script: str
@@ -300,7 +299,7 @@ class Decision(TypedDict):
 
 
 class Enabling(TypedDict):
-    """A fix that a person puts in use."""
+    """A shadow or demoted fix that a person makes live."""
 
     pattern_id: str
     sha256: str
@@ -309,38 +308,38 @@ class Enabling(TypedDict):
 
 
 class Undo(TypedDict):
-    """A run that is being taken back."""
+    """The undo of a run."""
 
     application_id: str
-    """Of the undo script's own run."""
+    """The id of the undo script's own run."""
     pattern_id: str
     system_log_id: int | None
     fix_type: str
     undo_script: str | None
-    """None where a bash fix has its directories restored."""
+    """None for a bash fix whose replaced files are restored instead."""
     prepared_undo_script: str | None
     parameters: Json
     timeout_ms: int
 
 
 class Rehearsal(TypedDict):
-    """What a run did before it was undone."""
+    """What a rehearsal did before it was undone."""
 
     success: bool
     error: str | None
     rows_touched: int
     tables: Json
     whole_tables: list[str]
-    """Tables of which the run changed or deleted every row that they had."""
+    """Tables of which the run changed or deleted every row."""
     rows_before: list[Json] | None
     rows_after: list[Json] | None
 
 
 class ReplayedRecord(LogRecord):
-    """A stored error of a pattern, to simulate its fix on."""
+    """A stored error of a pattern, for the replay of a proposed fix."""
 
     load: Json
-    """The part `load` of Law 2, for the five minutes before it."""
+    """The part `load` of Law 2 for the five minutes before the error."""
 
 
 class Event(TypedDict):
@@ -362,14 +361,14 @@ class SignatureRecord(TypedDict):
     created_at: str
     confirmed_at: str | None
     is_trusted: bool
-    """Whether the live fix, if there is one, fires for it."""
+    """Whether the pattern's fix may run for errors with this signature."""
     incident_count: int
     example: str | None
-    """The latest message that is still in the log."""
+    """The latest message with this signature that is still in the log."""
 
 
 class Split(TypedDict):
-    """Signatures of a pattern that are to be a pattern of their own."""
+    """Signatures that are to be split off a pattern into a new one."""
 
     pattern_id: str
     signatures: list[str]
@@ -378,7 +377,7 @@ class Split(TypedDict):
 
 
 class Ignoring(TypedDict):
-    """A pattern to be ignored, and until when."""
+    """A pattern to ignore, and for how long."""
 
     pattern_id: str
     until: str | None
@@ -387,7 +386,7 @@ class Ignoring(TypedDict):
 
 
 class RuleRecord(TypedDict):
-    """A grouping rule, as far as it is tried on errors."""
+    """The fields of a grouping rule that matter for matching it."""
 
     rule_id: str
     expression: str
@@ -397,7 +396,7 @@ class RuleRecord(TypedDict):
 
 
 class StoredErrorRecord(TypedDict):
-    """An error that was counted, with its pattern."""
+    """A counted error and its pattern."""
 
     system_log_id: int
     message: str

@@ -1,7 +1,7 @@
-"""The way to PostgREST: connections of one process, and what goes wrong on them.
+"""The connections to PostgREST, and the translation of its errors into the engine's exceptions.
 
-httpx and postgrest are imported when a call is about to be made. They take as long as the rest of a
-function's start, and refusals and preflights do without them.
+httpx and postgrest are imported with the first call. Importing them takes as long as the rest of a
+function's start, and refused requests and CORS preflights do not need them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from pattern_engine.settings import Settings
 
 CONNECT_TIMEOUT_SECONDS = 3.0
-# Node's servers, the local gateway's among them, close idle connections after five seconds; a
-# connection that we close first is never found closed by the next call.
+# Node's servers, such as the local gateway, close idle connections after five seconds. Closing them
+# earlier keeps the next call from using a connection that the server has just closed.
 KEEP_ALIVE_SECONDS = 4.0
 GATEWAY_FAILURES = frozenset({429, 502, 503, 504, *range(520, 531)})
-# httpx's command line, imported with it wherever rich is installed, and HTTP/2, which brings tables
-# that take long to build. Together they take longer than all the rest of httpx.
+# httpx's command line, which it imports if rich is installed, and HTTP/2, whose tables are slow to
+# build. Together they take longer to import than the rest of httpx.
 _NEVER_USED = ("httpx._main", "h2")
 
 
 def import_httpx() -> None:
-    """Import httpx without what we never use, wherever it was not imported before.
+    """Import httpx without the modules that the engine never uses.
 
-    A module that is None cannot be imported, which httpx and httpcore allow for; once they are
-    imported, whoever wants its command line or HTTP/2 gets them as ever.
+    A module that is None in `sys.modules` cannot be imported, and httpx and httpcore do without it.
+    Afterwards other code can import those modules as usual.
     """
     if "httpx" in sys.modules:
         return
@@ -55,7 +55,7 @@ def import_httpx() -> None:
 
 
 class Clients:
-    """The engine's client, anyone's, and a person's; all share their connections."""
+    """Clients for the engine, for anonymous callers and for a person, on shared connections."""
 
     def __init__(self, settings: Settings) -> None:
         import_httpx()
@@ -94,14 +94,14 @@ def _session(settings: Settings) -> httpx.Client:
 
     import httpx  # noqa: PLC0415  see the module's docstring
 
-    # Reading the certificate authorities takes 10 ms, which plain http does not need.
+    # Plain http needs no certificate authorities; reading them takes 10 ms.
     is_plain = settings.supabase_url.startswith("http://")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx.create_ssl_context()
     seconds = settings.database_timeout_seconds
     return httpx.Client(
         transport=httpx.HTTPTransport(
             verify=context,
-            retries=1,  # of connections that could not be opened; nothing was sent on those
+            retries=1,  # only of opening a connection, before anything was sent
             limits=httpx.Limits(
                 max_connections=100,
                 max_keepalive_connections=20,
@@ -114,7 +114,7 @@ def _session(settings: Settings) -> httpx.Client:
 
 
 def _refuse_gateway_failures(response: httpx.Response) -> None:
-    """Raise for statuses of whatever stands before the database: their bodies are of no use."""
+    """Raise for the statuses of a gateway before the database, whose bodies are not JSON."""
     if response.status_code in GATEWAY_FAILURES:
         raise DatabaseUnreachable(details={"gateway_status": response.status_code})
 
@@ -122,10 +122,10 @@ def _refuse_gateway_failures(response: httpx.Response) -> None:
 def call(
     client: SyncPostgrestClient, name: str, arguments: dict[str, Any], *, as_person: bool
 ) -> object:
-    """Call a function of the database once, and answer its JSON.
+    """Call a function of the database once, and return its JSON.
 
     Raises:
-        PatternEngineError: the kind that fits whatever goes wrong.
+        PatternEngineError: the subclass for what went wrong.
     """
     from httpx import ConnectError, ConnectTimeout, TransportError  # noqa: PLC0415  see above
     from postgrest import APIError  # noqa: PLC0415  see above
@@ -138,38 +138,38 @@ def call(
         raise DatabaseUnreachable from problem
     except TransportError as problem:
         raise DatabaseUnreachable(
-            "The connection to the database broke before its answer came; try again, "
-            "a log row counts once however often it is sent."
+            "The connection to the database broke before its answer arrived, so the call may have "
+            "taken effect; send it again: a log row is counted only once."
         ) from problem
 
 
 def _translated(problem: APIError, name: str, *, as_person: bool) -> PatternEngineError:
-    """Our exception for an error of the database or of PostgREST."""
+    """The engine's exception for an error of the database or of PostgREST."""
     code = problem.code or ""
     kind = by_sqlstate(code)
     if code.startswith("PL"):
-        # Raised by our own functions, for people: message and hint are the answer.
+        # The engine's own SQL functions raised it, with a message and a hint for the caller.
         details = {"detail": problem.details} if problem.details else {}
         return kind(_sentences(problem.message, problem.hint), details=details)
     if code == "42501" and as_person:
         return Forbidden()
     if issubclass(kind, InvalidToken) and not as_person:
-        kind = DatabaseError  # our own key was refused, which is no matter of the caller's
+        kind = DatabaseError  # the engine's own key was refused, not the caller's
     if issubclass(kind, DatabaseError):
-        # What the database says may quote data; it is for the log, not for the caller.
+        # The database's message may quote data, so it goes to the log and not to the caller.
         logs.error("database_error", rpc=name, code=code, message=problem.message)
         return kind(details={"rpc": name} if kind is DatabaseNotMigrated else {}, sqlstate=code)
     return kind()
 
 
 def _sentences(*parts: str | None) -> str | None:
-    """The database's message and hint as sentences, one after the other."""
+    """The database's message and hint as sentences."""
     whole = [part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part]
     return " ".join(map(_capitalised, whole)) or None
 
 
 def _capitalised(sentence: str) -> str:
-    """The sentence with a capital, unless it starts with a name such as approved_by."""
+    """The sentence with a capital letter, unless it starts with a name such as approved_by."""
     first = sentence.split(maxsplit=1)[0].rstrip(".,:;")
     is_word = first.isalpha() and first.islower()
     return f"{sentence[0].upper()}{sentence[1:]}" if is_word else sentence

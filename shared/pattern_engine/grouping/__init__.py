@@ -1,7 +1,7 @@
-"""Which errors are the same error: from an error to its group.
+"""Deciding which errors belong together, by a template and a signature for each error.
 
-`grouping` is the way in; `rules` and `evidence` say what counts beside the message, `matching`
-tries expressions; `v1` and `v2` are the algorithms.
+`grouping` is the main module. `rules` and `evidence` provide what counts more than the message,
+`matching` tries the expressions of patterns, and `v1` and `v2` are the algorithms.
 """
 
 from pattern_engine.grouping.grouping import (

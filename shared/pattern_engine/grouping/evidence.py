@@ -1,16 +1,16 @@
-"""What an application sent beside the message, as far as it tells which error it is.
+"""Reading what an application sent in addition to the message to identify an error.
 
-`ops.system_logs.error_data` is the application's own; these keys are read, in the spirit of Sentry:
+The application fills `ops.system_logs.error_data`. These keys are read, which resemble Sentry's:
 
-- `fingerprint`: a string or a list of strings. Errors with the same one are one pattern, whatever
-  they say. `{{ default }}` in a list stands for how the error would be grouped without it.
+- `fingerprint`: a string or a list of strings. Errors with the same fingerprint are one pattern,
+  whatever their messages are. `{{ default }}` in a list stands for the error's own template.
 - `stack`, or `stacktrace`: the trace as text, as the language prints it.
 - `exception`: the kind as a string, or an object with `type`, and, if known, `value` and
   `stacktrace.frames`, oldest call first, each with `filename` (or `module`) and `function`; a frame
   whose `in_app` is false is a library's. A list of such objects, or one below `values`, is a chain
   of causes, the cause first.
 
-Anything of another form is passed over: what an application wrote there must not lose its error.
+Values of any other form are ignored, so that an error is learned whatever its error_data holds.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import NamedTuple
 __all__ = ["NONE", "Evidence", "read"]
 
 #: Characters of each value that are read.
-MOST: int = 4096
+MAX_CHARACTERS: int = 4096
 _DEFAULT = "{{ default }}"
-_MOST_FRAMES = 64
-_MOST_CAUSES = 8
+_MAX_FRAMES = 64
+_MAX_CAUSES = 8
 
 
 class Evidence(NamedTuple):
-    """What tells which error it is, beside its message."""
+    """What identifies an error in addition to its message."""
 
     fingerprint: str | None = None
     stack: str | None = None
@@ -39,7 +39,7 @@ NONE = Evidence()
 
 
 def read(error_data: object, message: str) -> Evidence:
-    """Return what `error_data` tells; linear in its size, and never an error."""
+    """Return the evidence in `error_data`, in linear time; this never raises."""
     if not isinstance(error_data, Mapping):
         return NONE
     causes = _causes(error_data.get("exception"))
@@ -52,16 +52,16 @@ def read(error_data: object, message: str) -> Evidence:
 
 
 def _text(value: object) -> str | None:
-    return value[:MOST] if isinstance(value, str) and value.strip() else None
+    return value[:MAX_CHARACTERS] if isinstance(value, str) and value.strip() else None
 
 
 def _word(value: object) -> str:
-    """Return the value in one line; empty where it is no text."""
-    return " ".join(value[:MOST].split()) if isinstance(value, str) else ""
+    """Return a text in one line; empty if the value is no text."""
+    return " ".join(value[:MAX_CHARACTERS].split()) if isinstance(value, str) else ""
 
 
 def _fingerprint(value: object, message: str) -> str | None:
-    parts = [_word(part) for part in (value if isinstance(value, list) else [value])[:_MOST_FRAMES]]
+    parts = [_word(part) for part in (value if isinstance(value, list) else [value])[:_MAX_FRAMES]]
     given = [part for part in parts if part]
     if not given or set(given) == {_DEFAULT}:
         return None
@@ -80,13 +80,13 @@ def _causes(value: object) -> list[Mapping[str, object]]:
     chain = value if isinstance(value, list) else [value]
     return [
         {"type": one} if isinstance(one, str) else one
-        for one in chain[-_MOST_CAUSES:]
+        for one in chain[-_MAX_CAUSES:]
         if isinstance(one, str | Mapping) and _kind({"type": one} if isinstance(one, str) else one)
     ]
 
 
 def _kind(exception: Mapping[str, object]) -> str | None:
-    """Return the kind of an exception, if it looks like one: a name, with or without dots."""
+    """Return the kind of an exception if it is a name, with or without dots."""
     kind = _word(exception.get("type"))
     module = _word(exception.get("module"))
     named = f"{module}.{kind}" if module and "." not in kind and module != "builtins" else kind
@@ -94,9 +94,9 @@ def _kind(exception: Mapping[str, object]) -> str | None:
 
 
 def _trace(causes: list[Mapping[str, object]], message: str) -> str | None:
-    """Return frames that were sent as data as the text that Python would print; None without any.
+    """Return frames in the form of a Python traceback; None if there are no frames.
 
-    Which language it is plays no part in the template: kinds, modules and functions do.
+    The form does not matter, because a template has only kinds, modules and functions.
     """
     parts: list[str] = []
     has_frames = False
@@ -113,7 +113,7 @@ def _frames(stacktrace: object) -> list[str]:
     frames = stacktrace.get("frames") if isinstance(stacktrace, Mapping) else None
     if not isinstance(frames, list):
         return []
-    lines = (_frame(frame) for frame in frames[-_MOST_FRAMES:] if isinstance(frame, Mapping))
+    lines = (_frame(frame) for frame in frames[-_MAX_FRAMES:] if isinstance(frame, Mapping))
     return [line for line in lines if line]
 
 

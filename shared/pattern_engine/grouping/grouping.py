@@ -1,9 +1,9 @@
-"""Which errors are the same error: template and signature of a message.
+"""The group of an error: its template and its signature.
 
-`v2` is the current algorithm, `v1` an older one whose signatures still lead to the patterns that it
-made. A signature names the algorithm that made it, so that several algorithms can serve one pattern
-(`ops.pattern_signatures`). A released algorithm is never edited: a better one is a new module, and
-the one before it joins `OLDER`.
+`v2` is the current algorithm; `v1` is an older one whose signatures still lead to the patterns that
+it made. `ops.pattern_signatures` stores each signature with its algorithm, so that one pattern can
+have signatures of several. A released algorithm is never changed: a better one is a new module, and
+the former one is added to `OLDER`.
 
 What identifies an error, the first that applies:
 
@@ -44,27 +44,27 @@ ALGORITHM: Final = masking.NAME
 
 
 class Signature(NamedTuple):
-    """A key to a pattern, and the algorithm that made it."""
+    """A signature of a pattern, and the algorithm that made it."""
 
     signature: str
     algorithm: str
 
 
 class Group(NamedTuple):
-    """Where an error belongs under the current algorithm."""
+    """The group of an error under the current algorithm."""
 
     algorithm: str
-    """Its name, with `/rule` or `/fingerprint` where one decided: no message imitates those."""
+    """Its name; `/rule` or `/fingerprint` is added if one decided, which no message can imitate."""
     template: str
     signature: str
     leaf: str
-    """What all templates that may be alike have in common; empty where none ever is."""
+    """A key that all similar templates share; empty if no template is similar to this one."""
     basis: str
-    """rule, fingerprint, trace, exception or message."""
+    """What identified the error: rule, fingerprint, trace, exception or message."""
     text: str
-    """What was read: the message, or the stack trace that came beside it."""
+    """The text that was read: the message, or the stack trace that was sent with it."""
     values: tuple[Value, ...]
-    """What stood where the template has a variable; none but for messages and exceptions."""
+    """The values at the template's variables; only for the bases message and exception."""
 
 
 def group(
@@ -77,11 +77,11 @@ def group(
 ) -> Group:
     """Return the group of one error under the current algorithm.
 
-    `rule` is the fingerprint of a matching rule, `fingerprint` what the application sent, `stack` a
-    stack trace beside the message, `exception` the kind of the exception.
+    `rule` is the fingerprint of a matching rule, `fingerprint` the one that the application sent,
+    `stack` a stack trace that was sent with the message, `exception` the kind of the exception.
     """
     if rule is not None or fingerprint is not None:
-        return _told(message, rule, fingerprint)
+        return _by_fingerprint(message, rule, fingerprint)
     masked, text = masking.mask(stack) if stack else None, stack or ""
     if masked is None or masked.basis != "trace":
         text = _without_kind(message, exception) if exception else message
@@ -90,7 +90,7 @@ def group(
         ALGORITHM,
         masked.template,
         signature_of(masked.template, ALGORITHM),
-        # A trace without frames of the application's own is a message like others.
+        # A trace without the application's own frames is grouped like a message.
         leaf_of(masked.template),
         masked.basis,
         text,
@@ -99,15 +99,15 @@ def group(
 
 
 def _without_kind(message: str, exception: str) -> str:
-    """Return a message without the kind before it, where masking would not know it for one."""
+    """Remove a leading kind from a message if masking would not recognise it as one."""
     kind = f"{exception}:"
     if message.startswith(kind) and not masking.mask(message).template.startswith(kind):
         return message.removeprefix(kind).lstrip()
     return message
 
 
-def _told(message: str, rule: str | None, fingerprint: str | None) -> Group:
-    """Return the group of an error whose identity was told."""
+def _by_fingerprint(message: str, rule: str | None, fingerprint: str | None) -> Group:
+    """Return the group of an error that a rule or a fingerprint identifies."""
     masked = masking.mask(message, rule=rule, fingerprint=fingerprint)
     algorithm = f"{ALGORITHM}/{masked.basis}"
     key = signature_of(masked.template, algorithm)
@@ -123,8 +123,8 @@ OLDER: Final[dict[str, Callable[[str], str]]] = {
 def older_signatures(message: str, group: Group) -> list[Signature]:
     """Return the signatures of a message under the older algorithms, the latest first.
 
-    Patterns that they made keep their errors. A rule is different: an operator made it to move
-    errors, and was shown which.
+    They lead to the patterns that those algorithms made. An error that matches a rule has none,
+    because the rule is meant to move it to another pattern.
     """
     if group.basis == "rule":
         return []
@@ -133,8 +133,8 @@ def older_signatures(message: str, group: Group) -> list[Signature]:
 
 @lru_cache(maxsize=4096)
 def wider_signatures(template: str) -> tuple[str, ...]:
-    """Return the signatures of a template with one word more a variable, for each that may be one.
+    """Return the signatures of the wider templates, in which one more word is a variable.
 
-    Two templates are alike if and only if the signature of one is among these of the other.
+    Two templates are similar if and only if one's signature is a wider signature of the other.
     """
     return tuple(signature_of(wide, ALGORITHM) for wide in wider_templates(template))

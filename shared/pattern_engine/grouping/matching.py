@@ -1,6 +1,7 @@
-"""Which pattern's expression a message matches: all of them at once, in linear time.
+"""Matching a message against the expressions of many patterns at once, in linear time.
 
-Used where no signature is known, for instance after a pattern was given an expression by hand.
+This finds the pattern of an error with an unknown signature, for instance after a person wrote an
+expression for a pattern.
 """
 
 from collections.abc import Hashable, Iterable
@@ -18,8 +19,8 @@ Id = TypeVar("Id", bound=Hashable)
 class ExpressionSet(Generic[Id]):
     """Expressions compiled into one automaton (RE2's Set): 10,000 of them match in microseconds.
 
-    `refused` holds the ids whose expressions RE2 cannot compile, with the reason; they match
-    nothing.
+    `refused` holds the ids whose expressions RE2 cannot compile, with the reason; those are left
+    out.
     """
 
     def __init__(self, expressions: Iterable[tuple[Id, str]]) -> None:
@@ -47,14 +48,11 @@ class ExpressionSet(Generic[Id]):
         return {self._ids[index] for index in found}
 
     def unique_match(self, message: str) -> Id | None:
-        """Return the only id that matches, else None.
-
-        An ambiguous match is none, since the wrong one of two fixes could run.
-        """
+        """Return the id if exactly one matches; with several, the wrong fix could run."""
         found = self.matches(message)
         return found.pop() if len(found) == 1 else None
 
 
 def first_unique_match(message: str, expressions: Iterable[tuple[Id, str]]) -> Id | None:
-    """Return the id of the one pattern that a message matches, None if there is none or several."""
+    """Return the id of the pattern if a message matches exactly one."""
     return ExpressionSet(expressions).unique_match(message)

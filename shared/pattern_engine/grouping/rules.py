@@ -1,8 +1,8 @@
-"""Grouping rules: which rule of the operators an error matches, and so which fingerprint it has.
+"""Grouping rules: the operators' rule that an error matches decides on its fingerprint.
 
-Of several rules that match, the one with the smallest priority counts, the oldest where they are
-equal. Expressions are RE2's: linear time, whatever an operator writes. The enabled rules are read
-once and kept for `KEPT_SECONDS` in the process, so a rule takes hold within that time everywhere.
+If several rules match, the one with the smallest priority decides, and the oldest of equal ones.
+RE2 matches every expression in linear time. A process reads the enabled rules and keeps them for
+`KEPT_SECONDS`, so a change takes effect everywhere within that time.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ __all__ = ["KEPT_SECONDS", "NONE", "RuleSet", "current", "require_expression"]
 
 KEPT_SECONDS: Final = 30.0
 MAX_CHARACTERS: Final = 8192
-"""Characters of a message in which an expression is looked for."""
+"""Characters of a message that rules are matched against."""
 MAX_MEMORY: Final = 1 << 20
-"""Bytes that RE2 may take for one expression; `(a{999}){999}` takes more."""
+"""Bytes that RE2 may use for one expression; `(a{999}){999}` needs more and is refused."""
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules in the order in which they count, compiled into one automaton."""
+    """Rules in order of precedence, compiled into one automaton."""
 
     rules: Sequence[RuleRecord]
     _expressions: ExpressionSet[int] | None = field(init=False, default=None)
@@ -48,7 +48,7 @@ class RuleSet:
             )
             object.__setattr__(self, "_expressions", expressions)
             for place, reason in expressions.refused.items():
-                # Whoever writes the table past the endpoint can store such a one.
+                # SQL that writes the table directly can store an expression that RE2 refuses.
                 logs.warning("rule_refused", rule_id=self.rules[place]["rule_id"], reason=reason)
 
     def first(
@@ -59,7 +59,7 @@ class RuleSet:
         environment: str | None = None,
         severity: str | None = None,
     ) -> RuleRecord | None:
-        """The rule that counts for an error; None where none matches."""
+        """The rule that decides for an error; None if none matches."""
         if self._expressions is None:
             return None
         places = self._expressions.matches(message[:MAX_CHARACTERS])
@@ -71,7 +71,7 @@ class RuleSet:
         return None if place is None else self.rules[place]
 
     def fingerprint(self, message: str, **circumstances: str | None) -> str | None:
-        """The fingerprint that the rules give to an error, as `first`; None where none matches."""
+        """The fingerprint of the rule that decides for an error; None if none matches."""
         rule = self.first(message, **circumstances)
         return None if rule is None else rule["fingerprint"]
 
@@ -90,7 +90,7 @@ def _is_meant(rule: RuleRecord, exact: Mapping[str, str | None], severity: str |
 
 
 def _level(severity: str | None) -> int:
-    """How bad it is; what is not known is least."""
+    """The rank of a severity; an unknown one ranks lowest."""
     return _LEVELS.index(severity) if severity in _LEVELS else -1
 
 
@@ -109,12 +109,12 @@ def current(database: Database) -> RuleSet:
 
 
 def require_expression(expression: str) -> None:
-    """Make sure that RE2 takes an expression, and that it does not match each and every message.
+    """Check that RE2 compiles an expression, and that it does not match an empty message.
 
     Raises:
-        InvalidRule: with RE2's own words.
+        InvalidRule: if it does not compile, with RE2's reason, or if it matches every message.
     """
-    import re2  # noqa: PLC0415  for those who make rules
+    import re2  # noqa: PLC0415  only saving and previewing a rule need it here
 
     options: Any = re2.Options()
     options.log_errors = False
@@ -123,12 +123,12 @@ def require_expression(expression: str) -> None:
         compiled = re2.compile(expression, options=options)
     except re2.error as problem:
         reason = problem.args[0] if problem.args else problem
-        said = reason.decode() if isinstance(reason, bytes) else str(reason)
+        text = reason.decode() if isinstance(reason, bytes) else str(reason)
         raise InvalidRule(
-            f"RE2 does not take the expression: {said}.", details={"expression": expression}
+            f"RE2 cannot compile the expression: {text}.", details={"expression": expression}
         ) from None
     if compiled.search("") is not None:
         raise InvalidRule(
-            "The expression matches even an empty message, and so every error.",
+            "The expression matches an empty message and so every error; write a narrower one.",
             details={"expression": expression},
         )

@@ -1,1 +1,1 @@
-"""Healing errors: from the webhook or a call to the run of an approved fix, and back."""
+"""Running approved fixes for errors that the webhook or a caller reports, and undoing runs."""

@@ -1,9 +1,9 @@
 """Applying approved fixes to errors (specification, "Pattern Application").
 
-Find the pattern, check that its fix is meant for this error and is still the one that was approved,
-claim the error, run. The database decides on the claim, by the Four Laws and by everything that
-holds fixes back. What speaks against a run is an answer with a reason, not an error:
-`{"applied": false, "reason": …}`.
+The engine finds the error's pattern, checks that the fix may run for this error and is still the
+approved one, claims the error in the database and runs the fix. The database decides on the claim,
+by the Four Laws and all other brakes. A fix that does not run is an answer with a reason, not an
+error: `{"applied": false, "reason": …}`.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What became of an error, and what is to be noted with it."""
+    """What happened with an error, and what the database is to note of it."""
 
     answer: ApplyResponse
     note: RefusalNote | None = None
-    """Without it nobody could tell an error whose fix was refused from one whose worker died."""
+    """Why the fix was refused; an error without a note and without a run lost its worker."""
 
 
 def apply(
@@ -68,8 +68,8 @@ def apply(
     """Heal one error that an application reports.
 
     Raises:
-        UnknownLogRow: if it names a log row that does not exist; a person has to name one.
-        ForeignLogRow: if a person names a log row of somebody else, or one with another message.
+        UnknownLogRow: if the log row does not exist, or a person names none.
+        ForeignLogRow: if a person names somebody else's log row, or one with another message.
     """
     (found,) = find(database, [sightings.reported(request, caller, database)])
     _require_own_row(found, caller)
@@ -77,22 +77,22 @@ def apply(
     if healing.note is not None:
         database.record_refusals([healing.note])
     if healing.answer.success is False and caller.kind is Kind.PERSON:
-        # What the database says of a failure may quote rows that the person may not see.
+        # The reason of a failure may quote rows that the person may not see.
         return healing.answer.model_copy(
-            update={"reason": "The fix failed; operators can see why."}
+            update={"reason": "The fix failed; an operator can read the reason."}
         )
     return healing.answer
 
 
 def _require_own_row(found: Match | NoMatch, caller: Caller) -> None:
-    """A person heals an error of their own, and it has to have occurred."""
+    """Refuse an unknown log row, and for a person also a missing one or somebody else's."""
     log_id, log = found.sighting.system_log_id, found.log
     if log is None and (log_id is not None or caller.kind is Kind.PERSON):
         raise UnknownLogRow(
             f"There is no log row {log_id}; insert the error into ops.system_logs and send the id "
             "of that row."
             if log_id is not None
-            else "Send the system_log_id of the row in ops.system_logs that tells of the error."
+            else "The system_log_id is missing; send the id of the error's row in ops.system_logs."
         )
     if log is None or caller.kind is not Kind.PERSON:
         return
@@ -101,7 +101,7 @@ def _require_own_row(found: Match | NoMatch, caller: Caller) -> None:
 
 
 def heal(database: Database, found: Match | NoMatch, settings: Settings) -> Healing:
-    """Run the fix of one error if nothing speaks against it, and answer what happened."""
+    """Run the fix of one error unless a check refuses it, and return what happened."""
     if isinstance(found, NoMatch):
         return _without_fix(database, found)
     if found.hold is not None:
@@ -129,7 +129,7 @@ def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
 
 
 def _without_fix(database: Database, found: NoMatch) -> Healing:
-    """There is no fix for this error: at all, or for how it looks."""
+    """Answer that there is no fix for this error, or none that was approved for its signature."""
     if found.untrusted_signature is None:
         return Healing(ApplyResponse(applied=False, reason=found.reason))
     database.refuse_signature(found.untrusted_signature, found.sighting.system_log_id)
@@ -137,7 +137,7 @@ def _without_fix(database: Database, found: NoMatch) -> Healing:
 
 
 def _refused(found: Match | NoMatch, reason: str, details: str = "") -> Healing:
-    """The fix was not run, and why; the note tells more than the answer where there are details."""
+    """Answer that the fix was not run and why; `details` are added to the note alone."""
     answer = ApplyResponse(applied=False, reason=reason)
     log_id = found.sighting.system_log_id
     if log_id is None:
@@ -154,11 +154,14 @@ def _refused(found: Match | NoMatch, reason: str, details: str = "") -> Healing:
 
 
 def _reason_against(found: Match, settings: Settings) -> str | None:
-    """Why this fix is not for this error; None if it is."""
+    """Why the fix may not run for this error; None if it may."""
     log, fix = found.log, found.fix
     writer = log["written_by"] if log else ENGINE_WRITER
-    if settings.thresholds.two_people and _is_one_persons(fix):
-        return "Two people are asked for here, and one alone proposed and approved this fix"
+    if settings.thresholds.two_people and _has_one_approver(fix):
+        return (
+            "Approval takes two people here (PATTERN_ENGINE_TWO_PEOPLE=on), but one person both "
+            "proposed and approved this fix; POST /propose it again"
+        )
     if found.before_approval:
         return "The error occurred before the fix was approved"
     if log and log["age_seconds"] > settings.apply_max_age_seconds:
@@ -168,26 +171,26 @@ def _reason_against(found: Match, settings: Settings) -> str | None:
     return None
 
 
-def _is_one_persons(fix: CandidateFix) -> bool:
-    """Whether the person who proposed a fix also approved it, or made it live."""
+def _has_one_approver(fix: CandidateFix) -> bool:
+    """Whether the person who proposed a fix also approved it or made it live."""
     return fix["proposed_by"] in (None, fix["approved_by"], fix["mode_changed_by"])
 
 
 def _tampering(fix: CandidateFix, analysis: Analysis) -> str | None:
-    """Why the stored fix must not run, whatever was approved; None if it is as it should be."""
+    """Why the stored fix must not run although it was approved; None if it is unchanged."""
     if not fix["stored_matches"]:
-        return "The stored fix is not the approved one"
+        return "The stored fix differs from the approved fix"
     if analysis.findings:
         objections = "; ".join(finding.message for finding in analysis.findings)
-        return f"The fix does not pass its analysis any more: {objections}"
+        return f"The analysis refuses the approved fix now: {objections}"
     sample = analysis.sample.before if analysis.sample else None
     if (analysis.prepared_script, sample) != (fix["prepared_script"], fix["sample_script"]):
-        return "What would run is not what the approved script says"
+        return "The stored prepared script differs from the one that the approved script yields now"
     return None
 
 
 def _refuse_changed_fix(database: Database, found: Match, reason: str) -> Healing:
-    """Someone changed what a person had approved: nothing runs, and it is on record."""
+    """Refuse a fix that differs from the approved one, and record a critical event."""
     metadata = {
         "pattern_id": found.pattern["pattern_id"],
         "fix_version": found.fix["version"],
@@ -202,11 +205,11 @@ def _refuse_changed_fix(database: Database, found: Match, reason: str) -> Healin
 
 
 def _claim_request(found: Match, analysis: Analysis, settings: Settings) -> ClaimRequest:
-    """What the database decides on, with what only the engine knows."""
+    """Return what the database needs to decide on the claim."""
     fix, error = found.fix, error_seen(found.sighting)
     of_target = target(fix["target"], error["captured"])
     if found.log is not None:
-        # Whoever reports the error does not choose whose silence will judge the fix.
+        # Verification watches this source, so it is the log row's and not the caller's.
         error["source"] = found.log["source"]
     circumstances = Circumstances(
         fix_type=fix["fix_type"],
@@ -234,7 +237,7 @@ def _claim_request(found: Match, analysis: Analysis, settings: Settings) -> Clai
 
 
 def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> Healing:
-    """Run the fix of a claimed error and answer how it ended; or why nothing was claimed."""
+    """Run the fix of a claimed error and return its outcome, or why the claim was refused."""
     if claim["refusal"] is not None:
         return _refused_by_database(found, claim["refusal"], claim["validation"])
     outcome = running.run(
@@ -261,7 +264,7 @@ def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> 
 
 
 def _refused_by_database(found: Match, refusal: Refusal, validation: Json | None) -> Healing:
-    """The database refused, by its code and, where the laws forbade the run, with the verdict."""
+    """Answer that the database refused the run, with the verdict if the Four Laws forbade it."""
     reason = refusals.reason(refusal)
     if refusal["code"] in refusals.UNNOTED:
         return Healing(ApplyResponse(applied=False, reason=reason))

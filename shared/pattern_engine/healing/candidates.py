@@ -1,6 +1,6 @@
-"""What the database knows about errors and their fixes, parsed once.
+"""Finding the patterns and fixes of errors.
 
-An error is a `Match`, whose fix may be run, or a `NoMatch`, which says why there is none.
+For each error the result is a `Match` with a fix, or a `NoMatch` with the reason why there is none.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ NO_FIX = "The matching pattern has no enabled fix"
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An error with the fix that its pattern has for it."""
+    """An error and the fix of its pattern."""
 
     sighting: Sighting
     log: CandidateLog | None
     pattern: CandidatePattern
     fix: CandidateFix
     hold: Refusal | None
-    """Why the fix needs not or must not run for the error."""
+    """Why the fix does not run for this error now, by the database."""
     before_approval: bool
     """Whether the error occurred before the fix was approved."""
 
@@ -46,7 +46,7 @@ class NoMatch:
     log: CandidateLog | None
     pattern: CandidatePattern | None
     untrusted_signature: str | None
-    """The signature that led to a pattern with a fix whose approver could not see it."""
+    """The error's signature, if its pattern got it after the fix was approved."""
 
     @property
     def reason(self) -> str:
@@ -56,15 +56,15 @@ class NoMatch:
         if self.untrusted_signature is None:
             return NO_FIX
         return (
-            f"The error's signature {self.untrusted_signature} came after the fix was approved; "
-            "POST /confirm it"
+            f"The error's signature {self.untrusted_signature} was added to the pattern after the "
+            "fix was approved; POST /confirm lets the fix run for it"
         )
 
 
 def find(database: Database, sightings: list[Sighting]) -> list[Match | NoMatch]:
-    """What is known about each error and its fix, in order.
+    """Return a `Match` or `NoMatch` for each error, in order.
 
-    An error whose signature is unknown is tried on the expressions of the enabled patterns.
+    An error with an unknown signature is matched against the expressions of the enabled patterns.
     """
     if not sightings:
         return []

@@ -1,4 +1,4 @@
-"""What a fix is told of the error that it runs for, and by whose log rows it may run."""
+"""What a script sees of its error, the target of a run, and whose log rows are trusted."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from pattern_engine.learning.sightings import Sighting
 
 ENGINE_WRITER = "service_role"
-"""Who is taken to have written an error that the engine reports without a log row."""
+"""The role that counts as the writer of an error without a log row, which the engine reports."""
 
 
 def error_seen(sighting: Sighting) -> ErrorSeen:
-    """What a script learns of the error, and what stays of that once it has run."""
+    """Return the error as its script sees it, and its scrubbed message for the record."""
     return {
         "message": sighting.message,
         "source": sighting.source,
         "captured": captured(sighting),
         "system_log_id": sighting.system_log_id,
-        # For the record: what the script sees is removed when it has run.
+        # Only this one is kept after the run.
         "scrubbed": scrubbing.scrub(sighting.message),
     }
 
 
 def captured(sighting: Sighting) -> dict[str, str]:
-    """What stood where the template has a variable: kind → text; the second of a kind is kind_2."""
+    """Return the texts at the template's variables by kind; the second of a kind is kind_2."""
     values: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for kind, text in sighting.group.values:
@@ -41,9 +41,9 @@ def captured(sighting: Sighting) -> dict[str, str]:
 
 
 def target(names: list[str], captured: dict[str, str]) -> str:
-    """A digest of the captured values of these names; empty for the whole pattern, without names.
+    """Return a digest of the captured values with these names; empty without names.
 
-    Values are not stored: they may be personal.
+    It is a digest because captured values may be personal data.
     """
     if not names:
         return ""
@@ -52,12 +52,15 @@ def target(names: list[str], captured: dict[str, str]) -> str:
 
 
 def distrust(writer: str, trusted: list[str]) -> str:
-    """Why a fix is not run for a log row of this writer."""
-    return f"The log row was written by {writer}; the fix trusts rows of: {', '.join(trusted)}"
+    """Return why a fix is not run for a log row of this writer."""
+    return (
+        f"The log row was written by the role {writer}; the fix trusts only rows of: "
+        f"{', '.join(trusted)}"
+    )
 
 
 def record_changed_fix(database: Database, description: str, metadata: Json) -> None:
-    """Put on record that the stored fix, or its undo script, is not the approved one."""
+    """Record the event that a stored fix or undo script differs from the approved one."""
     database.record_event(
         {
             "event_type": "fix_refused",

@@ -1,8 +1,8 @@
-"""Receiving the database webhook: learn from new log rows, heal those whose fix is enabled.
+"""Receiving the database webhook: learn from new log rows, and heal those with an enabled fix.
 
-Rows are read from the table, never taken from the body. Delivery is at least once: a row counts
-once and a fix version runs once for it, so the same call a second time changes nothing. One row
-that cannot be worked on never keeps the others waiting.
+The body names the rows; their content is read from the table. Supabase may deliver a call again: a
+row counts once and a fix version runs once for it, so a repeated call changes nothing. A row that
+fails does not stop the other rows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the rows so far."""
+    """Counts of what happened with the rows so far."""
 
     learned: int = 0
     unchanged: int = 0
@@ -47,10 +47,10 @@ class Tally:
 
 
 def receive(request: WebhookRequest, database: Database, settings: Settings) -> WebhookResponse:
-    """Work on the rows that a webhook names.
+    """Learn from the rows that a webhook names, and heal them.
 
     Raises:
-        Unavailable: when the database is out of reach; sending the call again is safe.
+        Unavailable: if the database cannot be reached; sending the call again is safe.
     """
     ids = request.log_ids()
     tally = Tally()
@@ -77,15 +77,15 @@ def receive(request: WebhookRequest, database: Database, settings: Settings) -> 
 def _learn(
     database: Database, rows: list[LogRecord], tally: Tally
 ) -> list[tuple[Sighting, LearnedRecord]]:
-    """Learn from all of them, and answer those that were learned with what became of them."""
-    book = rules.current(database)
+    """Learn from the rows, and return each learned error with the database's answer."""
+    rule_set = rules.current(database)
     computed: list[tuple[Sighting, ErrorRecord]] = []
     explained: set[str] = set()
     for row in rows:
         try:
-            sighting = sightings.of_row(row, book)
+            sighting = sightings.of_row(row, rule_set)
             computed.append((sighting, recording.record(sighting, explained)))
-        except Exception as problem:  # noqa: BLE001  whatever is wrong with this row, the others go on
+        except Exception as problem:  # noqa: BLE001  a row that fails must not stop the others
             _note_failure("learning_failed", problem, row["id"], tally)
     return _count(database, computed, tally) if computed else []
 
@@ -93,7 +93,7 @@ def _learn(
 def _count(
     database: Database, computed: list[tuple[Sighting, ErrorRecord]], tally: Tally
 ) -> list[tuple[Sighting, LearnedRecord]]:
-    """Count errors in one call; halve the batch where the database refuses it, to find the row."""
+    """Count errors in one call; if the database refuses a batch, try each half of it."""
     try:
         outcomes = counting.count(database, [error for _, error in computed])
     except PatternEngineError as problem:
@@ -113,7 +113,7 @@ def _count(
 def _halves(
     computed: list[tuple[Sighting, ErrorRecord]],
 ) -> tuple[list[tuple[Sighting, ErrorRecord]], list[tuple[Sighting, ErrorRecord]]]:
-    """Both halves of a batch, each complete in itself."""
+    """Both halves of a batch; each holds everything that its errors need to be counted."""
     middle = len(computed) // 2
     errors = [error for _, error in computed]
     second = counting.self_contained(errors[middle:], errors)
@@ -122,14 +122,14 @@ def _halves(
 
 
 def _is_for_all(problem: PatternEngineError) -> bool:
-    """Whether fewer rows would fare no better; a statement that took too long may have had many."""
+    """Whether a smaller batch would fail as well; it may succeed after a statement's time-out."""
     if isinstance(problem, StatementCancelled):
         return False
     return isinstance(problem, Unavailable | DatabaseNotMigrated)
 
 
 def _candidates(database: Database, errors: list[Sighting], tally: Tally) -> list[Match | NoMatch]:
-    """What is known about each error; one by one where they cannot be looked up together."""
+    """Find the fix of each error; if the batch fails, look each of them up by itself."""
     from pattern_engine.healing import candidates  # noqa: PLC0415  most calls only learn
 
     try:
@@ -146,13 +146,13 @@ def _candidates(database: Database, errors: list[Sighting], tally: Tally) -> lis
 def _heal(
     database: Database, found: Match | NoMatch, settings: Settings, tally: Tally
 ) -> RefusalNote | None:
-    """Heal one error, if it may be healed; else answer what to note of it."""
+    """Heal one error, or return the note that says why its fix was refused."""
     from pattern_engine.healing import application  # noqa: PLC0415  most calls only learn
 
     log_id = found.sighting.system_log_id
     try:
         healing = application.heal(database, found, settings)
-    except Exception as problem:  # noqa: BLE001  whatever is wrong with this row, the others go on
+    except Exception as problem:  # noqa: BLE001  a row that fails must not stop the others
         _note_failure("healing_failed", problem, log_id, tally)
         return None
     answer = healing.answer

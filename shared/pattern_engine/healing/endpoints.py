@@ -1,4 +1,4 @@
-"""The endpoints that heal errors, take runs back and pause fixes."""
+"""The endpoints that heal errors, undo runs and pause fixes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ APPLY = Endpoint(
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),
     refusals=(404, 409),
 )
-
-
 WEBHOOK = Endpoint(
     name="webhook",
     method="POST",
@@ -25,33 +23,27 @@ WEBHOOK = Endpoint(
     response=models.WebhookResponse,
     admits=frozenset({Kind.CRON}),
 )
-
-
 ROLLBACK = Endpoint(
     name="rollback",
     method="POST",
-    summary="Take a run back by the undo script that was approved with its fix.",
+    summary="Undo a run with the undo script that was approved with its fix.",
     request=models.RollbackRequest,
     response=models.RollbackResponse,
     admits=frozenset({Kind.PERSON}),
     refusals=(404, 409),
 )
-
-
 PAUSE = Endpoint(
     name="pause",
     method="POST",
-    summary="Stop all fixes for a time.",
+    summary="Pause all fixes for a time.",
     request=models.PauseRequest,
     response=models.PauseResponse,
     admits=frozenset({Kind.PERSON}),
 )
-
-
 RESUME = Endpoint(
     name="resume",
     method="POST",
-    summary="End every pause, one that a storm began too.",
+    summary="End every pause, also one that a storm started.",
     request=models.ResumeRequest,
     response=models.ResumeResponse,
     admits=frozenset({Kind.PERSON}),

@@ -1,4 +1,4 @@
-"""What the endpoints that heal errors, take runs back and pause fixes take and answer."""
+"""Requests and responses of the endpoints that heal errors, undo runs and pause fixes."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class ApplyResponse(Response):
 
     applied: bool
     success: bool | None = Field(
-        default=None, description="Whether the fix ended well, if one ran."
+        default=None, description="Whether the run succeeded; left out if no fix ran."
     )
     pattern: AppliedPattern | None = None
     execution_time_ms: int | None = None
     reason: str | None = Field(default=None, description="Why no fix ran, or why it failed.")
     constitutional_validation: dict[str, Any] | None = Field(
-        default=None, description="The verdict of the Four Laws, where they forbade it."
+        default=None, description="The verdict of the Four Laws, if they forbade the run."
     )
 
 
 class LogRow(BaseModel):
-    """A row of ops.system_logs as the webhook carries it; all but its id is read from the table."""
+    """A row of ops.system_logs in a webhook; only its id is used, the rest is read anew."""
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
@@ -51,7 +51,7 @@ class LogRow(BaseModel):
 
 
 class WebhookRequest(Request):
-    """Supabase's database webhook for one row, or ours with the ids of up to 500."""
+    """A database webhook of Supabase for one row, or a call with the ids of up to 500 rows."""
 
     type: Literal["INSERT"]
     table: Literal["system_logs"]
@@ -61,56 +61,56 @@ class WebhookRequest(Request):
     ids: Annotated[list[LogId], Field(max_length=MAX_IDS)] | None = None
 
     def log_ids(self) -> list[int]:
-        """The ids that it names, each once, in order."""
+        """The ids in the call, each once, in order."""
         named = [*([self.record.id] if self.record else []), *(self.ids or [])]
         return list(dict.fromkeys(named))
 
 
 class WebhookResponse(Response):
-    """What became of the rows."""
+    """How many rows were learned and healed."""
 
     success: Literal[True] = True
     received: int = Field(description="Ids in the call.")
-    learned: int = Field(description="Rows that counted now.")
-    unchanged: int = Field(description="Rows that had counted before.")
-    applied: int = Field(description="Fixes that ran.")
-    healed: int = Field(description="Fixes that ended well.")
-    failed: int = Field(description="Rows that could not be worked on; the log says why.")
+    learned: int = Field(description="Rows that were counted by this call.")
+    unchanged: int = Field(description="Rows that had been counted before.")
+    applied: int = Field(description="Rows for which a fix ran.")
+    healed: int = Field(description="Rows for which a fix ran and succeeded.")
+    failed: int = Field(description="Rows that raised an error, which the log describes.")
 
 
-MOST_PAUSE_SECONDS = 30 * 86_400
+MAX_PAUSE_SECONDS = 30 * 86_400
 
 
 class RollbackRequest(Request):
-    """A run that is to be taken back."""
+    """A run that is to be undone."""
 
     application_id: Identifier
-    reason: Reason | None = Field(default=None, description="For those who look at it later.")
+    reason: Reason | None = Field(default=None, description="Recorded in the journal.")
 
 
 class PauseRequest(Request):
-    """A time in which no fix runs."""
+    """A time in which no fix is to run."""
 
     reason: Reason
-    seconds: Annotated[int, Field(ge=1, le=MOST_PAUSE_SECONDS)] = Field(
-        description="It ends by itself after so long; at most 30 days."
+    seconds: Annotated[int, Field(ge=1, le=MAX_PAUSE_SECONDS)] = Field(
+        description="The pause ends by itself after this time; at most 30 days."
     )
 
 
 class ResumeRequest(Request):
-    """The end of every pause that holds."""
+    """The request to end every pause."""
 
-    reason: Reason | None = Field(default=None, description="For those who look at it later.")
+    reason: Reason | None = Field(default=None, description="Recorded in the journal.")
 
 
 class RollbackResponse(Response):
-    """How taking the run back ended."""
+    """The outcome of the undo."""
 
-    success: bool = Field(description="Whether the undo script ended well.")
-    application_id: str = Field(description="Of the undo script's own run.")
-    undoes: str
+    success: bool = Field(description="Whether the run was undone.")
+    application_id: str = Field(description="The id of the undo script's own run.")
+    undoes: str = Field(description="The id of the run that was to be undone.")
     pattern_id: str
-    reason: str | None = Field(description="Why it failed; null if it did not.")
+    reason: str | None = Field(description="Why the undo failed; null if it succeeded.")
     rows_touched: int
     tables: dict[str, int] = Field(description="Rows touched, by table.")
     execution_time_ms: int | None
@@ -127,14 +127,14 @@ class Pause(Response):
 
 
 class PauseResponse(Response):
-    """The pause that has begun."""
+    """The pause that was started."""
 
     success: Literal[True] = True
     pause: Pause
 
 
 class ResumeResponse(Response):
-    """The pauses that ended now."""
+    """The pauses that this call ended."""
 
     success: Literal[True] = True
-    ended: list[str] = Field(description="Their ids; none where no pause held.")
+    ended: list[str] = Field(description="The ids of the pauses; empty if there was none.")

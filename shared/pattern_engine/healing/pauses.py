@@ -1,4 +1,4 @@
-"""The brake for everything: while a pause holds, no fix runs, whichever worker would run it."""
+"""Pausing all fixes: during a pause no worker starts a fix."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def pause(request: PauseRequest, caller: Caller, database: Database) -> PauseResponse:
-    """Pause all fixes for a time; a run under way ends as it ends.
+    """Pause all fixes for a time; runs that have started are not stopped.
 
     Raises:
-        Forbidden: or one of its kinds, as the database decides.
+        Forbidden: or a subclass, if the caller's role does not allow it.
     """
     begun = database.pause_fixes(request.reason, request.seconds, caller)
     return PauseResponse.model_validate({"pause": begun})
 
 
 def resume(request: ResumeRequest, caller: Caller, database: Database) -> ResumeResponse:
-    """End every pause that holds.
+    """End every pause.
 
     Raises:
-        Forbidden: or one of its kinds, as the database decides.
+        Forbidden: or a subclass, if the caller's role does not allow it.
     """
     return ResumeResponse.model_validate(database.resume_fixes(request.reason, caller))

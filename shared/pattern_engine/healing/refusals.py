@@ -1,4 +1,4 @@
-"""Why a fix was not run, in words: the database refuses by a code."""
+"""The database refuses a run with a code; here the code becomes a sentence."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from pattern_engine.database.records import Refusal
 
 UNCONSTITUTIONAL: Final = "Constitutional validation failed"
-"""The specification's reason where the Four Laws forbid a run."""
+"""The reason that the specification prescribes if the Four Laws forbid a run."""
 REASONS: Final[Mapping[str, str]] = {
-    "not_live": "This fix is not the version that is live",
-    "applied_before": "This version of the fix was applied to this log row before",
+    "not_live": "This version of the fix is not the live version",
+    "applied_before": "This version of the fix has already run for this log row",
     "in_hand": "Another worker is handling this error",
-    "moved": "This error belongs to another pattern now",
+    "moved": "This error was moved to another pattern",
     "paused": "All fixes are paused until {until}: {reason}",
-    "demoted": "The fix waits for a person: {reason}",
+    "demoted": "The fix was demoted ({reason}); POST /enable makes it live again",
     "laws": UNCONSTITUTIONAL,
-    "shadow": "The fix is a shadow: it would have run",
+    "shadow": "The fix would have run, but it is a shadow; POST /enable makes it live",
 }
 UNNOTED: Final = frozenset({"applied_before", "in_hand", "moved"})
-"""Refusals that are not noted with their error: it is dealt with elsewhere."""
+"""Refusals that are not noted with the error, because another run or pattern takes care of it."""
 
 
 def reason(refusal: Refusal) -> str:
     """Return a refusal of the database as a sentence."""
     until = refusal.get("until")
-    told = refusal | {"until": _moment(until)} if until else refusal
-    return REASONS[refusal["code"]].format(**told)
+    values = refusal | {"until": _moment(until)} if until else refusal
+    return REASONS[refusal["code"]].format(**values)
 
 
 def _moment(stamp: str) -> str:

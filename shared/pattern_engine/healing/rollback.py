@@ -1,7 +1,7 @@
-"""Taking a run back: a person's decision.
+"""Undoing a run when a person asks for it.
 
-The undo script that was approved with the fix does it. A bash fix without one has its directories
-restored from what its run kept of them.
+The undo script that was approved with the fix runs. For a bash fix without an undo script, the
+files that its run replaced are restored.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from pattern_engine.healing.models import RollbackRequest
     from pattern_engine.settings import Facilities, Settings
 
-REFUSED = "The undo script does not pass its analysis any more, and did not run: repair by hand"
+REFUSED = "The undo script did not run, because its analysis refuses it now; undo the run by hand"
 
 
 def roll_back(
     request: RollbackRequest, caller: Caller, database: Database, settings: Settings
 ) -> RollbackResponse:
-    """Take a run back and answer how that ended; from then on its fix waits for a person.
+    """Undo a run and return the outcome; the fix is demoted until a person enables it again.
 
     Raises:
-        UnknownApplication: if there was no such run.
-        NotUndoable: if there is no way to undo it, nothing to undo, or it was undone before.
+        UnknownApplication: if there is no such run.
+        NotUndoable: if it has no undo script, changed nothing, or was undone before.
         FixNotPinned: if the stored undo script is not the approved one.
-        MissingSecret: if Vault has not what it needs.
+        MissingSecret: if Vault lacks a secret that the undo script needs.
     """
     try:
         undo = database.start_rollback(str(request.application_id), request.reason, caller)
     except FixNotPinned as problem:
-        _tell_changed_fix(request, caller, database, problem.message)
+        _record_changed_undo(request, caller, database, problem.message)
         raise
     if undo["undo_script"] is None:
         outcome = _restore(undo, str(request.application_id), database, settings.facilities())
@@ -58,28 +58,28 @@ def roll_back(
     )
 
 
-def _tell_changed_fix(
+def _record_changed_undo(
     request: RollbackRequest, caller: Caller, database: Database, reason: str
 ) -> None:
-    """Someone changed what a person had approved; the refusal undid whatever it had recorded."""
+    """Record that the undo script was changed; the database rolled its own record back."""
     metadata = {
         "application_id": str(request.application_id),
         "ordered_by": caller.user_id,
         "reason": reason,
     }
-    description = f"A roll-back was refused: {request.application_id}"
+    description = f"A rollback was refused: {request.application_id}"
     record_changed_fix(database, description, metadata)
     logs.error("undo_refused", **metadata)
 
 
 def _restore(undo: Undo, undone: str, database: Database, facilities: Facilities) -> Outcome:
-    """Restore the files that a run replaced, if nobody has changed them since."""
+    """Restore the files that a run replaced, unless they were changed since."""
     executor: Any = fixes.executor(undo["fix_type"], facilities)
     return running.record(database, undo["application_id"], executor.take_back(undone))
 
 
 def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:
-    """Run the undo script, if it still is what its analysis lets pass."""
+    """Run the undo script if its analysis still accepts it."""
     undo_id, fix_type = undo["application_id"], undo["fix_type"]
     analysis = fixes.analyse(fix_type, str(undo["undo_script"]), undo["parameters"], facilities)
     if analysis.findings or analysis.prepared_script != undo["prepared_undo_script"]:
@@ -92,9 +92,9 @@ def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:
 
 
 def _recall_error(undo_id: str, log_id: int | None, database: Database) -> None:
-    """Let the undo script see what the fix saw, which is forgotten once a run has ended.
+    """Read the error from the log again for the undo script, because the run kept no copy.
 
-    Where the log row is gone, it sees what is left: the scrubbed message.
+    If the log row is gone, the undo script sees only the scrubbed message.
     """
     rows = database.read_logs([log_id]) if log_id is not None else []
     for row in rows:

@@ -1,10 +1,10 @@
-"""Running a claimed application within its limits, and recording it whatever happens.
+"""Running a claimed application within its limits, and recording its outcome in any case.
 
 SQL runs inside Postgres, in one transaction with its record. A time limit set inside a Postgres
-function does not bound the statement that called it, and a client that hangs up stops nothing: so a
-second thread keeps the time and has the backend cancelled through the database. Everything else is
-run here, by the executor of its type, and recorded afterwards. Recording is idempotent: where a run
-had been recorded before it was noticed, its own outcome stands.
+function does not limit the statement that called it, and a client that disconnects stops nothing.
+So a second thread keeps the time and asks the database to cancel the backend. Other types run in
+this process, in the executor of their type, and are recorded afterwards. Recording is idempotent:
+the first recorded outcome stands.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pattern_engine.settings import Facilities
 
 CANCEL_INTERVAL_SECONDS = 0.2
-"""Cancelling is tried again after this long: the run may only be about to start."""
+"""Pause before cancelling again, because the run may not have started yet."""
 RECORDING_PAUSES_SECONDS = (0.5, 1.0, 2.0)
-"""Before recording is tried again, where the database is away. A claim's lease is longer."""
+"""Pauses before recording again while the database is unavailable; a claim's lease is longer."""
 
 
 def run(
@@ -40,10 +40,10 @@ def run(
     timeout_ms: int,
     facilities: Facilities,
 ) -> records.Outcome:
-    """Run an application and answer its outcome, a failure included; without a job it is SQL.
+    """Run an application and return its outcome, also if it failed; without a job it is SQL.
 
     Raises:
-        PatternEngineError: only when the outcome cannot be recorded either.
+        PatternEngineError: if the outcome cannot be recorded.
     """
     if job is None:
         return _run_sql(database, application_id, timeout_ms)
@@ -59,10 +59,10 @@ def run(
 
 
 def record(database: Database, application_id: str, outcome: Outcome) -> records.Outcome:
-    """Record how a run outside the database ended.
+    """Record the outcome of a run outside the database.
 
     Raises:
-        PatternEngineError: when it cannot be recorded.
+        PatternEngineError: if it cannot be recorded.
     """
     return _record(
         database,
@@ -81,7 +81,7 @@ def record(database: Database, application_id: str, outcome: Outcome) -> records
 
 
 def _record(database: Database, application_id: str, outcome: records.Json) -> records.Outcome:
-    """Record how a run ended; what is known must not be lost because the database is away."""
+    """Record an outcome; try again while the database is unavailable."""
     for pause in RECORDING_PAUSES_SECONDS:
         try:
             return database.finish_application(application_id, outcome)
@@ -92,7 +92,7 @@ def _record(database: Database, application_id: str, outcome: records.Json) -> r
 
 
 def _recordable(output: Any) -> object:  # noqa: ANN401  any JSON
-    """What a script answered, scrubbed, and such that a claim never stays open for it."""
+    """A script's output, scrubbed and storable; a note in place of one that is nested too deep."""
     try:
         return storable_throughout(scrubbing.scrub_json(output))
     except RecursionError:
@@ -100,7 +100,7 @@ def _recordable(output: Any) -> object:  # noqa: ANN401  any JSON
 
 
 def _run_here(application_id: str, job: records.JobRecord, facilities: Facilities) -> Outcome:
-    """Run a script outside the database; whatever its executor does, there is an outcome."""
+    """Run a script outside the database; an exception of its executor is a failed outcome."""
     error = {name: value for name, value in job["error"].items() if name != "scrubbed"}
     limits = Limits(job["timeout_ms"], job["max_retries"], job["max_rows"])
     try:
@@ -115,16 +115,16 @@ def _run_here(application_id: str, job: records.JobRecord, facilities: Facilitie
                 secrets=job["secrets"],
             )
         )
-    except Exception as problem:  # noqa: BLE001  a claim that is taken has to end
+    except Exception as problem:  # noqa: BLE001  a claim must not stay open
         logs.error("executor_failed", problem, application_id=application_id)
-        return Outcome(success=False, error="The executor failed; the log says why", started=False)
+        reason = "The executor raised an exception; see executor_failed in the engine's log"
+        return Outcome(success=False, error=reason, started=False)
 
 
 def _run_sql(database: Database, application_id: str, timeout_ms: int) -> records.Outcome:
-    """Run SQL where it is stored.
+    """Run SQL inside the database, which retries after deadlocks and serialization failures.
 
-    Deadlocks and serialisation failures the database tries again by itself, as often as the fix
-    allows and within the same time limit.
+    All retries share the time limit.
     """
     started = time.monotonic()
     with _time_limit(database, application_id, timeout_ms / 1000) as is_over:
@@ -137,9 +137,9 @@ def _run_sql(database: Database, application_id: str, timeout_ms: int) -> record
             return outcome
     milliseconds = round((time.monotonic() - started) * 1000)
     if is_over.is_set():
-        reason = f"cut off after {timeout_ms} ms"
+        reason = f"The run was stopped at its time limit of {timeout_ms} ms"
     else:
-        # The run may still go on behind a connection that broke.
+        # The connection broke; the run may still be going on.
         _cancel(database, application_id)
         reason = failure.message
     logs.warning("application_cut_off", application_id=application_id, reason=reason)
@@ -151,14 +151,14 @@ def _run_sql(database: Database, application_id: str, timeout_ms: int) -> record
             "error": reason,
             "execution_time_ms": milliseconds,
             "stopped": "time" if is_over.is_set() else None,
-            # Where the way to the database broke, nobody knows, and nothing was kept.
+            # A run that committed although the connection broke has its own record, which stands.
             "started": not isinstance(failure, DatabaseUnreachable),
         },
     )
 
 
 def _note_rows(database: Database, application_id: str, outcome: records.Outcome) -> None:
-    """Store what became of some rows; that this fails is no reason to call a run failed."""
+    """Store a sample of the changed rows; if this fails, the run still counts as successful."""
     before = outcome.get("rows_before")
     if not before:
         return
@@ -176,7 +176,7 @@ def _note_rows(database: Database, application_id: str, outcome: records.Outcome
 def _time_limit(
     database: Database, application_id: str, seconds: float
 ) -> Iterator[threading.Event]:
-    """Have the run cancelled when its time is over; yields the event that tells so."""
+    """Cancel the run when its time is over; yields the event that is set then."""
     is_done, is_over = threading.Event(), threading.Event()
 
     def keep_time() -> None:
@@ -187,7 +187,7 @@ def _time_limit(
             _cancel(database, application_id)
             is_done.wait(CANCEL_INTERVAL_SECONDS)
 
-    # A daemon: a process that is told to stop does not wait for it.
+    # A daemon thread, so that a process that shuts down does not wait for it.
     keeper = threading.Thread(target=keep_time, name=f"time-limit-{application_id}", daemon=True)
     keeper.start()
     try:
@@ -197,7 +197,7 @@ def _time_limit(
 
 
 def _cancel(database: Database, application_id: str) -> None:
-    """Stop the run if there is one; that it cannot be stopped is no reason to fail."""
+    """Stop the run if there is one; a failure to stop it is only logged."""
     try:
         database.cancel_application(application_id)
     except PatternEngineError as problem:

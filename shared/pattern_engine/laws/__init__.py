@@ -1,1 +1,1 @@
-"""The Four Laws: what they look at, their parts with numbers and thresholds, and the verdict."""
+"""The Four Laws: the parts that the engine computes, and the verdict in words."""

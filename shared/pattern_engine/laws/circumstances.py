@@ -1,4 +1,4 @@
-"""What the engine itself knows of a run that the Four Laws are asked about, as values."""
+"""What the engine knows about a run before the Four Laws are judged."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """A script as its analysis found it, the limits of its fix, and the time."""
+    """The analysis of a script, the limits of its fix, and the time."""
 
     fix_type: FixType = "sql"
     findings: Sequence[str] = ()
-    """What the static analysis found against the script."""
+    """The objections of the static analysis."""
     destructive: Sequence[str] = ()
-    """Operations of it that lose something for good."""
+    """The script's operations that destroy something, such as deletes."""
     writes: bool = True
     """Whether it changes rows."""
     tables: Sequence[str] = ()
@@ -28,10 +28,10 @@ class Circumstances:
     hosts: Sequence[str] = ()
     """Hosts that it may reach."""
     max_rows: int = 1_000
-    """The cap on rows touched, by the approval."""
+    """The most rows that the approval lets a run touch."""
     dry_run_rows: int | None = None
-    """Rows that the dry-run at approval touched; None if there was none."""
+    """Rows that the dry-run touched; None if there was no dry-run."""
     timeout_ms: int = 5_000
     max_retries: int = 0
     now: datetime = field(kw_only=True)
-    """It knows its time zone."""
+    """A time with a time zone."""

@@ -1,10 +1,10 @@
 """The parts of the Four Laws that follow from the script, its limits and the clock.
 
-Source: specification, "Constitutional Validation". Its words are read in the terms of operations:
-harm is the blast radius, order is the load and what the fix did for it, proportion is how much is
-done for how many errors, rhythm is when. All parts that follow from what happened so far (load,
-history, budgets, confidence, cooldown, flapping, storm) are computed by the database, which decides
-while it holds the pattern's lock: `ops_internal.judge_laws` in supabase/migrations.
+Source: specification, "Constitutional Validation". Harm means the blast radius; order means the
+load and the fix's history; proportion means the work done for the number of errors; rhythm means
+the time. The database computes all parts that depend on earlier runs (load, history, budgets,
+confidence, cooldown, flapping, storm) in `ops_internal.judge_laws` and decides while it holds the
+pattern's lock.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Figure = float | int | str | list[str] | None
 
 
 class Part(NamedTuple):
-    """One thing that a law looks at, as the database takes it."""
+    """One check of a law, in the form in which it is sent to the database."""
 
     law: int
     part: str
     holds: bool | None
-    """None where there is nothing to judge it by."""
+    """Whether the check passes; None if there is no value to judge."""
     numbers: Mapping[str, Figure]
-    """What was looked at, and beside it the threshold."""
+    """The values that were compared, and the thresholds."""
     risk: float = 0.0
-    """For Law 1, 0 to 1: below 1 where it holds, 1 where it does not."""
+    """For Law 1, from 0 to 1: below 1 if the check passes, else 1."""
 
 
 def parts(given: Circumstances, allowed: Thresholds) -> list[Part]:
     """Return the engine's parts of the laws.
 
     Raises:
-        ValueError: if `now` does not know its time zone and there are quiet hours.
+        ValueError: if there are quiet hours and `now` has no time zone.
     """
     return [
         _analysis(given),
@@ -95,7 +95,7 @@ def _reach(what: str, names: Iterable[str], most: int) -> Part:
 
 
 def _counted(name: str, used: int, most: int, numbers: Mapping[str, Figure]) -> Part:
-    """A count against the most it may be; its risk is its share of the first that is too many."""
+    """Compare a count with its maximum; the risk is its share of the smallest count that fails."""
     return Part(1, name, used <= most, numbers, min(1.0, used / (most + 1)))
 
 
@@ -125,6 +125,6 @@ def is_quiet(now: datetime, quiet_hours: Iterable[QuietHours]) -> bool:
     """Return whether a moment lies in any of the quiet hours.
 
     Raises:
-        ValueError: if the moment does not know its time zone.
+        ValueError: if the moment has no time zone.
     """
     return any(hours.cover(now) for hours in quiet_hours)

@@ -1,8 +1,8 @@
-"""The verdict of the Four Laws in words: a sentence for each part, out of its numbers.
+"""The verdict of the Four Laws in words: a sentence for each part, made from its numbers.
 
-Source: specification, "Constitutional Validation". There the action profile is a constant, so that
-three laws can never fail; here every law can say no. The database makes the verdict
-(`ops_internal.judge_laws`) and stores it as numbers; what a person reads of it is worded here.
+Source: specification, "Constitutional Validation". Its action profile is a constant, so that three
+laws can never fail; here every law can fail. The database makes the verdict in
+`ops_internal.judge_laws` and stores it as numbers; this module turns the numbers into sentences.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["against", "sentence", "worded"]
 
 Json = dict[str, Any]
 
-#: Part → how its numbers read, in the order in which a law tells of its parts.
+#: Part → its sentence, in the order in which a law's reason names its parts.
 SENTENCES: Final[Mapping[str, str]] = {
     "analysis": "the static analysis has {findings} objections{_findings}",
     "destruction": "destructive operations: {destructive_operations}{_destructive_operations}, "
@@ -27,9 +27,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "tables": "it names {tables} tables{_tables}, {max_tables} are allowed",
     "hosts": "it names {hosts} hosts{_hosts}, {max_hosts} are allowed",
     "load": "{recent_errors} errors in five minutes make an entropy of {system_entropy:.2f}; "
-    "{recent_errors_of_pattern} of them are of this pattern, a share of {storm_share:.0%} is "
-    "needed at the maximum",
-    "history": "{verified_outcomes} outcomes verified, {failed_outcomes} failed of the latest ten",
+    "{recent_errors_of_pattern} of them are of this pattern; at an entropy of 1 its share must be "
+    "at least {storm_share:.0%}",
+    "history": "of the latest ten outcomes {verified_outcomes} are verified and {failed_outcomes} "
+    "failed",
     "time_limit": "its time limit is {timeout_ms} ms, {timeout_ms_allowed} are allowed",
     "retries": "it may be tried again {max_retries} times, {max_retries_allowed} are allowed",
     "runs": "{runs_last_hour} runs in the last hour, {runs_per_hour} are allowed",
@@ -39,14 +40,14 @@ SENTENCES: Final[Mapping[str, str]] = {
     "rows_of_incidents": "{rows_last_hour} rows touched for {incidents_last_hour} errors in the "
     "last hour, {rows_per_incident} are allowed for each error",
     "confidence": "a confidence of {confidence:.2f}, {min_confidence:.2f} is needed",
-    "lower_bound": "it helps at least {lower_bound:.1%} of the time by {decided_outcomes} decided "
-    "outcomes, {min_lower_bound:.1%} is needed",
+    "lower_bound": "by {decided_outcomes} decided outcomes its success rate is at least "
+    "{lower_bound:.1%}, {min_lower_bound:.1%} is needed",
     "cooldown": "{seconds_since_last_run:.1f} s since the last run, {pause_seconds:.1f} s are "
     "needed after {consecutive_failures} failed outcomes in a row",
     "flapping": "{flaps_last_day} verified outcomes were overturned in a day, at "
-    "{flaps_per_day} the fix stops",
+    "{flaps_per_day} the fix stops running",
     "storm": "{firing_patterns} patterns with a fix had errors within {storm_seconds:g} s, at "
-    "{storm_patterns} all fixes stop",
+    "{storm_patterns} all fixes are paused",
     "quiet_hours": "it is {now}, the quiet hours are: {quiet_hours}",
 }
 UNKNOWN: Final[Mapping[str, str]] = {
@@ -75,26 +76,26 @@ def worded(validation: Json) -> Json:
 
 
 def against(validation: Json) -> str:
-    """Return what speaks against a run, in one sentence; empty where nothing does."""
+    """Return the reasons of all laws that forbid the run; empty if none does."""
     return "; ".join(_reason(law) for law in validation["laws"] if law["outcome"] == "fail")
 
 
 def _reason(law: Json) -> str:
-    """What decided: the parts that do not hold, else those that do; then what nobody can tell."""
+    """The sentences of the failed parts, or else of the passed ones; then those not evaluated."""
     holds: Json = law["parts"]
     failed, held, unknown = (
         [name for name in SENTENCES if name in holds and holds[name] is wanted]
         for wanted in (False, True, None)
     )
-    told = [sentence(name, law["numbers"]) for name in failed or held]
+    reasons = [sentence(name, law["numbers"]) for name in failed or held]
     if unknown:
         missing = ", ".join(UNKNOWN[name].format(**law["numbers"]) for name in unknown)
-        told.append(f"not evaluated: {missing}")
-    return "; ".join(told)
+        reasons.append(f"not evaluated: {missing}")
+    return "; ".join(reasons)
 
 
 def sentence(part: str, numbers: Mapping[str, Any]) -> str:
-    """Return how a part's numbers read; a list reads as its length, and its items in brackets."""
+    """Return the sentence of a part; a list is shown as its length and its items in brackets."""
     shown: dict[str, Any] = {}
     for name, value in numbers.items():
         is_list = isinstance(value, list)

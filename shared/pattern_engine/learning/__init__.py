@@ -1,1 +1,1 @@
-"""Learning from errors: what is seen, what it is like, and counting it."""
+"""Learning from errors: grouping, classifying and counting them."""

@@ -1,9 +1,9 @@
-"""Which of the five types an error is, and how grave.
+"""The type of an error, one of five, and its severity.
 
-Source: specification, "Error Classification". The types are asked in its order of precedence: an
-error about a policy is `rls` even where it quotes SQL. Its own keywords come first in each row; the
-others are words of the same subjects, without which Postgres' `relation "x" does not exist` would
-be `api`.
+Source: specification, "Error Classification". The types are tried in its order of precedence: an
+error about a policy is `rls` even if it quotes SQL. The first line of each expression has the
+specification's keywords; the others add words of the same subject, without which Postgres'
+`relation "x" does not exist` would be `api`.
 """
 
 import re
@@ -18,7 +18,7 @@ _RLS: Final = (
     r"|row.level security|\brls\b|insufficient.privilege"
     r"|must be owner|must be (?:superuser|member of)"
 )
-# Postgres has subscriptions of its own, `subscription "s"`, and a Realtime client has others.
+# The subscriptions of Postgres, as in `subscription "s"`, and of Realtime clients are not Stripe's.
 _STRIPE: Final = (
     r"stripe|payment"
     r"|(?<!logical replication )\bsubscriptions?\b"
@@ -63,5 +63,5 @@ def classify(message: str) -> str:
 
 
 def severity(message: str, given: str | None = None) -> str:
-    """Return the severity of an error as text: the one given, else by the words of the message."""
+    """Return the given severity, or else the one that the words of the message suggest."""
     return given or severity_from_score(severity_score(message))

@@ -1,8 +1,8 @@
-"""Counting errors: one call for a batch, and a short one for an error that is known.
+"""Counting errors: one call for a batch, and a shorter one for an error with a known signature.
 
-A process remembers the signatures that the database was seen to have: their errors are counted by
-their keys alone. Where the database has lost such a pattern, it says so, counts nothing, and is
-told everything. An error by which two patterns turn out to be one takes a second call.
+A process remembers which signatures the database has, and sends only the keys of their errors. If
+the database lost such a pattern, it answers so without counting, and the complete record is sent.
+An error that shows that two patterns are the same takes a second call, which merges them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pattern_engine.learning.sightings import Sighting
 
 MAX_SIGNATURES: Final = 20_000
-"""Signatures that a process remembers; beyond that it starts anew."""
+"""Signatures that a process remembers; when there are more, it forgets all of them."""
 _KNOWN: WeakKeyDictionary[Database, set[str]] = WeakKeyDictionary()
 
 
 def count_one(database: Database, sighting: Sighting) -> LearnedRecord:
-    """Count one error, by its keys alone where its signature is known."""
+    """Count one error; send only its keys if its signature is known."""
     known = _KNOWN.setdefault(database, set())
     signature = sighting.group.signature
     if signature in known:
@@ -35,7 +35,7 @@ def count_one(database: Database, sighting: Sighting) -> LearnedRecord:
         known.discard(signature)
         logs.warning("signature_lost", signature=signature)
     (learned,) = count(database, [recording.complete(sighting)])
-    if learned["action"] != "unchanged":  # a row that was counted before proves nothing
+    if learned["action"] != "unchanged":  # a row that was counted before may have another signature
         if len(known) >= MAX_SIGNATURES:
             known.clear()
         known.add(signature)
@@ -43,7 +43,7 @@ def count_one(database: Database, sighting: Sighting) -> LearnedRecord:
 
 
 def count(database: Database, errors: list[ErrorRecord]) -> list[LearnedRecord]:
-    """Count errors and answer what became of each, in order."""
+    """Count errors and return the result of each, in order."""
     answers = database.learn_errors(errors)
     unknown = [place for place, answer in enumerate(answers) if "unknown" in answer]
     if unknown:
@@ -51,12 +51,15 @@ def count(database: Database, errors: list[ErrorRecord]) -> list[LearnedRecord]:
         for place, answer in zip(unknown, database.join_errors(left), strict=True):
             answers[place] = answer
     if any("unknown" in answer for answer in answers):
-        raise DatabaseError("The database's answer to join_errors_v1 is not understood.")
+        raise DatabaseError(
+            "The database did not count every error in join_errors_v1; check that the engine and "
+            "the migrations are of the same version."
+        )
     return cast("list[LearnedRecord]", answers)
 
 
 def self_contained(part: list[ErrorRecord], whole: list[ErrorRecord]) -> list[ErrorRecord]:
-    """Return a part of a batch in which the first error of each signature is complete."""
+    """Return part of a batch with every field added to the first error of each signature."""
     complete: dict[str, ErrorRecord] = {}
     for error in whole:
         if "template" in error:

@@ -1,4 +1,4 @@
-"""What the engine notes about an error: the specification's features, and those you add.
+"""The features of an error: those of the specification, and those of your own extractors.
 
 Source: specification, "Error Feature Extraction" and "Custom Feature Extractors". To add your own:
 
@@ -6,8 +6,9 @@ Source: specification, "Error Feature Extraction" and "Custom Feature Extractors
     def of_our_domain(message: str, source: str) -> dict[str, Feature]:
         return {"has_customer_id": "customer_id" in message, "is_timeout": "timed out" in message}
 
-The names are declared, so that a clash stops start-up and not learning. An extractor that raises,
-or returns what it did not declare, stops nothing: its failure is noted in the features.
+The decorator declares the names, so that a name that is already taken stops the start of the
+process. If an extractor raises or returns an undeclared name, the error is learned without its
+features, and `failed_extractors` has the reason.
 """
 
 import re
@@ -30,7 +31,7 @@ __all__ = [
 Feature = bool | int | float | str | None
 ExtractFunction = Callable[[str, str], Mapping[str, Feature]]
 
-#: Severity as text → its number, which clustering and sorting use. Info and warning share one.
+#: Severity → the number that clustering and sorting use; info and warning have the same number.
 SEVERITIES: Final[dict[str, int]] = {"debug": 1, "info": 2, "warning": 2, "error": 3, "critical": 5}
 _OF_SCORE: Final = {5: "critical", 4: "error", 3: "error", 2: "warning", 1: "debug"}
 
@@ -40,14 +41,14 @@ _SEVERITY_WORDS: Final = (
     (2, ("warning", "warn")),
 )
 
-# Capitals alone: "failed to update the user from cache" is English. Small letters count as a
-# statement.
+# A keyword alone counts only in capitals, because "failed to update the user from cache" is
+# English; in small letters only a whole statement counts.
 _SQL: Final = re.compile(
     r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE)\b"
     r"|(?i:\bselect\s[^;]{0,200}?\sfrom\s|\binsert\s+into\s|\bupdate\s+\S+\s+set\s|\bdelete\s+from\s)"
 )
-# "at " is a frame at the start of a line, or where a place in a file follows; not in "failed at
-# 10:30". "Error:" is the specification's own word for the head of a trace.
+# "at " marks a frame at the start of a line or before a position in a file, not in "failed at
+# 10:30". "Error:" is the specification's keyword for the first line of a trace.
 _STACK_TRACE: Final = re.compile(
     r"(?i:stack ?trace)|Error:|Traceback \(most recent call last\)"
     r"|(?:^|\n)[ \t]*at \S|\bat \S+ \(\S+:\d+(?::\d+)?\)|(?:^|\n)[ \t]+File \"[^\"\n]+\", line \d+"
@@ -83,7 +84,7 @@ class Extractor:
 
 @dataclass(frozen=True, slots=True)
 class ErrorFeatures:
-    """The features of one error; lengths in characters, `severity_score` from 1 to 5."""
+    """The features of one error; lengths are in characters, `severity_score` is 1 to 5."""
 
     message_length: int
     word_count: int
@@ -98,7 +99,7 @@ class ErrorFeatures:
     failed_extractors: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
-        """Return one flat JSON object, with `failed_extractors` only where there are any."""
+        """Return one flat JSON object; it has `failed_extractors` only if an extractor failed."""
         features = {name: getattr(self, name) for name in _OWN_NAMES}
         features |= self.custom
         if self.failed_extractors:
@@ -107,7 +108,7 @@ class ErrorFeatures:
 
 
 _BUILT_IN: Final = frozenset(each.name for each in fields(ErrorFeatures))
-#: The features of the engine itself, in order; custom ones are merged in beside them.
+#: The engine's own features, in order; `as_dict` adds the custom ones.
 _OWN_NAMES: Final = tuple(
     each.name for each in fields(ErrorFeatures) if each.name not in {"custom", "failed_extractors"}
 )
@@ -116,9 +117,9 @@ _REGISTERED: Final[list[Extractor]] = []
 
 def _require_own_names(names: frozenset[str]) -> None:
     if not names:
-        raise ValueError("an extractor declares the names of its features")
+        raise ValueError("the extractor declares no feature: pass the names to @extractor")
     if clash := names & _BUILT_IN:
-        raise ValueError(f"features {sorted(clash)} are the engine's own: choose other names")
+        raise ValueError(f"the engine has features named {sorted(clash)}: choose other names")
 
 
 def extractor(*names: str) -> Callable[[ExtractFunction], ExtractFunction]:
@@ -131,7 +132,9 @@ def extractor(*names: str) -> Callable[[ExtractFunction], ExtractFunction]:
     _require_own_names(declared)
     for known in _REGISTERED:
         if clash := declared & known.names:
-            raise ValueError(f"features {sorted(clash)} are those of extractor {known.title}")
+            raise ValueError(
+                f"extractor {known.title} has features named {sorted(clash)}: choose other names"
+            )
 
     def register(function: ExtractFunction) -> ExtractFunction:
         _REGISTERED.append(Extractor(declared, function))
@@ -148,7 +151,7 @@ def extract(
 ) -> ErrorFeatures:
     """Return the features of an error, by the registered extractors and the ones passed.
 
-    An explicit severity wins over the words of the message.
+    A given severity is used instead of the words of the message.
     """
     component = source or "unknown"
     custom, failed = _custom(message, component, (*_REGISTERED, *extractors))
@@ -169,12 +172,12 @@ def extract(
 
 
 def contains_sql(message: str) -> bool:
-    """Tell whether a message quotes SQL: the specification's keywords as whole words."""
+    """Return whether a message quotes SQL, by the specification's keywords as whole words."""
     return _SQL.search(message) is not None
 
 
 def severity_score(message: str) -> int:
-    """Return the number of the gravest severity whose words a message contains; 1 without any."""
+    """Return the number of the highest severity whose words a message contains, or else 1."""
     folded = message.lower()
     for score, words in _SEVERITY_WORDS:
         if any(word in folded for word in words):
@@ -195,13 +198,13 @@ def _custom(
     for each in extractors:
         try:
             custom |= _checked(each, each.function(message, source))
-        except Exception as failure:  # noqa: BLE001 - somebody else's code must not stop learning
+        except Exception as failure:  # noqa: BLE001  an extractor that fails must not stop learning
             failed[each.title] = f"{type(failure).__name__}: {failure}"
     return custom, failed
 
 
 def _checked(origin: Extractor, found: Mapping[str, Feature]) -> dict[str, Feature]:
-    """Return what an extractor found, if it is what it declared and fits into JSON."""
+    """Return an extractor's features if all are declared and are JSON scalars."""
     for name, value in found.items():
         if name not in origin.names:
             raise ValueError(f"feature {name!r} was not declared")

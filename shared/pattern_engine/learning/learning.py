@@ -1,6 +1,7 @@
-"""Learning from errors (specification, "Learn from error"): compute in Python, count in one call.
+"""Learning from an error (specification, "Learn from error").
 
-The same log row counts once, however often it is learned.
+Python computes its group and features, and one database call counts it. A log row is counted once,
+even if it is sent again.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def learn(request: LearnRequest, caller: Caller, database: Database) -> LearnRes
     """Learn from one error that an application reports.
 
     Raises:
-        UnknownLogRow: if it names a log row that does not exist.
-        ForeignLogRow: if a person names a log row of somebody else, or one with another message.
+        UnknownLogRow: if the log row does not exist.
+        ForeignLogRow: if a person names somebody else's log row, or one with another message.
     """
     learned = count_one(database, sightings.reported(request, caller, database))
     return LearnResponse(pattern=LearnedPattern.model_validate(learned), action=learned["action"])

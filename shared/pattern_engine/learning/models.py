@@ -1,4 +1,4 @@
-"""What POST /learn takes and answers."""
+"""Request and response of POST /learn."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from pattern_engine.api.fields import (
 
 
 class ErrorReport(Request):
-    """An error, as an application saw it."""
+    """An error that an application reports."""
 
     error_message: Message = Field(description="The message as it was logged; at most 64 KiB.")
     error_source: Source | None = Field(
-        default=None, description="The component that it came from."
+        default=None, description="The component that raised the error."
     )
     severity: Severity | None = Field(
-        default=None, description="How bad it is; judged by its keywords where it is left out."
+        default=None,
+        description="The severity; if it is left out, keywords of the message decide.",
     )
     system_log_id: LogId | None = Field(
         default=None,
-        description="Its row in ops.system_logs; a row counts once, however often it is sent.",
+        description="The id of the error's row in ops.system_logs; a row is counted once, even if "
+        "it is sent again.",
     )
     error_data: ErrorData | None = Field(
         default=None,
-        description=(
-            "What tells beside the message which error it is, as in ops.system_logs.error_data: "
-            "fingerprint, stack, exception; at most 256 KiB. Where a person names a log row, the "
-            "error_data of that row counts instead."
-        ),
+        description="Data that identifies the error in addition to the message, as in "
+        "ops.system_logs.error_data: fingerprint, stack, exception; at most 256 KiB. If a person "
+        "names a log row, the error_data of that row is used instead.",
     )
 
 
@@ -53,15 +53,18 @@ class LearnedPattern(Response):
     pattern_signature: str
     pattern_type: PatternType
     occurrence_count: int
-    confidence_score: float = Field(description="0.00 to 1.00.")
+    confidence_score: float = Field(
+        description="Confidence in the pattern's fix, from 0.00 to 1.00."
+    )
     auto_fix_enabled: bool
 
 
 class LearnResponse(Response):
-    """What was learned."""
+    """The pattern of the error, and whether it was created, updated or unchanged."""
 
     success: Literal[True] = True
     pattern: LearnedPattern
     action: Literal["created", "updated", "unchanged"] = Field(
-        description="unchanged: this log row was counted before."
+        description="created: the error made a new pattern. updated: it was counted for an "
+        "existing one. unchanged: this log row had been counted before."
     )

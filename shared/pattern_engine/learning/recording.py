@@ -1,4 +1,4 @@
-"""What travels to the database of an error that is to be counted."""
+"""Building the record of an error that the database counts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pattern_engine.learning.sightings import Sighting
 
 MAX_SAMPLE = 1024
-"""Characters of its first message that a pattern keeps as a sample."""
+"""Characters of a pattern's first message that are stored as a sample."""
 _SCRUBBED = re.compile(r"\[[a-z0-9_ ]+\]")
 
 
 def record(sighting: Sighting, explained: set[str] | None = None) -> ErrorRecord:
-    """Return an error as it is counted in a batch: the first of each signature is complete.
+    """Return the record of an error in a batch; the first of each signature is complete.
 
-    `explained` holds the signatures of the errors before it, and gets its own.
+    `explained` holds the signatures of the errors before this one; this error's is added.
     """
     signature = sighting.group.signature
     if explained is None or signature not in explained:
@@ -34,27 +34,28 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> ErrorRecord
 
 
 def keys(sighting: Sighting) -> ErrorRecord:
-    """Return what counts an error whose signature the database has."""
+    """Return the record of an error whose signature the database has."""
     return {
         "signature": sighting.group.signature,
         "older": list(sighting.older),
         "system_log_id": sighting.system_log_id,
         "claimed_by": sighting.claimed_by,
-        # Only a person's word is compared with the row; the engine need not send it again.
+        # The database compares the message with the log row only if a person reported the error.
         "error_message": sighting.message if sighting.claimed_by else None,
     }
 
 
 def complete(sighting: Sighting) -> ErrorRecord:
-    """Return what counts an error, or makes its pattern; nothing secret is stored in one.
+    """Return the record that counts an error or makes its pattern, with all texts scrubbed.
 
-    Signatures are digests of the template as it is, so they agree with those of other messages.
+    The signature is made from the template before scrubbing, so that it stays the same if the rules
+    of scrubbing change.
     """
     group, message = sighting.group, sighting.message
     wider = list(grouping.wider_signatures(group.template)) if group.leaf else []
     template = scrubbing.scrub(group.template)
     if template != group.template:
-        # What was taken out may be anything.
+        # A scrubbed value varies, so it becomes a variable of the template.
         group = group._replace(template=_SCRUBBED.sub("<*>", template))
     return {
         **keys(sighting),

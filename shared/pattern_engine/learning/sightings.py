@@ -1,4 +1,4 @@
-"""An error that occurred, from wherever the engine heard of it: read once and grouped once."""
+"""An error from a log row or a request, with its group, which is computed once."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """An error that occurred, with the group that it belongs to."""
+    """An error that occurred, and its group."""
 
     message: str
     source: str | None
     severity: str | None
-    """As the application said; None to judge by the words of the message."""
+    """The severity that the application gave; None if words of the message are to decide."""
     system_log_id: int | None
     claimed_by: str | None
-    """The person on whose word it is learned; None where the engine knows by itself."""
+    """The person who reported it; None if the engine or the webhook did."""
     group: Group
-    """Where it belongs under the current algorithm."""
+    """Its group under the current algorithm."""
     older: tuple[str, ...]
-    """Its signatures under older algorithms; the first that is known decides."""
+    """Its signatures under older algorithms; the first known signature decides on the pattern."""
 
     @property
     def signatures(self) -> list[str]:
@@ -40,7 +40,7 @@ class Sighting:
         return [*self.older, self.group.signature]
 
 
-def sighted(  # noqa: PLR0913  an error has as many sides
+def sighted(  # noqa: PLR0913  an error has this many properties
     message: str,
     *,
     source: str | None = None,
@@ -48,32 +48,34 @@ def sighted(  # noqa: PLR0913  an error has as many sides
     system_log_id: int | None = None,
     claimed_by: str | None = None,
     environment: str | None = None,
-    beside: Evidence = evidence.NONE,
-    book: RuleSet = rules.NONE,
+    sent: Evidence = evidence.NONE,
+    rule_set: RuleSet = rules.NONE,
 ) -> Sighting:
-    """Return an error with its group, which the operators' rules in `book` may decide."""
+    """Return an error with its group, by the rules, the evidence `sent` with it, or the message."""
     message = grouping.clean(message)
     group = grouping.group(
         message,
-        rule=book.fingerprint(message, source=source, environment=environment, severity=severity),
-        fingerprint=beside.fingerprint,
-        stack=beside.stack,
-        exception=beside.exception,
+        rule=rule_set.fingerprint(
+            message, source=source, environment=environment, severity=severity
+        ),
+        fingerprint=sent.fingerprint,
+        stack=sent.stack,
+        exception=sent.exception,
     )
     older = tuple(older.signature for older in grouping.older_signatures(message, group))
     return Sighting(message, source, severity, system_log_id, claimed_by, group, older)
 
 
-def of_row(row: LogRecord, book: RuleSet) -> Sighting:
-    """Return the error that a row of ops.system_logs tells of."""
+def of_row(row: LogRecord, rule_set: RuleSet) -> Sighting:
+    """Return the error in a row of ops.system_logs."""
     return sighted(
         row["message"],
         source=row["source"],
         severity=row["log_level"],
         system_log_id=row["id"],
         environment=row["environment"],
-        beside=evidence.read(row["error_data"], row["message"]),
-        book=book,
+        sent=evidence.read(row["error_data"], row["message"]),
+        rule_set=rule_set,
     )
 
 
@@ -85,17 +87,16 @@ def reported(request: ErrorReport, caller: Caller, database: Database) -> Sighti
         severity=request.severity,
         system_log_id=request.system_log_id,
         claimed_by=caller.user_id,
-        beside=evidence.read(_error_data(request, caller, database), request.error_message),
-        book=rules.current(database),
+        sent=evidence.read(_error_data(request, caller, database), request.error_message),
+        rule_set=rules.current(database),
     )
 
 
 def _error_data(request: ErrorReport, caller: Caller, database: Database) -> dict[str, Any] | None:
-    """What a caller says of an error beside its message.
+    """Return the error_data of a reported error; if a person names a log row, it is the row's.
 
-    A person who names a log row can say of it only what the row itself says: otherwise a row that a
-    fix trusts could be led to the fix of any pattern. The database compares the message; the rest
-    is read from the row, and what cannot be read there does not count.
+    Otherwise a person could send a trusted log row to the fix of any pattern. The database compares
+    the message, and the rest is read from the row.
     """
     if request.error_data is None or caller.user_id is None or request.system_log_id is None:
         return request.error_data

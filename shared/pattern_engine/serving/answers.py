@@ -1,4 +1,4 @@
-"""What GET /health answers, and how every endpoint answers an error."""
+"""The answer of GET /health, and the form of every error."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from pattern_engine.api.fields import Response
 
 
 class HealthResponse(Response):
-    """The engine and its database answer."""
+    """The engine and its database work."""
 
     status: Literal["ok"] = "ok"
     database: Literal["ok"] = "ok"
 
 
 class Problem(Response):
-    """What was wrong."""
+    """An error."""
 
-    code: str = Field(description="Stable; branch on it.")
+    code: str = Field(description="A stable code on which programs can branch.")
     message: str = Field(description="What was wrong, with which value, and what to do.")
-    details: dict[str, Any]
+    details: dict[str, Any] = Field(description="Further facts; the keys depend on the code.")
 
 
 class ErrorResponse(Response):
-    """Every answer that is not a success."""
+    """The answer to a request that failed."""
 
     error: Problem
-    request_id: str = Field(description="Also in the x-request-id header, and in the log.")
+    request_id: str = Field(
+        description="The id of the request, also in the x-request-id header and in the log."
+    )

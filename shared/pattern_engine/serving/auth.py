@@ -1,8 +1,8 @@
-"""Who calls: a person with an access token, the engine with its secret key, or a scheduled job.
+"""Authentication: a person has an access token, the engine a secret key, a job the webhook secret.
 
-Credentials come as Supabase's clients send them: a key in `apikey`, a token or a key in
-`Authorization: Bearer`. A person's token goes on to the database with everything that he does, and
-the database decides what he may; only the engine's own work uses the secret key.
+Credentials are read where Supabase's clients send them: a key in `apikey`, a token or a key in
+`Authorization: Bearer`. Database calls for a person carry that person's token, so that the database
+checks the person's rights; only the engine's own work uses the secret key.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ WEBHOOK_SECRET_HEADER = "x-webhook-secret"  # noqa: S105  the header's name, not
 
 
 class Authenticator:
-    """Turns the headers of a request into its caller."""
+    """Determines the caller of a request by its headers."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tokens = TokenVerifier(settings)
 
     def authenticate(self, headers: Headers, admitted: frozenset[Kind]) -> Caller:
-        """The caller, if he is of an admitted kind.
+        """Return the caller if it is of an admitted kind.
 
         Raises:
-            NotAuthenticated: or one of its kinds, when the credentials are missing or wrong.
-            Forbidden: or one of its kinds, when they are right and not meant for this endpoint.
+            NotAuthenticated: or a subclass, if the credentials are missing or wrong.
+            Forbidden: or a subclass, if this endpoint does not admit the caller.
         """
         if Kind.CRON in admitted:
             secret = headers.get(WEBHOOK_SECRET_HEADER)
@@ -54,7 +54,10 @@ class Authenticator:
             return caller
         if admitted == {Kind.PERSON}:
             raise PersonRequired
-        raise CallerNotAllowed(f"This endpoint is for: {', '.join(sorted(admitted))}.")
+        raise CallerNotAllowed(
+            f"You called as {caller.kind}; this endpoint admits only: "
+            f"{', '.join(sorted(admitted))}."
+        )
 
     def _by_webhook_secret(self, secret: str) -> Caller:
         if same(secret, self._settings.webhook_secret):
@@ -62,7 +65,7 @@ class Authenticator:
         raise InvalidWebhookSecret
 
     def _by_credentials(self, headers: Headers) -> Caller:
-        """The token speaks first: a client that holds the secret key may act for a person."""
+        """The bearer token decides first, so a client with a secret key can act for a person."""
         given = [
             credential
             for credential in (_bearer(headers), headers.get("apikey", "").strip())
@@ -77,25 +80,28 @@ class Authenticator:
         return caller
 
     def _identify(self, credential: str) -> Caller | None:
-        """The caller behind one credential; None behind the publishable key, which all share."""
+        """The caller of one credential; None for the publishable key, which is not secret."""
         if same(credential, self._settings.secret_key):
             return ENGINE
         if same(credential, self._settings.publishable_key):
             return None
         if credential.startswith("sb_"):
-            raise InvalidToken("This key is not one of this project's keys.")
+            raise InvalidToken("The key in the request is not a key of this project; check it.")
         claims = self._tokens.verify(credential)
         if claims.role == "service_role":
             return ENGINE
         if claims.role == "anon":
             return None
         if claims.role != "authenticated":
-            raise InvalidToken(f"The access token is for the role {claims.role!r}, not a person's.")
+            raise InvalidToken(
+                f"The access token has the role {claims.role!r}; sign in to get one with the role "
+                "'authenticated'."
+            )
         return Caller(Kind.PERSON, claims.user_id, credential)
 
 
 def same(given: str, expected: str) -> bool:
-    """Compare a secret in a time that does not tell how much of it was right."""
+    """Compare secrets in constant time, so that timing reveals nothing about the expected one."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
@@ -106,5 +112,7 @@ def _bearer(headers: Headers) -> str:
         return ""
     scheme, _, credential = value.partition(" ")
     if scheme.lower() != "bearer":
-        raise InvalidToken("Send the Authorization header as: Bearer, a space, the access token.")
+        raise InvalidToken(
+            f"The Authorization header has the scheme {scheme!r}; send Authorization: Bearer TOKEN."
+        )
     return credential.strip()

@@ -1,4 +1,4 @@
-"""Reading requests: size, content type, strict JSON or the address, and then one of the models."""
+"""Reading requests: size, content type, strict JSON or the query string, and the model."""
 
 from __future__ import annotations
 
@@ -26,34 +26,36 @@ if TYPE_CHECKING:
     from pattern_engine.api.endpoint import Endpoint
     from pattern_engine.api.fields import Request
 
-MOST_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 
 RequestT = TypeVar("RequestT", bound="Request")
 
 
 def load(request: FlaskRequest) -> None:
-    """Read the whole body, up to the limit, whether or not its length was announced.
+    """Read the whole body up to the limit, with or without a Content-Length.
 
     Raises:
-        BodyTooLarge: before the rest is read.
+        BodyTooLarge: if it is larger; the rest is not read.
     """
-    # One byte more: werkzeug cuts a body without announced length at its limit and says nothing.
-    request.max_content_length = MOST_BODY_BYTES + 1
+    # One byte more, because werkzeug silently cuts a body without Content-Length at its limit.
+    request.max_content_length = MAX_BODY_BYTES + 1
     try:
         size = len(request.get_data())
     except RequestEntityTooLarge as problem:
-        raise BodyTooLarge(details={"most_bytes": MOST_BODY_BYTES}) from problem
+        raise BodyTooLarge(details={"most_bytes": MAX_BODY_BYTES}) from problem
     except ClientDisconnected as problem:
-        raise InvalidJson("The body ended before its announced length.") from problem
-    if size > MOST_BODY_BYTES:
-        raise BodyTooLarge(details={"most_bytes": MOST_BODY_BYTES})
+        raise InvalidJson(
+            "The connection ended before the whole body arrived; send the request again."
+        ) from problem
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(details={"most_bytes": MAX_BODY_BYTES})
 
 
 def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
-    """What an endpoint asks for, in the body or in the address of a GET, as its model.
+    """Return the request as the endpoint's model, from the body or the query string of a GET.
 
     Raises:
-        InvalidRequest: or one of its kinds, which says what is wrong and where.
+        InvalidRequest: or a subclass, which names the field and the problem.
     """
     if endpoint.takes_query:
         return validate(_query(request), endpoint.request)
@@ -73,26 +75,28 @@ def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
 
 
 def _query(request: FlaskRequest) -> dict[str, object]:
-    """What the address asks for, each name once."""
+    """The parameters of the query string; none may be repeated."""
     for name, values in request.args.lists():
         if len(values) > 1:
             raise InvalidField(
-                f"{name}: it is given {len(values)} times; give it once.",
-                details={"problems": [{"field": name, "problem": "It is given more than once"}]},
+                f"The parameter {name} is in the query string {len(values)} times; send it once.",
+                details={"problems": [{"field": name, "problem": "It is sent more than once"}]},
             )
     return dict(request.args)
 
 
 def parse(raw: bytes) -> dict[str, object]:
-    """The JSON object in a body.
+    """Return the JSON object in a body.
 
     Raises:
-        InvalidJson: with the place, if it is anything else.
+        InvalidJson: if the body is anything else.
     """
     try:
         value = strict_json.parse(raw.decode())
     except UnicodeDecodeError as problem:
-        raise InvalidJson(f"The body is not UTF-8: {problem.reason} at {problem.start}.") from None
+        raise InvalidJson(
+            f"The body is not UTF-8: {problem.reason} at byte {problem.start}."
+        ) from None
     except strict_json.TooDeepError:
         raise InvalidJson(
             f"The body is nested more than {strict_json.MAX_DEPTH} levels deep."
@@ -100,15 +104,15 @@ def parse(raw: bytes) -> dict[str, object]:
     except strict_json.StrictJsonError as problem:
         raise InvalidJson(f"The body is not valid JSON: {problem}.") from None
     if not isinstance(value, dict):
-        raise InvalidJson("The body is not a JSON object; send one, in braces.")
+        raise InvalidJson("The body is JSON but not an object; send one JSON object.")
     return value
 
 
 def validate(body: dict[str, object], model: type[RequestT]) -> RequestT:
-    """The body as a model.
+    """Return the body as a model.
 
     Raises:
-        InvalidRequest: the kind that fits the first problem, with all of them in the details.
+        InvalidRequest: the subclass for the first problem, with all problems in the details.
     """
     try:
         return model.model_validate(body)
@@ -117,7 +121,7 @@ def validate(body: dict[str, object], model: type[RequestT]) -> RequestT:
 
 
 def _refusal(problems: list[ErrorDetails]) -> InvalidRequest:
-    """One exception for what pydantic found wrong."""
+    """The exception for the problems that pydantic found."""
     found = [
         {
             "field": ".".join(map(str, problem["loc"])) or "(body)",
@@ -132,7 +136,7 @@ def _refusal(problems: list[ErrorDetails]) -> InvalidRequest:
         return MessageTooLarge(details=details)
     if kind == "extra_forbidden":
         return UnknownField(
-            f"The field {first['field']} is not known here; leave it out.", details=details
+            f"This endpoint has no field {first['field']}; leave it out.", details=details
         )
     if not problems[0]["loc"]:
         return InvalidField(f"{first['problem']}.", details=details)

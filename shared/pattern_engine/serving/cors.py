@@ -1,6 +1,6 @@
-"""Cross-origin requests: browsers of the allowed origins may call, others' scripts see nothing.
+"""Cross-origin requests: only scripts of the allowed origins can read the answers.
 
-No cookie is ever read, so `Access-Control-Allow-Credentials` is never sent.
+The engine reads no cookies, so it never sends `Access-Control-Allow-Credentials`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Request, Response
 
-# What supabase-js sends, and the request id.
+# The headers that supabase-js sends, and the request id.
 ALLOWED_HEADERS = "authorization, apikey, content-type, x-client-info, x-region, x-request-id"
 EXPOSED_HEADERS = "x-request-id, retry-after"
 PREFLIGHT_SECONDS = 600
@@ -22,7 +22,7 @@ def add_headers(
     methods: tuple[str, ...],
     allowed_origins: frozenset[str],
 ) -> None:
-    """Allow the origin of a request to read the answer, if it is one of the allowed ones."""
+    """Allow the origin of a request to read the answer if it is an allowed origin."""
     response.headers.add("Vary", "Origin")
     origin = request.headers.get("origin")
     if origin is None or allowed_origins.isdisjoint({origin, "*"}):

@@ -1,4 +1,4 @@
-"""Every endpoint of the engine, for whoever serves or describes them all."""
+"""All endpoints of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The endpoint that tells whether the engine and its database answer."""
+"""The endpoint that checks whether the engine and its database work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pattern_engine.serving.answers import HealthResponse
 HEALTH = Endpoint(
     name="health",
     method="GET",
-    summary="Tell whether the engine and its database answer.",
+    summary="Check whether the engine and its database work.",
     request=NoBody,
     response=HealthResponse,
     admits=frozenset(),

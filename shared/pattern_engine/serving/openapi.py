@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the table of endpoints and their models.
+"""The OpenAPI document, generated from the list of endpoints and their models.
 
 `python -m pattern_engine.serving.openapi` prints it; `docs/reference/openapi.json` is that output.
 """
@@ -47,7 +47,7 @@ _SECURITY_SCHEMES: Json = {
         "type": "apiKey",
         "in": "header",
         "name": "apikey",
-        "description": "The project's publishable key; on its own it admits to nothing.",
+        "description": "The project's publishable key; without an access token it gives no access.",
     },
     "secret_key": {
         "type": "apiKey",
@@ -59,7 +59,7 @@ _SECURITY_SCHEMES: Json = {
         "type": "apiKey",
         "in": "header",
         "name": WEBHOOK_SECRET_HEADER,
-        "description": "Shared with the database webhook and its scheduled jobs.",
+        "description": "The secret that the database webhook and the scheduled jobs send.",
     },
 }
 
@@ -80,7 +80,7 @@ def document() -> Json:
         "info": {
             "title": "Pattern Learning Engine",
             "version": VERSION,
-            "description": "Errors become patterns; approved fixes apply themselves.",
+            "description": "Groups errors into patterns and runs approved fixes for them.",
         },
         "servers": [{"url": BASE_PATH}],
         "paths": {
@@ -92,7 +92,7 @@ def document() -> Json:
 
 
 def _operation(endpoint: AnyEndpoint) -> Json:
-    """One endpoint: its body, whom it admits, every status that it answers."""
+    """One endpoint: its request, its callers and every status that it answers."""
     operation: Json = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
@@ -102,7 +102,7 @@ def _operation(endpoint: AnyEndpoint) -> Json:
             for requirement in _SECURITY_OF_KIND[kind]
         ],
         "responses": {
-            "200": _content("Done.", endpoint.response.__name__),
+            "200": _content("Success.", endpoint.response.__name__),
             **{str(status): _refusal(status) for status in _refusals(endpoint)},
         },
     }
@@ -115,7 +115,7 @@ def _operation(endpoint: AnyEndpoint) -> Json:
 
 
 def _parameters(model: type[BaseModel]) -> list[Json]:
-    """The fields of a model that stand in the address."""
+    """The parameters in the query string, from the fields of a model."""
     schema = model.model_json_schema()
     return [
         {
@@ -129,14 +129,14 @@ def _parameters(model: type[BaseModel]) -> list[Json]:
 
 
 def _refusals(endpoint: AnyEndpoint) -> list[int]:
-    """The statuses of an endpoint beside 200."""
+    """The error statuses of an endpoint."""
     with_body = _BODY_STATUSES if endpoint.takes_body else (422,) if endpoint.takes_query else ()
     with_caller = (401, 403) if endpoint.admits else ()
     return sorted({*_SHARED_STATUSES, *with_body, *with_caller, *endpoint.refusals})
 
 
 def _refusal(status: int) -> Json:
-    """What a status says: every error code that has it."""
+    """A status with every error code that has it."""
     codes = sorted({kind.code for kind in exceptions.kinds() if kind.status == status})
     return _content(f"One of: {', '.join(codes)}.", ErrorResponse.__name__)
 
@@ -148,7 +148,7 @@ def _content(description: str, model: str) -> Json:
 
 
 def rendered() -> str:
-    """The document as it is kept in the repository."""
+    """The document in the form that is stored in the repository."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""All endpoints behind one function, as the specification's base path has it.
+"""All endpoints behind one function, below the specification's base path `pattern-analyzer`.
 
-The handlers are those of the functions beside it: each is loaded from its own `main.py`, so what is
-served below `pattern-analyzer` and what is deployed on its own is the same code.
+Each handler is loaded from the `main.py` of its own function, so both ways of deployment run the
+same code.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ DOCUMENT = "openapi.json"
 
 
 def router(folder: Path) -> serve.View:
-    """A function that serves the endpoints of a folder of functions, and their description.
+    """Return a view that serves the functions in a folder, and the OpenAPI document.
 
-    What counts is the last segment of the path: a gateway may or may not have taken
-    `/functions/v1/pattern-analyzer` off it.
+    It routes by the last segment of the path, because some gateways remove the base path
+    `/functions/v1/pattern-analyzer` and others keep it.
     """
     views = {endpoint.name: _load(folder, endpoint.name) for endpoint in endpoints.ALL}
     views[DOCUMENT] = _document
@@ -55,7 +55,7 @@ def _document(request: FlaskRequest) -> FlaskResponse:
     """Answer the OpenAPI document."""
 
     def work(_request: FlaskRequest, _facts: serve.Facts) -> FlaskResponse:
-        from pattern_engine.serving import openapi  # noqa: PLC0415  few ask, and building it takes a while
+        from pattern_engine.serving import openapi  # noqa: PLC0415  slow to build, rarely needed
 
         return FlaskResponse(json.dumps(openapi.document()), mimetype="application/json")
 
@@ -63,11 +63,11 @@ def _document(request: FlaskRequest) -> FlaskResponse:
 
 
 def _unknown(request: FlaskRequest, known: list[str]) -> FlaskResponse:
-    """Answer that there is no such endpoint, and which ones there are."""
+    """Answer that there is no such endpoint, with the list of endpoints."""
 
     def work(request: FlaskRequest, _facts: serve.Facts) -> FlaskResponse:
         raise UnknownEndpoint(
-            f"There is no endpoint at {request.path}; there are: {', '.join(known)}.",
+            f"There is no endpoint at {request.path}; the endpoints are: {', '.join(known)}.",
             details={"endpoints": known},
         )
 

@@ -1,14 +1,14 @@
-"""The harness of every function: request id, CORS, method, body, caller, answer, one log line.
+"""The code around every endpoint: request id, CORS, method, body, caller, answer, one log line.
 
-A function stays a sentence::
+So a function consists only of its handler::
 
     @serve(endpoints.LEARN)
     def main(call: Call[LearnRequest]) -> LearnResponse:
         return learning.learn(call.body, call.caller, call.database)
 
-Whatever its work raises becomes `{"error": {"code", "message", "details"}, "request_id"}` here and
-nowhere else. What is not a `PatternEngineError` is a fault of ours: the caller gets the request id,
-the log gets the traceback.
+Every exception becomes `{"error": {"code", "message", "details"}, "request_id"}` here. Any that is
+not a `PatternEngineError` is a bug in the engine: the caller gets only the request id, and the log
+gets the traceback.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ BodyT = TypeVar("BodyT", bound="Request")
 AnswerT = TypeVar("AnswerT", bound="Response")
 View = Callable[["FlaskRequest"], FlaskResponse]
 Facts = dict[str, object]
-"""What the log line of a request will say."""
+"""The fields of a request's log line."""
 Work = Callable[["FlaskRequest", Facts], FlaskResponse]
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[BodyT]):
-    """One request whose body and caller were accepted."""
+    """One request, after its caller was authenticated and its body validated."""
 
     body: BodyT
     caller: Caller
@@ -74,7 +74,7 @@ class Call(Generic[BodyT]):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What the requests of one process share."""
+    """The objects that all requests of one process share."""
 
     settings: Settings
     authenticator: Authenticator
@@ -86,22 +86,22 @@ def runtime() -> Runtime:
     """The runtime of this process.
 
     Raises:
-        ConfigurationError: if the environment is not complete, which stops start-up.
+        ConfigurationError: if a setting is missing or wrong, which stops the start of the process.
     """
     current = settings.current()
-    # Pydantic would read the metadata of every installed package in search of plugins of its own.
+    # Otherwise pydantic reads the metadata of every installed package to find its plugins.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     return Runtime(current, Authenticator(current), Database(current))
 
 
 ANYONE = Caller(Kind.PERSON)
-"""Who calls an endpoint that admits everyone."""
+"""The caller of an endpoint that needs no credentials."""
 
 
 def serve(
     endpoint: Endpoint[BodyT, AnswerT],
 ) -> Callable[[Callable[[Call[BodyT]], AnswerT]], View]:
-    """Make a function of functions-framework out of the one sentence that an endpoint is."""
+    """Make a view for functions-framework out of the handler of an endpoint."""
 
     def decorate(handler: Callable[[Call[BodyT]], AnswerT]) -> View:
         shared = runtime()
@@ -118,8 +118,8 @@ def serve(
         def view(request: FlaskRequest) -> FlaskResponse:
             return answer(request, endpoint.name, endpoint.methods, work)
 
-        # What is loaded by now stays: no collection of garbage needs to look through it again, and
-        # the workers of a server that forks go on sharing its memory.
+        # All objects loaded by now live as long as the process. Frozen, they are not scanned by the
+        # garbage collector, and forked workers go on sharing their memory.
         gc.freeze()
         return view
 
@@ -132,18 +132,18 @@ def answer(
     methods: tuple[str, ...],
     work: Work,
 ) -> FlaskResponse:
-    """Answer a request whatever happens, and log it in one line."""
+    """Answer a request, also after an exception, and log it in one line."""
     started = time.perf_counter()
     request_id = _request_id(request)
     logs.request_id.set(request_id)
     facts: Facts = {"endpoint": name, "method": request.method}
     try:
-        # First, and whatever is answered: functions-framework would read a body of any size.
+        # Before anything else, because functions-framework reads a remaining body of any size.
         bodies.load(request)
         response = _dispatch(request, methods, work, facts)
     except PatternEngineError as problem:
         response = _refusal(problem, request_id, facts)
-    except Exception as problem:  # noqa: BLE001  the last line of defence: answer, and log it all
+    except Exception as problem:  # noqa: BLE001  every bug is answered as JSON and logged here
         logs.error("unexpected_exception", problem, endpoint=name)
         response = _refusal(PatternEngineError(), request_id, facts)
     response.headers.extend({REQUEST_ID_HEADER: request_id, **_SECURITY_HEADERS})
@@ -156,7 +156,7 @@ def answer(
 def _dispatch(
     request: FlaskRequest, methods: tuple[str, ...], work: Work, facts: Facts
 ) -> FlaskResponse:
-    """Do the work of an endpoint, if it answers this method."""
+    """Answer OPTIONS, refuse other methods than the endpoint's, and do the work."""
     if request.method not in methods:
         raise MethodNotAllowed(request.method, methods)
     if request.method == "OPTIONS":
@@ -165,20 +165,20 @@ def _dispatch(
 
 
 def _request_id(request: FlaskRequest) -> str:
-    """The caller's own id for this request if it is a harmless one, else a new one."""
+    """The caller's id for this request if it has the allowed characters, else a new one."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
 def _success(result: Response) -> FlaskResponse:
-    """A result as JSON; fields that have nothing to say are left out where the model says so."""
+    """A result as JSON, without the None fields that the model lists in `omitted_when_none`."""
     empty = {name for name in result.omitted_when_none if getattr(result, name) is None}
     text = result.model_dump_json(by_alias=True, exclude=empty)
     return FlaskResponse(text, mimetype="application/json")
 
 
 def _refusal(problem: PatternEngineError, request_id: str, facts: Facts) -> FlaskResponse:
-    """An error as JSON, with the headers that its status calls for."""
+    """An error as JSON, with the headers of its status."""
     facts["error"] = problem.code
     if isinstance(problem, Unavailable):
         logs.warning("unavailable", code=problem.code, cause=repr(problem.__cause__))
@@ -199,7 +199,7 @@ def _refusal(problem: PatternEngineError, request_id: str, facts: Facts) -> Flas
         headers["Allow"] = ", ".join(problem.allowed)
     if isinstance(problem, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    # functions-framework reads what is left of the body before it sends an answer, except a
-    # streamed one. Where reading was given up, that would fail again: so the answer is streamed.
+    # functions-framework reads the rest of the body before it sends an answer, unless the answer is
+    # streamed. If reading the body has failed, it would fail again, so the answer is streamed.
     body = iter([text]) if isinstance(problem.__cause__, HTTPException) else text
     return FlaskResponse(body, problem.status, headers, mimetype="application/json")

@@ -1,8 +1,8 @@
-"""Verifying access tokens: HS256 by the project's secret, asymmetric ones by its published keys.
+"""Verifying access tokens: HS256 with the project's secret, others with its published keys.
 
-The key decides the algorithm, never the token: a shared secret verifies HS256 and nothing else, and
-a published key verifies the one algorithm that its own type stands for. So neither `none` nor a
-public key used as an HMAC secret gets anywhere (RFC 8725, sections 2.1 and 3.1).
+The key decides the algorithm, not the token: the secret verifies only HS256, and a published key
+only the algorithm of its type. So a token with the algorithm `none`, or one that was signed with a
+public key as HMAC secret, is refused (RFC 8725, sections 2.1 and 3.1).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from pattern_engine.settings import Settings
 
-# PyJWT is imported where it is used: with `cryptography` below it takes about 50 ms, a fifth of a
-# cold start, and calls with a secret key or the webhook secret never need it.
+# PyJWT is imported where it is used: importing it with `cryptography` takes about 50 ms, a fifth of
+# a cold start, and calls with a secret key or the webhook secret do not need it.
 
 LEEWAY_SECONDS = 10
-"""Clocks may differ by this much."""
+"""The difference between clocks that is tolerated."""
 FETCH_TIMEOUT_SECONDS = 3.0
 KEYS_LIFETIME_SECONDS = 600.0
-"""A key that is no longer published stops working after this long."""
-LEAST_FETCH_INTERVAL_SECONDS = 10.0
-"""Tokens that name unknown keys cannot make us fetch more often than this."""
+"""Keys are fetched again after this time, so a key that is no longer published stops working."""
+MIN_FETCH_INTERVAL_SECONDS = 10.0
+"""Keys are not fetched more often than this, whatever keys the tokens name."""
 ALGORITHM_OF_KEY = {
     ("EC", "P-256"): "ES256",
     ("RSA", None): "RS256",
@@ -41,14 +41,14 @@ ALGORITHM_OF_KEY = {
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says."""
+    """The claims of a verified token that the engine uses."""
 
     role: str
     user_id: str | None
 
 
 class KeySet:
-    """The published keys of a project (RFC 7517), fetched when needed and kept for a while."""
+    """The published keys of a project (RFC 7517), fetched when needed and cached."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -58,18 +58,18 @@ class KeySet:
         self._tried_at = float("-inf")
 
     def find(self, key_id: str | None) -> PyJWK:
-        """The key of this id; without one, the only key there is.
+        """Return the key with this id; without an id, the key if only one is published.
 
         Raises:
             InvalidToken: if no such key is published.
-            SigningKeysUnreachable: if keys were never fetched and cannot be.
+            SigningKeysUnreachable: if the keys could never be fetched.
         """
         key = self._known(key_id)
         if key is not None and time.monotonic() - self._fetched_at < KEYS_LIFETIME_SECONDS:
             return key
-        # A thread that has a key does not wait for the one that is fetching.
+        # If another thread is fetching the keys, a thread with an old key uses that one.
         if not self._lock.acquire(blocking=key is None):
-            return key  # type: ignore[return-value]  # only tried when there is a key
+            return key  # type: ignore[return-value]  # without a key, acquire blocks
         try:
             return self._find_again(key_id)
         finally:
@@ -77,7 +77,7 @@ class KeySet:
 
     def _find_again(self, key_id: str | None) -> PyJWK:
         now = time.monotonic()
-        if now - self._tried_at > LEAST_FETCH_INTERVAL_SECONDS:
+        if now - self._tried_at > MIN_FETCH_INTERVAL_SECONDS:
             self._tried_at = now
             self._fetch(now)
         key = self._known(key_id)
@@ -95,7 +95,7 @@ class KeySet:
         return self._keys.get(key_id)
 
     def _fetch(self, now: float) -> None:
-        """Replace the keys; while they cannot be fetched, the old ones go on working."""
+        """Replace the keys; if they cannot be fetched, keep the old ones."""
         import_httpx()
         import httpx  # noqa: PLC0415  see `transport`
 
@@ -109,7 +109,7 @@ class KeySet:
 
 
 def _usable(published: dict[str, object]) -> tuple[str, PyJWK] | None:
-    """A published key by its id; None if it cannot sign, or not with an algorithm that we take."""
+    """A published key and its id; None if the engine does not accept its use or algorithm."""
     from jwt import PyJWK, PyJWTError  # noqa: PLC0415  see above
 
     kind = str(published.get("kty"))
@@ -126,7 +126,7 @@ def _usable(published: dict[str, object]) -> tuple[str, PyJWK] | None:
 
 
 class TokenVerifier:
-    """Tells what an access token says, or why it is not believed."""
+    """Verifies access tokens and reads their claims."""
 
     def __init__(self, settings: Settings) -> None:
         self._secret = settings.jwt_secret
@@ -137,12 +137,12 @@ class TokenVerifier:
     def verify(self, token: str) -> Claims:
         """Verify the signature, the expiry and, for people, the audience and the issuer.
 
-        Supabase's older keys are tokens as well, without an audience; their role tells them apart.
+        Supabase's older API keys are tokens without an audience; they have other roles than people.
 
         Raises:
-            TokenExpired: when its time is over.
-            InvalidToken: for any other reason.
-            SigningKeysUnreachable: when nobody can tell.
+            TokenExpired: if the token has expired.
+            InvalidToken: if it is not valid for another reason.
+            SigningKeysUnreachable: if the keys to verify it could not be fetched.
         """
         claims = self._signed_claims(token)
         role = str(claims.get("role", ""))
@@ -171,13 +171,18 @@ class TokenVerifier:
             ) from problem
 
     def _key_for(self, header: dict[str, object]) -> tuple[str | PyJWK, str]:
-        """The key that has to verify a token, and that key's algorithm."""
+        """The key to verify a token with, and the key's algorithm."""
         if header.get("alg") == "HS256":
             if self._secret is None:
-                raise InvalidToken("This project does not sign its access tokens with HS256.")
+                raise InvalidToken(
+                    "The access token is signed with HS256, but SUPABASE_JWT_SECRET is not set."
+                )
             return self._secret, "HS256"
         if self._keys is None:
-            raise InvalidToken("This project signs its access tokens with HS256 alone.")
+            raise InvalidToken(
+                f"The access token is signed with {header.get('alg')!r}, but this project accepts "
+                "only HS256, because SUPABASE_JWKS_URL is not set."
+            )
         key_id = header.get("kid")
         key = self._keys.find(None if key_id is None else str(key_id))
         return key, key.algorithm_name
@@ -194,11 +199,12 @@ class TokenVerifier:
 
 
 def _user_id(claims: dict[str, object]) -> str:
-    """The person's id, in its canonical form."""
+    """The person's id in the canonical form of a UUID."""
     subject = claims.get("sub")
     try:
         return str(UUID(str(subject)))
     except ValueError as problem:
         raise InvalidToken(
-            f"The access token names no person: its subject is {subject!r}."
+            f"The access token names no person, because its subject {subject!r} is not a UUID; "
+            "sign in again."
         ) from problem

@@ -1,4 +1,4 @@
-"""Listing, trying, saving and disabling grouping rules, in an administrator's name."""
+"""Listing, previewing, saving and disabling grouping rules, in an administrator's name."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from pattern_engine.database.records import RuleRecord, StoredErrorRecord
     from pattern_engine.steering.models import GroupingRule, RulesRequest
 
-MOST_EXAMPLES = 3
-MOST_EXAMPLE_LENGTH = 300
+MAX_EXAMPLES = 3
+MAX_EXAMPLE_LENGTH = 300
 _NEW = "(this rule)"
 
 
 def act(request: RulesRequest, caller: Caller, database: Database) -> RulesResponse:
-    """Do with grouping rules what is asked for.
+    """List, preview, save or disable grouping rules, as the request says.
 
     Raises:
-        InvalidRule: if RE2 does not take the expression, or the rule does not fit otherwise.
+        InvalidRule: if RE2 cannot compile the expression, or another field is not valid.
         UnknownRule: if there is no rule with this id.
-        Forbidden: or one of its kinds, as the database decides.
+        Forbidden: or a subclass, if the caller's role does not allow it.
     """
-    # The model has looked: there is a rule exactly where it is to be tried or saved.
+    # The model requires a rule exactly for the actions preview and save.
     if request.rule is not None:
         _require_sound(request.rule)
         if request.action == "preview":
@@ -48,7 +48,7 @@ def _require_sound(rule: GroupingRule) -> None:
     rules.require_expression(rule.expression)
     if scrubbing.scrub(rule.fingerprint) != rule.fingerprint:
         raise InvalidRule(
-            "The fingerprint looks like a secret or like personal data; call it otherwise."
+            "The fingerprint looks like a secret or like personal data; choose another one."
         )
 
 
@@ -57,10 +57,10 @@ def _given(rule: GroupingRule) -> dict[str, object]:
 
 
 def preview(rule: GroupingRule, most: int, caller: Caller, database: Database) -> Preview:
-    """What a rule would have done with the latest errors, beside the rules that there are."""
+    """What a rule would have done with the latest errors, together with the existing rules."""
     errors = database.stored_errors(most, caller)
-    book = rules.RuleSet(_with(rule, database.grouping_rules(caller)))
-    taken = [error for error in errors if _takes(book, error)]
+    rule_set = rules.RuleSet(_with(rule, database.grouping_rules(caller)))
+    taken = [error for error in errors if _takes(rule_set, error)]
     own = grouping.group("", rule=rule.fingerprint).signature
     moving = [error for error in taken if error["signature"] != own]
     matched = {error["system_log_id"] for error in taken}
@@ -76,7 +76,7 @@ def preview(rule: GroupingRule, most: int, caller: Caller, database: Database) -
 
 
 def _with(rule: GroupingRule, others: list[RuleRecord]) -> list[RuleRecord]:
-    """The rules as they would be, in their order; a new one comes after its equals."""
+    """The rules after the change, in order; a new rule follows those of the same priority."""
     new: RuleRecord = {
         "rule_id": _NEW,
         "expression": rule.expression,
@@ -91,8 +91,8 @@ def _with(rule: GroupingRule, others: list[RuleRecord]) -> list[RuleRecord]:
     return sorted(together, key=lambda each: each["priority"])
 
 
-def _takes(book: rules.RuleSet, error: StoredErrorRecord) -> bool:
-    rule = book.first(
+def _takes(rule_set: rules.RuleSet, error: StoredErrorRecord) -> bool:
+    rule = rule_set.first(
         error["message"],
         source=error["source"],
         environment=error["environment"],
@@ -102,7 +102,7 @@ def _takes(book: rules.RuleSet, error: StoredErrorRecord) -> bool:
 
 
 def _moves(moving: list[StoredErrorRecord], of: Counter[str]) -> list[PreviewedMove]:
-    """The errors that would move, by the pattern that they leave; the most first."""
+    """The errors that would move, by the pattern that they leave; the largest group first."""
     by_pattern: dict[str, list[StoredErrorRecord]] = defaultdict(list)
     for error in moving:
         by_pattern[error["pattern_id"]].append(error)
@@ -121,7 +121,7 @@ def _moves(moving: list[StoredErrorRecord], of: Counter[str]) -> list[PreviewedM
 
 
 def _examples(errors: list[StoredErrorRecord]) -> list[str]:
-    """A few different messages, cut and scrubbed."""
+    """A few different messages, shortened and scrubbed."""
     messages = dict.fromkeys(error["message"] for error in errors)
-    shown = (scrubbing.scrub(message)[:MOST_EXAMPLE_LENGTH] for message in messages)
-    return list(dict.fromkeys(shown))[:MOST_EXAMPLES]
+    shown = (scrubbing.scrub(message)[:MAX_EXAMPLE_LENGTH] for message in messages)
+    return list(dict.fromkeys(shown))[:MAX_EXAMPLES]

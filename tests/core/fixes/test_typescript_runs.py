@@ -122,27 +122,33 @@ def test_the_answer_is_json_or_what_was_printed(script: str, output: object) -> 
         ("setTimeout(() => { throw new Error('late') }, 10)", "Error: late (line 1)"),
         (
             "export default () => new Promise(() => {})",
-            "the script waits for something that never happens",
+            "the script awaits a promise that never settles: check each await",
         ),
-        ("await new Promise(() => {})", "the script waits for something that never happens"),
+        (
+            "await new Promise(() => {})",
+            "the script awaits a promise that never settles: check each await",
+        ),
         (
             "export default () => 10n",
-            "the result is no JSON: TypeError: Do not know how to serialize a BigInt",
+            "the result cannot be written as JSON: TypeError: Do not know how to serialize a BigInt",
         ),
         (
             "export default () => ({ f() {} })",
-            "the result is no JSON: TypeError: it holds a function",
+            "the result cannot be written as JSON: TypeError: it holds a function",
         ),
-        ("export default () => Symbol()", "the result is no JSON: TypeError: it holds a symbol"),
+        (
+            "export default () => Symbol()",
+            "the result cannot be written as JSON: TypeError: it holds a symbol",
+        ),
         (
             "const a = {}; a.a = a; export default () => a",
-            "the result is no JSON: TypeError: Converting circular structure to JSON",
+            "the result cannot be written as JSON: TypeError: Converting circular structure to JSON",
         ),
         ("function f() { f() } f()", "RangeError: Maximum call stack size exceeded (line 1)"),
         ("foo(", "Expression expected"),
         (
             "let a = []; for (let i = 0; i < 2_000; i++) a = [a]; export default () => a",
-            "the result is nested too deep",
+            "the result is nested too deeply",
         ),
         ("undefinedName", "ReferenceError: undefinedName is not defined (line 1)"),
     ],

@@ -246,14 +246,17 @@ def test_every_part_of_the_engine_has_words() -> None:
 @pytest.mark.parametrize(
     ("refusal", "reason"),
     [
-        ({"code": "not_live"}, "This fix is not the version that is live"),
+        ({"code": "not_live"}, "This version of the fix is not the live version"),
         ({"code": "in_hand"}, "Another worker is handling this error"),
-        ({"code": "moved"}, "This error belongs to another pattern now"),
+        ({"code": "moved"}, "This error was moved to another pattern"),
         ({"code": "laws"}, "Constitutional validation failed"),
-        ({"code": "shadow"}, "The fix is a shadow: it would have run"),
+        (
+            {"code": "shadow"},
+            "The fix would have run, but it is a shadow; POST /enable makes it live",
+        ),
         (
             {"code": "applied_before"},
-            "This version of the fix was applied to this log row before",
+            "This version of the fix has already run for this log row",
         ),
         (
             {"code": "paused", "until": "2026-01-15T12:00:00.123+02:00", "reason": "counting"},
@@ -261,7 +264,7 @@ def test_every_part_of_the_engine_has_words() -> None:
         ),
         (
             {"code": "demoted", "reason": "2 failed outcomes in a row"},
-            "The fix waits for a person: 2 failed outcomes in a row",
+            "The fix was demoted (2 failed outcomes in a row); POST /enable makes it live again",
         ),
     ],
 )

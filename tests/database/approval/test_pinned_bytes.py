@@ -96,7 +96,7 @@ def test_a_changed_column_stops_the_run(
     _change(tampering, column, pattern_id)
     outcome = patterns.run(run)
     assert outcome["success"] is False
-    assert "not the approved one" in outcome["error"]
+    assert "differs from the approved fix" in outcome["error"]
     assert orders.count("fixed") == 0
     (row,) = engine.select("pattern_applications", application_id=f"eq.{run}")
     assert row["metadata"]["sqlstate"] == "PL006"
@@ -141,7 +141,7 @@ def test_a_changed_fix_takes_nothing_back(
     assert patterns.run(run)["success"] is True
     undo = operator.rest.call("start_rollback_v1", p_application_id=run, p_reason="wrong")
     _change(tampering, column, pattern_id)
-    assert "not the approved one" in patterns.run(undo["application_id"])["error"]
+    assert "differs from the approved fix" in patterns.run(undo["application_id"])["error"]
     assert orders.count("fixed") == 1
 
 

@@ -159,7 +159,7 @@ def test_a_replay_tells_who_would_be_refused(
     assert proposal.replay is not None
     first, second = proposal.replay["incidents"]
     assert (first["system_log_id"], second["system_log_id"]) == (other, log_id)
-    assert "written by postgres" in first["refusal"]
+    assert "written by the role postgres" in first["refusal"]
     assert (second["refusal"], second["rows_touched"]) == (None, 10)
 
 
@@ -346,7 +346,7 @@ def test_one_person_who_went_round_the_engine_gets_nothing_run(
     desk.decide(desk.propose(pattern_id, administrator, mend(orders)), administrator)
     _, log_id = desk.occur(text)
     answer = desk.with_thresholds(two_people=True).heal(log_id)
-    assert (answer.applied, "Two people" in str(answer.reason)) == (False, True)
+    assert (answer.applied, "Approval takes two people" in str(answer.reason)) == (False, True)
     assert orders.count("broken") == 10
     assert desk.heal(log_id).applied is True
 

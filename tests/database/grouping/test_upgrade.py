@@ -142,6 +142,6 @@ def test_a_rule_beats_an_older_signature(learner: Learner, word: str) -> None:
         "fingerprint": f"rule of {word}",
         "priority": 1,
     }
-    sighting = sighted(word, book=RuleSet([rule]))
+    sighting = sighted(word, rule_set=RuleSet([rule]))
     assert sighting.signatures == [grouping.group(word, rule=rule["fingerprint"]).signature]
     assert learner.learn(word)[0]["pattern_id"] == pattern_id

@@ -205,7 +205,7 @@ def test_a_fix_on_probation_that_fails_is_disabled(
     fix = patterns.fix(pattern_id)
     assert fix["disabled_at"] is not None
     assert fix["disabled_by"] is None
-    assert fix["disabled_reason"] == "1 failed outcomes in a row after it was put back in use"
+    assert fix["disabled_reason"] == "1 failed outcomes in a row after it was enabled again"
     events = _events(engine, "pattern_disabled", pattern_id)
     assert [(event["severity"], event["actor"]) for event in events] == [("warning", None)]
     assert patterns.claim(pattern_id)["refusal"] == {"code": "not_live"}

@@ -92,7 +92,7 @@ def test_a_run_is_taken_back_once(
 ) -> None:
     """PL021: a second time there is nothing to take back."""
     desk.roll_back(run.application_id, operator)
-    with pytest.raises(NotUndoable, match="taken back before"):
+    with pytest.raises(NotUndoable, match="undone before"):
         desk.roll_back(run.application_id, administrator)
 
 
@@ -124,7 +124,7 @@ def test_the_fix_waits_for_a_person_afterwards(
     assert "took the run back" in verification["reason"]
     _, log_id = desk.occur(run.text)
     answer = desk.heal(log_id)
-    assert (answer.applied, "waits for a person" in str(answer.reason)) == (False, True)
+    assert (answer.applied, "The fix was demoted" in str(answer.reason)) == (False, True)
 
 
 def test_an_enabled_fix_is_on_probation_then(

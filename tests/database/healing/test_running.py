@@ -203,7 +203,7 @@ def test_a_changed_fix_is_refused(
     engine.update("error_patterns", change, pattern_id=f"eq.{pattern_id}")
     outcome = patterns.apply(pattern_id)
     assert outcome["success"] is False
-    assert "not the approved one" in outcome["error"]
+    assert "differs from the approved fix" in outcome["error"]
     assert orders.count("fixed") == 0
     events = engine.select(
         "roman_events",
@@ -301,11 +301,18 @@ def test_a_run_is_cancelled(
         running.result(5)
     assert time.monotonic() - asked < 1
     assert refused.value.code == "57014"
-    outcome = {"success": False, "error": "cut off after 200 ms", "execution_time_ms": 200}
+    outcome = {
+        "success": False,
+        "error": "The run was stopped at its time limit of 200 ms",
+        "execution_time_ms": 200,
+    }
     finished = engine.call(
         "finish_application_v1", p_application_id=application_id, p_outcome=outcome
     )
-    assert (finished["success"], finished["error"]) == (False, "cut off after 200 ms")
+    assert (finished["success"], finished["error"]) == (
+        False,
+        "The run was stopped at its time limit of 200 ms",
+    )
     assert finished["pattern"] == {"success_rate": 0, "confidence_score": 0.5}
     assert _applications(engine, pattern_id)[0]["execution_time_ms"] == 200
     assert orders.count("fixed") == 0

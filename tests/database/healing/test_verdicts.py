@@ -281,14 +281,15 @@ def test_the_words_have_the_numbers_of_the_database(past: Past) -> None:
     _prove(past)
     reasons = [law["reason"] for law in verdict.worded(past.judged(USUAL))["laws"]]
     assert reasons[1] == (
-        "3 errors in five minutes make an entropy of 0.03; 1 of them are of this pattern, a share "
-        "of 50% is needed at the maximum; 10 outcomes verified, 0 failed of the latest ten"
+        "3 errors in five minutes make an entropy of 0.03; 1 of them are of this pattern; at an "
+        "entropy of 1 its share must be at least 50%; of the latest ten outcomes 10 are verified and "
+        "0 failed"
     )
     assert reasons[2] == (
         "its time limit is 5000 ms, 8000 are allowed; it may be tried again 0 times, 8 are allowed; "
         "2 runs in the last hour, 60 are allowed; 2 runs for 2 errors in the last hour, 1 are "
         "allowed for each error; 40 rows touched in the last hour, 100000 are allowed; 40 rows "
         "touched for 2 errors in the last hour, 1000 are allowed for each error; a confidence of "
-        "0.90, 0.50 is needed; it helps at least 80.0% of the time by 20 decided outcomes, 10.0% "
-        "is needed"
+        "0.90, 0.50 is needed; by 20 decided outcomes its success rate is at least 80.0%, 10.0% is "
+        "needed"
     )

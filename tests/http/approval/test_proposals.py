@@ -247,7 +247,7 @@ def test_a_replay_says_that_it_is_a_simulation(load: Load, person: dict[str, str
     """Nobody takes it for what would have happened then."""
     found = replay(load, person)
     assert found["simulation"] is True
-    assert "data of today" in found["about"]
+    assert "on today's data" in found["about"]
 
 
 def test_an_untrusted_writer_would_be_refused(
@@ -261,7 +261,7 @@ def test_an_untrusted_writer_would_be_refused(
     found = replay(load, person)
     first, second = found["incidents"]
     assert (first["would_run"], first["refusal"], first["rows_touched"]) == (True, None, 2)
-    assert "written by authenticated" in second["refusal"]
+    assert "written by the role authenticated" in second["refusal"]
     assert (second["would_run"], "rows_touched" in second) == (False, False)
     totals = found["totals"]
     assert (totals["would_match"], totals["would_be_refused"], totals["would_run"]) == (2, 1, 1)
@@ -337,7 +337,7 @@ def test_each_different_error_is_rehearsed_once_and_ten_at_most(
         for place, kind in enumerate(kinds)
     ]
     found = replay(load, person)
-    assert wire.names.count("rehearse_proposal_v1") == previews.MOST_REHEARSALS
+    assert wire.names.count("rehearse_proposal_v1") == previews.MAX_REHEARSALS
     assert found["totals"]["incidents"] == 20
     assert found["totals"]["rehearsed"] == 18
     assert ["rows_touched" in each for each in found["incidents"]].count(False) == 2
@@ -347,7 +347,7 @@ def test_no_rehearsal_begins_late(
     load: Load, wire: Wire, person: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the first took all the time, the others are left."""
-    monkeypatch.setattr(previews, "MOST_SECONDS", -1.0)
+    monkeypatch.setattr(previews, "MAX_SECONDS", -1.0)
     wire.replies["incidents_for_replay_v1"] = [
         incident(13),
         incident(12, "null value in column status of user 8"),
@@ -362,7 +362,7 @@ def test_messages_are_scrubbed_and_cut(load: Load, wire: Wire, person: dict[str,
     wire.replies["incidents_for_replay_v1"] = [incident(12, "no ann@example.com " + "x" * 1000)]
     (one,) = replay(load, person)["incidents"]
     assert "ann@example.com" not in one["message"]
-    assert len(one["message"]) == previews.MOST_MESSAGE
+    assert len(one["message"]) == previews.MAX_MESSAGE_LENGTH
 
 
 def test_the_target_is_told_apart_by_a_digest(

@@ -87,7 +87,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "demoted": (
         {"hold": {"code": "demoted", "reason": "2 failed outcomes in a row"}},
-        "The fix waits for a person: 2 failed outcomes in a row",
+        "The fix was demoted (2 failed outcomes in a row); POST /enable makes it live again",
     ),
     "before the approval": (
         {"before_approval": True},
@@ -96,7 +96,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "history": ({"log": log(age_seconds=901)}, "The error is older than 900 seconds"),
     "an untrusted writer": (
         {"log": log(written_by="authenticated")},
-        "The log row was written by authenticated; the fix trusts rows of: service_role",
+        "The log row was written by the role authenticated; the fix trusts only rows of: service_role",
     ),
 }
 
@@ -133,7 +133,7 @@ def test_a_signature_that_came_later_is_refused_and_told(
     wire.replies["refuse_signature_v1"] = True
     answer = post(healer, engine).get_json()
     assert answer["applied"] is False
-    assert "pattern_x came after the fix was approved" in answer["reason"]
+    assert "pattern_x was added to the pattern after the fix was approved" in answer["reason"]
     assert wire.sent("refuse_signature_v1") == {"p_signature": "pattern_x", "p_system_log_id": 12}
     assert wire.names[-1] == "record_refusals_v1"
 
@@ -206,8 +206,8 @@ def test_the_engines_row_has_to_exist(
 
 ELSEWHERE = {
     "in_hand": "Another worker is handling this error",
-    "moved": "This error belongs to another pattern now",
-    "applied_before": "This version of the fix was applied to this log row before",
+    "moved": "This error was moved to another pattern",
+    "applied_before": "This version of the fix has already run for this log row",
 }
 
 
@@ -222,13 +222,19 @@ def test_an_error_that_is_dealt_with_elsewhere_is_left_alone(
 
 
 HELD: dict[str, tuple[dict[str, Any], str]] = {
-    "not live": (refused("not_live"), "This fix is not the version that is live"),
-    "a shadow": (refused("shadow"), "The fix is a shadow: it would have run"),
+    "not live": (refused("not_live"), "This version of the fix is not the live version"),
+    "a shadow": (
+        refused("shadow"),
+        "The fix would have run, but it is a shadow; POST /enable makes it live",
+    ),
     "a pause": (
         refused("paused", until="2026-01-01T12:00:00Z", reason="deploy"),
         "All fixes are paused until 2026-01-01 12:00:00 UTC: deploy",
     ),
-    "demoted": (refused("demoted", reason="it failed"), "The fix waits for a person: it failed"),
+    "demoted": (
+        refused("demoted", reason="it failed"),
+        "The fix was demoted (it failed); POST /enable makes it live again",
+    ),
 }
 
 

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 CHANGED: dict[str, tuple[dict[str, Any], str]] = {
-    "the digest": ({"stored_matches": False}, "The stored fix is not the approved one"),
+    "the digest": ({"stored_matches": False}, "The stored fix differs from the approved fix"),
     "what is looked at before": (
         {"sample_script": "SELECT 1"},
-        "What would run is not what the approved script says",
+        "The stored prepared script differs from the one that the approved script yields now",
     ),
     "what runs": (
         {"prepared_script": "DELETE FROM public.users WHERE true"},
-        "What would run is not what the approved script says",
+        "The stored prepared script differs from the one that the approved script yields now",
     ),
     "the script": (
         {"script": "delete from users"},
-        "The fix does not pass its analysis any more: ",
+        "The analysis refuses the approved fix now: ",
     ),
 }
 
@@ -67,7 +67,7 @@ def test_what_the_laws_forbid_is_not_done(
     assert list(answer) == ["applied", "reason", "constitutional_validation"]
     assert answer["reason"] == "Constitutional validation failed"
     (law,) = answer["constitutional_validation"]["laws"]
-    storm = "10 patterns with a fix had errors within 60 s, at 10 all fixes stop"
+    storm = "10 patterns with a fix had errors within 60 s, at 10 all fixes are paused"
     assert law["reason"] == f"{storm}; not evaluated: there was no run before"
     assert (law["law"], law["outcome"]) == (4, "fail")
     assert wire.names == ["find_candidates_v1", "claim_application_v1", "record_refusals_v1"]
@@ -116,7 +116,7 @@ def test_two_people_can_be_asked_for(
     answer = post(load("apply"), engine).get_json()
     assert answer["applied"] is runs
     if not runs:
-        assert answer["reason"].startswith("Two people are asked for here")
+        assert answer["reason"].startswith("Approval takes two people here")
 
 
 def test_a_target_is_told_by_its_values_and_keeps_them_secret(

@@ -83,7 +83,10 @@ def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) ->
     started = time.monotonic()
     found = running.run(database, ID, None, 100, Facilities())
     assert 0.1 <= time.monotonic() - started < 1
-    assert (found["success"], found["error"]) == (False, "cut off after 100 ms")
+    assert (found["success"], found["error"]) == (
+        False,
+        "The run was stopped at its time limit of 100 ms",
+    )
     assert found["execution_time_ms"] >= 100
     assert wire.names == ["run_application_v1", "cancel_application_v1", "finish_application_v1"]
 
@@ -91,7 +94,10 @@ def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) ->
 def test_cancelling_is_tried_until_it_works(wire: Wire, database: Database) -> None:
     """A run that had not begun at its time limit is stopped when it has."""
     statement = Statement(wire, deaf_to=2)
-    assert running.run(database, ID, None, 20, Facilities())["error"] == "cut off after 20 ms"
+    assert (
+        running.run(database, ID, None, 20, Facilities())["error"]
+        == "The run was stopped at its time limit of 20 ms"
+    )
     assert statement.tries == 3
 
 
@@ -105,7 +111,10 @@ def test_a_cancel_that_fails_does_not_end_the_timekeeping(
     wire.replies["cancel_application_v1"] = lambda sent: (
         next(answers, None) or statement.cancel(sent)
     )
-    assert running.run(database, ID, None, 20, Facilities())["error"] == "cut off after 20 ms"
+    assert (
+        running.run(database, ID, None, 20, Facilities())["error"]
+        == "The run was stopped at its time limit of 20 ms"
+    )
 
 
 LOST: dict[str, httpx.Response | Exception] = {

@@ -218,12 +218,12 @@ def test_directories_are_a_comma_list_of_names_and_paths(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("listed", "said"),
     [
-        ("Spool=/tmp", "'Spool' is no name"),
-        ("spool=/tmp,spool=/var", "'spool' is no name of its own"),
-        ("spool=tmp", "'tmp' is no directory"),
-        ("spool=/nowhere", "'/nowhere' is no directory"),
-        ("spool", "'' is no directory"),
-        ("root=/", "/ is too much"),
+        ("Spool=/tmp", "'Spool' must be a unique name"),
+        ("spool=/tmp,spool=/var", "'spool' must be a unique name"),
+        ("spool=tmp", "'tmp' is not a directory"),
+        ("spool=/nowhere", "'/nowhere' is not a directory"),
+        ("spool", "'' is not a directory"),
+        ("root=/", "is the root directory"),
     ],
 )
 def test_a_directory_that_cannot_be_granted_is_named(listed: str, said: str) -> None:

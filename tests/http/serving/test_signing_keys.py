@@ -226,7 +226,7 @@ def test_a_token_without_key_id_takes_the_only_key(publisher: Publisher) -> None
 
 def test_a_rotated_key_is_fetched(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that is not known yet is looked up."""
-    monkeypatch.setattr(tokens, "LEAST_FETCH_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(tokens, "MIN_FETCH_INTERVAL_SECONDS", 0.0)
     publisher.keys = [published("RS256")]
     authenticator = Authenticator(settings.current())
     assert authenticate(signed("RS256"), authenticator).kind is Kind.PERSON
@@ -252,7 +252,7 @@ def test_a_key_that_is_withdrawn_stops_working(
     assert authenticate(signed("ES256"), authenticator).kind is Kind.PERSON
     publisher.keys = [published("RS256")]
     monkeypatch.setattr(tokens, "KEYS_LIFETIME_SECONDS", 0.0)
-    monkeypatch.setattr(tokens, "LEAST_FETCH_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(tokens, "MIN_FETCH_INTERVAL_SECONDS", 0.0)
     with pytest.raises(InvalidToken):
         authenticate(signed("ES256"), authenticator)
 
@@ -265,7 +265,7 @@ def test_an_outage_of_the_publisher_logs_nobody_out(
     assert authenticate(signed("ES256"), authenticator).kind is Kind.PERSON
     publisher.status = 500
     monkeypatch.setattr(tokens, "KEYS_LIFETIME_SECONDS", 0.0)
-    monkeypatch.setattr(tokens, "LEAST_FETCH_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(tokens, "MIN_FETCH_INTERVAL_SECONDS", 0.0)
     assert authenticate(signed("ES256"), authenticator).kind is Kind.PERSON
     assert publisher.asked == 2
 

@@ -26,7 +26,7 @@ __all__ = ["life"]
 
 WORKER = Path(__file__).with_name("dying_worker.py")
 #: read_logs, grouping_rules, learn_errors, find_candidates, claim, run, note_rows.
-MOST_CALLS = 7
+MAX_CALLS = 7
 
 
 def _unannounced(database: Sql, life: Life) -> int:
@@ -70,7 +70,7 @@ def _outcomes_after_death(
     command = [sys.executable, str(WORKER), json.dumps(settings), str(log_id), str(call), moment]
     worker = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert worker.returncode in (-signal.SIGKILL, 0), worker.stderr.decode()
-    assert call == MOST_CALLS or worker.returncode == -signal.SIGKILL, "it made fewer calls"
+    assert call == MAX_CALLS or worker.returncode == -signal.SIGKILL, "it made fewer calls"
 
     def recovered() -> list[dict[str, Any]]:
         found = applications(life.engine, log_id)
@@ -92,7 +92,7 @@ def settings(addresses: dict[str, Any], certificates: Certificates) -> dict[str,
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("call", range(1, MOST_CALLS + 1))
+@pytest.mark.parametrize("call", range(1, MAX_CALLS + 1))
 def test_a_worker_killed_at_any_call_leaves_one_outcome(
     life: Life, database: Sql, settings: dict[str, Any], *, call: int, moment: str
 ) -> None:
@@ -105,7 +105,7 @@ def test_a_worker_killed_at_any_call_leaves_one_outcome(
 
 #: read_logs, grouping_rules, learn_errors, find_candidates, claim, finish.
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("call", range(1, MOST_CALLS))
+@pytest.mark.parametrize("call", range(1, MAX_CALLS))
 def test_what_a_dead_worker_may_have_sent_is_not_sent_again(
     life: Life,
     database: Sql,

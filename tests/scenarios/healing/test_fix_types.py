@@ -215,7 +215,7 @@ def _processes() -> set[str]:
 
 
 def test_a_run_is_taken_back(life: Life, database: Sql) -> None:
-    """By the undo script that was approved with it; the fix then waits for a person."""
+    """By the undo script that was approved with it; the fix is then demoted."""
     undo = f"update {life.fault.table} set status = null where status = $1 ->> 'status'"
     life.approve_as("sql", life.fault.fix, {"status": "new"}, undo_script=undo)
     application = life.occur()

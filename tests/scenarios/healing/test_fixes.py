@@ -141,10 +141,10 @@ def test_a_fix_that_does_not_help_is_demoted_and_then_disabled(life: Life) -> No
     first, second = life.occur(2), life.occur(3)
     assert (first["success"], second["success"]) == (True, True)
     assert life.outcome(first)["outcome"] == "failed"
-    assert "waits for a person" in life.refused(4), "it ran although it failed twice in a row"
+    assert "The fix was demoted" in life.refused(4), "it ran although it failed twice in a row"
     assert life.fix()["mode"] == "demoted"
     assert life.pattern()["auto_fix_enabled"] is False
-    assert "waits for a person" in life.refused(6), "nobody was told why it does not run"
+    assert "The fix was demoted" in life.refused(6), "nobody was told why it does not run"
     assert (life.pattern()["success_rate"], life.pattern()["confidence_score"]) == (0, 0.5)
 
     life.post("enable", pattern_id=life.pattern_id, sha256=fix["sha256"], reason="once more")
@@ -280,7 +280,7 @@ def test_what_nobody_approved_never_runs(life: Life, database: Sql, change: dict
         for name, value in change.items()
     }
     life.engine.update("error_patterns", edited, pattern_id=f"eq.{life.pattern_id}")
-    assert "not the approved one" in life.refused()
+    assert "differs from the approved fix" in life.refused()
     assert [event["severity"] for event in life.events("fix_refused")] == ["critical"]
     assert faulty_rows(database, life.fault) == 5
 
@@ -298,7 +298,7 @@ def test_an_older_version_never_runs_again(life: Life, database: Sql) -> None:
     )
     back = {"auto_fix_script": old["script"], "auto_fix_parameters": old["parameters"]}
     life.engine.update("error_patterns", back, pattern_id=f"eq.{life.pattern_id}")
-    assert "not the approved one" in life.refused()
+    assert "differs from the approved fix" in life.refused()
     assert len(life.events("fix_refused")) == 1
     assert faulty_rows(database, life.fault) == 5
 

@@ -66,7 +66,7 @@ def test_twins_are_merged_and_healed_once_their_signature_is_confirmed(
     assert merged["pattern"]["pattern_id"] == fixed["pattern_id"]
     assert merged["pattern"]["occurrence_count"] == 2
     answer = functions.call("apply", {"error_message": twin})
-    assert "came after the fix was approved" in answer.json()["reason"]
+    assert "was added to the pattern after the fix was approved" in answer.json()["reason"]
     assert faulty_rows(database, fault) == 5
 
     names = signatures(engine, fixed["pattern_id"])[1:]

@@ -45,7 +45,7 @@ def test_the_demo_heals_its_last_error(server: ServerName, open_directory: Path)
     assert "The error healed itself and stayed away." in ran.stdout
     assert "verified: The error stayed away" in ran.stdout
     assert ran.stdout.count("failed: The error came back") == 2
-    assert "The fix waits for a person" in ran.stdout
+    assert "The fix was demoted" in ran.stdout
     healed = [line for line in ran.stdout.splitlines() if "missing" in line and "EUR" in line]
     assert len(healed) == 6
 

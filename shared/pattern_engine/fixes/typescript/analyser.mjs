@@ -1,12 +1,12 @@
 // Runs in `deno test`, where Deno lends its parser to the tests of lint plugins. Reads the script and
-// the approval's hosts from a file, and prints what stands against the script as one line of JSON.
-// The script is data here: nothing of it runs, and no comment in it is an instruction.
+// the approval's hosts from a file, and prints the reasons to refuse the script as one line of JSON.
+// Nothing of the script runs here, and its lint comments are ignored.
 
 import { judge } from "./rules.mjs";
 import { read, Refusal } from "./tree.mjs";
 
 const MARK = "pattern-engine-analysis:";
-const TOO_DEEP = { rule: "depth", message: "the script is nested too deep: make it flat" };
+const TOO_DEEP = { rule: "depth", message: "the script is nested too deeply: use functions" };
 
 /** Parses a source; gives the root and the comments to a function, and returns its answer. */
 function parse(source, use) {
@@ -31,7 +31,7 @@ function parse(source, use) {
   return answer;
 }
 
-/** What Deno says of a source that does not parse, without the place on the disk. */
+/** Deno's message about a source that does not parse, without the path of the file. */
 function syntax({ message, stack }) {
   const sentence = message.split("\n")[0].replace(/^SyntaxError: | at (blob|file):\S*$/g, "");
   const [, line, column] = /(?:blob:|file:)[^\s)]*?:(\d+):(\d+)/.exec(`${message}\n${stack}`) ?? [];

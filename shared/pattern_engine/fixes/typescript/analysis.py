@@ -3,12 +3,12 @@
 The parser is the one that reads the script when it runs. Deno lends it to tests of lint plugins, so
 the analysis is such a test (`analyser.mjs`): the script is data to it, none of it runs, and
 comments such as `deno-lint-ignore` say nothing to it. `tree.mjs` proves that it read every piece of
-the text; `scopes.mjs` tells the script's names from globals; `text.mjs` knows what is written out;
-`rules.mjs`, `loops.mjs` and `hosts.mjs` judge. `globals.mjs` lists the globals that are accepted.
+the text; `scopes.mjs` separates the script's names from globals; `text.mjs` reads its constants;
+`rules.mjs`, `loops.mjs` and `hosts.mjs` refuse. `globals.mjs` lists the globals that are accepted.
 
-A person learns here early what a script does. What holds the script is its box: it runs without
-permissions and without a way to make code of text, under limits of time, memory and output. So the
-analysis does not work out what a key is when the script runs, or whether the script ends.
+The analysis tells a person early what a script does. The guarantee is the box: the script has no
+permissions and no way to make code of text, and it has limits of time, memory and output. So the
+analysis does not compute a key's value at run time, or whether the script ends.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Anal
 
 
 class _UnreadError(Exception):
-    """The script was not read; the rule and the sentence that say why."""
+    """The script could not be read; it holds the rule and the reason."""
 
 
 def _refused(finding: Finding) -> Analysis:
     return Analysis(prepared_script="", findings=(finding,))
 
 
-# Asked for when a fix is written, approved, and before each of its runs. Hosts are all that it
-# depends on beside the script. That a busy machine could not read it in time is not kept.
+# Called when a fix is proposed, approved, and before each of its runs. The result depends only on
+# the script and the hosts. A failure to read it in time is not cached.
 @lru_cache(maxsize=64)
 def _analysed(program: str, script: str, allowed: tuple[str, ...]) -> Analysis:
     read = _read(program, script, allowed)
@@ -109,11 +109,13 @@ def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any]
         if ended.exit_code == 0 and line.startswith(_MARK):
             read: dict[str, Any] = json.loads(line.removeprefix(_MARK))
             return read
-    raise _UnreadError("depth", "the script cannot be read within limits: make it shorter and flat")
+    raise _UnreadError(
+        "depth", "the script cannot be read within limits: make it shorter and less nested"
+    )
 
 
 def _credentials(script: str, literals: list[dict[str, str]]) -> list[Finding]:
-    advice = "take it from the parameters, which name a secret"
+    advice = "store it in Vault and name the secret in the parameters"
     found = [
         Finding("credential", f"{literal['place']}: this holds a {kind}: {advice}")
         for literal in literals

@@ -1,4 +1,4 @@
-"""Where Deno is, and how it is started: with nothing of this machine."""
+"""Finding Deno, and starting it without access to the machine's configuration."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
 """Running a TypeScript fix in Deno, with no permission but to fetch from the approval's hosts.
 
 There is no file system, environment, subprocess, library or further module to reach, and no code is
-made from text. What `launcher.mjs` answers comes behind a word that the fix does not know. The
-process leads a group of its own and may start none; at a limit all of it is killed, and its
-directory is deleted whatever happened.
+made from text. The answer of `launcher.mjs` follows a word that the fix does not know. The process
+has its own process group; at a limit the whole group is killed. Its directory is always deleted.
 
-Names resolve when they are used: an approved host that turns out to be a private address is not
-reached, unless the operator of this deployment offers that network. (Deno denies networks of IPv4
+Host names are resolved during the run: an approved host with a private address is not reached,
+unless PATTERN_ENGINE_API_CALL_NETWORKS has its network. (Deno denies networks of IPv4
 alone; of IPv6 only the loopback address is denied.)
 """
 
@@ -37,7 +36,7 @@ __all__ = ["Typescript"]
 _LAUNCHER: Final = Path(__file__).with_name("launcher.mjs")
 #: What Deno itself has resident, about 40 MB, and V8's young objects: beside the limit.
 _RUNTIME_BYTES: Final = 96 * 1024 * 1024
-_LEAST_HEAP_MB: Final = 16
+_MIN_HEAP_MB: Final = 16
 _MB: Final = 1024 * 1024
 _ERROR_KEYS: Final = ("message", "source", "captured", "system_log_id")
 _ERROR_CHARACTERS: Final = 500
@@ -84,7 +83,7 @@ class Typescript:
             yield f"--deny-net={','.join(self._unreachable())}"
             if self._facilities.api_ca_file:
                 yield f"--cert={self._facilities.api_ca_file}"
-        heap = max(job.limits.max_memory_bytes // _MB, _LEAST_HEAP_MB)
+        heap = max(job.limits.max_memory_bytes // _MB, _MIN_HEAP_MB)
         yield f"--v8-flags=--max-old-space-size={heap},--disallow-code-generation-from-strings"
 
     def _unreachable(self) -> Iterable[str]:
@@ -153,7 +152,7 @@ def _outcome(ended: Ended, word: bytes, limits: Limits) -> Outcome:
     try:
         said = json.loads(answer)
     except RecursionError:
-        return Outcome(success=False, output=console, error="the result is nested too deep")
+        return Outcome(success=False, output=console, error="the result is nested too deeply")
     if "error" in said:
         return Outcome(success=False, output=console, error=_sentence(said["error"]))
     return Outcome(success=True, output=console if said["result"] is None else said["result"])
@@ -168,8 +167,8 @@ def _without_answer(ended: Ended) -> str:
     if ended.exit_code < 0:
         return f"the runtime ended with signal {-ended.exit_code}"
     if _NEVER_SETTLES.encode() in ended.stderr:
-        return "the script waits for something that never happens"
-    return "the script ended without an answer"
+        return "the script awaits a promise that never settles: check each await"
+    return "the script ended without a result; it may have ended the process"
 
 
 def _text(printed: bytes) -> str | None:

@@ -1,4 +1,4 @@
-// What a script may name. Everything else is refused.
+// The globals that a script may use. All others are refused.
 
 const list = (text) => new Set(text.trim().split(/\s+/));
 
@@ -18,7 +18,7 @@ export const ALLOWED = list(`
   Float16Array Float32Array Float64Array BigInt64Array BigUint64Array
 `);
 
-/** Names that a script may not even give to something of its own: a reader must not be misled. */
+/** Names that a script may not declare, because a reader would take them for the globals. */
 export const RESERVED = list(`
   Deno globalThis window global eval Function AsyncFunction GeneratorFunction
   require Buffer importScripts Worker SharedWorker WebAssembly Proxy Reflect
@@ -26,7 +26,7 @@ export const RESERVED = list(`
   BroadcastChannel navigator XMLHttpRequest
 `);
 
-/** Members that no script may touch, of whatever object: they lead to the code of others. */
+/** Members that a script may use of no object, because they give access to built-in code. */
 export const FORBIDDEN_MEMBERS = list(`
   constructor prototype __proto__ __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__
   getPrototypeOf setPrototypeOf defineProperty defineProperties getOwnPropertyDescriptor
@@ -34,22 +34,22 @@ export const FORBIDDEN_MEMBERS = list(`
   Deno globalThis eval Function AsyncFunction GeneratorFunction WebAssembly importScripts createObjectURL
 `);
 
-/** Globals that reach a host, with the place of the URL among what they are given. */
+/** Globals that reach a host, with the position of the URL among their arguments. */
 export const NETWORK = list("fetch Request WebSocket EventSource");
 
 /** What to do instead of using a global. */
 const INSTEAD = {
   Deno: "a fix has no access to the system: use fetch and the parameters",
-  Function: "code is never made from text",
-  eval: "code is never made from text",
-  require: "a fix is one file, without libraries",
-  setInterval: "a fix ends: repeat with a counted for loop and await",
-  process: "there is no environment: use the parameters",
+  Function: "code may not be made from text: write the function out",
+  eval: "code may not be made from text: write the code out",
+  require: "a fix is one file without libraries: write the code out",
+  setInterval: "a fix has to end: repeat with a counted for loop and await",
+  process: "a fix has no environment: use the parameters",
   Buffer: "use TextEncoder, atob and btoa",
   Proxy: "use a plain object or a function",
   Reflect: "use plain member access",
   arguments: "use rest parameters",
-  localStorage: "nothing is kept from run to run",
+  localStorage: "nothing is kept between runs: store data through fetch",
   XMLHttpRequest: "use fetch",
 };
 

@@ -1,5 +1,5 @@
-// Which hosts a script reaches, as far as its text tells. What is computed while it runs is left to
-// the runtime, which has the same list.
+// The hosts in the text of a script. A host that is computed while the script runs is checked by the
+// runtime against the same list.
 
 const WITHOUT_HOSTS = "a host is reached: name it in the parameter allowed_hosts";
 const SECURE = new Set(["https:", "wss:"]);
@@ -26,7 +26,7 @@ export function judgeUrl({ text, whole }, allowed) {
     const { hostname, port } = new URL(beginning);
     return named(hostname.replace(/\.$/, ""), port || "443", allowed);
   } catch {
-    return { host: "?", problem: `${start.slice(0, 60)} is no URL` };
+    return { host: "?", problem: `${start.slice(0, 60)} is not a valid URL` };
   }
 }
 

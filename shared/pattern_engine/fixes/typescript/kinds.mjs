@@ -1,4 +1,4 @@
-// The kinds of nodes that a script may be made of, as Deno's lint plugins call them.
+// The kinds of nodes that a script may contain, with the names of Deno's lint plugins.
 
 const list = (text) => new Set(text.trim().split(/\s+/));
 
@@ -44,7 +44,7 @@ export const WORDS = list(`
   while yield
 `);
 
-/** Nodes whose whole text is theirs. */
+/** Nodes without child nodes, to which their whole text belongs. */
 export const TOKENS = list(
   "Identifier Literal MetaProperty PrivateIdentifier Super TemplateElement ThisExpression",
 );
@@ -82,5 +82,5 @@ const UNKNOWN = {
 
 /** The rule and the message that refuse a kind of node. */
 export function unknown(type) {
-  return UNKNOWN[type] ?? ["construct", `${type} is not allowed`];
+  return UNKNOWN[type] ?? ["construct", `${type} is not allowed in a fix`];
 }

@@ -1,12 +1,12 @@
-// Runs one fix. Started with no permission but to read its input and to reach the approval's hosts;
-// the first is given back before the fix is looked at.
+// Runs one fix. It starts with permission only to read its input and to reach the approval's hosts,
+// and gives the first one up before it loads the fix.
 //
 // The fix is a module made of a Blob, so that whatever it imported would be asked for at run time,
 // under the permissions of that time; a file beside this one would be loaded without asking. Its
-// parameters and its error come as JSON and are only ever data.
+// parameters and its error come as JSON and are never run.
 //
-// The answer is written to stdout after a word that the fix does not know, so that nothing that it
-// prints is taken for one.
+// The answer is written to stdout after a word that the fix does not know, so that no output of the
+// fix is taken for the answer.
 
 import { ALLOWED } from "./globals.mjs";
 
@@ -19,7 +19,7 @@ const startTimer = setTimeout;
 const { script, params, error, word } = parse(readTextFileSync(args[0]));
 permissions.revokeSync({ name: "read" });
 
-// The first answer counts, and nothing of the fix goes on after it.
+// Only the first answer counts; the process ends with it.
 let isAnswered = false;
 const answer = (text) => {
   if (isAnswered) return;
@@ -28,16 +28,16 @@ const answer = (text) => {
   for (let sent = 0; sent < bytes.length;) sent += stdout.writeSync(bytes.subarray(sent));
   exit(0);
 };
-const fail = (reason) => answer(stringify({ error: told(reason) }));
+const fail = (reason) => answer(stringify({ error: sentence(reason) }));
 const succeed = (result) => {
   try {
     answer(`{"result":${json(result)}}`);
   } catch (reason) {
-    answer(stringify({ error: `the result is no JSON: ${told(reason)}` }));
+    answer(stringify({ error: `the result cannot be written as JSON: ${sentence(reason)}` }));
   }
 };
 
-/** A result as JSON; what JSON leaves out in silence is refused. */
+/** A result as JSON; a value that JSON would silently leave out is refused. */
 function json(result) {
   return stringify(result === undefined ? null : result, (_key, value) => {
     if (typeof value !== "function" && typeof value !== "symbol") return value;
@@ -46,7 +46,7 @@ function json(result) {
 }
 
 /** "TypeError: x is not a function (line 3)"; without the advice to run with more permissions. */
-function told(reason) {
+function sentence(reason) {
   if (!(reason instanceof Error) && !(reason instanceof DOMException)) {
     const isShown = reason === null || typeof reason === "string";
     const what = isShown ? stringify(reason) : `a value of type ${typeof reason}`;
@@ -69,7 +69,7 @@ addEventListener("error", (event) => {
 });
 addEventListener("unload", () => succeed(null));
 
-/** Takes away all that could make code of text, and all that a fix has no use for. */
+/** Removes everything that makes code of text, and the globals that a fix does not need. */
 function close() {
   // Each kind of function leads to the constructor that makes such functions of text.
   for (const one of [() => {}, async () => {}, function* () {}, async function* () {}]) {
@@ -96,7 +96,7 @@ close();
 
 try {
   const { default: fix } = await import(module);
-  // A plain script answers when all that it began has ended, see "unload" above.
+  // A script without a default function answers when all its work has ended, see "unload" above.
   if (fix !== undefined) succeed(await (typeof fix === "function" ? fix(params, error) : fix));
 } catch (reason) {
   fail(reason);

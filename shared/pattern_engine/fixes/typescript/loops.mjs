@@ -1,10 +1,10 @@
-// The loops that plainly have no way out. Whether any other loop ends is not asked: a run ends at its
-// limits of time, memory and output.
+// Finds loops that cannot end. Other endless loops are not found; a run is stopped at its limits of
+// time, memory and output.
 
 import { isFunction } from "./scopes.mjs";
 import { children, nodes } from "./tree.mjs";
 
-const ADVICE = "count its rounds, or leave it with break, return or throw";
+const ADVICE = "count its iterations, or leave it with break, return or throw";
 
 /** Returns why a loop is refused, or null. */
 export function endless(loop, texts) {
@@ -19,10 +19,10 @@ export function endless(loop, texts) {
   if (isWritten || (isMember && [loop.body, loop.update ?? null].some(isBusy))) return null;
   return names.length > 0
     ? `nothing in the loop changes its condition: ${ADVICE}`
-    : `the loop has no end: ${ADVICE}`;
+    : `the loop never ends: ${ADVICE}`;
 }
 
-/** Whether something happens at a node that may change what a condition looks at. */
+/** Whether a node may change the values in a condition. */
 const isDoing = ({ type }) => /^(Call|New|Tagged|Await|Yield|Assignment|Update)/.test(type);
 const isBusy = (node) => node !== null && [...nodes(node)].some(isDoing);
 

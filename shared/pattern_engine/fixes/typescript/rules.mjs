@@ -1,4 +1,4 @@
-// The rules that a script is judged by. Each refusal has a stable name and says what to do instead.
+// The rules for scripts. Each refusal has a stable name and says what to write instead.
 
 import { ALLOWED, FORBIDDEN_MEMBERS, insteadOf, NETWORK, RESERVED } from "./globals.mjs";
 import { judgeUrl } from "./hosts.mjs";
@@ -20,16 +20,16 @@ import { isFunction, isWritten, resolve } from "./scopes.mjs";
 import { Texts } from "./text.mjs";
 import { HOLE, nodes, Refusal } from "./tree.mjs";
 
-/** Text of which these are all is a way to a forbidden member. */
+/** Texts that name a forbidden member. */
 const TELLING = new Set(["constructor", "__proto__", "globalThis", "Deno.internal"]);
-/** Methods of Object that change what they are given. */
+/** Methods of Object that change their argument. */
 const CHANGING = new Set(["assign", "freeze", "seal", "preventExtensions"]);
-/** What is no function, where setTimeout is given one. */
+/** Kinds of nodes that are no function, as an argument of setTimeout. */
 const TEXTS = new Set("Literal TemplateLiteral BinaryExpression SpreadElement".split(" "));
-const NOT_YOURS = "the language's own objects are not changed: use a name of your own";
-const SPELLED = "this key is put together of pieces of text: name it, or use a Map";
-const CALLED = "what a computed key finds is not called: use a table of functions";
-const MADE_UP = "what this call returns could be any function: name the function";
+const NOT_YOURS = "a fix may not change built-in objects: use an object of its own";
+const SPELLED = "string operations compute this key: write the key out, or use a Map";
+const CALLED = "a member with a computed key may not be called: use a table of functions";
+const MADE_UP = "the result of a call may not be called: call a named function";
 const ADDRESS = /^\s*(https?|wss?|ftp|file|data|blob|javascript):/i;
 
 /** Judges a tree: returns `refusals`, `operations`, `destructive` and `literals`. */
@@ -41,7 +41,7 @@ class Rules {
   refusals = [];
   operations = [];
   destructive = [];
-  /** Texts in the script that may be credentials: `text` and the `name` beside it. */
+  /** Texts in the script that may be credentials: each `text` with its `name`. */
   literals = [];
   #hosts;
   #texts;
@@ -67,7 +67,7 @@ class Rules {
   }
 
   #binding({ name, id }) {
-    if (RESERVED.has(name)) this.refuse("global", `${name} is no name for a thing of your own`, id);
+    if (RESERVED.has(name)) this.refuse("global", `the name ${name} is reserved: use another`, id);
   }
 
   #global(id) {
@@ -75,11 +75,11 @@ class Rules {
     if (!ALLOWED.has(id.name)) {
       this.refuse("global", `${id.name} is not allowed: ${insteadOf(id.name)}`, id);
     } else if (isWritten(id)) {
-      this.refuse("builtin", `${id.name} is not yours to change: use a name of your own`, id);
+      this.refuse("builtin", `a fix may not assign the global ${id.name}: use another name`, id);
     } else if (id.name === "setTimeout" && !isCalled(id)) {
-      this.refuse("timer", "setTimeout is only called: do not hand it on", id);
+      this.refuse("timer", "setTimeout may only be called, not passed on: call it directly", id);
     } else if (NETWORK.has(id.name) && !isCalled(id) && !isTypeTest(id) && !this.#hosts.length) {
-      this.refuse("host", "a host is reached: name it in the parameter allowed_hosts", id);
+      this.refuse("host", "name the hosts that it reaches in the parameter allowed_hosts", id);
     }
   }
 
@@ -98,7 +98,7 @@ class Rules {
   }
 
   #refuseMember(name, node) {
-    this.refuse("prototype", `${name} is not allowed: it leads to the code of others`, node);
+    this.refuse("prototype", `${name} is not allowed: it gives access to built-in code`, node);
   }
 
   /** error.constructor.name, and Object.prototype.hasOwnProperty.call(value, "key"). */
@@ -155,7 +155,7 @@ class Rules {
     const callee = bare(node.callee ?? node.tag);
     if (this.#isMadeUp(callee)) this.refuse("member", MADE_UP, node);
     if (!node.tag && this.#texts.isHiding(node)) {
-      this.refuse("hidden", "a text is written so that nobody can read it: write it out", node);
+      this.refuse("hidden", "the script encodes a text: write the text in the clear", node);
     }
     const name = this.#texts.isGlobal(callee) ? callee.name : undefined;
     if (name === "setTimeout") this.#timer(node);
@@ -167,7 +167,7 @@ class Rules {
     if (isChange && target && this.#isGlobalObject(target)) this.refuse("builtin", NOT_YOURS, node);
   }
 
-  /** Whether what is called was returned by a function that is not plainly one of the script's. */
+  /** Whether the callee is the result of a function that may not be one of the script's own. */
   #isMadeUp({ type, callee }) {
     if (type !== "CallExpression") return false;
     const maker = bare(callee);
@@ -179,16 +179,16 @@ class Rules {
     const [first] = node.arguments ?? [];
     const handler = this.#texts.source(first);
     const isText = !handler || TEXTS.has(handler.type) || this.#isData(handler);
-    if (isText) this.refuse("timer", "setTimeout takes a function, never text", node);
+    if (isText) this.refuse("timer", "setTimeout takes a function, not text", node);
   }
 
   #reach(node, name) {
     const [first, options] = node.arguments ?? [];
     if (!first || first.type === "SpreadElement") {
-      return this.refuse("host", `${name} needs a URL that can be read`, node);
+      return this.refuse("host", `write the URL of ${name} as a text in the script`, node);
     }
     const source = this.#texts.source(first);
-    // A request was looked at where it is made.
+    // The request was checked where it is made.
     if (source.type === "NewExpression" && this.#texts.isGlobal(source.callee, "Request")) return;
     const { host, problem } = judgeUrl(this.#texts.beginning(first), this.#hosts);
     if (problem) this.refuse("host", problem, node);
@@ -228,7 +228,7 @@ class Rules {
 
   // Text
 
-  /** Looks at a text where it is not part of a longer one. */
+  /** Checks a text that is not part of a longer one. */
   text(node) {
     const isText = node.type === "TemplateLiteral" ||
       (node.type === "Literal" && typeof node.value === "string" && !node.regex) ||

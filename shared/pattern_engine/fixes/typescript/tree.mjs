@@ -11,12 +11,12 @@ import { ERASED, FACTS, IMPORT, KIND, TOKENS, TYPES, unknown, WORDS } from "./ki
 /** Begins the names that stand for holes in patterns while the script is read. */
 export const HOLE = "$hole$";
 const MAX_ROUNDS = 200;
-/** Those that are erased after the word declare. */
+/** Declarations that are erased after the word declare. */
 const DECLARED = new Set(["VariableDeclaration", "TSEnumDeclaration"]);
 /** Nodes with a list of statements. */
 const LISTS = { Program: "body", BlockStatement: "body", SwitchCase: "consequent" };
 
-/** What stands against reading a script; `position` is an index into the source. */
+/** Why a script is refused; `position` is an index into the source. */
 export class Refusal extends Error {
   constructor(rule, message, position = 0) {
     super(message);
@@ -155,7 +155,7 @@ class Reader {
     const text = this.#blank(start, end);
     if (/\bimport\b/.test(text)) throw new Refusal(...IMPORT, start);
     if (type === "VariableDeclaration" && /=(?!>)/.test(text)) {
-      throw new Refusal("construct", "declare stands without a value: remove it", start);
+      throw new Refusal("construct", "a declare statement has no effect: remove it", start);
     }
     this.#pieces.push([start, end]);
   }
@@ -256,7 +256,7 @@ class Reader {
       if (WORDS.has(word)) continue;
       throw new Refusal(
         "construct",
-        `cannot be read for sure at ${word.slice(0, 40)}`,
+        `the parser lost the text at ${word.slice(0, 40)}: write this statement another way`,
         start + index,
       );
     }
