@@ -1,7 +1,10 @@
-"""The error tracker that heals: errors become patterns, approved fixes apply themselves.
+"""The Pattern Learning Engine.
 
-Pure modules (features, grouping, regexes, classification, clustering, constitution, confidence,
-the analyses in `fixes`) take values and return values. `database` alone speaks PostgREST. The
-services (learning, application, approval, clusters, statistics, webhook) join the two, and each
-function under `functions/` calls one of them.
+Packages by subject; each imports only packages before it here, and the modules beside this one:
+
+- `text`, `api`, `laws`, `fixes`, `database`: what the subjects share;
+- `grouping`: from an error to its group; `learning`: counting errors;
+- `steering`: merging, splitting, rules; `overview`: clusters and figures;
+- `healing`: running approved fixes; `approval`: proposing and approving them;
+- `serving`: the endpoints over HTTP; `local`, `demo`, `cli`: the local stack, the demo, commands.
 """
