@@ -3,7 +3,7 @@
 Nothing is run. The script becomes a tree (`script`); every kind of node, command and option has to
 be listed (`language`), and every path has to lead to where the box lets a script write
 (`commands`). The analysis tells a person early what a script does and what is wrong with it; what
-holds the script is the box (`box`).
+holds the script is the box (`executor`).
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ _AWK: Final = re.compile(
 )
 #: Of jq: what is no key, nor begins a string.
 _JQ: Final = re.compile(
-    rf'(?<![.\w$"])(?:(?:env|input_filename|get_search_list|import|include)\b|{DATA})|\$ENV|\$__prog'
+    r'(?<![.\w$"])(?:env|input_filename|get_search_list|import|include)\b|\$ENV|\$__prog'
+    rf'|(?<!"){DATA}'
 )
 
 
