@@ -23,7 +23,6 @@ import os
 import stat
 import tarfile
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -33,11 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "Copies", "DirectoryError", "Entry", "Journal", "entry_at"]
 
-_RIGHTS: Final = 0o777
-_TOO_MUCH: Final = (
-    "grant a smaller directory, or raise PATTERN_ENGINE_BASH_COPY_FILES or"
-    " PATTERN_ENGINE_BASH_COPY_BYTES"
-)
+_LIMITS: Final = "PATTERN_ENGINE_BASH_COPY_FILES or PATTERN_ENGINE_BASH_COPY_BYTES"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -115,7 +110,7 @@ class Copies:
                 self.entries[path], content = entry, entry.content or b""
                 member = tarfile.TarInfo(path)
                 member.type = tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE
-                member.mode, member.size = entry.mode & _RIGHTS, len(content)
+                member.mode, member.size = entry.mode & 0o777, len(content)
                 member.mtime = entry.mtime_ns // 1_000_000_000
                 archive.addfile(member, io.BytesIO(content))
         return buffer.getvalue()
@@ -131,22 +126,19 @@ class Copies:
                     files, size = files + 1, size + len(entry.content or b"")
                     if files > self.max_files + 1 or size > self.max_bytes:
                         most = f"{self.max_files} files or {self.max_bytes} bytes"
-                        raise DirectoryError(f"{name} holds more than {most}: {_TOO_MUCH}")
+                        hint = f"grant a smaller directory, or raise {_LIMITS}"
+                        raise DirectoryError(f"{name} holds more than {most}: {hint}")
                     yield os.path.normpath(f"{at}/{one}"), entry._replace(mode=entry.mode & ~closed)
 
     def difference(self, back: bytes) -> list[Change]:
-        """Return what a script changed, in the order in which to apply it.
-
-        It is a DirectoryError if there is what is no plain file, or a change of what is read-only.
-        """
+        """Return the changes in the order to apply them; DirectoryError for one that may not be."""
         try:
             with tarfile.open(fileobj=io.BytesIO(back), mode="r:") as archive:
                 after = dict(self._unpacked(archive))
         except DirectoryError:
             raise
         except Exception as problem:  # noqa: BLE001  a script may have written the archive itself
-            reason = f"what came back from the box is damaged: {problem}"
-            raise DirectoryError(reason) from None
+            raise DirectoryError(f"what came back from the box is damaged: {problem}") from None
         gone, left = list[Change](), list[Change]()
         for path in sorted(self.entries.keys() | after.keys()):
             old, new = self.entries.get(path), after.get(path)
@@ -163,8 +155,7 @@ class Copies:
                 reason = f"the script {change.kind} {change.path}, which is granted for reading"
                 raise DirectoryError(reason)
             if not change.path.isprintable():
-                reason = "has a name with characters that nobody can read: choose another one"
-                raise DirectoryError(f"{change.path!a} {reason}")
+                raise DirectoryError(f"{change.path!a} has unprintable characters: rename it")
         # What is deleted goes first, and from within outwards.
         return [*reversed(gone), *left]
 
@@ -183,7 +174,7 @@ class Copies:
             # A file that runs with the rights of its owner does so with its own content alone.
             kept = before.mode & 0o7000 if before and before.content == content else 0
             kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
-            yield path, Entry(kind | kept | member.mode & _RIGHTS, content)
+            yield path, Entry(kind | kept | member.mode & 0o777, content)
 
 
 class _Run(NamedTuple):
@@ -241,10 +232,9 @@ class _Run(NamedTuple):
 
     def foreign(self) -> list[str]:
         """Return the paths at which there is neither what was before the run nor what it put."""
-        ours = defaultdict[str, list[Entry | None]](list)
-        for path, *both in self.changes:
-            ours[path] += both
-        return [at for at, known in ours.items() if not any(_like(self.now(at), x) for x in known)]
+        now = {change.path: self.now(change.path) for change in self.changes}
+        known = {at for at, *both in self.changes if any(_like(now[at], one) for one in both)}
+        return [path for path in now if path not in known]
 
     def undo(self) -> list[str]:
         """Put back what there was, but for foreign paths, which are returned. May be repeated."""
@@ -290,12 +280,11 @@ class Journal:
         self, run_id: str, roots: Mapping[str, str], changes: list[Change], keep_seconds: float
     ) -> None:
         """Apply changes, all or none: DirectoryError if a file changed, or a write is refused."""
-        name = f".pattern-engine-{_hash(run_id)}"
-        run, until = _Run(name, roots, changes), time.time() + keep_seconds
+        run = _Run(f".pattern-engine-{_hash(run_id)}", roots, changes)
         written = json.dumps(run, default=lambda content: base64.b64encode(content).decode())
-        note = Entry(0o600, written.encode(), int(until * 1e9))
+        note = Entry(0o600, written.encode(), int((time.time() + keep_seconds) * 1e9))
         with self.locked():
-            path = self._home / "locks" / name
+            path = self._home / "locks" / run.name
             _fill(os.open(path, _NEW_FILE, 0o600), note, note)
             path = self._move(path, "open")
             try:

@@ -108,37 +108,28 @@ def run_boxed(
         given = [*contents, *(text.encode() for text in files.values())]
         opened = [stack.enter_context(_in_memory(content)).fileno() for content in given]
         status, back, seccomp, code, packed, *placed = opened
-        command = [bwrap, "--json-status-fd", str(status), "--seccomp", str(seccomp), *_box(copies)]
+        words = [bwrap, "--json-status-fd", str(status), "--seccomp", str(seccomp), *_box(copies)]
         for name, at in zip(files, placed, strict=True):
-            command += ["--file", str(at), f"/box/{name}"]
-        command += ["--chdir", "/box", "--ro-bind-data", str(code), "/fix", "--remount-ro", "/"]
-        ended = run_bounded(
-            [*command, "--", "bash", "-c", _limited(limits, copies, packed, back)],
-            cwd="/",
-            environment={},
-            limits=limits,
-            files=opened,
-            user=_NOBODY if os.geteuid() == 0 else None,
-        )
+            words += ["--file", str(at), f"/box/{name}"]
+        words += ["--chdir", "/box", "--ro-bind-data", str(code), "/fix", "--remount-ro", "/"]
+        words += ["--", "bash", "-c", _limited(limits, copies, packed, back)]
+        user = _NOBODY if os.geteuid() == 0 else None
+        ended = run_bounded(words, cwd="/", environment={}, limits=limits, files=opened, user=user)
         # bubblewrap tells of an exit only when the program inside had been started.
         if ended.stopped is None and b'"exit-code"' not in os.pread(status, 4_096, 0):
-            raise BoxError(
-                f"bubblewrap cannot make a box on this machine ({_said(ended)}); it needs version"
-                " 0.8 or newer, and user namespaces for unprivileged users"
-            )
+            said = ended.stderr.decode(errors="replace").strip()[:500]
+            needs = "it needs version 0.8 or newer, and user namespaces for unprivileged users"
+            raise BoxError(f"bubblewrap cannot make a box on this machine ({said}); {needs}")
         return ended, os.pread(back, os.fstat(back).st_size, 0)
-
-
-def _said(ended: Ended) -> str:
-    return ended.stderr.decode(errors="replace").strip()[:500]
 
 
 @functools.cache
 def prove_box() -> None:
     """Make sure, once in a process, that a box can be made here; BoxError if it cannot."""
-    ended, _ = run_boxed("true", {}, Limits(timeout_ms=10_000), Copies({}, {}, 0, 0))
-    if ended.exit_code != 0 or ended.stopped is not None:
-        raise BoxError(f"bash does not start in a box on this machine ({_said(ended)})")
+    limits = Limits(timeout_ms=10_000)
+    ended, _ = run_boxed("true", {}, limits, Copies({}, {}, 0, 0))
+    if problem := ended.failure(limits):
+        raise BoxError(f"bash does not start in a box on this machine ({problem})")
 
 
 def _in_memory(content: bytes) -> IO[bytes]:
@@ -166,16 +157,14 @@ def _box(copies: Copies) -> Iterator[str]:
 def _limited(limits: Limits, copies: Copies, packed: int, back: int) -> str:
     """Return the command that limits a process, as they are counted in the box, and runs it."""
     seconds = -(-limits.timeout_ms // 1000) + 1
-    reserved = _RESERVED * max(limits.max_memory_bytes, 64 * 1024 * 1024) // 1024
-    largest = (copies.max_bytes + _SLACK_BYTES) * len(copies.roots)
+    memory = _RESERVED * max(limits.max_memory_bytes, 64 * 1024 * 1024) // 1024
+    file = max(WORK_BYTES, (copies.max_bytes + _SLACK_BYTES) * len(copies.roots)) // 1024
+    limit = f"ulimit -c 0 -n {_OPEN_FILES} -u {_PROCESSES} -f {file} -t {seconds} -v {memory}"
     script = f"bash --noprofile --norc -- /fix {packed}<&- {back}>&-"
     unpack = f"tar -xpC {GRANTED} <&{packed}"
     pack = f"tar -cC {GRANTED} --format=posix {' '.join(copies.roots)} >&{back}"
-    return (
-        f"ulimit -c 0 -n {_OPEN_FILES} -f {max(WORK_BYTES, largest) // 1024} -t {seconds}"
-        f" -v {reserved} -u {_PROCESSES} && "
-        + (f"{unpack} && {script} && {pack}" if copies.roots else f"exec {script}")
-    )
+    steps = f"{unpack} && {script} && {pack}" if copies.roots else f"exec {script}"
+    return f"{limit} && {steps}"
 
 
 def seccomp_filter(machine: str | None = None) -> bytes | None:
@@ -260,13 +249,12 @@ class Bash:
 
     def _copies(self, parameters: Mapping[str, Any]) -> Copies:
         """Return the directories that an approval names, as this deployment grants them."""
-        modes, granted = parameters.get("directories") or {}, self._facilities.bash_directories
-        if missing := sorted(modes.keys() - granted.keys()):
+        modes, here = parameters.get("directories") or {}, self._facilities
+        if missing := sorted(modes.keys() - here.bash_directories.keys()):
             hint = "the operator names it in PATTERN_ENGINE_BASH_DIRECTORIES"
             raise DirectoryError(f"the directory {missing[0]} is not granted here: {hint}")
-        roots = {name: os.path.realpath(granted[name]) for name in sorted(modes)}
-        most = self._facilities.bash_copy_bytes, self._facilities.bash_copy_files
-        return Copies(roots, modes, *most)
+        roots = {name: os.path.realpath(here.bash_directories[name]) for name in sorted(modes)}
+        return Copies(roots, modes, here.bash_copy_bytes, here.bash_copy_files)
 
 
 def _told(changes: list[Change], output: object, most: Mapping[str, Any]) -> Outcome:
