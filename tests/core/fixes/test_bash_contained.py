@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from pattern_engine.fixes.bash.analysis import analyse
-from pattern_engine.fixes.bash.box import BoxError, prove_box
-from pattern_engine.fixes.bash.executor import Bash
+from pattern_engine.fixes.bash.executor import Bash, BoxError, prove_box
 from pattern_engine.fixes.execution import Job, Limits
 from pattern_engine.settings import Facilities
 

@@ -18,10 +18,15 @@ from typing import Any
 
 import pytest
 
-from pattern_engine.fixes.bash.box import BoxError, prove_box
-from pattern_engine.fixes.bash.directories import Change, Copies, DirectoryError, Entry, entry_at
-from pattern_engine.fixes.bash.executor import Bash
-from pattern_engine.fixes.bash.journal import Journal
+from pattern_engine.fixes.bash.directories import (
+    Change,
+    Copies,
+    DirectoryError,
+    Entry,
+    Journal,
+    entry_at,
+)
+from pattern_engine.fixes.bash.executor import Bash, BoxError, prove_box
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.settings import Facilities
 
@@ -316,7 +321,7 @@ def test_a_directory_that_is_not_granted_here_does_not_start(grants: Grants) -> 
 DIES = """
 import json, os, signal, sys
 sys.path[:0] = {path!r}
-from pattern_engine.fixes.bash.journal import Journal
+from pattern_engine.fixes.bash.directories import Journal
 from tests_directories import changes
 step, what = int(sys.argv[1]), sys.argv[2]
 journal = Journal({state!r})

@@ -238,6 +238,7 @@ PIECES = [
 @settings(max_examples=150)
 @example(["echo", "'"], " ")
 @example(["case", "x", "in", ")", "`"], " ")
+@example(["echo", "$'", "\\", "esac", "'"], " ")
 def test_an_analysis_never_raises(pieces: list[str], between: str) -> None:
     """Whatever is put together, there is an answer; accepted scripts are returned as they are."""
     script = between.join(pieces)

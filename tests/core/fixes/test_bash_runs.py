@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 import pattern_engine
-from pattern_engine.fixes.bash import box
+from pattern_engine.fixes.bash import executor
 from pattern_engine.fixes.bash.analysis import analyse
-from pattern_engine.fixes.bash.box import BoxError, prove_box, seccomp_filter
-from pattern_engine.fixes.bash.executor import Bash
+from pattern_engine.fixes.bash.executor import Bash, BoxError, prove_box, seccomp_filter
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.settings import Facilities
 
@@ -117,7 +116,7 @@ def test_a_bubblewrap_that_makes_no_box_is_found_out(
 @pytest.mark.usefixtures("fresh_proof")
 def test_on_an_unknown_processor_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbers of its system calls are not known, so they could not be closed."""
-    monkeypatch.setattr(box, "seccomp_filter", lambda: seccomp_filter("riscv64"))
+    monkeypatch.setattr(executor, "seccomp_filter", lambda: seccomp_filter("riscv64"))
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert not run("echo hi").started
 
@@ -390,7 +389,7 @@ def test_no_more_can_be_written_than_the_box_has_room_for(where: str) -> None:
     )
     sizes = [int(line) for line in str(outcome.output).split()]
     assert len(sizes) == 2
-    assert max(sizes) * 1024 <= box.WORK_BYTES
+    assert max(sizes) * 1024 <= executor.WORK_BYTES
 
 
 #: Starts as many processes as it can, and counts them without starting another.

@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios.healing.test_fixes import Life, life
 from tests.scenarios.learning.test_loop import log_error, pattern_of
 
-from pattern_engine.fixes.bash.box import BoxError, prove_box
+from pattern_engine.fixes.bash.executor import BoxError, prove_box
 
 if TYPE_CHECKING:
     from pathlib import Path

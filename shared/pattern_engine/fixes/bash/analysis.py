@@ -3,7 +3,7 @@
 Nothing is run. The script becomes a tree (`script`); every kind of node, command and option has to
 be listed (`language`), and every path has to lead to where the box lets a script write
 (`commands`). The analysis tells a person early what a script does and what is wrong with it; what
-holds the script is the box (`box`).
+holds the script is the box (`executor`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _analysed(
 class _Reader:
     """Reads the nodes of a script, and of what its traps run, each by the method for its kind."""
 
-    def __init__(self, modes: Mapping[str, str]) -> None:
+    def __init__(self, modes: dict[str, str]) -> None:
         self.words = tree.Words({f"GRANTED_{one.upper()}": f"{GRANTED}/{one}" for one in modes})
         self.checked = Commands(modes)
 
@@ -141,9 +141,9 @@ class _Reader:
 
     def read_variable_assignment(self, node: Node) -> None:
         name = name_of(node).partition("[")[0]
-        value = node.child_by_field_name("value")
-        found = self.words.texts(value, quoted=True) if value is not None else frozenset()
         self.assigns(name)
+        values = node.children_by_field_name("value")
+        found = (one for value in values for one in self.words.texts(value, quoted=True))
         if any(credential_by_name(name, one) for one in found):
             self.checked.refuse("credential", f"{name} holds a secret: name it in the Vault")
 

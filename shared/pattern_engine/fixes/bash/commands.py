@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import getopt
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pattern_engine.fixes.analysis import Finding
 from pattern_engine.fixes.bash.language import COMMANDS, FIND, HINTS, Command
 from pattern_engine.fixes.bash.script import DATA, INSIDE, LOOSE, MARKS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = ["GRANTED", "Commands", "does_more"]
 
-Values = list[list[str]]
-"""What each argument may be."""
-
-GRANTED: Final = "/granted"
-"""Where the granted directories are in the box."""
+Values = list[list[str]]  # what each argument may be
+GRANTED: Final = "/granted"  # where the granted directories are in the box
 _OUTSIDE: Final = rf"^~|(?:^|/)(?=[.{DATA}])(?=[^/]*\.)(?!\.(?:/|$))[.*?\[\]{DATA}]+(?:/|$)"
 _CREDENTIALS: Final = (
     r"(?:^|/)(?:[^/]*\.env(?:\.(?!sample|example|dist).*)?|\.(?:ssh|aws|gnupg|pgpass|netrc|npmrc)"
@@ -79,19 +73,19 @@ _AWK: Final = re.compile(
 )
 #: Of jq: what is no key, nor begins a string.
 _JQ: Final = re.compile(
-    rf'(?<![.\w$"])(?:(?:env|input_filename|get_search_list|import|include)\b|{DATA})|\$ENV|\$__prog'
+    r'(?<![.\w$"])(?:env|input_filename|get_search_list|import|include)\b|\$ENV|\$__prog'
+    rf'|(?<!"){DATA}'
 )
 
 
 class Commands:
     """Checks commands; collects what is found against them, and what they do."""
 
-    def __init__(self, granted: Mapping[str, object]) -> None:
+    def __init__(self, granted: dict[str, str]) -> None:
         self.findings: list[Finding] = []
         self.operations: list[str] = []
         self.destructive: list[str] = []
-        self.at = ""
-        """Where the script is being read, for people."""
+        self.at = ""  # where the script is being read, for people
         write = "|".join(re.escape(one) for one, mode in granted.items() if mode == "write") or "-"
         read = "|".join(map(re.escape, granted)) or "-"
         own = rf"(?!/)|/(?:box|tmp)/|{GRANTED}"

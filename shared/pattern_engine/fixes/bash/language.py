@@ -12,9 +12,7 @@ from typing import Final, NamedTuple
 __all__ = ["COMMANDS", "ENVIRONMENT", "FIND", "HINTS", "NODES", "RESERVED", "Command"]
 
 #: Kinds of nodes of tree-sitter-bash.
-NODES: Final = frozenset(
-    "program comment command command_name word number string string_content raw_string ansi_c_string concatenation simple_expansion expansion command_substitution list arithmetic_expansion process_substitution brace_expression variable_name special_variable_name variable_assignment variable_assignments subscript array declaration_command pipeline subshell compound_statement negated_command test_command test_operator unary_expression binary_expression ternary_expression postfix_expression parenthesized_expression regex extglob_pattern if_statement elif_clause else_clause case_statement case_item for_statement c_style_for_statement while_statement do_group function_definition redirected_statement file_redirect file_descriptor heredoc_redirect heredoc_start heredoc_body heredoc_content heredoc_end herestring_redirect".split()
-)
+NODES: Final = frozenset("program comment command command_name word number string string_content raw_string ansi_c_string concatenation simple_expansion expansion command_substitution list arithmetic_expansion process_substitution brace_expression variable_name special_variable_name variable_assignment variable_assignments subscript array declaration_command pipeline subshell compound_statement negated_command test_command test_operator unary_expression binary_expression ternary_expression postfix_expression parenthesized_expression regex extglob_pattern if_statement elif_clause else_clause case_statement case_item for_statement c_style_for_statement while_statement do_group function_definition redirected_statement file_redirect file_descriptor heredoc_redirect heredoc_start heredoc_body heredoc_content heredoc_end herestring_redirect".split())  # fmt: skip
 
 
 class Command(NamedTuple):
@@ -74,7 +72,6 @@ timeout,nice,time run pvk:n:s: kill-after= signal=
 find find -
 """
 
-
 COMMANDS: Final = {
     name: Command(role, short, long)
     for names, role, short, *long in map(str.split, _TABLE.strip().splitlines())
@@ -82,9 +79,7 @@ COMMANDS: Final = {
 }
 
 #: What `find` may be told; those with a word end with `=`.
-FIND: Final = frozenset(
-    "-name= -iname= -path= -ipath= -regex= -type= -mtime= -mmin= -ctime= -cmin= -atime= -amin= -newermt= -size= -maxdepth= -mindepth= -perm= -printf= -newer= -empty -print -print0 -prune -not ! ( ) -a -and -o -or , -readable -writable -depth -xdev -quit -ls -delete -daystart -true -false -H -P".split()
-)
+FIND: Final = frozenset("-name= -iname= -path= -ipath= -regex= -type= -mtime= -mmin= -ctime= -cmin= -atime= -amin= -newermt= -size= -maxdepth= -mindepth= -perm= -printf= -newer= -empty -print -print0 -prune -not ! ( ) -a -and -o -or , -readable -writable -depth -xdev -quit -ls -delete -daystart -true -false -H -P".split())  # fmt: skip
 
 #: Commands that people try: the rule, and what to do instead.
 HINTS: Final = {
@@ -105,9 +100,7 @@ HINTS: Final = {
 }  # fmt: skip
 
 #: Variables that the box or bash sets, so that a script may read them without assigning them.
-ENVIRONMENT: Final = frozenset(
-    "HOME PWD OLDPWD PATH LANG LC_ALL TZ IFS RANDOM SECONDS LINENO EPOCHSECONDS BASH_REMATCH BASH_SOURCE FUNCNAME PIPESTATUS REPLY MAPFILE OPTARG OPTIND HOSTNAME UID EUID".split()
-)
+ENVIRONMENT: Final = frozenset("HOME PWD OLDPWD PATH LANG LC_ALL TZ IFS RANDOM SECONDS LINENO EPOCHSECONDS BASH_REMATCH BASH_SOURCE FUNCNAME PIPESTATUS REPLY MAPFILE OPTARG OPTIND HOSTNAME UID EUID".split())  # fmt: skip
 #: Variables with which bash or a program is made to do something else; never assigned.
 RESERVED: Final = re.compile(
     r"PATH|CDPATH|HOME|PWD|OLDPWD|TMPDIR|SHELL\w*|ENV|BASH\w*|PROMPT_\w*|PS[0-4]|LD_\w+|G[CL]\w+_\w+"

@@ -208,7 +208,9 @@ def _pieces(node: Node, *, is_loose: bool) -> Iterator[tuple[str | Node, bool]]:
         for child in node.children:
             yield from _pieces(child, is_loose=is_loose and node.type != "string")
     elif node.type == "ansi_c_string":
-        yield source[2:-1].encode("latin-1", "replace").decode("unicode_escape", "replace"), False
+        # Escapes that are not known stay as they are, without Python's warning.
+        known = re.sub(r"(\\[abfnrtvxuU0-7\\'\"])|\\", lambda one: one[1] or r"\\", source[2:-1])
+        yield known.encode("latin-1", "replace").decode("unicode_escape", "replace"), False
     elif node.type == "raw_string":
         yield source[1:-1], False
     elif node.type != '"':
