@@ -112,7 +112,7 @@ def test_a_pause_says_nothing_of_an_error_that_is_handled(
     assert patterns.claim(pattern_id, claimed)["refusal"] is None
     pause(operator)
     for log_id, reason in (
-        (healed, "This version of the fix was applied to this log row before"),
+        (healed, "This version of the fix has already run for this log row"),
         (claimed, "Another worker is handling this error"),
     ):
         (found,) = find(desk.database, [desk.sighting(log_id)])
