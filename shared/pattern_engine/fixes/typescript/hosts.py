@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from pattern_engine.fixes.addresses import Network
 
-__all__ = ["allowed_hosts"]
-
 _MAX_HOSTS: Final = 50
 
 
