@@ -83,8 +83,7 @@ class Database:
 
     def claim_application(self, request: ClaimRequest) -> Claim:
         """Claim an error for its fix; a fix version runs once for a log row."""
-        arguments = {f"p_{name}": value for name, value in request.items()}
-        return cast("Claim", self._object("claim_application_v1", arguments))
+        return cast("Claim", self._object("claim_application_v1", _as_arguments(request)))
 
     def application_job(self, application_id: str) -> JobRecord:
         """Read the script, limits and secrets of a claimed fix that runs outside the database."""
@@ -121,13 +120,11 @@ class Database:
 
     def approve_pattern(self, approval: Approval, caller: Caller) -> Json:
         """Approve a fix for a pattern, in the caller's name; answers the pattern."""
-        arguments = {f"p_{name}": value for name, value in approval.items()}
-        return self._object("approve_pattern_v1", arguments, caller)
+        return self._object("approve_pattern_v1", _as_arguments(approval), caller)
 
     def enable_fix(self, enabling: Enabling, caller: Caller) -> Json:
         """Make a shadow or a demoted fix live, in the caller's name; answers the pattern."""
-        arguments = {f"p_{name}": value for name, value in enabling.items()}
-        return self._object("enable_fix_v1", arguments, caller)
+        return self._object("enable_fix_v1", _as_arguments(enabling), caller)
 
     def disable_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
         """Disable a pattern's fix, in the caller's name; answers the pattern."""
@@ -187,8 +184,7 @@ class Database:
 
     def decide_fix(self, decision: Decision, caller: Caller) -> Json:
         """Approve or reject a proposal, in the caller's name; answers proposal and pattern."""
-        arguments = {f"p_{name}": value for name, value in decision.items()}
-        return self._object("decide_fix_v1", arguments, caller)
+        return self._object("decide_fix_v1", _as_arguments(decision), caller)
 
     def fix_proposals(
         self, pattern_id: str | None, limit: int, caller: Caller, *, open_only: bool
@@ -217,8 +213,7 @@ class Database:
 
     def split_pattern(self, split: Split, caller: Caller) -> Json:
         """Split a pattern, in the caller's name; answers both patterns."""
-        arguments = {f"p_{name}": value for name, value in split.items()}
-        return self._object("split_pattern_v1", arguments, caller)
+        return self._object("split_pattern_v1", _as_arguments(split), caller)
 
     def undo_split(self, split_id: str, caller: Caller) -> Json:
         """Undo a split, in the caller's name; answers both patterns."""
@@ -238,8 +233,7 @@ class Database:
 
     def ignore_pattern(self, ignoring: Ignoring, caller: Caller) -> Json:
         """Ignore a pattern, in the caller's name; answers it."""
-        arguments = {f"p_{name}": value for name, value in ignoring.items()}
-        return self._object("ignore_pattern_v1", arguments, caller)
+        return self._object("ignore_pattern_v1", _as_arguments(ignoring), caller)
 
     def reopen_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
         """Open a pattern again, in the caller's name; answers it."""
@@ -292,7 +286,7 @@ class Database:
 
     def record_event(self, event: Event) -> None:
         """Write an entry of ops.roman_events."""
-        self._call("record_event_v1", {f"p_{name}": value for name, value in event.items()})
+        self._call("record_event_v1", _as_arguments(event))
 
     def ping(self) -> None:
         """Check that the database answers; this needs no credentials."""
@@ -338,6 +332,10 @@ class Database:
                 if self._clients is None:
                     self._clients = Clients(self._settings)
         return self._clients
+
+
+def _as_arguments(record: Mapping[str, object]) -> Json:
+    return {f"p_{name}": value for name, value in record.items()}
 
 
 def _unexpected(name: str, answer: object) -> DatabaseError:

@@ -30,7 +30,7 @@ _KNOWN: Final = frozenset({"private_key", "token", "api_key", "password"})
 _REFERENCE: Final = re.compile(
     r"\$\{[^{}]{0,256}\}|\$\([^()]{0,256}\)|\$[A-Za-z_][A-Za-z0-9_]{0,64}"
 )
-#: URLs that contain a token, so that knowing them suffices to post. Manuals write XXXX for it.
+#: URLs that contain a token, so that knowing them suffices to post; a row of X stands for none.
 _CAPABILITY: Final = re.compile(
     r"hooks\.slack\.com/(?:services|workflows|triggers)/(?:\w{1,32}/){2,3}(?!X+\b)\w{16}"
     r"|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{15,20}/[\w-]{60}"

@@ -1,55 +1,33 @@
 """Whatever the analysis lets pass, the box holds: the world outside is the same afterwards."""
 
 import hashlib
-import importlib.util
 import os
 import socket
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.box import needs_box
+from tests.core.fixes import bash_directory_scripts, bash_scripts
 
 from pattern_engine.fixes.bash.analysis import analyse
-from pattern_engine.fixes.bash.executor import Bash, BoxError, prove_box
+from pattern_engine.fixes.bash.executor import Bash
 from pattern_engine.fixes.execution import Job, Limits
 from pattern_engine.settings import Facilities
 
 pytest.importorskip("tree_sitter_bash", reason="the extra `fixes` is not installed")
 
 
-def _corpus(name: str) -> ModuleType:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SCRIPTS, ON_DIRECTORIES = _corpus("bash_scripts"), _corpus("bash_directory_scripts")
 LIMITS = Limits(timeout_ms=3_000)
 LET_PASS = [
     script
     for corpus, parameters in (
-        ([one for scripts in SCRIPTS.REFUSED.values() for one in scripts], {}),
-        (ON_DIRECTORIES.REFUSED, {"directories": ON_DIRECTORIES.DIRECTORIES}),
+        ([one for scripts in bash_scripts.REFUSED.values() for one in scripts], {}),
+        (bash_directory_scripts.REFUSED, {"directories": bash_directory_scripts.DIRECTORIES}),
     )
     for script in corpus
     if analyse(script, parameters).accepted
 ]
-
-
-def _no_box() -> str | None:
-    try:
-        prove_box()
-    except BoxError as failure:
-        return str(failure)
-    return None
-
-
-needs_box = pytest.mark.skipif(_no_box() is not None, reason=f"no box here: {_no_box()}")
 
 
 class World:
@@ -57,13 +35,15 @@ class World:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.roots = {name: home / name for name in ON_DIRECTORIES.DIRECTORIES}
+        self.roots = {name: home / name for name in bash_directory_scripts.DIRECTORIES}
         for root in (*self.roots.values(), home / "outside"):
             root.mkdir()
             (root / "app.json").write_text('{"a": 1}')
             (root / "a.lock").write_text("1")
         self.writable = {
-            self.roots[name] for name, mode in ON_DIRECTORIES.DIRECTORIES.items() if mode == "write"
+            self.roots[name]
+            for name, mode in bash_directory_scripts.DIRECTORIES.items()
+            if mode == "write"
         }
 
     def seen(self) -> dict[str, Any]:
@@ -112,7 +92,7 @@ def _digest(path: Path) -> str:
 
 
 @needs_box
-@pytest.mark.parametrize("script", [*LET_PASS, *ON_DIRECTORIES.HOSTILE_RUNS])
+@pytest.mark.parametrize("script", [*LET_PASS, *bash_directory_scripts.HOSTILE_RUNS])
 def test_a_hostile_script_changes_nothing_outside(script: str, tmp_path: Path) -> None:
     """Neither files, nor processes, nor names elsewhere; and nothing is received."""
     world = World(tmp_path)
@@ -122,7 +102,7 @@ def test_a_hostile_script_changes_nothing_outside(script: str, tmp_path: Path) -
         bash_state_directory=str(tmp_path / "state"),
         bash_copy_bytes=8 << 20,
     )
-    parameters = {"directories": ON_DIRECTORIES.DIRECTORIES}
+    parameters = {"directories": bash_directory_scripts.DIRECTORIES}
     before = world.seen()
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,

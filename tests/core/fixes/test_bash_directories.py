@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.box import NO_BOX, needs_box
 
 from pattern_engine.fixes.bash.directories import (
     Change,
@@ -26,20 +27,10 @@ from pattern_engine.fixes.bash.directories import (
     Journal,
     entry_at,
 )
-from pattern_engine.fixes.bash.executor import Bash, BoxError, prove_box
+from pattern_engine.fixes.bash.executor import Bash
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.settings import Facilities
 
-
-def _no_box() -> str | None:
-    try:
-        prove_box()
-    except BoxError as failure:
-        return str(failure)
-    return None
-
-
-needs_box = pytest.mark.skipif(_no_box() is not None, reason=f"no box here: {_no_box()}")
 MODES = {"spool": "write", "config": "read"}
 
 
@@ -306,13 +297,13 @@ def test_what_is_kept_goes_when_its_time_is_over(grants: Grants) -> None:
     assert stat.S_IMODE(grants.state.stat().st_mode) == 0o700
 
 
+@needs_box
 def test_a_directory_that_is_not_granted_here_does_not_start(grants: Grants) -> None:
     """What an approval names, the deployment must have granted."""
     job = Job("one", "true", {"directories": {"other": "write"}}, {}, Limits())
-    if _no_box() is None:
-        outcome = Bash(grants.facilities).run(job)
-        assert not outcome.started
-        assert "PATTERN_ENGINE_BASH_DIRECTORIES" in str(outcome.error)
+    outcome = Bash(grants.facilities).run(job)
+    assert not outcome.started
+    assert "PATTERN_ENGINE_BASH_DIRECTORIES" in str(outcome.error)
 
 
 # What follows needs no box: applying is a matter of the journal alone.
@@ -661,7 +652,7 @@ def test_a_damaged_journal_is_named(tmp_path: Path, left: str) -> None:
     executor = Bash(grants.facilities)
     executor.take_back("one")
     (grants.state / "open" / "run").write_text(left)
-    for outcome in (executor.take_back("one"), *([grants.run("true")] if not _no_box() else [])):
+    for outcome in (executor.take_back("one"), *([grants.run("true")] if NO_BOX is None else [])):
         assert (outcome.success, outcome.started) == (False, False)
         assert f"{grants.state}/open/run is damaged" in str(outcome.error)
 

@@ -1,16 +1,14 @@
 """Which bash scripts are accepted as fixes, and what is told of them."""
 
-import importlib.util
 import random
 import shutil
 import subprocess
 import time
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.core.fixes import bash_directory_scripts, bash_scripts
 
 from pattern_engine.fixes import analyse as analyse_any
 from pattern_engine.fixes.analysis import MAX_BYTES
@@ -21,21 +19,9 @@ from pattern_engine.fixes.bash.script import DATA as HOLE
 pytest.importorskip("tree_sitter_bash", reason="the extra `fixes` is not installed")
 
 
-def _corpus(name: str) -> ModuleType:
-    """Load a corpus that lies beside; test folders are no packages."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SCRIPTS, ON_DIRECTORIES = _corpus("bash_scripts"), _corpus("bash_directory_scripts")
-ACCEPTED: list[str] = SCRIPTS.ACCEPTED
-HARMFUL = [script for scripts in SCRIPTS.REFUSED.values() for script in scripts]
-GRANTED = {"directories": ON_DIRECTORIES.DIRECTORIES}
+ACCEPTED = bash_scripts.ACCEPTED
+HARMFUL = [script for scripts in bash_scripts.REFUSED.values() for script in scripts]
+GRANTED = {"directories": bash_directory_scripts.DIRECTORIES}
 
 #: Of the accepted ones, what the language does not have: links, the arguments of a function as a
 #: command, a loop whose condition is true.
@@ -66,7 +52,7 @@ def test_nearly_all_that_does_harm_is_refused_before_it_runs() -> None:
     assert len(accepted) <= len(HARMFUL) * HELD_BY_THE_BOX // 100, accepted
 
 
-@pytest.mark.parametrize("script", ON_DIRECTORIES.REFUSED)
+@pytest.mark.parametrize("script", bash_directory_scripts.REFUSED)
 def test_a_grant_opens_its_directories_and_nothing_else(script: str) -> None:
     """Neither the directory itself nor what is beside it, nor another mode than the granted one."""
     assert not analyse(script, GRANTED).accepted
@@ -88,7 +74,7 @@ def test_what_is_not_in_the_language_is_one_script_in_twenty_at_most() -> None:
                    for found in analyse(script, {}).findings)  # fmt: skip
 
 
-@pytest.mark.parametrize("script", ON_DIRECTORIES.OPERATORS)
+@pytest.mark.parametrize("script", bash_directory_scripts.OPERATORS)
 def test_what_operators_write_for_directories_is_accepted(script: str) -> None:
     """Where their directories are granted, and only there."""
     assert analyse(script, GRANTED).findings == ()

@@ -15,29 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.box import needs_box
 
 import pattern_engine
 from pattern_engine.fixes.bash import executor
 from pattern_engine.fixes.bash.analysis import analyse
-from pattern_engine.fixes.bash.executor import Bash, BoxError, prove_box, seccomp_filter
+from pattern_engine.fixes.bash.executor import Bash, prove_box, seccomp_filter
 from pattern_engine.fixes.execution import Job, Limits, Outcome
 from pattern_engine.settings import Facilities
 
 #: What the rules allow between a limit and the end of all that it stops.
 GRACE_MS = 1_000
 ROOMY = Limits(timeout_ms=20_000)
-
-
-def _no_box() -> str | None:
-    try:
-        prove_box()
-    except BoxError as failure:
-        return str(failure)
-    return None
-
-
-NO_BOX = _no_box()
-needs_box = pytest.mark.skipif(NO_BOX is not None, reason=f"no box here: {NO_BOX}")
 
 
 def run(

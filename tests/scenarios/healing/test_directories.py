@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.box import needs_box
 from tests.scenarios.healing.test_fixes import Life, life
 from tests.scenarios.learning.test_loop import log_error, pattern_of
-
-from pattern_engine.fixes.bash.executor import BoxError, prove_box
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +40,6 @@ PARAMETERS = {
 @pytest.fixture
 def broken(granted: Path) -> dict[Path, str]:
     """A stale lock file, an oversized log and a broken configuration: path → content."""
-    try:
-        prove_box()
-    except BoxError as failure:
-        pytest.skip(f"no box here: {failure}")
-    import os  # noqa: PLC0415  for this alone
-
     files = {
         granted / "spool" / "worker.lock": "4711\n",
         granted / "logs" / "app.log": "".join(f"line {number}\n" for number in range(5_000)),
@@ -57,6 +51,7 @@ def broken(granted: Path) -> dict[Path, str]:
     return files
 
 
+@needs_box
 def test_files_are_healed_and_restored(life: Life, broken: dict[Path, str]) -> None:
     """Proposed, tried on copies, approved, run, recorded, and taken back by a person."""
     lock, log, config = broken
@@ -102,6 +97,7 @@ def test_files_are_healed_and_restored(life: Life, broken: dict[Path, str]) -> N
     assert {path: path.read_text() for path in broken} == broken
 
 
+@needs_box
 def test_a_run_beyond_its_caps_is_a_failure_and_leaves_nothing(
     life: Life, broken: dict[Path, str]
 ) -> None:
