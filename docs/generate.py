@@ -185,8 +185,9 @@ HS256 tokens and has at least {settings.MIN_SECRET_BYTES} bytes; the second veri
 and EdDSA tokens.
 `PATTERN_ENGINE_ALLOWED_ORIGINS` is a list separated by commas;
 `PATTERN_ENGINE_LOG_LEVEL` is one of {", ".join(map(code, settings.LOG_LEVELS))}.
-`PATTERN_ENGINE_DEMOTE_AFTER` must not exceed `PATTERN_ENGINE_DISABLE_AFTER`, and the least window
-must not exceed the most. `PATTERN_ENGINE_SETTLE_SECONDS` must be below the least window.
+`PATTERN_ENGINE_DEMOTE_AFTER` must not exceed `PATTERN_ENGINE_DISABLE_AFTER`,
+`PATTERN_ENGINE_MIN_WINDOW_SECONDS` must not exceed `PATTERN_ENGINE_MAX_WINDOW_SECONDS`, and
+`PATTERN_ENGINE_SETTLE_SECONDS` must be below `PATTERN_ENGINE_MIN_WINDOW_SECONDS`.
 
 The database reads two secrets from Vault: `pattern_engine_functions_url` and
 `pattern_engine_webhook_secret`; see [Deploy to a project](../how-to/deploy.md).
@@ -225,6 +226,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
     """Return a default as a person would type it."""
     if field.name in ONE_OF_TWO:
         return "one of the two is required"
+    if field.default_factory is not dataclasses.MISSING:
+        return "none"  # an empty collection
     if field.default is dataclasses.MISSING:
         return "required"
     if isinstance(field.default, bool):

@@ -156,3 +156,13 @@ def test_every_code_in_the_api_page_exists_with_its_status() -> None:
     for status, codes in rows:
         for code in re.findall(r"`(\w+)`", codes):
             assert known[code] == int(status), code
+
+
+def test_the_settings_that_are_called_required_are_those_without_which_nothing_starts() -> None:
+    """A variable that has a default is never called required."""
+    shown = re.findall(r"^\| `(\w+)`.*\| required \|$", generate.settings_page(), re.MULTILINE)
+    alternatives = {"SUPABASE_JWT_SECRET"}
+    assert set(shown) == VALID.keys() - alternatives
+    for name in shown:
+        with pytest.raises(exceptions.ConfigurationError, match=name):
+            settings.from_environment({key: value for key, value in VALID.items() if key != name})

@@ -1,9 +1,9 @@
 """The four types of fixes: how each is analysed, and how each is run.
 
-Every type has a package with two modules: `analysis` reads a script without running it, and says
-what it does and why it is refused; `executor` runs an approved script. The modules `analysis` and
-`execution` of this package hold what all types share. A type's parser is loaded with its first
-script.
+Every type has a package. Its module `analysis` reads a script without running it, and says what it
+does and why it is refused. Its module `executor` runs an approved script; SQL has none, because the
+database runs it. The modules `analysis` and `execution` of this package hold what all types share.
+A type's parser is loaded with its first script.
 """
 
 from __future__ import annotations
