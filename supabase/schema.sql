@@ -513,7 +513,7 @@ CREATE TABLE ops.pattern_fixes (
     CONSTRAINT pattern_fixes_undo_prepared CHECK (((undo_script IS NULL) = (prepared_undo_script IS NULL)))
 );
 
-COMMENT ON TABLE ops.pattern_fixes IS 'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1 and ops.disable_pattern_v1; the secret key can only have the engine demote or disable a fix.';
+COMMENT ON TABLE ops.pattern_fixes IS 'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1, ops.disable_pattern_v1 and ops.start_rollback_v1; the secret key can only have the engine demote or disable a fix.';
 
 COMMENT ON COLUMN ops.pattern_fixes.id IS 'Order of approval.';
 
@@ -3337,8 +3337,6 @@ REVOKE ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pa
 GRANT ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_engine() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.is_engine() TO authenticated;
-GRANT ALL ON FUNCTION ops_internal.is_engine() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_kept_apart(p_one uuid, p_other uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.is_kept_apart(p_one uuid, p_other uuid) TO service_role;
@@ -3453,7 +3451,6 @@ GRANT ALL ON FUNCTION ops_internal.pause_fixes(p_reason text, p_seconds integer)
 GRANT ALL ON FUNCTION ops_internal.pause_fixes(p_reason text, p_seconds integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.pause_refusal() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.pause_refusal() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) FROM PUBLIC;
 
@@ -3542,8 +3539,6 @@ GRANT ALL ON FUNCTION ops_internal.require_policy(p_policy jsonb) TO service_rol
 REVOKE ALL ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) TO authenticated;
-GRANT ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_secrets(p_names text[]) FROM PUBLIC;
 

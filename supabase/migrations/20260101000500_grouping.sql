@@ -1,6 +1,6 @@
 -- How errors are grouped into patterns: signatures, the locks of those that add or move them, and the operators' rules.
 --
--- Two templates are alike if one is the other with one more variable (see grouping/v2_leaf.py). So a signature is kept with
+-- Two templates are alike if one is the other with one more variable (see grouping/v2/leaf.py). So a signature is kept with
 -- the signatures of its template's wider forms, and finding similar templates in both directions is an index look-up.
 
 create table ops.pattern_signatures (

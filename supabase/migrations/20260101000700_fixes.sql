@@ -43,7 +43,7 @@ create table ops.pattern_fixes (
 );
 
 comment on table ops.pattern_fixes is
-  'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1 and ops.disable_pattern_v1; the secret key can only have the engine demote or disable a fix.';
+  'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1, ops.disable_pattern_v1 and ops.start_rollback_v1; the secret key can only have the engine demote or disable a fix.';
 comment on column ops.pattern_fixes.id is 'Order of approval.';
 comment on column ops.pattern_fixes.pattern_id is 'The pattern that it heals.';
 comment on column ops.pattern_fixes.version is '1, 2, … within the pattern. Only the latest one can be live.';

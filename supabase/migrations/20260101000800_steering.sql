@@ -355,7 +355,7 @@ begin
   where pattern_signatures.pattern_id = gone.pattern_id;
   update ops.pattern_incidents set pattern_id = kept.pattern_id
   where pattern_incidents.pattern_id = gone.pattern_id
-    and pattern_incidents.signature = any(array(select one ->> 'signature' from jsonb_array_elements(moved) as one));
+    and pattern_incidents.signature = any(ops_internal.names_of(moved));
   get diagnostics incidents = row_count;
   joined := ops_internal.sum_up(kept, gone);
 
@@ -1038,7 +1038,7 @@ begin
     raise exception using
       errcode = 'PL014',
       message = 'this pattern has no enabled fix',
-      hint = 'There is nothing to confirm: approving a fix includes all signatures that the pattern has then.';
+      hint = 'There is nothing to confirm: an approval includes the signatures that the pattern had when the fix was proposed or, without a proposal, approved.';
   end if;
   perform ops_internal.require_signatures_of(p_pattern_id, p_signatures);
 

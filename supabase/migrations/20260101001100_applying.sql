@@ -1,9 +1,9 @@
 -- Applying a fix: find it, claim the error, run the script, record how the run ended, or take a run back.
 
 -- Which fix may be run for an error. A fix is trusted for an error if it is trusted for any of the error's signatures that
--- lead to the pattern: signatures that existed at the approval, and those that a person confirmed since. The signature under
--- which the log row was counted is among them. Expressions are tried only where no signature is known, and only expressions
--- that were made by grouping/v1 or by hand.
+-- lead to the pattern: signatures that existed when it was proposed or, without a proposal, approved, and those that a person
+-- confirmed since. The signature under which the log row was counted is among them. Expressions are tried only where no
+-- signature is known, and only expressions that were made by grouping/v1 or by hand.
 
 create function ops.find_candidates_v1(p_errors jsonb) returns jsonb
 language plpgsql
@@ -93,7 +93,7 @@ begin
       limit 1
     ) as hit on true
     left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
-    -- The live version, and only for a signature that existed at the approval or was confirmed since.
+    -- The live version, and only for a signature that existed when it was proposed or approved, or was confirmed since.
     left join ops.pattern_fixes as fixes
       on fixes.pattern_id = patterns.pattern_id
       and fixes.disabled_at is null
@@ -912,6 +912,7 @@ declare
   claim constant ops.pattern_claims := ops_internal.lock_claim(p_application_id);
   started constant timestamptz := clock_timestamp();
   max_retries integer;
+  named text [];
   tries integer := 0;
   outcome jsonb;
   state text;
@@ -925,15 +926,13 @@ begin
   -- By this lock ops.cancel_application_v1 finds the backend.
   perform pg_advisory_xact_lock(ops_internal.run_lock_class(), claim.lock_key);
 
-  select fixes.max_retries into max_retries
+  select fixes.max_retries, fixes.tables into max_retries, named
   from ops.pattern_fixes as fixes
   where fixes.pattern_id = claim.pattern_id and fixes.version = claim.fix_version;
 
   loop
     begin
-      perform ops_internal.require_policies(fixes.tables)
-      from ops.pattern_fixes as fixes
-      where fixes.pattern_id = claim.pattern_id and fixes.version = claim.fix_version;
+      perform ops_internal.require_policies(named);
       outcome := fix.execute(p_application_id) || '{"success": true}';
       exit;
     exception when others then

@@ -86,10 +86,9 @@ grant execute on function
   ops_internal.undo_merge, ops_internal.undo_split
 to authenticated, service_role;
 
--- What policies and functions ask about their caller.
+-- What policies ask about their caller.
 
-grant execute on function ops_internal.caller_role, ops_internal.is_engine, ops_internal.require_role
-to authenticated, service_role;
+grant execute on function ops_internal.caller_role to authenticated, service_role;
 
 -- What the engine's functions of `ops` call with the rights of service_role.
 
@@ -103,7 +102,7 @@ grant execute on function
   ops_internal.leaf_lock, ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease,
   ops_internal.load_part, ops_internal.lock_claim, ops_internal.lock_learning, ops_internal.lock_leaves,
   ops_internal.make_or_join, ops_internal.make_patterns, ops_internal.may_join, ops_internal.open_verification,
-  ops_internal.order_parts, ops_internal.pause_refusal, ops_internal.proportion_parts, ops_internal.proposed_fix,
+  ops_internal.order_parts, ops_internal.proportion_parts, ops_internal.proposed_fix,
   ops_internal.public_error_message, ops_internal.record_application, ops_internal.record_shadow,
   ops_internal.record_violation, ops_internal.recorded_outcome, ops_internal.refused, ops_internal.require_own_log_rows,
   ops_internal.require_parts, ops_internal.require_policies, ops_internal.require_policy, ops_internal.rhythm_parts,

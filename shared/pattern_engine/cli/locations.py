@@ -14,7 +14,10 @@ def add_location_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--project",
         type=Path,
-        help="directory that contains supabase/ (default: the current directory or one above it)",
+        help=(
+            "directory that contains supabase/ "
+            "(default: the current directory or one above it, else this package's project)"
+        ),
     )
 
 

@@ -95,9 +95,9 @@ class Database:
         arguments = {"p_application_id": application_id}
         return cast("Outcome", self._object("run_application_v1", arguments))
 
-    def cancel_application(self, application_id: str) -> bool:
-        """Cancel the backend that runs an application; return whether there was one."""
-        return self._call("cancel_application_v1", {"p_application_id": application_id}) is True
+    def cancel_application(self, application_id: str) -> None:
+        """Cancel the backend that runs an application, if there is one."""
+        self._call("cancel_application_v1", {"p_application_id": application_id})
 
     def finish_application(self, application_id: str, outcome: Json) -> Outcome:
         """Record the outcome of an application; an outcome that was recorded before stands."""
@@ -136,10 +136,10 @@ class Database:
         arguments = {"p_application_id": application_id, "p_reason": reason}
         return cast("Undo", self._object("start_rollback_v1", arguments, caller))
 
-    def recall_error(self, application_id: str, error: ErrorSeen) -> bool:
-        """Store the error for a rollback's undo script; False if no rollback is under way."""
+    def recall_error(self, application_id: str, error: ErrorSeen) -> None:
+        """Store the error for a rollback's undo script, if a rollback is under way."""
         arguments = {"p_application_id": application_id, "p_error": error}
-        return self._call("recall_error_v1", arguments) is True
+        self._call("recall_error_v1", arguments)
 
     def pause_fixes(self, reason: str, seconds: int, caller: Caller) -> Json:
         """Pause all fixes, in the caller's name; answers the pause."""

@@ -157,7 +157,7 @@ function namesOf(known) {
     const add = (key, name) => names.set(key, [...(names.get(key) ?? []), name]);
     for (const { schema, table, name, pg_type } of known.columns)
       if (isJson(pg_type)) add(`${schema}/${table}`, name);
-    for (const { schema, name, arg_names, arg_types } of known.functions ?? [])
+    for (const { schema, name, arg_names, arg_types } of known.functions)
       arg_names.forEach((arg, place) => isJson(arg_types[place]) && add(`${schema}/rpc/${name}`, arg));
     jsonNames.set(known, names);
   }
@@ -257,7 +257,7 @@ function serveFunctions(incoming, response) {
 // -- One port ----------------------------------------------------------------------------------
 
 const server = http.createServer((incoming, response) =>
-  env.FUNCTIONS_URL && incoming.url.startsWith(`${FUNCTIONS_PREFIX}/`)
+  incoming.url.startsWith(`${FUNCTIONS_PREFIX}/`)
     ? serveFunctions(incoming, response)
     : serveApp(incoming, response),
 );

@@ -95,8 +95,9 @@ class Scheduler:
     def _start_if_due(self, job: Job, now: datetime) -> None:
         key = (job.jobid, job.schedule)
         try:
-            due = self._due.setdefault(key, next_run(job.schedule, now))
-            if now < due or job.jobid in self._running:
+            if key not in self._due:
+                self._due[key] = next_run(job.schedule, now)
+            if now < self._due[key] or job.jobid in self._running:
                 return
             self._due[key] = next_run(job.schedule, now)
         except ValueError as error:

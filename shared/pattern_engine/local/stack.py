@@ -63,7 +63,7 @@ class Stack:
             port: Port of the gateway; 0 takes a free one.
             server: Which PostgreSQL to use. Each kind has its own cluster in the directory.
             project: Directory that contains supabase/ and functions/; by default it is searched
-                from the current directory upwards.
+                from the current directory upwards; else it is this package's project.
             settings: Environment variables for the functions, beside the present environment.
         """
         self.data_dir = Path(data_dir).resolve()
@@ -277,7 +277,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _port_of(url: str) -> int:
-    return urlsplit(url).port or 0 if url else 0
+    return urlsplit(url).port or 0
 
 
 def read_status(data_dir: Path) -> dict[str, Any]:
