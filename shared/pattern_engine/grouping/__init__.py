@@ -6,6 +6,7 @@
 
 from pattern_engine.grouping.grouping import (
     ALGORITHM,
+    IDENTIFIERS,
     Group,
     clean,
     group,
@@ -18,6 +19,7 @@ from pattern_engine.grouping.grouping import (
 
 __all__ = [
     "ALGORITHM",
+    "IDENTIFIERS",
     "Group",
     "clean",
     "group",

@@ -16,6 +16,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pattern_engine.grouping import naming
+from pattern_engine.grouping.naming import IDENTIFIERS
 from pattern_engine.grouping.signatures import signature_of
 from pattern_engine.grouping.v1 import normalizing
 from pattern_engine.grouping.v1.normalizing import clean, normalize
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHM",
+    "IDENTIFIERS",
     "OLDER",
     "Group",
     "Signature",
@@ -65,6 +68,20 @@ class Group(NamedTuple):
     """The text that was read: the message, or the stack trace that was sent with it."""
     values: tuple[Value, ...]
     """The values at the template's variables; only for the bases message and exception."""
+    known: str | None = None
+    """The key of the catalogue's entry for the error; None for text of no catalogue."""
+    symptom: str | None = None
+    """What to look for instead, if the error only says that something else went wrong."""
+
+    @property
+    def captured(self) -> dict[str, str]:
+        """The values of the error by name: constraint, table, status and so on."""
+        return naming.named(self.template, self.values)
+
+    @property
+    def identifiers(self) -> dict[str, str]:
+        """What of the captured values names an object; see `naming.IDENTIFIERS`."""
+        return naming.identifiers(self.captured)
 
 
 def group(
