@@ -1,0 +1,302 @@
+"""Printed objects: JSON, and what other languages print in its place, and the error within them.
+
+JSON is parsed. What Python, Node, PHP, Ruby, Go, Rust and Elixir print differs in little but its
+punctuation, so its fields are found by their names wherever they stand: `'code': '23505'`,
+`code: '23505'`, `[code] => 23505`, `:code=>"23505"`, `Code:"23505"`, `code: Some("23505")`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from pattern_engine.reading.error import MAX_DEPTH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pattern_engine.reading.error import ReadError
+
+__all__ = ["csvlog", "fields_of", "from_fields", "from_text", "is_sqlstate", "logfmt", "unescape"]
+
+_DECODER: Final = json.JSONDecoder(strict=False)
+#: Fields, in the order in which they are believed, that hold the error itself.
+_HOLDERS: Final = (
+    "cause", "inner", "innerException", "InnerException", "original", "driverError", "parent",
+    "previous", "exception", "Exception", "exc_info", "exc_text", "err", "error", "Error", "thrown",
+    "throwable", "@x", "exception.stacktrace", "error.stack", "error.stack_trace", "stack_trace",
+    "stackTrace", "stacktrace", "stack", "traceback", "trace", "errorMessage", "error.message",
+    "exception.message", "errors", "errs", "reason", "fields", "extra", "context", "jsonPayload",
+    "attributes", "payload", "data", "response", "body", "details",
+)  # fmt: skip
+#: Fields that hold a text: an error's message or a log line, which is read on.
+_TEXTS: Final = (
+    "message", "msg", "Message", "MESSAGE", "M", "log", "textPayload", "event_message",
+    "error_description", "errorMessage", "error_message", "exc_value", "value", "@m", "@mt",
+    "RenderedMessage", "short_message", "full_message", "body", "stringValue", "event", "text",
+    "title", "description", "detail", "reason", "content",
+)  # fmt: skip
+_CODES: Final = (
+    "code", "Code", "sqlState", "SqlState", "sqlstate", "SQLSTATE", "sql_state_code", "state_code",
+    "pgcode", "pg_code", "sql_state", "C", "error_code", "errorCode", "decline_code", "errno",
+)  # fmt: skip
+_SECTIONS: Final = {
+    "detail": ("detail", "details", "Detail", "D"),
+    "hint": ("hint", "Hint", "H"),
+    "context": ("context", "where", "Where", "W"),
+    "statement": ("statement", "query", "sql"),
+}
+_KINDS: Final = (
+    "type", "exc_type", "error_type", "errorType", "name", "class", "Name", "exception.type",
+    "error.type", "error.kind", "kind", "exceptionType",
+)  # fmt: skip
+_OBJECTS: Final = {
+    "constraint": "constraint", "Constraint": "constraint", "ConstraintName": "constraint",
+    "constraint_name": "constraint", "n": "constraint", "table": "table", "Table": "table",
+    "TableName": "table", "table_name": "table", "t": "table", "column": "column",
+    "Column": "column", "ColumnName": "column", "column_name": "column", "c": "column",
+    "schema": "schema", "Schema": "schema", "SchemaName": "schema", "schema_name": "schema",
+    "s": "schema", "DataTypeName": "type", "datatype_name": "type", "dataType": "type",
+}  # fmt: skip
+#: Only an error of PostgreSQL has these fields.
+_OF_POSTGRES: Final = frozenset(
+    "routine Routine sql_state_code state_code error_severity sqlState SqlState sqlstate pgcode "
+    "sql_state internalQuery InternalQuery R V".split()
+)
+_SQLSTATE: Final = re.compile(r"(?:[0-9]{2}|0[0-9A-Z]|[2-5][0-9BDFJ]|HV|P0|XX)[0-9A-Z]{3}\Z").match
+_WORDY: Final = re.compile(r"\S+\s+\S+\s+\S").search
+#: In other notations: the name of a field, what joins it to its value, a value.
+_FIELD: Final = re.compile(
+    r"(?:(?<=[{\[(, \n\t:])|^)[\"':\[]?(?P<name>[A-Za-z_@][\w.@]{0,40})[\"'\]]?\s{0,4}(?::|=>|=)\s{0,40}"
+    r"(?:Some\(|Ok\(|b(?=[\"'])|~s|\\)?"
+    r"(?:\"(?P<double>(?:[^\"\\]|\\.){0,4000})\"|'(?P<single>(?:[^'\\]|\\.){0,4000})'"
+    r"|`(?P<back>[^`]{0,4000})`|(?P<bare>[^\s,{}\[\]()\"'`<&%#][^,\n}\])]{0,400}))"
+)
+_ESCAPES: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_MEANT: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": ""}
+_EMPTY: Final = frozenset({"undefined", "null", "None", "nil", "NULL", "none", "<nil>", ""})
+
+
+def is_sqlstate(code: object) -> bool:
+    """Return whether a code has the form of a SQLSTATE that PostgreSQL raises."""
+    return isinstance(code, str) and len(code) == 5 and _SQLSTATE(code) is not None
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401  a JSON value
+    """Return the JSON document that a text starts with; None where there is none."""
+    try:
+        return _DECODER.raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def from_text(text: str, error: ReadError) -> str | None:
+    """Return the message in a printed object; None where the text is none."""
+    if text[0] == "[" and text[1:40].lstrip()[:1] != "{":
+        return None
+    document = parsed(text)
+    if isinstance(document, list):
+        document = _error_of(document)
+    if isinstance(document, dict):
+        return from_fields(document, error)
+    fields = fields_of(text)
+    return from_fields(fields, error) if fields else None
+
+
+def fields_of(text: str) -> dict[str, Any]:
+    """Return the fields of a printed object of any notation; the first of each name counts."""
+    fields: dict[str, Any] = {}
+    for found in _FIELD.finditer(text):
+        name = found["name"]
+        if name not in fields:
+            value = _value(found)
+            if value not in _EMPTY:
+                fields[name] = value
+    return fields
+
+
+def _value(found: re.Match[str]) -> str:
+    if found["bare"] is not None:
+        return found["bare"].strip()
+    value = next(v for v in (found["double"], found["single"], found["back"]) if v is not None)
+    return _ESCAPES.sub(_unescaped, value) if "\\" in value else value
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = found[1]
+    if code[0] in "ux" and len(code) > 1:
+        return chr(int(code[1:], 16))
+    return _MEANT.get(code, code)
+
+
+def from_fields(fields: Mapping[str, Any], error: ReadError, depth: int = 0) -> str | None:
+    """Return the text of the error that fields hold, and note what else they tell."""
+    if depth >= MAX_DEPTH:
+        return None
+    own = _own_message(fields)
+    inner = _inner(fields, error, depth, own)
+    _note(fields, error)
+    if inner is None:
+        return own or (_only_code(fields) if depth == 0 or "name" in fields else None)
+    if own and own != inner:
+        error.note(own)
+    return inner
+
+
+def _error_of(errors: list[Any]) -> dict[str, Any] | None:
+    """Return the root of a list of errors: structlog lists it last, others first."""
+    objects = [part for part in errors if isinstance(part, dict)]
+    return (objects[-1] if "exc_type" in objects[-1] else objects[0]) if objects else None
+
+
+def _own_message(fields: Mapping[str, Any]) -> str | None:
+    for name in _TEXTS:
+        value = fields.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, dict) and isinstance(value.get("stringValue"), str):
+            return str(value["stringValue"])
+    return None
+
+
+def _inner(
+    fields: Mapping[str, Any], error: ReadError, depth: int, own: str | None
+) -> str | None:
+    """Return the message of the error that one of the fields holds."""
+    is_error = own is not None and ("hint" in fields or is_sqlstate(fields.get("code")))
+    for name in _HOLDERS:
+        value = fields.get(name)
+        if not value or (is_error and name in _OF_AN_ERROR):
+            continue
+        if isinstance(value, str):
+            if name in _PLAIN or not _is_error_text(value, name, own):
+                continue
+            return value
+        if isinstance(value, list):
+            value = _error_of(value)
+        if isinstance(value, dict):
+            inner = from_fields(value, error, depth + 1)
+            if inner is not None and (name not in _VAGUE or own is None):
+                return inner
+    return _parsed_metadata(fields, error)
+
+
+#: In an object that is an error of PostgreSQL or PostgREST itself, these are its sections.
+_OF_AN_ERROR: Final = frozenset(
+    {"details", "context", "data", "body", "reason", "fields", "extra", "attributes", "payload"}
+)
+#: Objects that hold an error only where the object around them has no message.
+_VAGUE: Final = frozenset(
+    {"details", "context", "data", "fields", "extra", "attributes", "payload", "response", "body"}
+)
+#: As texts these are no errors.
+_PLAIN: Final = frozenset(
+    {"details", "context", "data", "fields", "extra", "attributes", "payload", "reason", "trace"}
+)
+
+
+def _is_error_text(value: str, name: str, own: str | None) -> bool:
+    """Tell an error's text from its code: `"error": "not_found", "message": "Object not found"`."""
+    if own is None or "stack" in name or "trace" in name:
+        return True
+    if name in {"error", "Error", "err"}:
+        return _WORDY(value) is not None or not _WORDY(own) or ":" in value
+    return True
+
+
+def _parsed_metadata(fields: Mapping[str, Any], error: ReadError) -> str | None:
+    """Note what Logflare has parsed of a log line beside it."""
+    metadata = fields.get("metadata")
+    if isinstance(metadata, list) and metadata and isinstance(metadata[0], dict):
+        inside = metadata[0].get("parsed")
+        if isinstance(inside, list) and inside and isinstance(inside[0], dict):
+            _note(inside[0], error)
+    return None
+
+
+def _only_code(fields: Mapping[str, Any]) -> str | None:
+    code = fields.get("code")
+    return code if isinstance(code, str) and code else None
+
+
+def _note(fields: Mapping[str, Any], error: ReadError) -> None:
+    """Note code, sections, kind and objects; what an inner error told is kept."""
+    if error.code is None:
+        error.code = next(
+            (
+                str(fields[name])
+                for name in _CODES
+                if isinstance(fields.get(name), str | int) and str(fields[name]) not in _EMPTY
+            ),
+            None,
+        )
+    if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
+        error.origin = error.origin or "postgres"
+        _note_objects(fields, error)
+    for section, names in _SECTIONS.items():
+        if getattr(error, section) is None:
+            value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)
+            if value and value not in _EMPTY:
+                setattr(error, section, value)
+    if error.kind is None:
+        kind = next((fields[n] for n in _KINDS if isinstance(fields.get(n), str)), None)
+        error.kind = kind if kind and " " not in kind and kind[:1].isupper() else None
+    for name in ("status", "statusCode", "status_code", "http_status"):
+        value = fields.get(name)
+        if error.status is None and isinstance(value, int | str) and str(value)[:1] in "45":
+            error.status = str(value)[:3]
+
+
+def _note_objects(fields: Mapping[str, Any], error: ReadError) -> None:
+    for name, meaning in _OBJECTS.items():
+        value = fields.get(name)
+        if isinstance(value, str) and value not in _EMPTY and meaning not in error.objects:
+            error.objects[meaning] = value
+
+
+
+
+def unescape(text: str) -> str:
+    """Return a text without the escapes of a string literal."""
+    return _ESCAPES.sub(_unescaped, text) if "\\" in text else text
+
+
+_PAIR: Final = re.compile(r"(?P<name>[A-Za-z_@][\w.@/-]{0,60})=(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>[^\s\"]*))(?:\s|\Z)")
+
+
+def logfmt(text: str, error: ReadError) -> str | None:
+    """Return the message of a line of `key=value` pairs; None where the text is none."""
+    if "=" not in text[:60]:
+        return None
+    pairs: dict[str, Any] = {}
+    position = 0
+    while (found := _PAIR.match(text, position)) is not None:
+        value = found["bare"] if found["quoted"] is None else unescape(found["quoted"])
+        pairs.setdefault(found["name"], value)
+        position = found.end()
+        while text[position : position + 1] == " ":
+            position += 1
+    rest = text[position:].strip()
+    if len(pairs) < 2 or (rest and len(pairs) < 3):
+        return None
+    return from_fields(pairs, error) or rest or None
+
+
+def csvlog(text: str, error: ReadError) -> str | None:
+    """Return the message of a line of PostgreSQL's csvlog, whose columns are fixed.
+
+    Source: PostgreSQL's documentation, "Error Reporting and Logging", "Using CSV-Format Log Output".
+    """
+    if text.count(",", 0, 400) < 12:
+        return None
+    row = next(csv.reader([text.replace("\n", "\v")], strict=False), [])
+    if len(row) < 14 or not is_sqlstate(row[12]):
+        return None
+    columns = [column.replace("\v", "\n") for column in row]
+    error.origin, error.severity, error.code = "postgres", columns[11].lower(), columns[12]
+    for name, place in (("detail", 14), ("hint", 15), ("context", 18), ("statement", 19)):
+        if place < len(columns) and columns[place]:
+            setattr(error, name, columns[place])
+    return columns[13] or None

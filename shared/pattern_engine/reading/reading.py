@@ -1,0 +1,75 @@
+"""Reading an error: its envelopes are peeled off, the outermost first, until the root is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pattern_engine.reading import objects, prefixes, traces, wrappers
+from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["read"]
+
+
+def read(text: str) -> ReadError:
+    """Return what a text says of an error, in linear time; this never raises.
+
+    At most `MAX_CHARACTERS` are read and `MAX_LAYERS` envelopes are peeled. A text of no known form
+    is its own message.
+    """
+    error = ReadError()
+    text = cut(text).strip()
+    for _ in range(MAX_LAYERS):
+        rest = _peeled(text, error)
+        if rest is None or not (rest := rest.strip()) or rest == text:
+            break
+        text = rest
+    error.message = text
+    return error
+
+
+def _peeled(text: str, error: ReadError) -> str | None:
+    """Return a text without its outermost envelope; None where there is none."""
+    if not text:
+        return None
+    for peel in _PEELERS:
+        rest = peel(text, error)
+        if rest is not None and rest.strip():
+            return rest
+    return None
+
+
+def _whole_object(text: str, error: ReadError) -> str | None:
+    return objects.from_text(text, error) if text[0] in "{[" and len(text) > 2 else None
+
+
+def _colours(text: str, _error: ReadError) -> str | None:
+    if "\x1b[" not in text:
+        return None
+    first, *parts = text.split("\x1b[")
+    return first + "".join(part.lstrip("0123456789;")[1:] for part in parts)
+
+
+def _prefix(text: str, _error: ReadError) -> str | None:
+    return prefixes.without_prefix(text)
+
+
+def _trace(text: str, error: ReadError) -> str | None:
+    return traces.root_of(text, error)
+
+
+#: Tried in this order; after each success from the start again.
+_PEELERS: tuple[Callable[[str, ReadError], str | None], ...] = (
+    _colours,
+    _whole_object,
+    objects.csvlog,
+    objects.logfmt,
+    _trace,
+    wrappers.labelled,
+    _prefix,
+    wrappers.without_sections,
+    wrappers.unwrapped,
+    wrappers.without_context,
+)

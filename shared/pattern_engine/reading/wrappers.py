@@ -1,0 +1,253 @@
+"""What drivers, libraries and programmers write around the message of an error, in one text.
+
+Each wrapper is an entry of a table: an expression with the message in the group `rest`, and what
+else the wrapper tells in groups with the names of `ReadError`'s fields.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pattern_engine.reading import objects
+from pattern_engine.reading.labels import LABEL, SECTION, SEVERITIES, section_of
+
+if TYPE_CHECKING:
+    from pattern_engine.reading.error import ReadError
+
+__all__ = ["unwrapped", "without_context", "without_sections"]
+
+_STATE: Final = r"(?:[0-9]{2}|0[A-Z]|2[BDF]|3[BDF]|HV|P0|XX|F0)[0-9A-Z]{3}"
+#: A class of exceptions: of its words one says that it is one, or it has a package before it.
+KIND: Final = (
+    r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\|/(?=[\w.]+[.\w]*[A-Z])))*[A-Z][\w$]*"
+)
+#: (expression, origin). The first that matches is applied, and the rest is read again.
+_WRAPPERS: Final = tuple(
+    (re.compile(pattern, re.DOTALL), origin)
+    for pattern, origin in (
+        # JavaScript's consoles, Python's and Ruby's loggers, PHP
+        (r"(?:Uncaught|Unhandled) (?:\(in promise\) ?:? ?|(?:Promise |promise )?[Rr]ejection:? )?:?\s*(?P<rest>\S.*)", None),
+        (r"(?:Unhandled [Ee]xception\W{1,3}|Unhandled Runtime Error\s+|⨯ |✖ |❌ )(?P<rest>\S.*)", None),
+        (r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
+        (r"Error PGRST[0-9X]{3}:\nMessage: (?P<rest>.*?)(?=\n(?:Details|Hint):|\Z)", "postgrest"),
+        (r"Error (?P<code>\w{5,8}):\nMessage: (?P<rest>[^\n]*)", None),
+        (r"(?:DBD::Pg::\w+ |DBI )[\w ]{1,60} failed: (?P<rest>.*)", "postgres"),
+        # (psycopg2.errors.UniqueViolation) duplicate key …, <class 'asyncpg.exceptions.X'>: …
+        (rf"(?:\((?:{KIND}|[a-z_]+(?:\.\w+)+)\)|<class '[\w.]+'>:?) (?P<rest>.*)", None),
+        # SQLSTATE[42P01]: Undefined table: 7 ERROR:  relation …; SQLSTATE[08006] [7] connection to …
+        (rf"SQLSTATE\[(?P<code>\w{{5}})\]:? ?(?:\[[0-9]+\]:? ?)?(?:[A-Z<][\w <>&;]*: [0-9]+ ?)?(?P<rest>.*)", None),
+        (rf"(?:ERROR|FATAL|PANIC) (?P<code>{_STATE}) \([a-z_]+\):? ?(?P<rest>.*)", "postgres"),
+        (rf"\[?(?P<code>{_STATE})\]?: (?P<rest>.*)", "postgres"),
+        (rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
+        (r"\[?(?P<code>P[0-9]{4})\]? ?[:-] (?P<rest>.*)", None),
+        # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
+        (
+            r"(?:HTTP(?:/[0-9.]+)? (?P<status>[45][0-9]{2})[^:{\n]{0,200}|[\w ]{1,60}"
+            r"(?:status(?: code)?|HTTP) (?P<status2>[45][0-9]{2})[^:{\n]{0,60}):\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+            None,
+        ),
+        (r"Request req_\w+: (?P<rest>.*)", "stripe"),
+        (r"#<(?P<kind>[A-Z][\w:]*): (?P<rest>.*)>\s*", None),
+        (r"<\w+ error (?P<rest>.*)>", None),
+        (r"\[(?=[A-Z]\w*(?:Error|Exception): )(?P<rest>.*)\]\s*(?:\{.*\}\s*)?", None),
+        (r"^(?P<quote>[\"'`])(?P<rest>[^\"]*\s[^\"]*\s[^\"]*)(?P=quote)$", None),
+    )
+)
+#: At the end of a text. Applied to the text that stands before.
+_TRAILERS: Final = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        rf" \(SQLSTATE:? ?(?P<code>{_STATE})\)\)?\s*\Z",
+        rf" \(?\[?(?:SQL ?[Ss]tate|SQLSTATE|sqlstate|Code|code)[:= ]+'?(?P<code>{_STATE})'?\]?\)?\s*\Z",
+        rf" \((?P<code>{_STATE}|PGRST[0-9X]{{3}})\)\s*\Z",
+        rf" \[(?P<code>{_STATE}|PGRST[0-9X]{{3}})\]\s*\Z",
+        r"\n\[SQL: (?P<statement>.*)\Z",
+        r"\n\(Background on this error at: .*\Z",
+        r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z",
+        r" \[for Statement \"(?P<statement>.*)\Z",
+        r"(?: at character [0-9]+| \(at character [0-9]+\))\s*\Z",
+        r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z",
+        r"; nested exception is .*\Z",
+        r"\n\n\nPOSITION: [0-9]+\s*\Z",
+        r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z",
+        r" \((?:https?|file)://[^\s)]*\)\s*\Z",
+        r"\nparams: .*\Z",
+        r"(?:\n\s*[)>\]}]+:?|\\n['\"]?\)*|\)\))\s*\Z",
+    )
+)
+_KIND_BEFORE: Final = re.compile(
+    rf"(?P<kind>{KIND}|[Ee]rror|[Ee]xception|panic|err)(?P<number> ?\([^)\n]{{0,60}}\)| ?\[[\w.:-]{{1,60}}\])?: ?(?P<rest>\S.*)",
+    re.DOTALL,
+)
+_SAYS_ERROR: Final = re.compile(
+    r"(?:Error|Exception|Failure|Violation|Fault|Timeout|Invalid\w*|Failed|Refused|NotFound|Denied|Interrupt|Exit|"
+    r"Warning|Overflow|Conflict|Unavailable|Exceeded|Rejected|Duplicate\w*|Undefined\w*|Unique\w*|Bad\w*)\Z"
+)
+_CALL: Final = re.compile(rf"(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z", re.DOTALL)
+_STRING: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")
+_INNER_CALL: Final = re.compile(rf"(?<![\w.])({KIND})\((?=[\"'\[(]|[0-9]|\w+=|[A-Z])")
+#: An object that stands at the end of a text.
+_OBJECT: Final = re.compile(r"(?:^|[\s:(,&>%])(?=(?:[&%]?[A-Za-z_][\w.:]*\s?)?\{)", re.DOTALL)
+_MEMBER: Final = re.compile(
+    r"\{\s*(?:[\"':]?\w[\w.]*[\"']?\s*(?::|=>|=)|:\w+ =>)|\{:?[\w\"]"
+)
+_METHOD: Final = r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)"
+#: What a program was doing: `Failed to create order`, `job sync failed`, `POST /orders`.
+_CONTEXT: Final = re.compile(
+    r"(?:(?:[Ff]ail(?:ed|ure|s)?|[Cc]ould ?n(?:ot|'t)|[Cc]an(?:not|'t)|[Uu]nable|[Ee]rror|[Ee]xception|[Uu]nhandled|[Pp]roblem"
+    r"|[Ww]hile|[Dd]uring|[Ww]hen|[Cc]aught|[Ss]omething)\b(?:[ '][^\s:\"{}]{1,40}){0,8}"
+    rf"|{_METHOD} \S{{1,120}}(?: [a-z]+){{0,3}}"
+    r"|(?:[A-Za-z][^\s:\"{}()]{0,60} ){0,6}(?:failed|failure|error|exception|unexpected|crashed|rejected|aborted|raised|threw|thrown)"
+    r"(?: with| unexpectedly)?)"
+    r"(?P<mark>: |:\n| - | – | — |\n)(?P<rest>\S.*)",
+    re.DOTALL,
+)
+_PHRASE: Final = re.compile(r"[a-z]+(?: [a-z]+){0,4}: (?P<rest>\S.*)", re.DOTALL)
+_WORDS: Final = re.compile(r"[^\W\d_]{2,}").findall
+
+
+def unwrapped(text: str, error: ReadError) -> str | None:
+    """Return a text without one wrapper around its message; None where there is none."""
+    for expression, origin in _WRAPPERS:
+        found = expression.match(text)
+        if found and found["rest"].strip() and found["rest"] != text:
+            _note(found.groupdict(), error, origin)
+            return found["rest"]
+    return _kind(text, error) or _call(text, error) or _object(text, error) or _trailer(text, error)
+
+
+def _note(told: dict[str, str | None], error: ReadError, origin: str | None = None) -> None:
+    error.code = told.get("code") or error.code
+    error.kind = told.get("kind") or error.kind
+    error.status = told.get("status") or told.get("status2") or error.status
+    error.statement = error.statement or told.get("statement")
+    if origin or objects.is_sqlstate(told.get("code")):
+        error.origin = origin or "postgres"
+
+
+def _kind(text: str, error: ReadError) -> str | None:
+    found = _KIND_BEFORE.match(text)
+    if found is None:
+        return None
+    kind = found["kind"]
+    if kind in {"error", "Error", "panic", "err", "exception", "Exception"}:
+        return found["rest"]
+    if not (
+        "." in kind or "::" in kind or "\\" in kind or _SAYS_ERROR.search(kind) or _is_camel(kind)
+    ):
+        return None
+    error.kind = kind
+    if kind.startswith(("PG::", "psycopg", "asyncpg", "pg8000", "Postgrex", "Npgsql", "org.postgresql")):
+        error.origin = error.origin or "postgres"
+    number = (found["number"] or "").strip(" ()[]")
+    if number.startswith("ERR_"):
+        error.code = error.code or number
+    return found["rest"]
+
+
+def _is_camel(word: str) -> bool:
+    """Tell a class such as JWSInvalid or DuplicateSchema from a word that begins a sentence."""
+    return not word.islower() and sum(map(str.isupper, word)) > 1 and not word.isupper() and len(word) > 5
+
+
+def _call(text: str, error: ReadError) -> str | None:
+    """`UniqueViolation('duplicate key …')`, also where calls are nested: the innermost counts."""
+    if text[-1] not in ")\n":
+        return None
+    if text[0] == "(" and (inner := _INNER_CALL.search(text)):
+        return text[inner.start() : -1] if text.rstrip()[-1] == ")" else None
+    found = _CALL.match(text)
+    if found is None:
+        return None
+    rest = found["rest"].strip().rstrip(",")
+    inner = _INNER_CALL.search(rest)
+    error.kind = found["kind"]
+    if inner and rest.endswith(")"):
+        return rest[inner.start() :].rstrip()
+    if not rest:
+        return None
+    fields = objects.fields_of(f"{{{rest}") if "=" in rest[:40] else {}
+    if "message" in fields:
+        return objects.from_fields(fields, error)
+    strings = ["".join(pair) for pair in _STRING.findall(rest)]
+    longest = max(strings, key=len, default="")
+    return objects.unescape(longest) if longest and not rest.startswith("{") else rest
+
+
+def _object(text: str, error: ReadError) -> str | None:
+    """An object at the end of a text, or around it: `Failed to save: {'message': …}`."""
+    if "{" not in text:
+        return None
+    for found in _OBJECT.finditer(text):
+        start = text.index("{", found.end())
+        if not _MEMBER.match(text, start):
+            continue
+        message = objects.from_text(text[start:], error)
+        if message and message.strip() and message != text:
+            error.note(text[:start].strip(" :,({&"))
+            return message
+        return None
+    return None
+
+
+def _trailer(text: str, error: ReadError) -> str | None:
+    for expression in _TRAILERS:
+        found = expression.search(text)
+        if found and found.start() > 0:
+            _note(found.groupdict(), error)
+            return text[: found.start()]
+    return None
+
+
+_LABEL: Final = re.compile(rf"(?:^|(?<=[\s(>\]:])){LABEL}(?P<space>\s{{1,3}})(?=\S)")
+_ENDS: Final = tuple(f"{label}:" for label in SEVERITIES)
+
+
+def labelled(text: str, error: ReadError) -> str | None:
+    """Return what follows PostgreSQL's label of a severity, in any language: `FEHLER:  …`."""
+    line = text.partition("\n")[0]
+    found = None
+    for found in _LABEL.finditer(line):
+        if found["space"] == "  ":
+            break
+    if found is None:
+        found = _LABEL.search(text) if ":  " in text else None
+        if found is None or found["space"] != "  ":
+            return None
+    if found["space"] == "  " or found["label"] not in {"ERROR", "FATAL", "PANIC"}:
+        error.origin = "postgres"
+    error.severity = SEVERITIES[found["label"]]
+    rest = text[found.end() :]
+    state = re.match(rf"(?P<code>{_STATE}): ", rest)
+    if state:
+        error.code = state["code"]
+        rest = rest[state.end() :]
+    return rest
+
+
+def without_sections(text: str, error: ReadError) -> str | None:
+    """Return a text without the sections that PostgreSQL adds to an error, and note them."""
+    if "\n" not in text:
+        return None
+    found = list(re.finditer(SECTION, text))
+    if not found:
+        return None
+    for place, section in enumerate(found):
+        end = found[place + 1].start() if place + 1 < len(found) else len(text)
+        name = section_of(section["section"])
+        if name in {"detail", "hint", "context", "statement"} and getattr(error, name) is None:
+            setattr(error, name, text[section.end() : end].strip()[:4096])
+    return text[: found[0].start()]
+
+
+def without_context(text: str, error: ReadError) -> str | None:
+    """Return a text without what the program was doing; None where that is all it says.
+
+    A rest of fewer than three words says too little alone.
+    """
+    found = _CONTEXT.match(text)
+    if found is None or len(_WORDS(found["rest"])) < 3:
+        return None
+    error.note(text[: found.start("mark")])
+    return found["rest"]
