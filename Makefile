@@ -9,7 +9,7 @@ export PATH := $(abspath $(NODE_BIN)):$(PATH)
 export SUPABASE_TELEMETRY_DISABLED := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo up test check format schema bench lock clean
+.PHONY: help setup demo up test check format schema catalogue bench lock clean
 
 help:
 	@echo "make demo    show the whole life of an error on a local Supabase"
@@ -18,6 +18,7 @@ help:
 	@echo "make check   check style and types"
 	@echo "make format  format the code"
 	@echo "make schema  write what is generated from the migrations, after a change of them"
+	@echo "make catalogue  write the file of known messages, after a change of its tables"
 	@echo "make bench   run the benchmarks"
 	@echo "make lock    write the lock files in requirements/ (needs uv)"
 	@echo "make clean   delete .venv and node_modules"
@@ -63,6 +64,9 @@ format: setup
 
 schema: setup
 	@$(BIN)/python -m docs.generate database schema
+
+catalogue: setup
+	@$(BIN)/python -m pattern_engine.catalogue.build
 
 .venv/.bench: requirements/bench.lock .venv/.python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock

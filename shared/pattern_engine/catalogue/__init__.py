@@ -1,0 +1,9 @@
+"""Known messages of databases, services and runtimes: what an error is, by its wording.
+
+`find` names the entry of a message. `finding` decides, `template` matches, `file` reads the data.
+`build` and the modules that it imports make the data from `tables/` and PostgreSQL's catalogues.
+"""
+
+from pattern_engine.catalogue.finding import Known, find
+
+__all__ = ["Known", "find"]
