@@ -16,7 +16,8 @@ ROOT = Path(pattern_engine.__file__).parent
 PACKAGE = "pattern_engine"
 # From the ground up: a package imports packages before it, and the modules of the root.
 PACKAGES = (
-    *("text", "api", "laws", "fixes", "database", "grouping", "catalogue", "learning", "steering", "overview"),
+    *("text", "api", "laws", "fixes", "database", "catalogue", "reading", "grouping"),
+    *("learning", "steering", "overview"),
     *("healing", "approval", "serving", "local", "demo", "cli"),
 )
 MAX_CHAIN = 14

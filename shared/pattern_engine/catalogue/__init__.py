@@ -4,6 +4,6 @@
 `build` and the modules that it imports make the data from `tables/` and PostgreSQL's catalogues.
 """
 
-from pattern_engine.catalogue.finding import Known, find
+from pattern_engine.catalogue.finding import RAISED, Known, find
 
-__all__ = ["Known", "find"]
+__all__ = ["RAISED", "Known", "find"]

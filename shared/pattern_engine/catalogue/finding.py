@@ -39,13 +39,13 @@ class Known(NamedTuple):
     documentation: str | None
 
 
-def find(message: str, code: str | None = None) -> Known | None:
+def find(message: str, code: str | None = None, origin: str | None = None) -> Known | None:
     """Return what is known of a message in any of the languages, or None.
 
     The message stands alone, without the label or the detail of a server's log. The whole of it
     must match. The template with the most literal text decides; where two causes have the same
-    wording, `code` decides, and without it neither is meant. A SQLSTATE that contradicts an entry
-    excludes it.
+    wording, `code` or the `origin` that the envelope tells decides, and without them neither is
+    meant. A SQLSTATE that contradicts an entry excludes it.
     """
     stripped = message.strip()
     if code == RAISED:
@@ -55,6 +55,8 @@ def find(message: str, code: str | None = None) -> Known | None:
     best = {
         number: (template, spans) for weight, number, template, spans in matches if weight == most
     }
+    if len(best) > 1:
+        best = {number: of for number, of in best.items() if file.entry(number).origin == origin}
     if len(best) != 1:
         return None
     ((number, (template, spans)),) = best.items()

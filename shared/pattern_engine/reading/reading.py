@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pattern_engine.reading import objects, prefixes, traces, wrappers
+from pattern_engine.reading import objects, prefixes, sqlstates, traces, wrappers
 from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
 
 if TYPE_CHECKING:
@@ -27,7 +27,16 @@ def read(text: str) -> ReadError:
             break
         text = rest
     error.message = text
+    _conclude(error)
     return error
+
+
+def _conclude(error: ReadError) -> None:
+    """Tell the origin and the SQLSTATE by the class of a driver's exception."""
+    state = sqlstates.of_kind(error.kind.rpartition(".")[2].rpartition(":")[2]) if error.kind else None
+    if state is not None:
+        error.origin = error.origin or "postgres"
+        error.code = error.code or state
 
 
 def _peeled(text: str, error: ReadError) -> str | None:

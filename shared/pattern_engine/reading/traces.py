@@ -59,6 +59,7 @@ def _python(text: str, error: ReadError) -> str | None:
         root = place - 2
     for outer in blocks[:root:-2]:
         error.note(_raised(outer).strip())
+        error.kind = None
     block = blocks[root]
     frames = [Frame(function or "", path) for path, function in _PYTHON_FRAME.findall(block)]
     error.frames = error.frames or frames[: -MAX_FRAMES - 1 : -1]
@@ -99,6 +100,7 @@ def _script(text: str, error: ReadError) -> str | None:
     causes = list(_CAUSE.finditer(text))
     if causes:
         error.note(head)
+        error.kind = None
     part = text[causes[-1].end() :] if causes else text
     at = _AT.search(part)
     frames = [Frame(*_named(m["function"], m["place"])) for m in _SCRIPT_FRAME.finditer(part)]
@@ -142,6 +144,7 @@ def _jvm(text: str, error: ReadError) -> str | None:
     place = text.rfind("Caused by: ")
     if place >= 0:
         error.note(text[: place if place < 400 else 400].partition("\n")[0])
+        error.kind = None
         part = text[place + len("Caused by: ") :]
     else:
         heads = list(_JVM_HEAD.finditer(text[: text.find("\n\tat ") + 1 or None]))
@@ -166,6 +169,7 @@ def _dotnet(text: str, error: ReadError) -> str | None:
     place = text.rfind("---> ")
     if place >= 0:
         error.note(text[:place].partition("\n")[0])
+        error.kind = None
     part = text[place + 5 :] if place >= 0 else text
     frames = [Frame(m["function"], m["place"] or "") for m in _DOTNET_FRAME.finditer(part)]
     error.frames = error.frames or frames[:MAX_FRAMES]

@@ -66,7 +66,10 @@ _TRAILERS: Final = tuple(
         r"\n\(Background on this error at: .*\Z",
         r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z",
         r" \[for Statement \"(?P<statement>.*)\Z",
-        r"(?: at character [0-9]+| \(at character [0-9]+\))\s*\Z",
+        # " at character 31" of PostgreSQL's log in its languages
+        r"(?: at character [0-9]+| bei Zeichen [0-9]+| au caractère [0-9]+| en carácter [0-9]+"
+        r"| al carattere [0-9]+| no caracter[eo]? [0-9]+| vid tecken [0-9]+| символ [0-9]+| \(символ [0-9]+\)"
+        r"| ?\([0-9]+文字目\)| [0-9]+ 번째 문자 부근| 第 [0-9]+ 个字符处| 在第 [0-9]+ 個字元處| სიმბოლოსთან [0-9]+)\s*\Z",
         r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z",
         r"; nested exception is .*\Z",
         r"\n\n\nPOSITION: [0-9]+\s*\Z",

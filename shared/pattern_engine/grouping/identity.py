@@ -1,0 +1,135 @@
+"""What an error is, from what was read of it.
+
+- A message of a service or of a runtime's facility (database, HTTP, files, …) is identified by that
+  message alone. Where it was raised is a facet.
+- A language's own error (`TypeError`) or an application's exception is identified by its kind, its
+  message and the place in the application that threw it.
+
+A message that the catalogue knows is its entry, whatever its language and wording; any other one is
+a template that masking makes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pattern_engine import catalogue
+from pattern_engine.grouping.places import place_of, thrown_by_application
+from pattern_engine.reading import sqlstates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pattern_engine.catalogue import Known
+    from pattern_engine.reading.error import ReadError
+
+__all__ = ["Identity", "identify", "kind_of", "known_of"]
+
+#: Kinds of exception that say nothing about the cause.
+_GENERIC_KINDS: Final = sqlstates.DBAPI | frozenset(
+    "Error error Exception exception RuntimeError RuntimeException panic Throwable StandardError "
+    "Object ErrorException HttpException Failure".split()
+)
+#: Names of the program's own: two of them in one place are two errors.
+_OF_THE_PROGRAM: Final = frozenset({"property", "function", "variable", "attribute", "argument"})
+_LAST_NAME: Final = re.compile(r".*(?:\.|::|\\\\|/)", re.DOTALL)
+LANGUAGES: Final = frozenset(
+    {"v8", "javascript", "python", "java", "jvm", "ruby", "php", "go", "rust", "dotnet", "dart", "elixir"}
+)
+"""Origins of the catalogue whose errors are a language's own."""
+_OF_PYTHON: Final = frozenset(
+    "ZeroDivisionError OverflowError ValueError IndexError KeyError AttributeError".split()
+)
+MIN_NAME: Final = 3
+"""Letters of a name that a minifier has not made."""
+MAX_STARTS: Final = 12
+"""Places in a text at which a known message is looked for."""
+_STARTS: Final = re.compile(
+    r"(?:: | - |[(\[\"'`>] ?|\n\s*|; |, |\] |\. |= ?)(?=[^\s\"'(\[{,;:=\-])"
+)
+_ENDS: Final = re.compile(r"\n| \(|\"|'\)|\)| \[| \{|; |\. |<|, (?=[A-Z])")
+MIN_SCANNED: Final = 12
+"""Characters of a known message that is found within another text."""
+
+
+class Identity(NamedTuple):
+    """What an error is."""
+
+    template: str
+    """`origin: text` for a known message, else the text; a throwing place stands on its own line."""
+    text: str
+    """The message of the root error."""
+    known: Known | None
+    basis: str
+    """trace if the throwing place is part of the identity, exception if its kind is, else message."""
+
+
+def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
+    """Return what an error is; `mask` makes the template of a message of no catalogue."""
+    known, text = known_of(error)
+    if known is not None:
+        if known.origin not in LANGUAGES:
+            return Identity(known.key, text, known, "message")
+        return _with_place(_of_language(known), text, known, error)
+    template = mask(text)
+    if error.origin is not None:
+        return Identity(template, text, None, "message")
+    kind = kind_of(error)
+    if kind and not template.startswith(f"{kind}:"):
+        template = f"{kind}: {template}" if template else kind
+    if thrown_by_application(error.frames):
+        return _with_place(template, text, None, error)
+    return Identity(template, text, None, "exception" if kind else "message")
+
+
+def known_of(error: ReadError) -> tuple[Known | None, str]:
+    """Return the catalogue's entry for the root error and the text that it was found in."""
+    text = error.message
+    known = catalogue.find(text, error.code, _origin(error))
+    if known is None and len(text) > MIN_SCANNED and error.code != catalogue.RAISED:
+        for part in _parts(text):
+            known = catalogue.find(part, error.code, _origin(error))
+            if known is not None:
+                return known, part
+    return known, text
+
+
+def _origin(error: ReadError) -> str | None:
+    """Return the runtime or service that the error's kind or envelope tells, or None."""
+    if error.origin is not None or error.kind is None:
+        return error.origin
+    return "python" if error.kind.rpartition(".")[2] in _OF_PYTHON else None
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield the parts of a text that could be a message by themselves, the longest first."""
+    starts = [found.end() for found, _ in zip(_STARTS.finditer(text), range(MAX_STARTS), strict=False)]
+    for start in (0, *starts):
+        ends = [found.start() for found, _ in zip(_ENDS.finditer(text, start + MIN_SCANNED), range(4), strict=False)]
+        for end in (len(text), *reversed(ends)):
+            if (start or end < len(text)) and end - start >= MIN_SCANNED:
+                yield text[start:end].rstrip(" .:")
+
+
+def kind_of(error: ReadError) -> str | None:
+    """Return the class of the root exception without its package, if it says something."""
+    kind = _LAST_NAME.sub("", error.kind or "")
+    return None if kind in _GENERIC_KINDS else kind or None
+
+
+def _of_language(known: Known) -> str:
+    """Return the key of a language's error with the names of the program in it."""
+    key = known.key
+    for each in _OF_THE_PROGRAM & known.values.keys():
+        value = known.values[each]
+        if len(value) >= MIN_NAME:
+            key = key.replace(f"<{each}>", value)
+    return key
+
+
+def _with_place(template: str, text: str, known: Known | None, error: ReadError) -> Identity:
+    place = place_of(error.frames)
+    if place is None:
+        return Identity(template, text, known, "message" if known else "exception")
+    return Identity(f"{template}\n  at {place}", text, known, "trace")
