@@ -1,14 +1,17 @@
 """The group of an error: its template and its signature.
 
-`v2` is the current algorithm; `v1` is an older one whose signatures still lead to the patterns that
+An error is read out of its envelopes (`reading`), then it is named by the catalogue, by the place
+that threw it, or by a template of its wording (`identity`).
+
+`v2` makes the templates; `v1` is an older algorithm whose signatures still lead to the patterns that
 it made. `ops.pattern_signatures` stores each signature with its algorithm, so that one pattern can
 have signatures of several. A released algorithm is never changed: a better one is a new module, and
 the former one is added to `OLDER`.
 
 What identifies an error, the first that applies:
 
-1. an operator's rule that it matches; 2. a fingerprint that its application sent; 3. its stack
-trace; 4. the kind of its exception with the message; 5. its message.
+1. an operator's rule that it matches; 2. a fingerprint that its application sent; 3. the root error
+that its text, its stack trace and its fields tell.
 """
 
 from __future__ import annotations
@@ -16,17 +19,22 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.grouping import naming
-from pattern_engine.grouping.naming import IDENTIFIERS
+from pattern_engine import reading
+from pattern_engine.grouping import captures, identity
+from pattern_engine.grouping.captures import IDENTIFIERS
+from pattern_engine.grouping.places import place_of
 from pattern_engine.grouping.signatures import signature_of
 from pattern_engine.grouping.v1 import normalizing
 from pattern_engine.grouping.v1.normalizing import clean, normalize
 from pattern_engine.grouping.v2 import masking
-from pattern_engine.grouping.v2.leaf import leaf_of, wider_templates
-from pattern_engine.grouping.v2.masking import Value, group_messages
+from pattern_engine.grouping.v2.leaf import joined, leaf_of, wider_templates
+from pattern_engine.grouping.v2.marks import bound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from pattern_engine.grouping.identity import Identity
+    from pattern_engine.reading import ReadError
 
 __all__ = [
     "ALGORITHM",
@@ -65,70 +73,94 @@ class Group(NamedTuple):
     basis: str
     """What identified the error: rule, fingerprint, trace, exception or message."""
     text: str
-    """The text that was read: the message, or the stack trace that was sent with it."""
-    values: tuple[Value, ...]
-    """The values at the template's variables; only for the bases message and exception."""
+    """The message of the root error."""
+    captured: dict[str, str]
+    """The values of the error by name: constraint, table, status, frame and so on."""
     known: str | None = None
     """The key of the catalogue's entry for the error; None for text of no catalogue."""
     symptom: str | None = None
     """What to look for instead, if the error only says that something else went wrong."""
 
     @property
-    def captured(self) -> dict[str, str]:
-        """The values of the error by name: constraint, table, status and so on."""
-        return naming.named(self.template, self.values)
-
-    @property
     def identifiers(self) -> dict[str, str]:
-        """What of the captured values names an object; see `naming.IDENTIFIERS`."""
-        return naming.identifiers(self.captured)
+        """What of the captured values names an object; see `captures.IDENTIFIERS`."""
+        return captures.identifiers(self.captured)
 
 
-def group(
+def group(  # noqa: PLR0913  an error may be identified in this many ways
     message: str,
     *,
     rule: str | None = None,
     fingerprint: str | None = None,
     stack: str | None = None,
     exception: str | None = None,
+    fields: Mapping[str, object] | None = None,
 ) -> Group:
     """Return the group of one error under the current algorithm.
 
     `rule` is the fingerprint of a matching rule, `fingerprint` the one that the application sent,
-    `stack` a stack trace that was sent with the message, `exception` the kind of the exception.
+    `stack` a stack trace that was sent with the message, `exception` the kind of the exception, and
+    `fields` what the application sent of its error beside the message, such as its code.
     """
-    if rule is not None or fingerprint is not None:
-        return _by_fingerprint(message, rule, fingerprint)
-    masked, text = masking.mask(stack) if stack else None, stack or ""
-    if masked is None or masked.basis != "trace":
-        text = _without_kind(message, exception) if exception else message
-        masked = masking.mask(text, exception=exception)
-    return Group(
+    error = reading.read(message, stack=stack, exception=exception, fields=fields)
+    found = identity.identify(error, _mask)
+    known = found.known
+    named = Group(
         ALGORITHM,
-        masked.template,
-        signature_of(masked.template, ALGORITHM),
-        # A trace without the application's own frames is grouped like a message.
-        leaf_of(masked.template),
-        masked.basis,
-        text,
-        masked.values,
+        found.template,
+        "",
+        "" if known or found.basis == "trace" else leaf_of(found.template),
+        found.basis,
+        found.text,
+        _captured(error, found),
+        known.key if known else None,
+        known.symptom if known else None,
     )
+    if rule is not None or fingerprint is not None:
+        basis = "rule" if rule is not None else "fingerprint"
+        template = f"{basis} {rule if rule is not None else fingerprint}"
+        named = named._replace(
+            algorithm=f"{ALGORITHM}/{basis}", template=template, leaf="", basis=basis
+        )
+    return named._replace(signature=signature_of(named.template, named.algorithm))
 
 
-def _without_kind(message: str, exception: str) -> str:
-    """Remove a leading kind from a message if masking would not recognise it as one."""
-    kind = f"{exception}:"
-    if message.startswith(kind) and not masking.mask(message).template.startswith(kind):
-        return message.removeprefix(kind).lstrip()
-    return message
+def _mask(text: str) -> str:
+    return masking.MASKER.text_templates([bound(text)])[0] if text else ""
 
 
-def _by_fingerprint(message: str, rule: str | None, fingerprint: str | None) -> Group:
-    """Return the group of an error that a rule or a fingerprint identifies."""
-    masked = masking.mask(message, rule=rule, fingerprint=fingerprint)
-    algorithm = f"{ALGORITHM}/{masked.basis}"
-    key = signature_of(masked.template, algorithm)
-    return Group(algorithm, masked.template, key, "", masked.basis, message, ())
+def _captured(error: ReadError, found: Identity) -> dict[str, str]:
+    """Return the values of an error by name; what its text says comes before what its fields say."""
+    text = bound(found.text)
+    values = (
+        dict(found.known.values)
+        if found.known
+        else captures.named(*masking.mask(text))
+        if text
+        else {}
+    )
+    for name, value in (error.objects | captures.of_sections(error)).items():
+        values.setdefault(name, value)
+    code = error.code or (found.known.code if found.known else None)
+    beside = {"code": code, "status": error.status, "frame": place_of(error.frames)}
+    return values | {name: value for name, value in beside.items() if value and name not in values}
+
+
+def group_messages(messages: list[str]) -> list[str]:
+    """Return the signature each message ends up under when they are learned in this order."""
+    distinct = list(dict.fromkeys(messages))
+    found = [identity.identify(reading.read(message), _mask) for message in distinct]
+    free = [each.template for each in found if not each.known and each.basis != "trace"]
+    patterns = joined(free)
+    keys: dict[str, str] = {}
+    signatures = {}
+    for message, each in zip(distinct, found, strict=True):
+        is_free = not each.known and each.basis != "trace"
+        template = patterns[each.template] if is_free else each.template
+        if template not in keys:
+            keys[template] = signature_of(template, ALGORITHM)
+        signatures[message] = keys[template]
+    return [signatures[message] for message in messages]
 
 
 #: Older algorithm → the signature of a message under it.

@@ -28,18 +28,48 @@ __all__ = ["Identity", "identify", "kind_of", "known_of"]
 
 #: Kinds of exception that say nothing about the cause.
 _GENERIC_KINDS: Final = sqlstates.DBAPI | frozenset(
-    "Error error Exception exception RuntimeError RuntimeException panic Throwable StandardError "
-    "Object ErrorException HttpException Failure".split()
+    [
+        "Error",
+        "error",
+        "Exception",
+        "exception",
+        "RuntimeError",
+        "RuntimeException",
+        "panic",
+        "Throwable",
+        "StandardError",
+        "Object",
+        "ErrorException",
+        "HttpException",
+        "Failure",
+    ]
 )
 #: Names of the program's own: two of them in one place are two errors.
 _OF_THE_PROGRAM: Final = frozenset({"property", "function", "variable", "attribute", "argument"})
+#: A library's own class for what a database says.
+_OF_A_DATABASE: Final = re.compile(
+    r"Database|Quer(?:y|ies)|S(?:QL|ql)|Prisma|Sequelize|Postg|^PG|^Pg|JDBC|Jdbc|^Jpa|^Db|Ecto"
+).search
 _LAST_NAME: Final = re.compile(r".*(?:\.|::|\\\\|/)", re.DOTALL)
 LANGUAGES: Final = frozenset(
-    {"v8", "javascript", "python", "java", "jvm", "ruby", "php", "go", "rust", "dotnet", "dart", "elixir"}
+    {
+        "v8",
+        "javascript",
+        "python",
+        "java",
+        "jvm",
+        "ruby",
+        "php",
+        "go",
+        "rust",
+        "dotnet",
+        "dart",
+        "elixir",
+    }
 )
 """Origins of the catalogue whose errors are a language's own."""
 _OF_PYTHON: Final = frozenset(
-    "ZeroDivisionError OverflowError ValueError IndexError KeyError AttributeError".split()
+    ["ZeroDivisionError", "OverflowError", "ValueError", "IndexError", "KeyError", "AttributeError"]
 )
 MIN_NAME: Final = 3
 """Letters of a name that a minifier has not made."""
@@ -104,9 +134,14 @@ def _origin(error: ReadError) -> str | None:
 
 def _parts(text: str) -> Iterator[str]:
     """Yield the parts of a text that could be a message by themselves, the longest first."""
-    starts = [found.end() for found, _ in zip(_STARTS.finditer(text), range(MAX_STARTS), strict=False)]
+    starts = [
+        found.end() for found, _ in zip(_STARTS.finditer(text), range(MAX_STARTS), strict=False)
+    ]
     for start in (0, *starts):
-        ends = [found.start() for found, _ in zip(_ENDS.finditer(text, start + MIN_SCANNED), range(4), strict=False)]
+        ends = [
+            found.start()
+            for found, _ in zip(_ENDS.finditer(text, start + MIN_SCANNED), range(4), strict=False)
+        ]
         for end in (len(text), *reversed(ends)):
             if (start or end < len(text)) and end - start >= MIN_SCANNED:
                 yield text[start:end].rstrip(" .:")
@@ -115,7 +150,7 @@ def _parts(text: str) -> Iterator[str]:
 def kind_of(error: ReadError) -> str | None:
     """Return the class of the root exception without its package, if it says something."""
     kind = _LAST_NAME.sub("", error.kind or "")
-    return None if kind in _GENERIC_KINDS else kind or None
+    return None if not kind or kind in _GENERIC_KINDS or _OF_A_DATABASE(kind) else kind
 
 
 def _of_language(known: Known) -> str:

@@ -34,10 +34,14 @@ _VENDORED_STARTS: Final = (
     "com.mysql.", "oracle.", "com.google.common.", "okhttp3.", "retrofit2.", "com.fasterxml.",
     "clojure.", "akka.", "zio.", "cats.", "doobie.", "slick.", "java/", "sun/", "native",
 )  # fmt: skip
-_NOTHING: Final = frozenset({"", "<anonymous>", "<module>", "<lambda>", "<unknown>", "?", "(anonymous)"})
+_NOTHING: Final = frozenset(
+    {"", "<anonymous>", "<module>", "<lambda>", "<unknown>", "?", "(anonymous)"}
+)
 _OWNERS: Final = re.compile(r"(?:Object|globalThis|Module|exports|Function|window|Generator)\.")
 _BUILD_HASH: Final = re.compile(r"[.-](?=[A-Za-z]*[0-9])[0-9A-Za-z_]{4,}")
-_UNSTABLE: Final = re.compile(r"<anonymous>|\$\$?Lambda.*|\$[0-9]+|::\{\{closure\}\}|\(anonymous.*|\.func[0-9.]+|\.<locals>")
+_UNSTABLE: Final = re.compile(
+    r"<anonymous>|\$\$?Lambda.*|\$[0-9]+|::\{\{closure\}\}|\(anonymous.*|\.func[0-9.]+|\.<locals>"
+)
 
 
 def is_vendored(function: str, place: str) -> bool:

@@ -26,7 +26,6 @@ from pattern_engine.healing import refusals, running
 from pattern_engine.healing.candidates import Match, NoMatch, find
 from pattern_engine.healing.context import (
     ENGINE_WRITER,
-    captured,
     distrust,
     error_seen,
     record_changed_fix,
@@ -148,7 +147,7 @@ def _refused(found: Match | NoMatch, reason: str, details: str = "") -> Healing:
         {
             "system_log_id": log_id,
             "reason": f"{reason}: {details}" if details else reason,
-            "target": target(names, captured(found.sighting)) or None,
+            "target": target(names, found.sighting.group.captured) or None,
         },
     )
 

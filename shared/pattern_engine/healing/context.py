@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from pattern_engine.text import scrubbing
@@ -23,21 +22,11 @@ def error_seen(sighting: Sighting) -> ErrorSeen:
     return {
         "message": sighting.message,
         "source": sighting.source,
-        "captured": captured(sighting),
+        "captured": sighting.group.captured,
         "system_log_id": sighting.system_log_id,
         # Only this one is kept after the run.
         "scrubbed": scrubbing.scrub(sighting.message),
     }
-
-
-def captured(sighting: Sighting) -> dict[str, str]:
-    """Return the texts at the template's variables by kind; the second of a kind is kind_2."""
-    values: dict[str, str] = {}
-    seen: Counter[str] = Counter()
-    for kind, text in sighting.group.values:
-        seen[kind] += 1
-        values[kind if seen[kind] == 1 else f"{kind}_{seen[kind]}"] = text
-    return values
 
 
 def target(names: list[str], captured: dict[str, str]) -> str:

@@ -1,1 +1,11 @@
-"""Reading an error as it was logged: `reading.read` returns the root error of a text."""
+"""Reading an error as it was logged: the root error of a text, out of all its envelopes.
+
+`reading` is the main module. `prefixes` knows log lines, `objects` printed objects, `traces` stack
+traces and `wrappers` what drivers and libraries write around a message; `labels` and `sqlstates`
+are PostgreSQL's words.
+"""
+
+from pattern_engine.reading.error import Frame, ReadError
+from pattern_engine.reading.reading import read
+
+__all__ = ["Frame", "ReadError", "read"]

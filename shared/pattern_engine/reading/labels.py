@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["LABEL", "SECTION", "SEVERITIES", "section_of"]
+__all__ = ["LABEL", "MAX_LINES", "SEVERITIES", "section_at"]
 
 _SEVERITIES: Final = {
-    "error": (
-        "ERROR FEHLER ERREUR ERRORE ERRO FEL ОШИБКА ПОМИЛКА 오류 错误 錯誤 エラー შეცდომა"
-    ),
+    "error": ("ERROR FEHLER ERREUR ERRORE ERRO FEL ОШИБКА ПОМИЛКА 오류 错误 錯誤 エラー შეცდომა"),
     "fatal": "FATAL FATALE FATALT ВАЖНО ФАТАЛЬНО 치명적오류 致命错误 致命錯誤 ფატალური",
     "panic": "PANIC PANIK PANICO PÂNICO ПАНИКА ПАНІКА 손상 灾难性错误 嚴重錯誤 პანიკა",
 }
@@ -52,9 +50,7 @@ _SECTIONS: Final = {
         "줄", "行", "第",
     ),
 }  # fmt: skip
-_SECTION_OF: Final = {
-    label: section for section, labels in _SECTIONS.items() for label in labels
-}
+_SECTION_OF: Final = {label: section for section, labels in _SECTIONS.items() for label in labels}
 
 
 def _either(labels: object) -> str:
@@ -64,15 +60,24 @@ def _either(labels: object) -> str:
 
 #: A severity and its colon, before the text of an error; French writes a space before the colon.
 LABEL: Final = rf"(?P<label>{_either(SEVERITIES)})[ \u00a0\u202f]?[:：]"
-#: The label of a section at the start of a line, behind the prefix of a log line or indented, in
-#: capitals or capitalised as JDBC has it; `LINE 3:` has a number.
-SECTION: Final = (
-    r"\n(?P<before>[^\n]{0,200}?)(?<![^\s>:\]])"
-    rf"(?P<section>{_either(_SECTION_OF)}|Detail|Hint|Where|Position|Context|Line(?= [0-9]))"
+#: The label of a section at the start of a line, in capitals or capitalised as JDBC has it;
+#: `LINE 3:` has a number.
+_SECTION: Final = re.compile(
+    rf"(?P<section>{_either(_SECTION_OF)}|{_either(label.capitalize() for label in _SECTION_OF)})"
     r"(?: ?[0-9]{1,6} ?)?(?:行目)?[ \u00a0\u202f]?[:：](?=\s|\Z)"
 )
+_FIRST: Final = frozenset(label[0] for label in _SECTION_OF)
+MAX_LINES: Final = 1000
+"""Lines of a text in which sections are looked for."""
 
 
-def section_of(label: str) -> str:
-    """Return the section that a label introduces: detail, hint, context, statement and so on."""
-    return _SECTION_OF[label.upper()]
+def section_at(line: str) -> tuple[str, int] | None:
+    """Return the section that a line starts, behind the prefix of a log line, and where its text starts."""
+    stripped = line.lstrip()
+    start = len(line) - len(stripped)
+    found = _SECTION.match(line, start) if stripped[:1] in _FIRST else None
+    if found is None and ":  " in line[:300]:
+        end = line.index(":  ")
+        word = max(line.rfind(mark, 0, end) for mark in " >:]\t") + 1
+        found = _SECTION.match(line, word)
+    return None if found is None else (_SECTION_OF[found["section"].upper()], found.end())

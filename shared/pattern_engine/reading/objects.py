@@ -19,8 +19,23 @@ if TYPE_CHECKING:
 
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["csvlog", "fields_of", "from_fields", "from_text", "is_sqlstate", "logfmt", "unescape"]
+__all__ = [
+    "csvlog",
+    "fields_of",
+    "from_fields",
+    "from_text",
+    "is_sqlstate",
+    "logfmt",
+    "note",
+    "unescape",
+]
 
+#: What a record says of its sender and not of its error.
+_BESIDE: Final = frozenset(
+    {"resource", "scope", "tags", "headers", "request", "user", "host", "breadcrumbs", "attributes"}
+)
+#: Objects of a document of unknown form that are looked into.
+MAX_OBJECTS: Final = 200
 _DECODER: Final = json.JSONDecoder(strict=False)
 #: Fields, in the order in which they are believed, that hold the error itself.
 _HOLDERS: Final = (
@@ -28,14 +43,14 @@ _HOLDERS: Final = (
     "previous", "exception", "Exception", "exc_info", "exc_text", "err", "error", "Error", "thrown",
     "throwable", "@x", "exception.stacktrace", "error.stack", "error.stack_trace", "stack_trace",
     "stackTrace", "stacktrace", "stack", "traceback", "trace", "errorMessage", "error.message",
-    "exception.message", "errors", "errs", "reason", "fields", "extra", "context", "jsonPayload",
+    "exception.message", "errors", "errs", "values", "reason", "fields", "extra", "context", "jsonPayload",
     "attributes", "payload", "data", "response", "body", "details",
 )  # fmt: skip
 #: Fields that hold a text: an error's message or a log line, which is read on.
 _TEXTS: Final = (
-    "message", "msg", "Message", "MESSAGE", "M", "log", "textPayload", "event_message",
+    "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
     "error_description", "errorMessage", "error_message", "exc_value", "value", "@m", "@mt",
-    "RenderedMessage", "short_message", "full_message", "body", "stringValue", "event", "text",
+    "RenderedMessage", "full_message", "short_message", "body", "stringValue", "event", "text",
     "title", "description", "detail", "reason", "content",
 )  # fmt: skip
 _CODES: Final = (
@@ -62,11 +77,31 @@ _OBJECTS: Final = {
 }  # fmt: skip
 #: Only an error of PostgreSQL has these fields.
 _OF_POSTGRES: Final = frozenset(
-    "routine Routine sql_state_code state_code error_severity sqlState SqlState sqlstate pgcode "
-    "sql_state internalQuery InternalQuery R V".split()
+    [
+        "routine",
+        "Routine",
+        "sql_state_code",
+        "state_code",
+        "error_severity",
+        "sqlState",
+        "SqlState",
+        "sqlstate",
+        "pgcode",
+        "sql_state",
+        "internalQuery",
+        "InternalQuery",
+        "R",
+        "V",
+    ]
 )
+#: What HTTP calls statuses of failures: beside a message they are its code.
+_REASONS: Final = frozenset({
+    "bad request", "unauthorized", "payment required", "forbidden", "not found", "conflict", "gone",
+    "method not allowed", "not acceptable", "unprocessable entity", "too many requests",
+    "internal server error", "not implemented", "bad gateway", "service unavailable",
+    "gateway timeout", "payload too large", "validation error", "invalid request",
+})  # fmt: skip
 _SQLSTATE: Final = re.compile(r"(?:[0-9]{2}|0[0-9A-Z]|[2-5][0-9BDFJ]|HV|P0|XX)[0-9A-Z]{3}\Z").match
-_WORDY: Final = re.compile(r"\S+\s+\S+\s+\S").search
 #: In other notations: the name of a field, what joins it to its value, a value.
 _FIELD: Final = re.compile(
     r"(?:(?<=[{\[(, \n\t:])|^)[\"':\[]?(?P<name>[A-Za-z_@][\w.@]{0,40})[\"'\]]?\s{0,4}(?::|=>|=)\s{0,40}"
@@ -76,6 +111,7 @@ _FIELD: Final = re.compile(
 )
 _ESCAPES: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _MEANT: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": ""}
+_OF_GO: Final = re.compile(r"([A-Z]\w*):(.*?)(?= [A-Z]\w*:|\}|\Z)", re.DOTALL)
 _EMPTY: Final = frozenset({"undefined", "null", "None", "nil", "NULL", "none", "<nil>", ""})
 
 
@@ -100,13 +136,32 @@ def from_text(text: str, error: ReadError) -> str | None:
     if isinstance(document, list):
         document = _error_of(document)
     if isinstance(document, dict):
-        return from_fields(document, error)
+        return from_fields(document, error) or _anywhere(document, error)
     fields = fields_of(text)
     return from_fields(fields, error) if fields else None
 
 
+def _anywhere(document: dict[str, Any], error: ReadError) -> str | None:
+    """Return the message of the first object, the outermost first, that has one."""
+    waiting = [value for name, value in document.items() if name not in _BESIDE]
+    for _ in range(MAX_OBJECTS):
+        if not waiting:
+            break
+        value = waiting.pop(0)
+        if isinstance(value, dict):
+            message = None if "key" in value else from_fields(value, error)
+            if message:
+                return message
+            waiting += (inner for name, inner in value.items() if name not in _BESIDE)
+        elif isinstance(value, list):
+            waiting += value[:MAX_DEPTH]
+    return None
+
+
 def fields_of(text: str) -> dict[str, Any]:
     """Return the fields of a printed object of any notation; the first of each name counts."""
+    if "Severity:" in text[:200] and '"' not in text[:40]:
+        return {name: value for name, value in _OF_GO.findall(text) if value.strip()}
     fields: dict[str, Any] = {}
     for found in _FIELD.finditer(text):
         name = found["name"]
@@ -135,9 +190,11 @@ def from_fields(fields: Mapping[str, Any], error: ReadError, depth: int = 0) -> 
     """Return the text of the error that fields hold, and note what else they tell."""
     if depth >= MAX_DEPTH:
         return None
+    if isinstance(fields.get("attributes"), list):
+        fields = dict(fields) | _named_values(fields["attributes"])
     own = _own_message(fields)
     inner = _inner(fields, error, depth, own)
-    _note(fields, error)
+    note(fields, error)
     if inner is None:
         return own or (_only_code(fields) if depth == 0 or "name" in fields else None)
     if own and own != inner:
@@ -151,6 +208,15 @@ def _error_of(errors: list[Any]) -> dict[str, Any] | None:
     return (objects[-1] if "exc_type" in objects[-1] else objects[0]) if objects else None
 
 
+def _named_values(attributes: list[Any]) -> dict[str, Any]:
+    """Return the attributes of a log record of OpenTelemetry as fields."""
+    return {
+        str(each["key"]): next(iter(each["value"].values()), None)
+        for each in attributes
+        if isinstance(each, dict) and "key" in each and isinstance(each.get("value"), dict)
+    }
+
+
 def _own_message(fields: Mapping[str, Any]) -> str | None:
     for name in _TEXTS:
         value = fields.get(name)
@@ -161,9 +227,7 @@ def _own_message(fields: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _inner(
-    fields: Mapping[str, Any], error: ReadError, depth: int, own: str | None
-) -> str | None:
+def _inner(fields: Mapping[str, Any], error: ReadError, depth: int, own: str | None) -> str | None:
     """Return the message of the error that one of the fields holds."""
     is_error = own is not None and ("hint" in fields or is_sqlstate(fields.get("code")))
     for name in _HOLDERS:
@@ -178,7 +242,9 @@ def _inner(
             value = _error_of(value)
         if isinstance(value, dict):
             inner = from_fields(value, error, depth + 1)
-            if inner is not None and (name not in _VAGUE or own is None):
+            if inner is not None and (
+                name not in _VAGUE or own is None or not _STRONG.isdisjoint(value)
+            ):
                 return inner
     return _parsed_metadata(fields, error)
 
@@ -191,6 +257,7 @@ _OF_AN_ERROR: Final = frozenset(
 _VAGUE: Final = frozenset(
     {"details", "context", "data", "fields", "extra", "attributes", "payload", "response", "body"}
 )
+_STRONG: Final = frozenset({"exception", "error", "err", "cause", "exc_info", "throwable", "stack"})
 #: As texts these are no errors.
 _PLAIN: Final = frozenset(
     {"details", "context", "data", "fields", "extra", "attributes", "payload", "reason", "trace"}
@@ -199,10 +266,14 @@ _PLAIN: Final = frozenset(
 
 def _is_error_text(value: str, name: str, own: str | None) -> bool:
     """Tell an error's text from its code: `"error": "not_found", "message": "Object not found"`."""
-    if own is None or "stack" in name or "trace" in name:
+    if "stack" in name or "trace" in name:
+        return True
+    if " " not in value.strip():
+        return False  # a class or a code
+    if own is None:
         return True
     if name in {"error", "Error", "err"}:
-        return _WORDY(value) is not None or not _WORDY(own) or ":" in value
+        return " " in value.strip() and value.strip().lower() not in _REASONS
     return True
 
 
@@ -212,7 +283,7 @@ def _parsed_metadata(fields: Mapping[str, Any], error: ReadError) -> str | None:
     if isinstance(metadata, list) and metadata and isinstance(metadata[0], dict):
         inside = metadata[0].get("parsed")
         if isinstance(inside, list) and inside and isinstance(inside[0], dict):
-            _note(inside[0], error)
+            note(inside[0], error)
     return None
 
 
@@ -221,7 +292,7 @@ def _only_code(fields: Mapping[str, Any]) -> str | None:
     return code if isinstance(code, str) and code else None
 
 
-def _note(fields: Mapping[str, Any], error: ReadError) -> None:
+def note(fields: Mapping[str, Any], error: ReadError) -> None:
     """Note code, sections, kind and objects; what an inner error told is kept."""
     if error.code is None:
         error.code = next(
@@ -256,14 +327,14 @@ def _note_objects(fields: Mapping[str, Any], error: ReadError) -> None:
             error.objects[meaning] = value
 
 
-
-
 def unescape(text: str) -> str:
     """Return a text without the escapes of a string literal."""
     return _ESCAPES.sub(_unescaped, text) if "\\" in text else text
 
 
-_PAIR: Final = re.compile(r"(?P<name>[A-Za-z_@][\w.@/-]{0,60})=(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>[^\s\"]*))(?:\s|\Z)")
+_PAIR: Final = re.compile(
+    r"(?P<name>[A-Za-z_@][\w.@/-]{0,60})=(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<bare>[^\s\"]*))(?:\s|\Z)"
+)
 
 
 def logfmt(text: str, error: ReadError) -> str | None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["without_prefix"]
+__all__ = ["without_margin", "without_prefix"]
 
 _DATE: Final = (
     r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}"
     r"|[0-9]{1,2}[-/.](?:[0-9]{1,2}|[A-Z][a-z]{2})[-/.][0-9]{2,4})"
 )
-_CLOCK: Final = r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,:][0-9]{1,9})?"
-_ZONE: Final = (
-    r"(?: ?(?:Z\b|[AP]M\b|UTC|GMT|CES?T|[A-Z]{3,4}(?= [\[\-0-9])|[+-][0-9]{2}:?(?:[0-9]{2})?(?![0-9])))"
+_CLOCK: Final = (
+    r"(?:[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,:][0-9]{1,9})?|[0-9]{1,2}:[0-9]{2}(?=[AP]M\b))"
 )
+_ZONE: Final = r"(?: ?(?:Z\b|[AP]M\b|UTC|GMT|CES?T|[A-Z]{3,4}(?= [\[\-0-9])|[+-][0-9]{2}:?(?:[0-9]{2})?(?![0-9])))"
 _MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY: Final = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
 #: 2026-11-29T09:25:22.497543Z, Nov 29 09:37:40, Thu, 29 Nov 2026 09:37:40 GMT, E1129 09:37:40.1, …
@@ -28,7 +28,7 @@ _TIME: Final = (
     rf"|{_DAY}{_MONTH} {{1,2}}[0-9]{{1,2}},? (?:[0-9]{{4}} )?{_CLOCK}{_ZONE}?(?: [0-9]{{4}}\b)?"
     rf"|{_DAY}[0-9]{{1,2}} {_MONTH} [0-9]{{4}} {_CLOCK}{_ZONE}?"
     rf"|{_CLOCK}{_ZONE}?"
-    rf"|[EWIF][0-9]{{4}} {_CLOCK}"
+    rf"|[EWIF][0-9]{{4}} {_CLOCK}(?: +[0-9]{{1,8}} [\w.-]+:[0-9]+\])?"
     r"|[0-9]{10}(?:\.[0-9]{1,9}|[0-9]{3}\b))"
 )
 #: A host, an address or a tag may stand before the time, and the time may stand in brackets.
@@ -37,13 +37,13 @@ _TIMED: Final = re.compile(
 )
 _LEVEL: Final = (
     r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRIT|CRITICAL|FATAL|SEVERE|ALERT|EMERG"
-    r"|EMERGENCY|PANIC|FTL|WRN|ERRO|FATA|[Tt]race|[Dd]ebug|[Ii]nfo|[Ww]arn|[Ww]arning|[Ee]rror"
+    r"|EMERGENCY|PANIC|FTL|WRN|ERRO|FATA|ERR|[Tt]race|[Dd]ebug|[Ii]nfo|[Ww]arn|[Ww]arning|[Ee]rror"
     r"|[Ff]atal|[Cc]ritical|err|crit|fail)"
 )
 #: `ERROR:  ` is PostgreSQL's label and `Error: ` a kind of exception: neither is a level.
 _LEVEL_WORD: Final = re.compile(
     rf"(?:^|(?<=[\s\[(<|:/]))(?:(?P<level>{_LEVEL})(?=[\]\s)>|:/,]|\Z)|level=\w+)"
-    r"(?!:  )(?P<close>(?:/[\w.-]{1,40})?[\])>|]?)[\s:|-]{0,6}"
+    r"(?!:  )(?:/[\w.-]{1,40})?\s*[\])>|]?[\s:|-]{0,6}"
 )
 _SENTENCE: Final = re.compile(r"(?:^|\s)[a-z]{2,} [a-z]{2,} |[a-z]{3,}: ")
 _FIRST_LEVEL: Final = re.compile(
@@ -54,7 +54,7 @@ _FIRST_LEVEL: Final = re.compile(
 _LOGGER: Final = re.compile(
     r"(?:\[[^\]\n]{0,120}\]:?|\{[^}\n]{0,60}\}|\([\w.: -]{0,60}\):?|[-–—|»>:]+"
     r"|[\w.$/@<>#-]{1,80}(?:[:.][\w<>$-]{1,60}){0,4}(?:\([^)\n]{0,60}\))?(?=\s{1,30}(?:[-|–»]|: |--|\[))"
-    r"|[a-z_]\w{0,40}(?:\.\w{1,40}){1,8}(?=:)|(?!pq:)[a-z][\w-]{0,40}(?=:[^\s/]|: )|[A-Z]\w*Thread\S* |[0-9]{1,8}(?= ?---)"
+    r"|[a-z_]\w{0,40}(?:\.\w{1,40}){1,8}(?=:)|[\w.$<>`]{1,120}(?=\|)|(?!pq:)[a-z][\w-]{0,40}(?=:[^\s/]|: )|[A-Z]\w*Thread\S* |[0-9]{1,8}(?= ?---)"
     r"|PID[=:]\S+)\s{0,40}"
 )
 _PROCESS: Final = re.compile(
@@ -70,9 +70,7 @@ _CONTAINER: Final = re.compile(
 _INITIAL: Final = re.compile(r"[DIWEFA], \[[^\]\n]{1,60}\] {1,3}[A-Z]{3,5} -- [^:\n]{0,60}: ")
 #: Tags in brackets before a message, as Rails, NestJS and many a wrapper write them.
 _TAGS: Final = re.compile(r"(?:\[[\w:./@#, +-]{1,80}\] {1,4}){1,6}(?=\S)")
-_STARTS: Final = frozenset(
-    "0123456789[(<ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
+_STARTS: Final = frozenset("0123456789[(<ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 def without_prefix(text: str) -> str | None:
@@ -112,3 +110,26 @@ def _after_loggers(text: str, start: int) -> int:
             break
         start = logger.end()
     return start
+
+
+#: What a container, a router or syslog writes before every line of a text of several lines.
+_MARGIN: Final = re.compile(
+    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?"
+    r"(?:(?:[\w.-]{1,60} )?(?:stdout|stderr) [FP] |(?:[\w.-]{1,60} )?[\w./-]{1,60}\[[\w./-]{1,30}\]:? ?(?:\[\w+\] ?)?)?"
+)
+_VARYING: Final = re.compile(r"[0-9]+")
+_NUMBER: Final = "[0-9]+"
+
+
+def without_margin(text: str) -> str | None:
+    """Return a text without what stands before each of its lines; None where nothing does."""
+    if "\n" not in text:
+        return None
+    found = _MARGIN.match(text)
+    if found is None or found.end() < 4:
+        return None
+    margin = _VARYING.sub(_NUMBER, re.escape(found[0].rstrip())) + " ?"
+    second = text.index("\n") + 1
+    if not re.compile(margin).match(text, second):
+        return None
+    return re.sub(f"^{margin}", "", text, flags=re.MULTILINE)

@@ -8,17 +8,40 @@ from pattern_engine.reading import objects, prefixes, sqlstates, traces, wrapper
 from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["read"]
 
 
-def read(text: str) -> ReadError:
+def read(
+    text: str,
+    *,
+    stack: str | None = None,
+    exception: str | None = None,
+    fields: Mapping[str, object] | None = None,
+) -> ReadError:
     """Return what a text says of an error, in linear time; this never raises.
 
     At most `MAX_CHARACTERS` are read and `MAX_LAYERS` envelopes are peeled. A text of no known form
-    is its own message.
+    is its own message. `stack` is a stack trace that came with the text, `exception` the class of
+    the exception, `fields` what else the application told of it.
     """
+    error = _read(text)
+    if stack:
+        inner = _read(stack)
+        if inner.frames or inner.kind:
+            inner.message = inner.message or error.message
+            inner.code = inner.code or error.code
+            inner.origin = inner.origin or error.origin
+            error = inner
+    error.kind = error.kind or exception
+    if fields:
+        objects.note(fields, error)
+    _conclude(error)
+    return error
+
+
+def _read(text: str) -> ReadError:
     error = ReadError()
     text = cut(text).strip()
     for _ in range(MAX_LAYERS):
@@ -27,13 +50,14 @@ def read(text: str) -> ReadError:
             break
         text = rest
     error.message = text
-    _conclude(error)
     return error
 
 
 def _conclude(error: ReadError) -> None:
     """Tell the origin and the SQLSTATE by the class of a driver's exception."""
-    state = sqlstates.of_kind(error.kind.rpartition(".")[2].rpartition(":")[2]) if error.kind else None
+    state = (
+        sqlstates.of_kind(error.kind.rpartition(".")[2].rpartition(":")[2]) if error.kind else None
+    )
     if state is not None:
         error.origin = error.origin or "postgres"
         error.code = error.code or state
@@ -54,6 +78,20 @@ def _whole_object(text: str, error: ReadError) -> str | None:
     return objects.from_text(text, error) if text[0] in "{[" and len(text) > 2 else None
 
 
+def _object_behind(text: str, error: ReadError) -> str | None:
+    """A document behind the prefix of its log line."""
+    start = text.find("{", 0, 300)
+    if (
+        start <= 0
+        or text[-1] not in "}]"
+        or "\n" in text[:start]
+        or text[start + 1] not in "\"' \n"
+    ):
+        return None
+    document = objects.parsed(text[start:])
+    return objects.from_text(text[start:], error) if isinstance(document, dict) else None
+
+
 def _colours(text: str, _error: ReadError) -> str | None:
     if "\x1b[" not in text:
         return None
@@ -65,6 +103,10 @@ def _prefix(text: str, _error: ReadError) -> str | None:
     return prefixes.without_prefix(text)
 
 
+def _margin(text: str, _error: ReadError) -> str | None:
+    return prefixes.without_margin(text)
+
+
 def _trace(text: str, error: ReadError) -> str | None:
     return traces.root_of(text, error)
 
@@ -73,9 +115,12 @@ def _trace(text: str, error: ReadError) -> str | None:
 _PEELERS: tuple[Callable[[str, ReadError], str | None], ...] = (
     _colours,
     _whole_object,
+    _margin,
     objects.csvlog,
+    _object_behind,
     objects.logfmt,
     _trace,
+    wrappers.field,
     wrappers.labelled,
     _prefix,
     wrappers.without_sections,

@@ -124,14 +124,37 @@ _KINDS: Final = {name.replace("_", ""): state for name, state in _STATES.items()
 _SHORTENED: Final = {"raiseerror": "P0001", "asserterror": "P0004", "postgressyntaxerror": "42601"}
 #: Names that languages have for errors of their own.
 _OF_LANGUAGES: Final = frozenset(
-    "syntaxerror ioerror systemerror outofmemory outofmemoryerror internalerror connectionexception "
-    "connectionfailure".split()
+    [
+        "syntaxerror",
+        "ioerror",
+        "systemerror",
+        "outofmemory",
+        "outofmemoryerror",
+        "internalerror",
+        "connectionexception",
+        "connectionfailure",
+    ]
 )
 #: What Python's and other drivers call every error of a class of SQLSTATEs (PEP 249).
 DBAPI: Final = frozenset(
-    "DatabaseError DataError IntegrityError InterfaceError InternalError NotSupportedError "
-    "OperationalError ProgrammingError PostgresError PgError PSQLException PostgresException "
-    "QueryFailedError DatabaseException PgDatabaseError ServerError".split()
+    [
+        "DatabaseError",
+        "DataError",
+        "IntegrityError",
+        "InterfaceError",
+        "InternalError",
+        "NotSupportedError",
+        "OperationalError",
+        "ProgrammingError",
+        "PostgresError",
+        "PgError",
+        "PSQLException",
+        "PostgresException",
+        "QueryFailedError",
+        "DatabaseException",
+        "PgDatabaseError",
+        "ServerError",
+    ]
 )
 
 

@@ -136,14 +136,18 @@ def _browser(text: str, error: ReadError) -> str | None:
 
 # --- Java and its kin, C# ---
 _JVM_FRAME: Final = re.compile(r"\n\s+at (?P<function>[\w.$/<>-]+)\((?P<place>[^()\n]*)\)")
-_JVM_END: Final = re.compile(r"\n\s+(?:at [\w.$/<>-]+\(|\.\.\. [0-9]+ (?:more|common)|Suppressed: )")
-_JVM_HEAD: Final = re.compile(r"(?:^|\n)(?:Exception in thread \"[^\"\n]*\" )?(?=(?:[a-zA-Z_$][\w$]*\.)+[A-Z][\w$]*(?::|\n|\Z))")
+_JVM_END: Final = re.compile(
+    r"\n\s+(?:at [\w.$/<>-]+\(|\.\.\. [0-9]+ (?:more|common)|Suppressed: )"
+)
+_JVM_HEAD: Final = re.compile(
+    r"(?:^|\n)(?:Exception in thread \"[^\"\n]*\" )?(?=(?:[a-zA-Z_$][\w$]*\.)+[A-Z][\w$]*(?::|\n|\Z))"
+)
 
 
 def _jvm(text: str, error: ReadError) -> str | None:
     place = text.rfind("Caused by: ")
     if place >= 0:
-        error.note(text[: place if place < 400 else 400].partition("\n")[0])
+        error.note(text[: min(400, place)].partition("\n")[0])
         error.kind = None
         part = text[place + len("Caused by: ") :]
     else:
@@ -165,6 +169,9 @@ _DOTNET_END: Final = re.compile(
 )
 
 
+_DOTNET_HEAD: Final = re.compile(r"(?<=\n)(?=[A-Z]\w+(?:\.\w+)+(?: \(0x\w+\))?: )")
+
+
 def _dotnet(text: str, error: ReadError) -> str | None:
     place = text.rfind("---> ")
     if place >= 0:
@@ -176,11 +183,15 @@ def _dotnet(text: str, error: ReadError) -> str | None:
     if "Exception data:" in part:
         from_fields(fields_of(part[part.index("Exception data:") + 15 :]), error)
     end = _DOTNET_END.search(part)
-    return part[: end.start()] if end else None
+    head = part[: end.start()] if end else part
+    kinds = list(_DOTNET_HEAD.finditer(head))
+    return head[kinds[-1].start() :] if kinds else head if end else None
 
 
 # --- Go, Rust ---
-_GO_FRAME: Final = re.compile(r"\n(?P<function>[\w./*()\[\]{}·-]+)\([^\n]*\)\n\t(?P<place>\S+\.go):[0-9]+")
+_GO_FRAME: Final = re.compile(
+    r"\n(?P<function>[\w./*()\[\]{}·-]+)\([^\n]*\)\n\t(?P<place>\S+\.go):[0-9]+"
+)
 
 
 def _go(text: str, error: ReadError) -> str | None:
@@ -194,6 +205,19 @@ def _go(text: str, error: ReadError) -> str | None:
     head = text[start + 7 if start >= 0 else 0 : end]
     head = head.partition("\n[signal ")[0].partition(" [recovered]")[0]
     return re.sub(r"\A(?:error|interface ?\{\}|\*?[\w./]+)\((.*)\)\Z", r"\1", head, flags=re.DOTALL)
+
+
+_GO_STACK: Final = re.compile(r"\n(?P<function>[\w./*()\[\]{}·-]+)\n\t(?P<place>\S+\.go):[0-9]+")
+
+
+def _go_stack(text: str, error: ReadError) -> str | None:
+    """The stack of `%+v`, as github.com/pkg/errors prints it behind the message of its error."""
+    first = _GO_STACK.search(text)
+    if first is None:
+        return None
+    frames = [Frame(m["function"], m["place"]) for m in _GO_STACK.finditer(text)]
+    error.frames = error.frames or frames[:MAX_FRAMES]
+    return text[: first.start()]
 
 
 _RUST: Final = re.compile(
@@ -224,7 +248,9 @@ def _caused_by(text: str, error: ReadError) -> str | None:
 
 
 # --- Ruby, PHP, Elixir, Dart, Perl ---
-_RUBY_FRAME: Final = re.compile(r"(?:^|\n)\s*(?:from )?(?P<place>[^\s:]+\.rb|\(\w+\)|bin/\w+):[0-9]+:in [`'](?P<function>[^'\n]*)'")
+_RUBY_FRAME: Final = re.compile(
+    r"(?:^|\n)\s*(?:from )?(?P<place>[^\s:]+\.rb|\(\w+\)|bin/\w+):[0-9]+:in [`'](?P<function>[^'\n]*)'"
+)
 _RUBY_HEAD: Final = re.compile(r"(?:^|\n)(?:\S+:[0-9]+:in [`'][^'\n]*': )(?=\S)")
 _RUBY_END: Final = re.compile(r"\n\s*(?:from )?(?:[^\s:]+\.rb|bin/\w+):[0-9]+:in [`']")
 _CLASS_AT_END: Final = re.compile(r" \((?P<kind>[A-Z]\w*(?:::\w+)*)\)(?=\n|\Z)")
@@ -235,7 +261,10 @@ def _ruby(text: str, error: ReadError) -> str | None:
     part = text[heads[-1].end() :] if heads else text
     if len(heads) > 1:
         error.note(text[heads[0].end() :].partition("\n")[0])
-    frames = [Frame(m["function"], m["place"]) for m in _RUBY_FRAME.finditer(text[heads[-1].start() if heads else 0 :])]
+    frames = [
+        Frame(m["function"], m["place"])
+        for m in _RUBY_FRAME.finditer(text[heads[-1].start() if heads else 0 :])
+    ]
     error.frames = error.frames or frames[:MAX_FRAMES]
     end = _RUBY_END.search(part)
     part = part[: end.start()] if end else part
@@ -246,9 +275,15 @@ def _ruby(text: str, error: ReadError) -> str | None:
     return part
 
 
-_PHP_FRAME: Final = re.compile(r"#[0-9]+ (?P<place>[^\s(]+)\([0-9]+\): (?P<function>[\w\\>:{}-]+)\(")
-_PHP_UNCAUGHT: Final = re.compile(r"(?:PHP )?(?:Fatal error|Warning|Notice|Parse error):\s+(?:Uncaught )?")
-_PHP_PLACE: Final = re.compile(r" (?:in|at) (?P<place>/?[\w./\\-]+\.php)(?::| on line |\()[0-9]+\)?")
+_PHP_FRAME: Final = re.compile(
+    r"#[0-9]+ (?P<place>[^\s(]+)\([0-9]+\): (?P<function>[\w\\>:{}-]+)\("
+)
+_PHP_UNCAUGHT: Final = re.compile(
+    r"(?:PHP )?(?:Fatal error|Warning|Notice|Parse error):\s+(?:Uncaught )?"
+)
+_PHP_PLACE: Final = re.compile(
+    r" (?:in|at) (?P<place>/?[\w./\\-]+\.php)(?::| on line |\()[0-9]+\)?"
+)
 
 
 def _php(text: str, error: ReadError) -> str | None:
@@ -267,12 +302,21 @@ def _php(text: str, error: ReadError) -> str | None:
     return _PHP_UNCAUGHT.sub("", head[: place.start()] if place else head)
 
 
-_ELIXIR: Final = re.compile(r"\*\* \((?P<kind>[\w.]+)\) (?P<message>.*?)(?=\n {4}(?:\([\w.]+ [\w.-]+\) |\S+\.exs?:[0-9]+: )|\nLast message|\Z)", re.DOTALL)
-_ELIXIR_FRAME: Final = re.compile(r"\n {4}(?:\([\w.]+ [\w.-]+\) )?(?P<place>[\w./-]+\.exs?):[0-9]+: (?P<function>[^\n]+)")
+_ELIXIR: Final = re.compile(
+    r"\*\* \((?P<kind>[\w.]+)\) (?P<message>.*?)(?=\n\s*\n|\n\s+\*\* \("
+    r"|\n\s+(?:\([\w.]+ [\w.-]+\) |\S+\.exs?:[0-9]+: )|\nLast message|\Z)",
+    re.DOTALL,
+)
+_ELIXIR_FRAME: Final = re.compile(
+    r"\n\s+(?:\([\w.]+ [\w.-]+\) )?(?P<place>[\w./-]+\.exs?):[0-9]+: (?P<function>[^\n]+)"
+)
 
 
 def _elixir(text: str, error: ReadError) -> str | None:
-    found = _ELIXIR.search(text)
+    found = None
+    for found in _ELIXIR.finditer(text):
+        if not found["message"].startswith("an exception was raised"):
+            break
     if found is None:
         return None
     error.note(text[: found.start()].strip())
@@ -282,7 +326,9 @@ def _elixir(text: str, error: ReadError) -> str | None:
     return found["message"]
 
 
-_DART_FRAME: Final = re.compile(r"\n#[0-9]+\s+(?P<function>[^\n(]+?) \((?P<place>[^\n)]*?)(?::[0-9]+){0,2}\)")
+_DART_FRAME: Final = re.compile(
+    r"\n#[0-9]+\s+(?P<function>[^\n(]+?) \((?P<place>[^\n)]*?)(?::[0-9]+){0,2}\)"
+)
 
 
 def _dart(text: str, error: ReadError) -> str | None:
@@ -291,10 +337,16 @@ def _dart(text: str, error: ReadError) -> str | None:
         return None
     frames = [Frame(m["function"], m["place"]) for m in _DART_FRAME.finditer(text)]
     error.frames = error.frames or frames[:MAX_FRAMES]
-    return text[: first.start()].removeprefix("Unhandled exception:\n").removeprefix("Unhandled Exception: ")
+    return (
+        text[: first.start()]
+        .removeprefix("Unhandled exception:\n")
+        .removeprefix("Unhandled Exception: ")
+    )
 
 
-_PERL: Final = re.compile(r" at (?P<place>\S+) line [0-9]+(?:, <[^>\n]*> (?:line|chunk) [0-9]+)?\.?(?=\n|\Z)")
+_PERL: Final = re.compile(
+    r" at (?P<place>\S+) line [0-9]+(?:, <[^>\n]*> (?:line|chunk) [0-9]+)?\.?(?=\n|\Z)"
+)
 
 
 def _perl(text: str, error: ReadError) -> str | None:
@@ -310,6 +362,7 @@ def _perl(text: str, error: ReadError) -> str | None:
 _READERS: Final[tuple[tuple[str, Callable[[str, ReadError], str | None]], ...]] = (
     (_TRACEBACK, _python),
     ("goroutine ", _go),
+    (".go:", _go_stack),
     (" panicked at ", _rust),
     ("** (", _elixir),
     ("\n\tat ", _jvm),

@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading import objects
-from pattern_engine.reading.labels import LABEL, SECTION, SEVERITIES, section_of
+from pattern_engine.reading.error import MAX_SECTION
+from pattern_engine.reading.labels import LABEL, MAX_LINES, SEVERITIES, section_at
 
 if TYPE_CHECKING:
     from pattern_engine.reading.error import ReadError
@@ -19,25 +20,56 @@ __all__ = ["unwrapped", "without_context", "without_sections"]
 
 _STATE: Final = r"(?:[0-9]{2}|0[A-Z]|2[BDF]|3[BDF]|HV|P0|XX|F0)[0-9A-Z]{3}"
 #: A class of exceptions: of its words one says that it is one, or it has a package before it.
-KIND: Final = (
-    r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\|/(?=[\w.]+[.\w]*[A-Z])))*[A-Z][\w$]*"
-)
+KIND: Final = r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\|/(?=[\w.]+[.\w]*[A-Z])))*[A-Z][\w$]*"
 #: (expression, origin). The first that matches is applied, and the rest is read again.
 _WRAPPERS: Final = tuple(
     (re.compile(pattern, re.DOTALL), origin)
     for pattern, origin in (
         # JavaScript's consoles, Python's and Ruby's loggers, PHP
-        (r"(?:Uncaught|Unhandled) (?:\(in promise\) ?:? ?|(?:Promise |promise )?[Rr]ejection:? )?:?\s*(?P<rest>\S.*)", None),
-        (r"(?:Unhandled [Ee]xception\W{1,3}|Unhandled Runtime Error\s+|⨯ |✖ |❌ )(?P<rest>\S.*)", None),
+        (
+            r"(?:Uncaught (?:\(in promise\) ?:? ?)?|(?:Uncaught |Unhandled )(?:Promise |promise )?"
+            r"[Rr]ejection(?: at: [^\n]*? reason)?:? )\s*(?P<rest>\S.*)",
+            None,
+        ),
+        (
+            r"(?:Unhandled [Ee]xception\W{1,3}|Unhandled Runtime Error\s+|⨯ |✖ |❌ )(?P<rest>\S.*)",
+            None,
+        ),
         (r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
+        # Prisma
+        (r".*?[Cc]ode: `(?P<code>\w+)`\. [Mm]essage: `(?P<rest>.*)`.*", None),
+        # Knex: the statement, a dash, the message.
+        (
+            r"(?:select|insert into|update|delete from|with|alter|create|drop|truncate|call|begin|"
+            r"SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH) .*? - (?P<rest>[^-\n]*[^-].*)",
+            None,
+        ),
+        (
+            r".*?\n\s*(?P<kind>[A-Z]\w*Error)\s{2,}(?P<rest>\S.*?)(?=\nerror stack:|\Z)",
+            None,
+        ),  # tslog
+        (r".*?\n\s+MESSAGE=(?P<rest>.*?)(?=\n\s+_?[A-Z_]+=|\Z)", None),  # journalctl -o verbose
+        # 23505 and its message beside it, as Haskell's and other drivers show their values.
+        (
+            rf".*?\"(?P<code>{_STATE})\",? \"(?P<rest>(?:[^\"\\]|\\.)+)\".*",
+            "postgres",
+        ),
         (r"Error PGRST[0-9X]{3}:\nMessage: (?P<rest>.*?)(?=\n(?:Details|Hint):|\Z)", "postgrest"),
         (r"Error (?P<code>\w{5,8}):\nMessage: (?P<rest>[^\n]*)", None),
         (r"(?:DBD::Pg::\w+ |DBI )[\w ]{1,60} failed: (?P<rest>.*)", "postgres"),
         # (psycopg2.errors.UniqueViolation) duplicate key …, <class 'asyncpg.exceptions.X'>: …
         (rf"(?:\((?:{KIND}|[a-z_]+(?:\.\w+)+)\)|<class '[\w.]+'>:?) (?P<rest>.*)", None),
         # SQLSTATE[42P01]: Undefined table: 7 ERROR:  relation …; SQLSTATE[08006] [7] connection to …
-        (rf"SQLSTATE\[(?P<code>\w{{5}})\]:? ?(?:\[[0-9]+\]:? ?)?(?:[A-Z<][\w <>&;]*: [0-9]+ ?)?(?P<rest>.*)", None),
-        (rf"(?:ERROR|FATAL|PANIC) (?P<code>{_STATE}) \([a-z_]+\):? ?(?P<rest>.*)", "postgres"),
+        (
+            r"SQLSTATE\[(?P<code>\w{5})\]:? ?(?:\[[0-9]+\]:? ?)?(?:[A-Z<][\w <>&;]*: [0-9]+ ?)?(?P<rest>.*)",
+            None,
+        ),
+        # PHP's loggers print an exception in their context.
+        (
+            r".*\[object\] \((?P<kind>[\w\\]+)\(code: (?P<code>\w+)\): (?P<rest>.*?)"
+            r"(?: at \S+\.php:[0-9]+\).*|\)\Z)",
+            None,
+        ),
         (rf"\[?(?P<code>{_STATE})\]?: (?P<rest>.*)", "postgres"),
         (rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
         (r"\[?(?P<code>P[0-9]{4})\]? ?[:-] (?P<rest>.*)", None),
@@ -76,6 +108,8 @@ _TRAILERS: Final = tuple(
         r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z",
         r" \((?:https?|file)://[^\s)]*\)\s*\Z",
         r"\nparams: .*\Z",
+        r"\s(?:at|in) /?[\w./\\-]+\.php(?::[0-9]+| on line [0-9]+)\)?.*\Z",
+        r"\n\[[0-9.]+m?s\] \[rows:.*\Z",
         r"(?:\n\s*[)>\]}]+:?|\\n['\"]?\)*|\)\))\s*\Z",
     )
 )
@@ -92,9 +126,7 @@ _STRING: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")
 _INNER_CALL: Final = re.compile(rf"(?<![\w.])({KIND})\((?=[\"'\[(]|[0-9]|\w+=|[A-Z])")
 #: An object that stands at the end of a text.
 _OBJECT: Final = re.compile(r"(?:^|[\s:(,&>%])(?=(?:[&%]?[A-Za-z_][\w.:]*\s?)?\{)", re.DOTALL)
-_MEMBER: Final = re.compile(
-    r"\{\s*(?:[\"':]?\w[\w.]*[\"']?\s*(?::|=>|=)|:\w+ =>)|\{:?[\w\"]"
-)
+_MEMBER: Final = re.compile(r"\{\s*(?:[\"':]?\w[\w.]*[\"']?\s*(?::|=>|=)|:\w+ =>)|\{:?[\w\"]")
 _METHOD: Final = r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)"
 #: What a program was doing: `Failed to create order`, `job sync failed`, `POST /orders`.
 _CONTEXT: Final = re.compile(
@@ -103,7 +135,7 @@ _CONTEXT: Final = re.compile(
     rf"|{_METHOD} \S{{1,120}}(?: [a-z]+){{0,3}}"
     r"|(?:[A-Za-z][^\s:\"{}()]{0,60} ){0,6}(?:failed|failure|error|exception|unexpected|crashed|rejected|aborted|raised|threw|thrown)"
     r"(?: with| unexpectedly)?)"
-    r"(?P<mark>: |:\n| - | – | — |\n)(?P<rest>\S.*)",
+    r"(?P<mark>: |:\n| - | – | — |\n|\|)(?P<rest>\S.*)",
     re.DOTALL,
 )
 _PHRASE: Final = re.compile(r"[a-z]+(?: [a-z]+){0,4}: (?P<rest>\S.*)", re.DOTALL)
@@ -116,8 +148,13 @@ def unwrapped(text: str, error: ReadError) -> str | None:
         found = expression.match(text)
         if found and found["rest"].strip() and found["rest"] != text:
             _note(found.groupdict(), error, origin)
-            return found["rest"]
+            return _plain(found["rest"])
     return _kind(text, error) or _call(text, error) or _object(text, error) or _trailer(text, error)
+
+
+def _plain(text: str) -> str:
+    """Return a text without the escapes of the string that it was quoted in."""
+    return objects.unescape(text) if '\\"' in text or "\\n" in text else text
 
 
 def _note(told: dict[str, str | None], error: ReadError, origin: str | None = None) -> None:
@@ -141,7 +178,9 @@ def _kind(text: str, error: ReadError) -> str | None:
     ):
         return None
     error.kind = kind
-    if kind.startswith(("PG::", "psycopg", "asyncpg", "pg8000", "Postgrex", "Npgsql", "org.postgresql")):
+    if kind.startswith(
+        ("PG::", "psycopg", "asyncpg", "pg8000", "Postgrex", "Npgsql", "org.postgresql")
+    ):
         error.origin = error.origin or "postgres"
     number = (found["number"] or "").strip(" ()[]")
     if number.startswith("ERR_"):
@@ -151,7 +190,12 @@ def _kind(text: str, error: ReadError) -> str | None:
 
 def _is_camel(word: str) -> bool:
     """Tell a class such as JWSInvalid or DuplicateSchema from a word that begins a sentence."""
-    return not word.islower() and sum(map(str.isupper, word)) > 1 and not word.isupper() and len(word) > 5
+    return (
+        not word.islower()
+        and sum(map(str.isupper, word)) > 1
+        and not word.isupper()
+        and len(word) > 5
+    )
 
 
 def _call(text: str, error: ReadError) -> str | None:
@@ -203,20 +247,50 @@ def _trailer(text: str, error: ReadError) -> str | None:
     return None
 
 
+#: Hibernate logs the state in a line before the message: `SQL Error: 0, SQLState: 23505`.
+_STATE_BEFORE: Final = re.compile(rf"SQL ?State *: (?P<code>{_STATE})")
 _LABEL: Final = re.compile(rf"(?:^|(?<=[\s(>\]:])){LABEL}(?P<space>\s{{1,3}})(?=\S)")
-_ENDS: Final = tuple(f"{label}:" for label in SEVERITIES)
+#: Elixir's and Erlang's drivers: `ERROR 42P01 (undefined_table) relation …`.
+_CONDITION: Final = re.compile(
+    rf"(?:^|(?<=[\s:(]))(?:ERROR|FATAL|PANIC):? (?P<code>{_STATE}) \([a-z_]+\):? "
+)
+
+
+#: A quoted field, up to a quote with another field or nothing behind it.
+_FIELD: Final = re.compile(
+    r"[^{}\n]{0,300}?\b(?:error|err|exception)=(?P<quote>[\"'])(?P<rest>.*?)(?P=quote)(?=\s+[\w.]+=|\s*\Z)",
+    re.DOTALL,
+)
+
+
+def field(text: str, _error: ReadError) -> str | None:
+    """Return the quoted field of a line that holds its error: `Reconciler error err="…" name="x"`."""
+    if "=" not in text:
+        return None
+    found = _FIELD.match(text)
+    return _plain(found["rest"]) if found and found["rest"].strip() else None
 
 
 def labelled(text: str, error: ReadError) -> str | None:
     """Return what follows PostgreSQL's label of a severity, in any language: `FEHLER:  …`."""
+    if error.severity is not None:
+        return None
     line = text.partition("\n")[0]
+    condition = _CONDITION.search(text) if ") " in line else None
+    if condition:
+        error.origin, error.code = "postgres", condition["code"]
+        return text[condition.end() :].partition("\n\n")[0]
     found = None
     for found in _LABEL.finditer(line):
         if found["space"] == "  ":
             break
     if found is None:
-        found = _LABEL.search(text) if ":  " in text else None
-        if found is None or found["space"] != "  ":
+        found = next((m for m in _LABEL.finditer(text) if m["space"] == "  "), None)
+        state = _STATE_BEFORE.search(line)
+        if found is None and state:
+            found = _LABEL.search(text)
+            error.code = state["code"]
+        if found is None:
             return None
     if found["space"] == "  " or found["label"] not in {"ERROR", "FATAL", "PANIC"}:
         error.origin = "postgres"
@@ -233,15 +307,24 @@ def without_sections(text: str, error: ReadError) -> str | None:
     """Return a text without the sections that PostgreSQL adds to an error, and note them."""
     if "\n" not in text:
         return None
-    found = list(re.finditer(SECTION, text))
-    if not found:
-        return None
-    for place, section in enumerate(found):
-        end = found[place + 1].start() if place + 1 < len(found) else len(text)
-        name = section_of(section["section"])
-        if name in {"detail", "hint", "context", "statement"} and getattr(error, name) is None:
-            setattr(error, name, text[section.end() : end].strip()[:4096])
-    return text[: found[0].start()]
+    message, *lines = text.split("\n", MAX_LINES)
+    kept, name, section = [message], "", list[str]()
+    for line in lines:
+        found = section_at(line)
+        if found is not None:
+            _close(error, name, section)
+            name, section = found[0], [line[found[1] :]]
+        elif name:
+            section.append(line)
+        else:
+            kept.append(line)
+    _close(error, name, section)
+    return "\n".join(kept) if name else None
+
+
+def _close(error: ReadError, name: str, lines: list[str]) -> None:
+    if name in {"detail", "hint", "context", "statement"} and getattr(error, name) is None:
+        setattr(error, name, "\n".join(lines).strip()[:MAX_SECTION] or None)
 
 
 def without_context(text: str, error: ReadError) -> str | None:

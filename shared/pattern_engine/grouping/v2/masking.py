@@ -1,23 +1,15 @@
-"""Grouping algorithm "grouping/v2": every message's template is a function of that message alone.
-
-How a message is identified, the first that applies:
-
-1. a rule of the operator, 2. the client's own fingerprint, 3. its stack trace, 4. the kind of its
-exception with its masked message, 5. its masked message.
+"""Masking of "grouping/v2": the template of a message is a function of that message alone.
 
 Masking reads at most `marks.MAX_LENGTH` characters, marks words that vary by themselves
 (`words`), then those that their neighbours give away (`neighbours`), and keeps protected codes
-(`codes`). What only other messages can tell is left to `leaf`. A released algorithm is never
-edited.
+(`codes`). What only other messages can tell is left to `leaf`.
 """
 
 import re
 from typing import Final, NamedTuple
 
-from pattern_engine.grouping.signatures import signature_of
 from pattern_engine.grouping.v2.codes import Slot, decide, fill, parted
 from pattern_engine.grouping.v2.kinds import kind_of
-from pattern_engine.grouping.v2.leaf import joined, leaf_of
 from pattern_engine.grouping.v2.marks import (
     CODE,
     DIGITS,
@@ -28,10 +20,9 @@ from pattern_engine.grouping.v2.marks import (
     bound,
 )
 from pattern_engine.grouping.v2.neighbours import apply_rules
-from pattern_engine.grouping.v2.traces import Trace, read_trace
 from pattern_engine.grouping.v2.words import FOLD, Words, keep_codes, marked_words, quoted, restored
 
-__all__ = ["NAME", "Masked", "Masker", "Value", "group_messages", "mask", "signature"]
+__all__ = ["MASKER", "NAME", "Masked", "Masker", "Value", "mask", "values_of"]
 
 NAME: Final = "grouping/v2"
 
@@ -44,15 +35,11 @@ class Value(NamedTuple):
 
 
 class Masked(NamedTuple):
-    """What identifies a message, and what varies in it."""
+    """The template of a message, and what varies in it."""
 
     template: str
-    #: Where candidates to join are looked for; empty if the template is never joined by evidence.
-    leaf: str
-    #: One for each wildcard of the template; none for a trace, a rule or a fingerprint.
+    #: One for each wildcard of the template.
     values: tuple[Value, ...]
-    #: rule, fingerprint, trace, exception or message.
-    basis: str
 
 
 #: Template, slots for codes, and what of the template stands around them.
@@ -77,11 +64,11 @@ class Masker:
         self._templates: dict[str, _Known] = {}
 
     def templates(self, messages: list[str]) -> list[str]:
-        """Return the template of each message: of its stack trace, if it has one, or its text."""
+        """Return the template of each message."""
         found: list[str] = []
         for start in range(0, len(messages), self.BATCH):
             batch = messages[start : start + self.BATCH]
-            found += self._templates_of(
+            found += self.text_templates(
                 # Most messages are short and on one line.
                 [
                     message
@@ -92,21 +79,8 @@ class Masker:
             )
         return found
 
-    def _templates_of(self, texts: list[str]) -> list[str]:
-        traces = {
-            place: trace
-            for place, text in enumerate(texts)
-            if "\n" in text and (trace := read_trace(text)) is not None
-        }
-        for place, trace in traces.items():
-            texts[place] = trace.message
-        templates = self.text_templates(texts)
-        for place, trace in traces.items():
-            templates[place] = _trace_template(trace, templates[place])
-        return templates
-
     def text_templates(self, texts: list[str]) -> list[str]:
-        """Return the templates of a batch of bounded texts that are not stack traces."""
+        """Return the templates of a batch of bounded texts."""
         marked = [
             quoted(text) if '"' in text or "'" in text or "`" in text else text for text in texts
         ]
@@ -161,16 +135,8 @@ def _mask(words: str) -> _Known:
     return template if slots else template.replace(VARIABLE, WILDCARD), slots, literals
 
 
-def _trace_template(trace: Trace, message: str) -> str:
-    """Return the template of a trace, the message in it masked."""
-    head = " > ".join(trace.types)
-    told = not head or message.startswith(trace.types[0])
-    lines = [message if message and told else f"{head}: {message}" if message else head]
-    return "\n".join(lines + [f"  at {frame}" for frame in trace.frames])
-
-
 #: Remembers only what is a function of its words, so every caller of the process may share it.
-_MASKER: Final = Masker()
+MASKER: Final = Masker()
 
 _HOLE: Final = re.compile(f"({re.escape(WILDCARD)}|{PLURAL})")
 _BARE: Final = re.compile(r"([A-Za-z]{4,}[-_.]?)?[0-9A-Fa-f-]*[0-9][\w.-]*")
@@ -181,29 +147,11 @@ def _bare(text: str) -> str:
     return " ".join(_BARE.sub(lambda found: f"{found[1] or ''}{WILDCARD}", text).split())
 
 
-def mask(
-    message: str,
-    *,
-    rule: str | None = None,
-    fingerprint: str | None = None,
-    exception: str | None = None,
-) -> Masked:
-    """Return what identifies a message.
-
-    `rule` is the name that a matching rule of the operator gives, `fingerprint` what the client
-    sent, `exception` the kind of exception, if it is known beside the message.
-    """
-    if rule is not None or fingerprint is not None:
-        basis = "rule" if rule is not None else "fingerprint"
-        return Masked(f"{basis} {rule if rule is not None else fingerprint}", "", (), basis)
+def mask(message: str) -> Masked:
+    """Return the template of a message and the values at its wildcards."""
     text = bound(message)
-    if "\n" in text and read_trace(text) is not None:
-        return Masked(_MASKER.templates([message])[0], "", (), "trace")
-    (template,) = _MASKER.text_templates([text])
-    values = values_of(template, text)
-    if exception and not template.startswith(f"{exception}:"):
-        template = f"{exception}: {template}"
-    return Masked(template, leaf_of(template), values, "exception" if exception else "message")
+    (template,) = MASKER.text_templates([text]) if text else ("",)
+    return Masked(template, values_of(template, text))
 
 
 def values_of(template: str, text: str) -> tuple[Value, ...]:
@@ -226,18 +174,3 @@ def _end_of_hole(text: str, literal: str, position: int, *, last: bool) -> int:
     if not literal:
         return len(text) if last else position
     return max(position, text.rfind(literal, position) if last else text.find(literal, position))
-
-
-def signature(template: str) -> str:
-    """Return the signature of a template under this algorithm."""
-    return signature_of(template, NAME)
-
-
-def group_messages(messages: list[str]) -> list[str]:
-    """Return the signature each message ends up under when they are learned in this order."""
-    distinct = list(dict.fromkeys(messages))
-    templates = dict(zip(distinct, _MASKER.templates(distinct), strict=True))
-    patterns = joined(templates.values())
-    keys = {pattern: signature(pattern) for pattern in set(patterns.values())}
-    signatures = {template: keys[pattern] for template, pattern in patterns.items()}
-    return [signatures[templates[message]] for message in messages]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pattern_engine.grouping.v2.masking import Value
+    from pattern_engine.reading import ReadError
 
 __all__ = ["IDENTIFIERS", "identifiers", "named", "numbered"]
 
@@ -147,6 +148,26 @@ def _name(before: str, kind: str) -> str:
     if noun and noun not in _NO_NAMES and len(noun) > 1:
         return _SAME_THING.get(noun, noun)
     return "value" if kind in _VAGUE_KINDS else kind.replace(" ", "_")
+
+
+#: In sections: the columns and values of a key, and the routine or relation of a context.
+_KEY: Final = re.compile(r"\((?P<column>[^()=]{1,200})\)\s?=\s?\((?P<key>[^)]{0,400})\)")
+_ROUTINE: Final = re.compile(
+    r"(?:PL/pgSQL|PL/\w+|SQL)[^\n:]{0,40}?\s[\"«»„“「]?\s?(?P<function>[\w.$]+)\s?\("
+    r"|(?P<function_2>[\w.$]+)\([^()\n]{0,200}\)[^\n]{0,60}PL/pgSQL"
+)
+
+
+def of_sections(error: ReadError) -> dict[str, str]:
+    """Return what DETAIL and CONTEXT of an error of PostgreSQL name, in any language."""
+    found: dict[str, str] = {}
+    key = _KEY.search(error.detail) if error.detail else None
+    if key:
+        found |= {"column": key["column"].strip('"'), "key": key["key"]}
+    routine = _ROUTINE.search(error.context) if error.context else None
+    if routine:
+        found["function"] = routine["function"] or routine["function_2"]
+    return found
 
 
 def identifiers(captured: Mapping[str, str]) -> dict[str, str]:
