@@ -1,9 +1,10 @@
 """Known messages of databases, services and runtimes: what an error is, by its wording.
 
-`find` names the entry of a message. `finding` decides, `template` matches, `file` reads the data.
-`build` and the modules that it imports make the data from `tables/` and PostgreSQL's catalogues.
+`find` names the entry of a message, `detail` the objects in a detail or a context of PostgreSQL.
+`finding` decides, `template` matches, `file` reads the data. `build` and the modules that it
+imports make the data from `tables/` and from PostgreSQL's own catalogues.
 """
 
-from pattern_engine.catalogue.finding import RAISED, Known, find
+from pattern_engine.catalogue.finding import RAISED, Known, detail, find
 
-__all__ = ["RAISED", "Known", "find"]
+__all__ = ["RAISED", "Known", "detail", "find"]

@@ -39,13 +39,30 @@ def main() -> int:
 
 def built(locales: Path) -> bytes:
     """Return the content of the data file."""
-    entries: dict[Entry, list[Template]] = {}
-    by_hand = [each for path in sorted(TABLES.glob("*.toml")) for each in tabled.read(path)]
+    paths = sorted(TABLES.glob("*.toml"))
+    by_hand = [each for path in paths for each in tabled.read(path)]
+    numbers: dict[Entry, int] = {}
+    languages: dict[str, dict[tuple[int, Template], None]] = {}
+
+    def add(language: str, entry: Entry, template: Template) -> None:
+        number = numbers.setdefault(entry, len(numbers))
+        languages.setdefault(language, {})[number, template] = None
+
     for each in by_hand:
-        entries.setdefault(each.entry, []).extend(each.templates)
-    for entry, templates in postgresql.read(locales, by_hand).items():
-        entries.setdefault(entry, []).extend(templates)
-    return file.written({entry: dict.fromkeys(own) for entry, own in entries.items()})
+        for template in each.templates:
+            add("en", each.entry, template)
+    for language, entry, template in postgresql.read(locales, by_hand):
+        add(language, entry, template)
+    by_shape = {template.literals: each.entry for each in by_hand for template in each.templates}
+    for path in paths:
+        for language, pairs in tabled.translated(path).items():
+            for english, template in pairs:
+                add(language, by_shape[english.literals], template)
+    return file.written(list(numbers), dict(sorted(languages.items(), key=_english_first)))
+
+
+def _english_first(item: tuple[str, object]) -> tuple[bool, str]:
+    return item[0] != "en", item[0]
 
 
 def _downloaded(folder: Path) -> Path:

@@ -32,7 +32,7 @@ MIN_WIDE_LETTERS: Final = 4
 def is_primary(message: str) -> bool:
     """Return whether a message can be the first line of an error."""
     return not (
-        message.endswith((".", ":", " ", "!", ",", "("))
+        message.endswith((".", ".)", ":", " ", "!", ",", "("))
         or message[:1].isspace()
         or "\n" in message
         or "\t" in message

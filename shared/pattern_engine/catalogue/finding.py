@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
 
-__all__ = ["Known", "find"]
+__all__ = ["Known", "detail", "find"]
 
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
+MOST_LINES: Final = 32
 #: A SQLSTATE has a digit, as `EPIPE` has not; Prisma's `P2002` only looks like one.
 _SQLSTATE: Final = re.compile(r"(?=.*[0-9])(?!P[1-9])[0-9A-Z]{5}")
 
@@ -47,33 +48,63 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     wording, `code` or the `origin` that the envelope tells decides, and without them neither is
     meant. A SQLSTATE that contradicts an entry excludes it.
     """
-    stripped = message.strip()
     if code == RAISED:
         return None
-    matches = list(_matches(stripped, code))
-    most = max((weight for weight, *_ in matches), default=0)
-    best = {
-        number: (template, spans) for weight, number, template, spans in matches if weight == most
-    }
-    if len(best) > 1:
-        best = {number: of for number, of in best.items() if file.entry(number).origin == origin}
-    if len(best) != 1:
-        return None
-    ((number, (template, spans)),) = best.items()
-    names = (variable.name for variable in template.variables)
-    values = {name: stripped[start:end] for name, (start, end) in zip(names, spans, strict=True)}
-    return _known(file.entry(number), values, code)
+    stripped = message.strip()
+    best = _best((each for each in _matches(stripped) if _agrees(each.entry, code)), origin)
+    if best:
+        return _known(best, stripped, code)
+    first, explanation, _ = stripped.partition("\n\t")  # as libpq writes it
+    return find(first, code, origin) if explanation else None
 
 
-def _matches(
-    message: str, code: str | None
-) -> Iterator[tuple[int, int, Template, list[tuple[int, int]]]]:
+def detail(text: str) -> dict[str, str]:
+    """Return the objects that a detail or a context of PostgreSQL names, in any language.
+
+    Lines are read from the first, which is the innermost call; of two values of one name the first
+    counts. At most `MOST_LINES` lines are read.
+    """
+    lines = text.split("\n", MOST_LINES)[:MOST_LINES]
+    values: dict[str, str] = {}
+    for line in lines:
+        values = _named(line.strip()) | values
+    return values if values or len(lines) == 1 else _named(text.strip())
+
+
+def _named(line: str) -> dict[str, str]:
+    best = _best(_matches(line, "detail"))
+    return _keyed(_values(best, line)) if best else {}
+
+
+class _Match(NamedTuple):
+    weight: int
+    entry: Entry
+    template: Template
+    spans: list[tuple[int, int]]
+
+
+def _matches(message: str, part: str = "") -> Iterator[_Match]:
     text = plain(message)
-    for key in anchors(text):
-        for weight, number, template in file.templates(key):
-            spans = template.match(text)
-            if spans is not None and _agrees(file.entry(number), code):
-                yield weight, number, template, spans
+    for weight, number, template in file.templates(anchors(text)):
+        spans = template.match(text)
+        if spans is not None and (entry := file.entry(number)).part == part:
+            yield _Match(weight, entry, template, spans)
+
+
+def _best(matches: Iterator[_Match], origin: str | None = None) -> _Match | None:
+    """Return the match with the most literal text; None if that and the origin leave two entries."""
+    found = list(matches)
+    most = max((match.weight for match in found), default=0)
+    best = [match for match in found if match.weight == most]
+    if origin is not None and len({match.entry for match in best}) > 1:
+        best = [match for match in best if match.entry.origin == origin]
+    return best[0] if best and all(match.entry == best[0].entry for match in best) else None
+
+
+def _values(match: _Match, message: str) -> dict[str, str]:
+    names = [variable.name for variable in match.template.variables]
+    pairs = zip(names, match.spans, strict=True)
+    return {name: _bare(name, message[start:end]) for name, (start, end) in pairs if name[0] != "_"}
 
 
 def _agrees(entry: Entry, code: str | None) -> bool:
@@ -83,15 +114,16 @@ def _agrees(entry: Entry, code: str | None) -> bool:
     return _SQLSTATE.fullmatch(code) is None
 
 
-def _known(entry: Entry, values: dict[str, str], code: str | None) -> Known:
+def _known(match: _Match, message: str, code: str | None) -> Known:
+    entry = match.entry
+    values = _values(match, message)
     identity = "".join(f" {values[name]}" for name in entry.identity if name in values)
-    first = entry.codes[0] if entry.codes else None
     return Known(
         f"{entry.origin}{identity}: {entry.template}",
         entry.origin,
-        code if code in entry.codes else first,
+        code if code in entry.codes else entry.codes[0] if entry.codes else None,
         entry.template,
-        {name: _bare(name, value) for name, value in values.items()},
+        values,
         entry.type or None,
         entry.severity or None,
         entry.symptom or None,
@@ -102,3 +134,20 @@ def _known(entry: Entry, values: dict[str, str], code: str | None) -> Known:
 def _bare(name: str, value: str) -> str:
     """Return the name of a function without the types of its arguments."""
     return value.partition("(")[0] or value if name == "function" else value
+
+
+def _keyed(values: dict[str, str]) -> dict[str, str]:
+    """Return values with a key as PostgreSQL writes it, `(a, b)=(1, 2)`, as column and key.
+
+    Of two rows that an exclusion keeps apart, only the columns on which they agree are returned.
+    """
+    key, existing = values.get("key", ""), values.pop("key_2", None)
+    columns, between, own = key[1:-1].partition(")=(")
+    if not between:
+        return values
+    pairs = list(zip(columns.split(", "), own.split(", "), strict=False))
+    if existing is not None:
+        others = existing[1:-1].partition(")=(")[2].split(", ")
+        equal = [pair for pair, other in zip(pairs, others, strict=False) if pair[1] == other]
+        columns, own = (", ".join(texts) for texts in zip(*(equal or pairs), strict=True))
+    return values | {"column": columns, "key": own}

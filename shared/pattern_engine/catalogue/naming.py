@@ -39,14 +39,16 @@ REASON: Final = "reason"
 def names(literals: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[str, ...]:
     """Return a name for each variable between these literals; a second one of a name is `name_2`.
 
-    The kind `m` is the text of the operating system's error.
+    The kind `m` is the text of the operating system's error, and so is what ends a message after a
+    colon.
     """
-    return numbered(
-        tuple(
-            REASON if kind == "m" else _noun(literal)
-            for literal, kind in zip(literals, kinds, strict=False)
-        )
-    )
+    found = [
+        REASON if kind == "m" else _noun(literal)
+        for literal, kind in zip(literals, kinds, strict=False)
+    ]
+    if literals[-2:-1] and literals[-2].endswith(": ") and literals[-1] == "" and not kinds[-1]:
+        found[-1] = REASON
+    return numbered(tuple(found))
 
 
 def _noun(literal: str) -> str:
@@ -61,5 +63,5 @@ def numbered(given: tuple[str, ...]) -> tuple[str, ...]:
     found = []
     for name in given:
         seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        found.append(name if seen[name] == 1 or name == "_" else f"{name}_{seen[name]}")
     return tuple(found)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.catalogue import naming, translations
 from pattern_engine.catalogue.criteria import is_primary, is_tight, is_tight_translation
 from pattern_engine.catalogue.file import Entry
 from pattern_engine.catalogue.template import Template, Variable, made, plain, shown
+from pattern_engine.catalogue.translations import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pattern_engine.catalogue.tabled import Tabled
-    from pattern_engine.catalogue.translations import Message, Printf
+    from pattern_engine.catalogue.translations import Printf
 
 __all__ = ["LANGUAGES", "is_complete", "read"]
 
@@ -24,6 +26,25 @@ Shape = tuple[str, ...]
 """The literal texts of a template; two templates with the same ones match the same messages."""
 Names = dict[int, Variable]
 """The variable of each argument, by its place."""
+_EXPLAINED: Final = re.compile(r"[^\s].*\n(?:[\tE].*\n)*")
+"""A line of libpq, with lines that explain it: they start with a tab, or with `Either`."""
+_SPELT_OUT: Final = re.compile(r"\b(?:character varying|character|bit varying|bit)\(%d\)")
+_PLACES: Final = ('%s at or near "%s"', "%s at end of input")
+_LOCATED: Final = (
+    "syntax error",
+    "unterminated quoted string",
+    "unterminated quoted identifier",
+    "unterminated dollar-quoted string",
+    "unterminated /* comment",
+    "unterminated bit string literal",
+    "unterminated hexadecimal string literal",
+    "zero-length delimited identifier",
+    "trailing junk after numeric literal",
+    "invalid Unicode escape",
+    "invalid Unicode escape value",
+    "invalid Unicode surrogate pair",
+    "operator too long",
+)
 _BY_HAND: Final = frozenset({"word", "rest", "keyword", "n"})
 
 
@@ -36,8 +57,8 @@ def _path(locales: Path, language: str, domain: str) -> Path:
     return locales / language / "LC_MESSAGES" / f"{domain}.mo"
 
 
-def read(locales: Path, by_hand: Iterable[Tabled]) -> dict[Entry, list[Template]]:
-    """Return the entries of PostgreSQL's messages with their templates in all languages.
+def read(locales: Path, by_hand: Iterable[Tabled]) -> Iterator[tuple[str, Entry, Template]]:
+    """Yield PostgreSQL's messages as templates, each with its language and its entry.
 
     A message that is in a table by hand, in any of its wordings, has the entry and the names from
     there.
@@ -48,18 +69,55 @@ def read(locales: Path, by_hand: Iterable[Tabled]) -> dict[Entry, list[Template]
         if each.entry.origin == "postgres"
         for template in each.templates
     }
-    found: dict[Entry, list[Template]] = {}
-    for message in _messages(locales):
+    for language, message in _messages(locales):
         known = _known(message, given)
         if known is not None:
-            found.setdefault(known[0], []).extend(_templates(message, known[1]))
-    return found
+            entry, names = known
+            yield from (("en", entry, each) for each in _templates(message.english, names))
+            for template in _templates(message.translated, names):
+                if is_tight_translation(template):
+                    yield language, entry, template
 
 
-def _messages(locales: Path) -> Iterator[Message]:
-    for domain in DOMAINS:
-        for language in LANGUAGES:
-            yield from translations.messages(_path(locales, language, domain))
+def _messages(locales: Path) -> Iterator[tuple[str, Message]]:
+    """Yield the messages by language, in the form in which a client sees them."""
+    for language in LANGUAGES:
+        for domain in DOMAINS:
+            found = translations.messages(_path(locales, language, domain))
+            yield from ((language, _seen(message)) for message in found)
+            yield from ((language, message) for message in _located(found))
+
+
+def _seen(message: Message) -> Message:
+    """Return a message with the text that follows a colon, and without spelt out lengths of types.
+
+    libpq ends its messages with a line break, and explains some in lines that are left out here.
+    """
+    whole = message.english[0].endswith(": ")
+    is_line = _EXPLAINED.fullmatch(message.english[0]) is not None
+
+    def seen(text: str) -> str:
+        text = text.partition("\n")[0] if is_line else f"{text}%s" if whole else text
+        return _SPELT_OUT.sub("%s", text)
+
+    return Message(tuple(map(seen, message.english)), tuple(map(seen, message.translated)))
+
+
+def _located(messages: Iterable[Message]) -> Iterator[Message]:
+    """Yield what the parser says together with where: `syntax error at or near "%s"`."""
+    by_text = {message.english[0]: message.translated[0] for message in messages}
+    for place in _PLACES:
+        for what in _LOCATED:
+            if place in by_text and what in by_text:
+                english = _filled(place, what)
+                yield Message((english,), (_filled(by_text[place], by_text[what]),))
+
+
+def _filled(form: str, first: str) -> str:
+    """Return a printf form with this text as its first argument."""
+    if "%1$s" in form:
+        return form.replace("%1$s", first).replace("%2$s", "%s")
+    return form.replace("%s", first, 1)
 
 
 def _known(
@@ -82,14 +140,9 @@ def _known(
     return Entry("postgres", shown(form.literals, variables), type="database"), names
 
 
-def _templates(message: Message, names: Names) -> Iterator[Template]:
-    """Yield the templates of a message in English and in a translation, each plural form one."""
-    for text in message.english:
+def _templates(texts: Iterable[str], names: Names) -> Iterator[Template]:
+    for text in texts:
         yield _template(translations.printf(text), names)
-    for text in message.translated:
-        template = _template(translations.printf(text), names)
-        if is_tight_translation(template):
-            yield template
 
 
 def _template(form: Printf, names: Names) -> Template:

@@ -1,4 +1,11 @@
-"""Reading the tables of messages that are written by hand, `tables/*.toml`."""
+"""Reading the tables of messages that are written by hand, `tables/*.toml`.
+
+A table has `[[message]]`, and two shorter forms for many messages at once: `[codes]`, a code, or
+several with spaces between them, and the templates that need nothing but their code; `[details]`,
+a list of templates below `templates`, which details and contexts of messages have.
+A table of translations has `language`, and below `[messages]` an English template with its
+translation.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +19,10 @@ from pattern_engine.catalogue.template import Template, Variable, made, parse, s
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Tabled", "read"]
+__all__ = ["Tabled", "read", "translated"]
 
 _DEFAULTS: Final = ("type", "severity", "documentation")
-_KEYS: Final = frozenset({"template", "also", "code", "symptom", "identity", *_DEFAULTS})
+_KEYS: Final = frozenset({"template", "also", "code", "symptom", "identity", "part", *_DEFAULTS})
 
 
 class Tabled(NamedTuple):
@@ -26,32 +33,50 @@ class Tabled(NamedTuple):
 
 
 def read(path: Path) -> list[Tabled]:
-    """Return the messages of a table.
-
-    Beside `[[message]]` a table may have `[codes]`: a code, or several with spaces between them,
-    with the templates that need nothing but their code.
-    """
+    """Return the messages of a table; a table of translations has none of its own."""
     table = tomllib.loads(path.read_text())
     messages = list(table.get("message", ()))
     for codes, texts in table.get("codes", {}).items():
         messages += ({"code": codes, "template": text} for text in texts)
+    details = table.get("details", {}).get("templates", ())
+    messages += ({"template": text, "part": "detail"} for text in details)
     return [_tabled(table, message, path.name) for message in messages]
+
+
+def translated(path: Path) -> dict[str, list[tuple[Template, Template]]]:
+    """Return a table's translations by language: each English template with the translated one."""
+    table = tomllib.loads(path.read_text())
+    pairs = table.get("messages", {}).items()
+    return (
+        {
+            table["language"]: [
+                (template_of(english), template_of(other)) for english, other in pairs
+            ]
+        }
+        if pairs
+        else {}
+    )
+
+
+def template_of(text: str) -> Template:
+    """Return the template that a text describes."""
+    return made(*_numbered(text))
 
 
 def _tabled(table: dict[str, Any], message: dict[str, Any], file: str) -> Tabled:
     if unknown := message.keys() - _KEYS:
         raise ValueError(f"{file}: {message.get('template')!r} has unknown keys: {sorted(unknown)}")
     literals, variables = _numbered(message["template"])
-    fields = {key: message.get(key, table.get(key, "")) for key in _DEFAULTS}
     entry = Entry(
         origin=table["origin"],
         template=shown(literals, variables),
         codes=tuple(message.get("code", "").split()),
         symptom=message.get("symptom", ""),
         identity=tuple(message.get("identity", ())),
-        **fields,
+        part=message.get("part", ""),
+        **{key: message.get(key, table.get(key, "")) for key in _DEFAULTS},
     )
-    further = (made(*_numbered(text)) for text in message.get("also", ()))
+    further = map(template_of, message.get("also", ()))
     return Tabled(entry, (made(literals, variables), *further))
 
 

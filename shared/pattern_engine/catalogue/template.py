@@ -3,6 +3,7 @@
 A template is written `relation "<table>" does not exist`. `<name>` is a variable; `<name:kind>`
 says what it may hold:
 
+- `_` as the name: what it holds is of no interest;
 - no kind: at least one character, at most `LONGEST`, no line break;
 - `word`: the same without white space;
 - `n`: digits, with a sign, a point or letters of a hexadecimal number;
@@ -34,7 +35,7 @@ QUOTES: Final = (
 )
 """What counts as `"`, beside it."""
 _SPACES: Final = "\u00a0\u202f\u2009\u3000"
-_VARIABLE: Final = re.compile(r"<([a-z][a-z0-9_]*)(?::([a-z]+))?>")
+_VARIABLE: Final = re.compile(r"<([a-z_][a-z0-9_]*)(?::([a-z]+))?>")
 _NUMBER: Final = frozenset("0123456789abcdefABCDEFxX+-.,/")
 _FREE: Final = frozenset({"quoted", "rest"})
 
