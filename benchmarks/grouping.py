@@ -22,7 +22,8 @@ from benchmarks.result import Result
 
 from pattern_engine.demo import history
 from pattern_engine.grouping import group_messages
-from pattern_engine.grouping.v2 import leaf, masking, traces
+from pattern_engine.grouping.v2 import leaf, masking
+from pattern_engine.reading import places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,6 +147,6 @@ def _seconds(action: Callable[[], object]) -> float:
 
 def _forget() -> None:
     """Empty what grouping remembers, as in a process that starts."""
-    masking._MASKER.__init__()  # type: ignore[misc]  # noqa: SLF001
-    for remembered in (leaf._widened, traces._own_module):  # noqa: SLF001
+    masking.MASKER.__init__()  # type: ignore[misc]
+    for remembered in (leaf._widened, places._place):  # noqa: SLF001
         remembered.cache_clear()

@@ -92,7 +92,7 @@ def _matches(message: str, part: str = "") -> Iterator[_Match]:
 
 
 def _best(matches: Iterator[_Match], origin: str | None = None) -> _Match | None:
-    """Return the match with the most literal text; None if that and the origin leave two entries."""
+    """Return the match with the most literal text; None if two entries are left."""
     found = list(matches)
     most = max((match.weight for match in found), default=0)
     best = [match for match in found if match.weight == most]

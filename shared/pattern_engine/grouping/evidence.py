@@ -9,6 +9,8 @@ The application fills `ops.system_logs.error_data`. These keys are read, which r
   `stacktrace.frames`, oldest call first, each with `filename` (or `module`) and `function`; a frame
   whose `in_app` is false is a library's. A list of such objects, or one below `values`, is a chain
   of causes, the cause first.
+- `code`, `details`, `hint`, `constraint` and the other fields that drivers give their errors, as
+  strings.
 
 Values of any other form are ignored, so that an error is learned whatever its error_data holds.
 """
@@ -18,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pattern_engine.reading.traces import DIRECT
+
 __all__ = ["NONE", "Evidence", "read"]
 
 #: Characters of each value that are read.
@@ -25,6 +29,10 @@ MAX_CHARACTERS: int = 4096
 _DEFAULT = "{{ default }}"
 _MAX_FRAMES = 64
 _MAX_CAUSES = 8
+_OF_DRIVERS = (
+    *("code", "sqlState", "details", "detail", "hint", "where", "context", "routine"),
+    *("constraint", "table", "column", "schema", "constraint_name", "table_name", "column_name"),
+)
 
 
 class Evidence(NamedTuple):
@@ -33,6 +41,7 @@ class Evidence(NamedTuple):
     fingerprint: str | None = None
     stack: str | None = None
     exception: str | None = None
+    fields: Mapping[str, str] | None = None
 
 
 NONE = Evidence()
@@ -48,7 +57,13 @@ def read(error_data: object, message: str) -> Evidence:
         _fingerprint(error_data.get("fingerprint"), message),
         stack or _trace(causes, message),
         _kind(causes[-1]) if causes else None,
+        _fields(error_data),
     )
+
+
+def _fields(error_data: Mapping[str, object]) -> dict[str, str] | None:
+    fields = {name: _text(error_data.get(name)) for name in _OF_DRIVERS if name in error_data}
+    return {name: value for name, value in fields.items() if value is not None} or None
 
 
 def _text(value: object) -> str | None:
@@ -105,8 +120,9 @@ def _trace(causes: list[Mapping[str, object]], message: str) -> str | None:
         has_frames = has_frames or bool(frames)
         value = _word(cause.get("value")) or " ".join(message.split())
         kind = (_kind(cause) or "").replace("$", ".").replace(":", ".")
-        parts += ["Traceback (most recent call last):", *frames, f"{kind}: {value}", ""]
-    return "\n".join(parts).rstrip("\n") if has_frames else None
+        parts += ["Traceback (most recent call last):", *frames, f"{kind}: {value}", "", DIRECT, ""]
+    del parts[-3:]
+    return "\n".join(parts) if has_frames else None
 
 
 def _frames(stacktrace: object) -> list[str]:

@@ -3,8 +3,8 @@
 An error is read out of its envelopes (`reading`), then it is named by the catalogue, by the place
 that threw it, or by a template of its wording (`identity`).
 
-`v2` makes the templates; `v1` is an older algorithm whose signatures still lead to the patterns that
-it made. `ops.pattern_signatures` stores each signature with its algorithm, so that one pattern can
+`v2` makes the templates; `v1` is an older algorithm whose signatures still lead to the patterns
+that it made. `ops.pattern_signatures` stores each signature with its algorithm, so that one pattern can
 have signatures of several. A released algorithm is never changed: a better one is a new module, and
 the former one is added to `OLDER`.
 
@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pattern_engine import reading
 from pattern_engine.grouping import captures, identity
 from pattern_engine.grouping.captures import IDENTIFIERS
-from pattern_engine.grouping.places import place_of
 from pattern_engine.grouping.signatures import signature_of
 from pattern_engine.grouping.v1 import normalizing
 from pattern_engine.grouping.v1.normalizing import clean, normalize
 from pattern_engine.grouping.v2 import masking
 from pattern_engine.grouping.v2.leaf import joined, leaf_of, wider_templates
 from pattern_engine.grouping.v2.marks import bound
+from pattern_engine.reading.places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,7 +130,7 @@ def _mask(text: str) -> str:
 
 
 def _captured(error: ReadError, found: Identity) -> dict[str, str]:
-    """Return the values of an error by name; what its text says comes before what its fields say."""
+    """Return the values of an error by name; its text comes before its fields."""
     text = bound(found.text)
     values = (
         dict(found.known.values)

@@ -15,8 +15,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine import catalogue
-from pattern_engine.grouping.places import place_of, thrown_by_application
 from pattern_engine.reading import sqlstates
+from pattern_engine.reading.places import place_of, thrown_by_application
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +79,10 @@ _STARTS: Final = re.compile(
     r"(?:: | - |[(\[\"'`>] ?|\n\s*|; |, |\] |\. |= ?)(?=[^\s\"'(\[{,;:=\-])"
 )
 _ENDS: Final = re.compile(r"\n| \(|\"|'\)|\)| \[| \{|; |\. |<|, (?=[A-Z])")
+MAX_LAYERS: Final = 4
+"""Envelopes that are taken for a part of the message."""
+MAX_KNOWN: Final = 2048
+"""Characters of a known message."""
 MIN_SCANNED: Final = 12
 """Characters of a known message that is found within another text."""
 
@@ -87,12 +91,12 @@ class Identity(NamedTuple):
     """What an error is."""
 
     template: str
-    """`origin: text` for a known message, else the text; a throwing place stands on its own line."""
+    """`origin: text` for a known message, else the text; a throwing place has its own line."""
     text: str
     """The message of the root error."""
     known: Known | None
     basis: str
-    """trace if the throwing place is part of the identity, exception if its kind is, else message."""
+    """trace if the throwing place is part of it, exception if the kind is, else message."""
 
 
 def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
@@ -115,12 +119,12 @@ def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
 
 def known_of(error: ReadError) -> tuple[Known | None, str]:
     """Return the catalogue's entry for the root error and the text that it was found in."""
-    text = error.message
-    known = catalogue.find(text, error.code, _origin(error))
-    if known is None and len(text) > MIN_SCANNED and error.code != catalogue.RAISED:
-        for part in _parts(text):
-            known = catalogue.find(part, error.code, _origin(error))
-            if known is not None:
+    text, origin = error.message, _origin(error)
+    known = catalogue.find(text, error.code, origin)
+    if known is None and error.code != catalogue.RAISED:
+        # What was taken for an envelope may belong to the message, and there may be unknown ones.
+        for part in (*error.layers[: -MAX_LAYERS - 1 : -1], *_parts(text)):
+            if len(part) <= MAX_KNOWN and (known := catalogue.find(part, None, origin)) is not None:
                 return known, part
     return known, text
 
@@ -137,6 +141,8 @@ def _parts(text: str) -> Iterator[str]:
     starts = [
         found.end() for found, _ in zip(_STARTS.finditer(text), range(MAX_STARTS), strict=False)
     ]
+    if len(text) <= MIN_SCANNED:
+        return
     for start in (0, *starts):
         ends = [
             found.start()

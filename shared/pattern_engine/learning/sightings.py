@@ -61,6 +61,7 @@ def sighted(  # noqa: PLR0913  an error has this many properties
         fingerprint=sent.fingerprint,
         stack=sent.stack,
         exception=sent.exception,
+        fields=sent.fields,
     )
     older = tuple(older.signature for older in grouping.older_signatures(message, group))
     return Sighting(message, source, severity, system_log_id, claimed_by, group, older)

@@ -45,6 +45,8 @@ class ReadError:
     hint: str | None = None
     context: str | None = None
     statement: str | None = None
+    layers: list[str] = field(default_factory=list)
+    """The texts from which the message was peeled, the outermost first."""
     chain: list[str] = field(default_factory=list)
     """What was peeled off and is a message, the outermost first."""
     frames: list[Frame] = field(default_factory=list)

@@ -77,7 +77,7 @@ def section_at(line: str) -> tuple[str, int] | None:
     start = len(line) - len(stripped)
     found = _SECTION.match(line, start) if stripped[:1] in _FIRST else None
     if found is None and ":  " in line[:300]:
-        end = line.index(":  ")
+        end = len(line[: line.index(":  ")].rstrip())
         word = max(line.rfind(mark, 0, end) for mark in " >:]\t") + 1
         found = _SECTION.match(line, word)
     return None if found is None else (_SECTION_OF[found["section"].upper()], found.end())

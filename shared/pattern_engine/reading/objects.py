@@ -40,7 +40,7 @@ _DECODER: Final = json.JSONDecoder(strict=False)
 #: Fields, in the order in which they are believed, that hold the error itself.
 _HOLDERS: Final = (
     "cause", "inner", "innerException", "InnerException", "original", "driverError", "parent",
-    "previous", "exception", "Exception", "exc_info", "exc_text", "err", "error", "Error", "thrown",
+    "previous", "exception", "Exception", "record", "exc_info", "exc_text", "err", "error", "Error", "thrown",
     "throwable", "@x", "exception.stacktrace", "error.stack", "error.stack_trace", "stack_trace",
     "stackTrace", "stacktrace", "stack", "traceback", "trace", "errorMessage", "error.message",
     "exception.message", "errors", "errs", "values", "reason", "fields", "extra", "context", "jsonPayload",
@@ -196,7 +196,7 @@ def from_fields(fields: Mapping[str, Any], error: ReadError, depth: int = 0) -> 
     inner = _inner(fields, error, depth, own)
     note(fields, error)
     if inner is None:
-        return own or (_only_code(fields) if depth == 0 or "name" in fields else None)
+        return own or (_only_code(fields) if depth == 0 else None)
     if own and own != inner:
         error.note(own)
     return inner
@@ -246,9 +246,12 @@ def _inner(fields: Mapping[str, Any], error: ReadError, depth: int, own: str | N
                 name not in _VAGUE or own is None or not _STRONG.isdisjoint(value)
             ):
                 return inner
-    return _parsed_metadata(fields, error)
+    _note_metadata(fields, error)
+    return next((code for name in _COARSE if (code := _only_code(fields.get(name)))), None)
 
 
+#: An error that its logger could not print has a code at least.
+_COARSE: Final = ("err", "error", "cause")
 #: In an object that is an error of PostgreSQL or PostgREST itself, these are its sections.
 _OF_AN_ERROR: Final = frozenset(
     {"details", "context", "data", "body", "reason", "fields", "extra", "attributes", "payload"}
@@ -277,18 +280,17 @@ def _is_error_text(value: str, name: str, own: str | None) -> bool:
     return True
 
 
-def _parsed_metadata(fields: Mapping[str, Any], error: ReadError) -> str | None:
+def _note_metadata(fields: Mapping[str, Any], error: ReadError) -> None:
     """Note what Logflare has parsed of a log line beside it."""
     metadata = fields.get("metadata")
     if isinstance(metadata, list) and metadata and isinstance(metadata[0], dict):
         inside = metadata[0].get("parsed")
         if isinstance(inside, list) and inside and isinstance(inside[0], dict):
             note(inside[0], error)
-    return None
 
 
-def _only_code(fields: Mapping[str, Any]) -> str | None:
-    code = fields.get("code")
+def _only_code(value: object) -> str | None:
+    code = value.get("code") if isinstance(value, dict) and "message" not in value else None
     return code if isinstance(code, str) and code else None
 
 

@@ -48,6 +48,7 @@ def _read(text: str) -> ReadError:
         rest = _peeled(text, error)
         if rest is None or not (rest := rest.strip()) or rest == text:
             break
+        error.layers.append(text)
         text = rest
     error.message = text
     return error

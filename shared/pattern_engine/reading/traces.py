@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading.error import Frame
 from pattern_engine.reading.objects import fields_of, from_fields
+from pattern_engine.reading.places import is_vendored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["MAX_FRAMES", "root_of"]
+__all__ = ["DIRECT", "MAX_FRAMES", "root_of"]
 
 MAX_FRAMES: Final = 40
 
@@ -34,12 +35,16 @@ def root_of(text: str, error: ReadError) -> str | None:
 
 # --- Python ---
 _TRACEBACK: Final = "Traceback (most recent call last)"
-_DIRECT: Final = "The above exception was the direct cause of the following exception:"
+#: Python writes it between an error and what it caused.
+DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _DURING: Final = "During handling of the above exception, another exception occurred:"
 _PYTHON_FRAME: Final = re.compile(r'\n[ >]+File "([^"\n]*)", line [0-9]+(?:, in ([^\n]*))?')
 _GROUP_MARGIN: Final = re.compile(r"^ *(?:[|+] ?|\+-[+-]*(?: [0-9]+ )?-*)", re.MULTILINE)
-#: Looking something up fails often where that is expected, and what fails then is another error.
-_LOOKUPS: Final = ("KeyError", "IndexError", "AttributeError", "StopIteration", "LookupError")
+#: A library that handles one of these and raises an error of its own means the latter.
+_BUILT_IN: Final = (
+    *("KeyError", "IndexError", "AttributeError", "StopIteration", "LookupError", "ValueError"),
+    *("TypeError", "NameError", "AssertionError", "UnicodeDecodeError", "StopAsyncIteration"),
+)
 _AT_MARGIN: Final = re.compile(r"\n(?=[^\s|])")
 
 
@@ -50,11 +55,11 @@ def _python(text: str, error: ReadError) -> str | None:
         text = text[first:] if first > 0 else text
     start = text.find(_TRACEBACK)
     error.note(text[:start].strip())
-    blocks = re.split(f"({_DIRECT}|{_DURING})", text[start:])
+    blocks = re.split(f"({DIRECT}|{_DURING})", text[start:])
     root = 0
     for place in range(len(blocks) - 1, 1, -2):
         root = place
-        if blocks[place - 1] == _DURING and _raised(blocks[place - 2]).startswith(_LOOKUPS):
+        if _is_translated(blocks[place - 2], blocks[place]):
             break
         root = place - 2
     for outer in blocks[:root:-2]:
@@ -64,6 +69,12 @@ def _python(text: str, error: ReadError) -> str | None:
     frames = [Frame(function or "", path) for path, function in _PYTHON_FRAME.findall(block)]
     error.frames = error.frames or frames[: -MAX_FRAMES - 1 : -1]
     return _raised(block).strip() or None
+
+
+def _is_translated(first: str, then: str) -> bool:
+    """Return whether a library raised an error of its own while it handled a built-in one."""
+    frames = _PYTHON_FRAME.findall(then)
+    return _raised(first).startswith(_BUILT_IN) and bool(frames) and is_vendored("", frames[-1][0])
 
 
 def _raised(block: str) -> str:

@@ -75,8 +75,8 @@ _WRAPPERS: Final = tuple(
         (r"\[?(?P<code>P[0-9]{4})\]? ?[:-] (?P<rest>.*)", None),
         # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
         (
-            r"(?:HTTP(?:/[0-9.]+)? (?P<status>[45][0-9]{2})[^:{\n]{0,200}|[\w ]{1,60}"
-            r"(?:status(?: code)?|HTTP) (?P<status2>[45][0-9]{2})[^:{\n]{0,60}):\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+            r"(?:HTTP(?:/[0-9.]+)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,200}|[\w ]{1,60}"
+            r"(?:status(?: code)?|HTTP) (?P<status2>[3-5][0-9]{2})[^:{\n]{0,60}):\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
             None,
         ),
         (r"Request req_\w+: (?P<rest>.*)", "stripe"),
@@ -98,10 +98,6 @@ _TRAILERS: Final = tuple(
         r"\n\(Background on this error at: .*\Z",
         r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z",
         r" \[for Statement \"(?P<statement>.*)\Z",
-        # " at character 31" of PostgreSQL's log in its languages
-        r"(?: at character [0-9]+| bei Zeichen [0-9]+| au caractère [0-9]+| en carácter [0-9]+"
-        r"| al carattere [0-9]+| no caracter[eo]? [0-9]+| vid tecken [0-9]+| символ [0-9]+| \(символ [0-9]+\)"
-        r"| ?\([0-9]+文字目\)| [0-9]+ 번째 문자 부근| 第 [0-9]+ 个字符处| 在第 [0-9]+ 個字元處| სიმბოლოსთან [0-9]+)\s*\Z",
         r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z",
         r"; nested exception is .*\Z",
         r"\n\n\nPOSITION: [0-9]+\s*\Z",
@@ -110,8 +106,14 @@ _TRAILERS: Final = tuple(
         r"\nparams: .*\Z",
         r"\s(?:at|in) /?[\w./\\-]+\.php(?::[0-9]+| on line [0-9]+)\)?.*\Z",
         r"\n\[[0-9.]+m?s\] \[rows:.*\Z",
-        r"(?:\n\s*[)>\]}]+:?|\\n['\"]?\)*|\)\))\s*\Z",
+        r"(?:\n\s*[)>\]}]+:?|\\n['\"]?\)*)\s*\Z",
     )
+)
+#: " at character 31" in PostgreSQL's log, in its languages.
+_POSITION: Final = re.compile(
+    r"(?: at character [0-9]+| bei Zeichen [0-9]+| au caractère [0-9]+| en carácter [0-9]+"
+    r"| al carattere [0-9]+| no caracter[eo]? [0-9]+| vid tecken [0-9]+| символ [0-9]+| \(символ [0-9]+\)"
+    r"| ?\([0-9]+文字目\)| [0-9]+ 번째 문자 부근| 第 [0-9]+ 个字符处| 在第 [0-9]+ 個字元處| სიმბოლოსთან [0-9]+)\s*\Z"
 )
 _KIND_BEFORE: Final = re.compile(
     rf"(?P<kind>{KIND}|[Ee]rror|[Ee]xception|panic|err)(?P<number> ?\([^)\n]{{0,60}}\)| ?\[[\w.:-]{{1,60}}\])?: ?(?P<rest>\S.*)",
@@ -133,12 +135,16 @@ _CONTEXT: Final = re.compile(
     r"(?:(?:[Ff]ail(?:ed|ure|s)?|[Cc]ould ?n(?:ot|'t)|[Cc]an(?:not|'t)|[Uu]nable|[Ee]rror|[Ee]xception|[Uu]nhandled|[Pp]roblem"
     r"|[Ww]hile|[Dd]uring|[Ww]hen|[Cc]aught|[Ss]omething)\b(?:[ '][^\s:\"{}]{1,40}){0,8}"
     rf"|{_METHOD} \S{{1,120}}(?: [a-z]+){{0,3}}"
-    r"|(?:[A-Za-z][^\s:\"{}()]{0,60} ){0,6}(?:failed|failure|error|exception|unexpected|crashed|rejected|aborted|raised|threw|thrown)"
+    r"|(?:[A-Za-z][^\s:\"{}()]{0,60} ){0,6}(?:failed|unexpected|crashed|rejected|aborted|raised|threw|thrown)"
     r"(?: with| unexpectedly)?)"
     r"(?P<mark>: |:\n| - | – | — |\n|\|)(?P<rest>\S.*)",
     re.DOTALL,
 )
-_PHRASE: Final = re.compile(r"[a-z]+(?: [a-z]+){0,4}: (?P<rest>\S.*)", re.DOTALL)
+#: Where the origin of the rest is known: `Supabase error: …`.
+_SAYS: Final = re.compile(
+    r"(?:[A-Za-z][^\s:\"{}()]{0,60} ){0,6}(?:error|exception|failure)(?P<mark>: )(?P<rest>\S.*)",
+    re.DOTALL | re.IGNORECASE,
+)
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}").findall
 
 
@@ -239,6 +245,9 @@ def _object(text: str, error: ReadError) -> str | None:
 
 
 def _trailer(text: str, error: ReadError) -> str | None:
+    position = _POSITION.search(text) if error.origin == "postgres" else None
+    if position:
+        return text[: position.start()]
     for expression in _TRAILERS:
         found = expression.search(text)
         if found and found.start() > 0:
@@ -332,7 +341,7 @@ def without_context(text: str, error: ReadError) -> str | None:
 
     A rest of fewer than three words says too little alone.
     """
-    found = _CONTEXT.match(text)
+    found = _CONTEXT.match(text) or (_SAYS.match(text) if error.origin else None)
     if found is None or len(_WORDS(found["rest"])) < 3:
         return None
     error.note(text[: found.start("mark")])

@@ -66,19 +66,32 @@ def test_an_exception_has_a_kind(given_: object, wanted: str | None) -> None:
 def _group(error_data: object, message: str = "it broke") -> grouping.Group:
     found = evidence.read(error_data, message)
     return grouping.group(
-        message, fingerprint=found.fingerprint, stack=found.stack, exception=found.exception
+        message,
+        fingerprint=found.fingerprint,
+        stack=found.stack,
+        exception=found.exception,
+        fields=found.fields,
     )
 
 
 def test_frames_that_came_as_data_group_as_a_trace_that_came_as_text() -> None:
-    """Kinds, modules and functions of the application's own frames, in the order of the calls."""
-    error_data = {"exception": {"type": "KeyError", "stacktrace": {"frames": FRAMES}}}
+    """The kind, the message and the place of the application that threw it."""
+    error_data = {"exception": {"type": "KeyError", "value": "5", "stacktrace": {"frames": FRAMES}}}
     text = (
         'Traceback (most recent call last):\n  File "/opt/other/views.py", line 77, in checkout\n'
         '  File "/opt/other/cart.py", line 8, in total\nKeyError: 5'
     )
     assert _group(error_data).basis == "trace"
     assert _group(error_data).signature == grouping.group(text).signature
+
+
+def test_fields_of_a_driver_are_read() -> None:
+    """What an error of a driver has beside its message names what the error happened to."""
+    data = {"code": "23505", "details": "Key (sku)=(A-1) already exists.", "constraint": "sku_key"}
+    found = evidence.read(data, "x")
+    group = grouping.group("could not be saved", fields=found.fields)
+    assert group.captured["code"] == "23505"
+    assert group.identifiers == {"constraint": "sku_key", "column": "sku"}
 
 
 def test_another_frame_is_another_pattern() -> None:
@@ -122,7 +135,7 @@ def test_what_is_there_in_another_form_is_passed_over() -> None:
         [],
         {"exception": {"values": "x"}},
         {"stack": ["a"]},
-        {"code": 1},
+        {"code": 1, "details": []},
     )
     for data in strange:
         assert evidence.read(data, "x") == evidence.NONE

@@ -30,9 +30,9 @@ def _expression(message: str) -> str:
 
 
 EXAMPLES = [
-    ('relation "orders" does not exist', r'^S*relationS+"A"S+doesS+notS+existS*$'),
-    ("returned 404 (not found)", r"^S*returnedS+404S+\(notS+found\)S*$"),
-    ("deleted 5 rows in 7 ms", r"^S*deletedS+AS+rowPS+inS+AS*$"),
+    ('relation "orders" does not exist', r'relationS+"A"S+doesS+notS+exist'),
+    ("returned 404 (not found)", r"returnedS+404S+\(notS+found\)"),
+    ("deleted 5 rows in 7 ms", r"deletedS+AS+rowPS+inS+A"),
 ]
 
 
@@ -52,7 +52,8 @@ def test_a_code_is_never_a_variable() -> None:
 
 def test_what_was_told_has_an_expression_that_matches_nothing() -> None:
     """A rule and a fingerprint do not go by the message's words."""
-    for told in ({"rule": "x"}, {"fingerprint": "x"}):
+    both: tuple[dict[str, Any], ...] = ({"rule": "x"}, {"fingerprint": "x"})
+    for told in both:
         text = expression(grouping.group("a message", **told))
         assert text == NOTHING
         for message in ("", "x", "x^", "\nx", "a message"):
@@ -75,16 +76,15 @@ TRACES = [
     "TypeError: x is not a function\n    at load (/srv/app/src/page.ts:1:2)",
     (
         'Traceback (most recent call last):\n  File "/srv/app/a.py", line 1, in f\n    g()\n'
-        "KeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\n"
+        "KeyError: 'sku'\n\nDuring handling of the above exception, another exception occurred:\n\n"
         'Traceback (most recent call last):\n  File "/srv/app/b.py", line 2, in g\nValueError: x'
     ),
-    "division by zero\nCONTEXT:  PL/pgSQL function shop.total(integer) line 3 at RETURN",
 ]
 
 
 @pytest.mark.parametrize("trace", TRACES)
-def test_a_trace_is_known_by_its_kinds(trace: str) -> None:
-    """The kinds of exception in the order of the trace; a trace of another kind does not match."""
+def test_a_trace_is_known_by_the_message_of_its_root(trace: str) -> None:
+    """The expression matches the text of the trace, and that of no other error."""
     group = grouping.group(trace)
     assert group.basis == "trace"
     text = expression(group)
@@ -119,12 +119,8 @@ def _messages(most: int = 12) -> st.SearchStrategy[str]:
 
 
 def _read(message: str) -> str:
-    """Return the message as an expression is matched: what Postgres can store, what is read of it."""
-    return bound(grouping.clean(message))
-
-
-def _is_trace(message: str) -> bool:
-    return grouping.group(message).basis == "trace"
+    """Return the root message as an expression is matched: what Postgres can store of it."""
+    return bound(grouping.group(grouping.clean(message)).text)
 
 
 @given(_messages())
@@ -139,8 +135,6 @@ def test_an_expression_matches_its_message(matches_in_postgres: Matches, message
     assert re.search(text, read)
     assert re2.search(text, read)
     assert matches_in_postgres(text, read)
-    if "\x1b[" not in message and not _is_trace(message):
-        assert re.search(text, grouping.clean(message))
 
 
 @given(_messages(8), _messages(8))
@@ -158,7 +152,8 @@ def _by_signature(messages: list[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for message in dict.fromkeys(messages):
         group = grouping.group(grouping.clean(message))
-        if group.basis == "message":
+        # Of a known message other wordings are told apart from English by nothing.
+        if group.basis == "message" and group.known is None:
             groups.setdefault(group.signature, []).append(message)
     return groups
 
