@@ -1,4 +1,4 @@
-"""Build the catalogue's data file: `python -m pattern_engine.catalogue.build`, or `make catalogue`.
+"""Build the catalogue's data files: `make catalogue`.
 
 The messages come from the tables beside this module and from PostgreSQL's compiled catalogues of
 Debian's packages `postgresql-15` and `libpq5`. If those are not installed, or not with their
@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.catalogue import file, postgresql, tabled
+from pattern_engine.catalogue import file, labelling, labels, postgresql, tabled
 
 if TYPE_CHECKING:
     from pattern_engine.catalogue.file import Entry
@@ -32,6 +32,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         locales = _INSTALLED if postgresql.is_complete(_INSTALLED) else _downloaded(Path(folder))
         content = built(locales)
+        labelled = labelling.written(locales, map(tabled.labels, sorted(TABLES.glob("*.toml"))))
+    labels.PATH.write_text(labelled)
     file.PATH.write_bytes(content)
     print(f"{file.PATH.name}: {len(content):,} bytes", file=sys.stderr)  # noqa: T201  a script
     return 0
@@ -55,9 +57,8 @@ def built(locales: Path) -> bytes:
         add(language, entry, template)
     by_shape = {template.literals: each.entry for each in by_hand for template in each.templates}
     for path in paths:
-        for language, pairs in tabled.translated(path).items():
-            for english, template in pairs:
-                add(language, by_shape[english.literals], template)
+        for language, english, template in tabled.translated(path):
+            add(language, by_shape[english.literals], template)
     return file.written(list(numbers), dict(sorted(languages.items(), key=_english_first)))
 
 

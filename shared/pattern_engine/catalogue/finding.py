@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue import file
 from pattern_engine.catalogue.anchors import anchors
+from pattern_engine.catalogue.labels import without_position
 from pattern_engine.catalogue.template import plain
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     best = _best((each for each in _matches(stripped) if _agrees(each.entry, code)), origin)
     if best:
         return _known(best, stripped, code)
-    first, explanation, _ = stripped.partition("\n\t")  # as libpq writes it
-    return find(first, code, origin) if explanation else None
+    # libpq explains some messages in lines that start with a tab; a log adds a position.
+    shorter = without_position(stripped.partition("\n\t")[0])
+    return find(shorter, code, origin) if len(shorter) < len(stripped) else None
 
 
 def detail(text: str) -> dict[str, str]:
@@ -102,9 +104,17 @@ def _best(matches: Iterator[_Match], origin: str | None = None) -> _Match | None
 
 
 def _values(match: _Match, message: str) -> dict[str, str]:
-    names = [variable.name for variable in match.template.variables]
-    pairs = zip(names, match.spans, strict=True)
-    return {name: _bare(name, message[start:end]) for name, (start, end) in pairs if name[0] != "_"}
+    template, spans = match.template, match.spans
+    values: dict[str, str] = {}
+    before = ""
+    for place, (variable, (start, end)) in enumerate(zip(template.variables, spans, strict=True)):
+        name = variable.name
+        if (before, template.literals[place], name) == ("table", ".", "column"):
+            start = spans[place - 1][0]  # noqa: PLW2901  `orders.total`, as it was written
+        if name[0] != "_":
+            values[name] = _bare(name, message[start:end])
+        before = name
+    return values
 
 
 def _agrees(entry: Entry, code: str | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby, product
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.catalogue import naming, translations
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from pattern_engine.catalogue.tabled import Tabled
     from pattern_engine.catalogue.translations import Printf
 
-__all__ = ["LANGUAGES", "is_complete", "read"]
+__all__ = ["LANGUAGES", "is_complete", "read", "read_messages"]
 
 LANGUAGES: Final = ("de", "es", "fr", "it", "ja", "ka", "ko", "ru", "sv", "uk", "zh_CN", "zh_TW")
 DOMAINS: Final = ("postgres-15", "plpgsql-15", "libpq5-15")
+_FURTHER: Final = (("pt_BR", "plpgsql-15"),)
+"""What is shipped of a language without the others."""
 Shape = tuple[str, ...]
 """The literal texts of a template; two templates with the same ones match the same messages."""
 Names = dict[int, Variable]
@@ -50,7 +54,8 @@ _BY_HAND: Final = frozenset({"word", "rest", "keyword", "n"})
 
 def is_complete(locales: Path) -> bool:
     """Return whether a folder has all of PostgreSQL's translations that are read."""
-    return all(_path(locales, each, domain).exists() for each in LANGUAGES for domain in DOMAINS)
+    files = (*product(LANGUAGES, DOMAINS), *_FURTHER)
+    return all(_path(locales, language, domain).exists() for language, domain in files)
 
 
 def _path(locales: Path, language: str, domain: str) -> Path:
@@ -79,13 +84,20 @@ def read(locales: Path, by_hand: Iterable[Tabled]) -> Iterator[tuple[str, Entry,
                     yield language, entry, template
 
 
+def read_messages(locales: Path) -> Iterator[tuple[str, Message]]:
+    """Yield the messages of all catalogues with their language, as they are."""
+    for language, domain in (*product(LANGUAGES, DOMAINS), *_FURTHER):
+        yield from (
+            (language, each) for each in translations.messages(_path(locales, language, domain))
+        )
+
+
 def _messages(locales: Path) -> Iterator[tuple[str, Message]]:
     """Yield the messages by language, in the form in which a client sees them."""
-    for language in LANGUAGES:
-        for domain in DOMAINS:
-            found = translations.messages(_path(locales, language, domain))
-            yield from ((language, _seen(message)) for message in found)
-            yield from ((language, message) for message in _located(found))
+    for language, found in groupby(read_messages(locales), key=itemgetter(0)):
+        messages = [message for _, message in found]
+        yield from ((language, _seen(message)) for message in messages)
+        yield from ((language, message) for message in _located(messages))
 
 
 def _seen(message: Message) -> Message:

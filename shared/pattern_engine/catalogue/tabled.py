@@ -3,8 +3,8 @@
 A table has `[[message]]`, and two shorter forms for many messages at once: `[codes]`, a code, or
 several with spaces between them, and the templates that need nothing but their code; `[details]`,
 a list of templates below `templates`, which details and contexts of messages have.
-A table of translations has `language`, and below `[messages]` an English template with its
-translation.
+A table of translations has `language`, and below `[messages]` and `[details]` English templates
+with their translations, one or a list; below `[labels]` those of the server's log.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pattern_engine.catalogue.naming import numbered
 from pattern_engine.catalogue.template import Template, Variable, made, parse, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Tabled", "read", "translated"]
+__all__ = ["Tabled", "labels", "read", "translated"]
 
 _DEFAULTS: Final = ("type", "severity", "documentation")
 _KEYS: Final = frozenset({"template", "also", "code", "symptom", "identity", "part", *_DEFAULTS})
@@ -35,6 +36,8 @@ class Tabled(NamedTuple):
 def read(path: Path) -> list[Tabled]:
     """Return the messages of a table; a table of translations has none of its own."""
     table = tomllib.loads(path.read_text())
+    if "language" in table:
+        return []
     messages = list(table.get("message", ()))
     for codes, texts in table.get("codes", {}).items():
         messages += ({"code": codes, "template": text} for text in texts)
@@ -43,19 +46,19 @@ def read(path: Path) -> list[Tabled]:
     return [_tabled(table, message, path.name) for message in messages]
 
 
-def translated(path: Path) -> dict[str, list[tuple[Template, Template]]]:
-    """Return a table's translations by language: each English template with the translated one."""
+def translated(path: Path) -> Iterator[tuple[str, Template, Template]]:
+    """Yield a table's translations: the language, the English template, the translated one."""
     table = tomllib.loads(path.read_text())
-    pairs = table.get("messages", {}).items()
-    return (
-        {
-            table["language"]: [
-                (template_of(english), template_of(other)) for english, other in pairs
-            ]
-        }
-        if pairs
-        else {}
-    )
+    if "language" in table:
+        for english, others in [*table["messages"].items(), *table["details"].items()]:
+            for other in [others] if isinstance(others, str) else others:
+                yield table["language"], template_of(english), template_of(other)
+
+
+def labels(path: Path) -> dict[str, str]:
+    """Return a table's labels of the server's log: translated → English."""
+    found: dict[str, str] = tomllib.loads(path.read_text()).get("labels", {})
+    return found
 
 
 def template_of(text: str) -> Template:

@@ -1,0 +1,33 @@
+"""How PostgreSQL's log and its clients label the parts of an error, in every language.
+
+`labels` maps a label without its colon to the English one: `FEHLER` → `ERROR`, `DÉTAIL` → `DETAIL`.
+`lines` are the texts around the number of a line (`LINE 1: `), and `positions` those around the
+place in the statement that the log adds to a message (` at character 8`). `make catalogue` writes
+them to the file that is read here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["PATH", "labels", "lines", "positions", "without_position"]
+
+PATH: Final = Path(__file__).with_name("labels.json")
+_READ: Final[dict[str, Any]] = json.loads(PATH.read_text())
+labels: Final[dict[str, str]] = _READ["labels"]
+lines: Final = tuple((before, after) for before, after in _READ["lines"])
+positions: Final = tuple((before, after) for before, after in _READ["positions"])
+_MOST_DIGITS: Final = 10
+
+
+def without_position(message: str) -> str:
+    """Return a message without the place in the statement that the server's log adds at its end."""
+    for before, after in positions:
+        if message.endswith(after):
+            kept = message[: len(message) - len(after)]
+            text = kept.rstrip("0123456789")
+            if 0 < len(kept) - len(text) <= _MOST_DIGITS and text.endswith(before):
+                return text.removesuffix(before)
+    return message
