@@ -22,15 +22,15 @@ SEVERITIES: Final = {
 _SECTIONS: Final = {
     "detail": (
         "DETAIL", "DÉTAIL", "DETALLE", "DETTAGLI", "DETALJ", "DETALHE", "ПОДРОБНОСТИ", "ВІДОМОСТІ",
-        "ДЕТАЛИ", "ДЕТАЛІ", "상세정보", "详情", "詳情", "詳細", "描述", "დეტალები",
+        "ДЕТАЛИ", "ДЕТАЛІ", "DETTAGLIO", "详细", "詳細", "SZCZEGÓŁY", "AYRINTI", "상세정보", "详情", "詳情", "詳細", "描述", "დეტალები",
     ),
     "hint": (
         "HINT", "TIPP", "ASTUCE", "SUGGERIMENTO", "TIPS", "DICA", "ПОДСКАЗКА", "УКАЗІВКА",
-        "ПІДКАЗКА", "힌트", "提示", "ヒント", "მინიშნება",
+        "ПІДКАЗКА", "힌트", "INDICE", "HINWEIS", "SUGERENCIAS", "建议", "建議", "WSKAZÓWKA", "İPUCU", "提示", "ヒント", "მინიშნება",
     ),
     "context": (
         "CONTEXT", "ZUSAMMENHANG", "KONTEXT", "CONTEXTE", "CONTEXTO", "CONTESTO", "КОНТЕКСТ",
-        "내용", "上下文", "背景", "文脈", "コンテキスト", "კონტექსტი", "WHERE",
+        "내용", "上下文", "背景", "文脈", "コンテキスト", "კონტექსტი", "WHERE", "WOBEI", "OÙ", "DÓNDE", "DOVE", "ONDE", "ГДЕ", "在位置", "GDZIE", "YER",
     ),
     "statement": (
         "STATEMENT", "ANWEISUNG", "INSTRUCTION", "SENTENCIA", "ISTRUZIONE", "SATS", "COMANDO",
@@ -42,7 +42,7 @@ _SECTIONS: Final = {
     ),
     "location": (
         "LOCATION", "ORT", "EMPLACEMENT", "UBICACIÓN", "POSIZIONE", "PLATS", "LOCAL", "ПОЛОЖЕНИЕ",
-        "РОЗТАШУВАННЯ", "위치", "位置", "場所", "BACKTRACE", "POSITION", "ROUTINE", "FILE",
+        "РОЗТАШУВАННЯ", "위치", "位置", "場所", "BACKTRACE", "POSITION", "POSICIÓN", "POSIZIONE", "POSIÇÃO", "ПОЗИЦИЯ", "POZYCJA", "POZISYON", "ROUTINE", "FILE",
         "SEVERITY", "SCHEMA NAME", "TABLE NAME", "CONSTRAINT NAME", "COLUMN NAME", "SQLSTATE",
     ),
     "line": (

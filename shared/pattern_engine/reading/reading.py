@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pattern_engine.reading import objects, prefixes, sqlstates, traces, wrappers
+from pattern_engine.reading import objects, postgres, prefixes, sqlstates, traces, wrappers
 from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
 
 if TYPE_CHECKING:
@@ -108,6 +108,15 @@ def _margin(text: str, _error: ReadError) -> str | None:
     return prefixes.without_margin(text)
 
 
+def _verbose(text: str, _error: ReadError) -> str | None:
+    """The message of an entry of the journal with all its fields, as `journalctl -o verbose`."""
+    start = text.find("\n    MESSAGE=")
+    if start < 0:
+        return None
+    end = text.find("\n    _", start + 5)
+    return text[start + 13 : end if end > 0 else None].replace("\n            ", "\n")
+
+
 def _trace(text: str, error: ReadError) -> str | None:
     return traces.root_of(text, error)
 
@@ -116,15 +125,16 @@ def _trace(text: str, error: ReadError) -> str | None:
 _PEELERS: tuple[Callable[[str, ReadError], str | None], ...] = (
     _colours,
     _whole_object,
+    _verbose,
     _margin,
     objects.csvlog,
     _object_behind,
     objects.logfmt,
     _trace,
     wrappers.field,
-    wrappers.labelled,
+    postgres.labelled,
     _prefix,
-    wrappers.without_sections,
+    postgres.without_sections,
     wrappers.unwrapped,
     wrappers.without_context,
 )

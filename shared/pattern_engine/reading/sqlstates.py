@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DBAPI", "of_kind"]
+__all__ = ["DBAPI", "STATE", "of_kind"]
 
+#: A SQLSTATE within an expression.
+STATE: Final = r"(?:[0-9]{2}|0[A-Z]|2[BDF]|3[BDF]|HV|P0|XX|F0)[0-9A-Z]{3}"
 _CONDITIONS: Final = (
     "sql_statement_not_yet_complete=03000 connection_exception=08000 "
     "connection_does_not_exist=08003 connection_failure=08006 "

@@ -292,6 +292,10 @@ _PHP_FRAME: Final = re.compile(
 _PHP_UNCAUGHT: Final = re.compile(
     r"(?:PHP )?(?:Fatal error|Warning|Notice|Parse error):\s+(?:Uncaught )?"
 )
+#: Monolog prints an exception in its context; of several the last is the cause.
+_PHP_OBJECT: Final = re.compile(
+    r".*\[object\] \((?P<kind>[\w\\]+)\(code: \w+\): (?P<rest>.*)", re.DOTALL
+)
 _PHP_PLACE: Final = re.compile(
     r" (?:in|at) (?P<place>/?[\w./\\-]+\.php)(?::| on line |\()[0-9]+\)?"
 )
@@ -307,6 +311,9 @@ def _php(text: str, error: ReadError) -> str | None:
             return None
         head, stack = text[: found.start()], text[found.start() :]
     frames = [Frame(m["function"], m["place"]) for m in _PHP_FRAME.finditer(stack)]
+    logged = _PHP_OBJECT.search(head)
+    if logged:
+        error.kind, head = logged["kind"], logged["rest"]
     place = _PHP_PLACE.search(head)
     own = [Frame(frames[0].function if frames else "", place["place"])] if place else []
     error.frames = error.frames or (own + frames)[:MAX_FRAMES]

@@ -10,15 +10,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading import objects
-from pattern_engine.reading.error import MAX_SECTION
-from pattern_engine.reading.labels import LABEL, MAX_LINES, SEVERITIES, section_at
+from pattern_engine.reading.sqlstates import STATE
 
 if TYPE_CHECKING:
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["unwrapped", "without_context", "without_sections"]
+__all__ = ["field", "unwrapped", "without_context"]
 
-_STATE: Final = r"(?:[0-9]{2}|0[A-Z]|2[BDF]|3[BDF]|HV|P0|XX|F0)[0-9A-Z]{3}"
 #: A class of exceptions: of its words one says that it is one, or it has a package before it.
 KIND: Final = r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\|/(?=[\w.]+[.\w]*[A-Z])))*[A-Z][\w$]*"
 #: (expression, origin). The first that matches is applied, and the rest is read again.
@@ -48,10 +46,12 @@ _WRAPPERS: Final = tuple(
             r".*?\n\s*(?P<kind>[A-Z]\w*Error)\s{2,}(?P<rest>\S.*?)(?=\nerror stack:|\Z)",
             None,
         ),  # tslog
-        (r".*?\n\s+MESSAGE=(?P<rest>.*?)(?=\n\s+_?[A-Z_]+=|\Z)", None),  # journalctl -o verbose
+        (r"[^{\n]{0,200}\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
+        # slog for Rust: request failed, err: …, module: club::device
+        (r"[^:\n]{1,120}, (?:err|error): (?P<rest>[^\n]+?)(?:, \w+: \S+)*(?:\n.*)?\Z", None),
         # 23505 and its message beside it, as Haskell's and other drivers show their values.
         (
-            rf".*?\"(?P<code>{_STATE})\",? \"(?P<rest>(?:[^\"\\]|\\.)+)\".*",
+            rf".*?\"(?P<code>{STATE})\",? \"(?P<rest>(?:[^\"\\]|\\.)+)\".*",
             "postgres",
         ),
         (r"Error PGRST[0-9X]{3}:\nMessage: (?P<rest>.*?)(?=\n(?:Details|Hint):|\Z)", "postgrest"),
@@ -70,7 +70,7 @@ _WRAPPERS: Final = tuple(
             r"(?: at \S+\.php:[0-9]+\).*|\)\Z)",
             None,
         ),
-        (rf"\[?(?P<code>{_STATE})\]?: (?P<rest>.*)", "postgres"),
+        (rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres"),
         (rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
         (r"\[?(?P<code>P[0-9]{4})\]? ?[:-] (?P<rest>.*)", None),
         # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
@@ -90,10 +90,10 @@ _WRAPPERS: Final = tuple(
 _TRAILERS: Final = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
-        rf" \(SQLSTATE:? ?(?P<code>{_STATE})\)\)?\s*\Z",
-        rf" \(?\[?(?:SQL ?[Ss]tate|SQLSTATE|sqlstate|Code|code)[:= ]+'?(?P<code>{_STATE})'?\]?\)?\s*\Z",
-        rf" \((?P<code>{_STATE}|PGRST[0-9X]{{3}})\)\s*\Z",
-        rf" \[(?P<code>{_STATE}|PGRST[0-9X]{{3}})\]\s*\Z",
+        rf" \(SQLSTATE:? ?(?P<code>{STATE})\)\)?\s*\Z",
+        rf" \(?\[?(?:SQL ?[Ss]tate|SQLSTATE|sqlstate|Code|code)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z",
+        rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z",
+        rf" \[(?P<code>{STATE}|PGRST[0-9X]{{3}})\]\s*\Z",
         r"\n\[SQL: (?P<statement>.*)\Z",
         r"\n\(Background on this error at: .*\Z",
         r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z",
@@ -256,15 +256,6 @@ def _trailer(text: str, error: ReadError) -> str | None:
     return None
 
 
-#: Hibernate logs the state in a line before the message: `SQL Error: 0, SQLState: 23505`.
-_STATE_BEFORE: Final = re.compile(rf"SQL ?State *: (?P<code>{_STATE})")
-_LABEL: Final = re.compile(rf"(?:^|(?<=[\s(>\]:])){LABEL}(?P<space>\s{{1,3}})(?=\S)")
-#: Elixir's and Erlang's drivers: `ERROR 42P01 (undefined_table) relation …`.
-_CONDITION: Final = re.compile(
-    rf"(?:^|(?<=[\s:(]))(?:ERROR|FATAL|PANIC):? (?P<code>{_STATE}) \([a-z_]+\):? "
-)
-
-
 #: A quoted field, up to a quote with another field or nothing behind it.
 _FIELD: Final = re.compile(
     r"[^{}\n]{0,300}?\b(?:error|err|exception)=(?P<quote>[\"'])(?P<rest>.*?)(?P=quote)(?=\s+[\w.]+=|\s*\Z)",
@@ -278,62 +269,6 @@ def field(text: str, _error: ReadError) -> str | None:
         return None
     found = _FIELD.match(text)
     return _plain(found["rest"]) if found and found["rest"].strip() else None
-
-
-def labelled(text: str, error: ReadError) -> str | None:
-    """Return what follows PostgreSQL's label of a severity, in any language: `FEHLER:  …`."""
-    if error.severity is not None:
-        return None
-    line = text.partition("\n")[0]
-    condition = _CONDITION.search(text) if ") " in line else None
-    if condition:
-        error.origin, error.code = "postgres", condition["code"]
-        return text[condition.end() :].partition("\n\n")[0]
-    found = None
-    for found in _LABEL.finditer(line):
-        if found["space"] == "  ":
-            break
-    if found is None:
-        found = next((m for m in _LABEL.finditer(text) if m["space"] == "  "), None)
-        state = _STATE_BEFORE.search(line)
-        if found is None and state:
-            found = _LABEL.search(text)
-            error.code = state["code"]
-        if found is None:
-            return None
-    if found["space"] == "  " or found["label"] not in {"ERROR", "FATAL", "PANIC"}:
-        error.origin = "postgres"
-    error.severity = SEVERITIES[found["label"]]
-    rest = text[found.end() :]
-    state = re.match(rf"(?P<code>{_STATE}): ", rest)
-    if state:
-        error.code = state["code"]
-        rest = rest[state.end() :]
-    return rest
-
-
-def without_sections(text: str, error: ReadError) -> str | None:
-    """Return a text without the sections that PostgreSQL adds to an error, and note them."""
-    if "\n" not in text:
-        return None
-    message, *lines = text.split("\n", MAX_LINES)
-    kept, name, section = [message], "", list[str]()
-    for line in lines:
-        found = section_at(line)
-        if found is not None:
-            _close(error, name, section)
-            name, section = found[0], [line[found[1] :]]
-        elif name:
-            section.append(line)
-        else:
-            kept.append(line)
-    _close(error, name, section)
-    return "\n".join(kept) if name else None
-
-
-def _close(error: ReadError, name: str, lines: list[str]) -> None:
-    if name in {"detail", "hint", "context", "statement"} and getattr(error, name) is None:
-        setattr(error, name, "\n".join(lines).strip()[:MAX_SECTION] or None)
 
 
 def without_context(text: str, error: ReadError) -> str | None:
