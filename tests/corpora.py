@@ -58,8 +58,12 @@ def messages(name: str) -> list[str]:
     """Return the messages of a corpus, in its order."""
     if name == SAMPLE:
         return [row["message"] for row in history.log_rows()]
-    lines = gzip.decompress(_file(name).read_bytes()).splitlines()
-    return [json.loads(line)["message"] for line in lines]
+    return [row["message"] for row in rows(name)]
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a labelled corpus."""
+    return [json.loads(line) for line in gzip.decompress(_file(name).read_bytes()).splitlines()]
 
 
 def partition(keys: list[str]) -> set[tuple[int, ...]]:

@@ -1,8 +1,8 @@
 """Where the catalogue's file keeps a template: by the start and the end of its literal text.
 
-A template stands under one anchor: the longest start and end, of the lengths below, that its
-literal text has. A message has one anchor for each pair of lengths, so that a few look-ups find
-every template that could match it. Where a message starts with a value in quotes, the text after
+A template stands under one anchor: the first pair of lengths below that its literal text has at
+its start and its end. A message has one anchor for each pair, so that a few look-ups find every
+template that could match it. Where a message starts with a value in quotes, the text after
 this value counts as its start.
 """
 
@@ -16,28 +16,30 @@ if TYPE_CHECKING:
 
 __all__ = ["anchor", "anchors"]
 
-_STARTS: Final = (14, 4, 2, 0)
-_ENDS: Final = (9, 2, 0)
+#: Lengths of the start and the end, the most telling first.
+_LENGTHS: Final = (
+    *((14, 9), (14, 2), (14, 0)),
+    *((4, 9), (4, 2), (4, 0)),
+    *((0, 9), (2, 0), (0, 2)),
+)
 _QUOTE: Final = '"'
 
 
 def anchor(literals: tuple[str, ...]) -> int | None:
-    """Return the anchor of a template with these literals; None if they are too short."""
+    """Return the anchor of a template with these literals; None if it has no text at its ends."""
     first, last = _opening(literals), literals[-1]
-    start = next(length for length in _STARTS if len(first) >= length)
-    end = next(length for length in _ENDS if len(last) >= length)
-    return _hash(first[:start], last[-end:]) if end else _hash(first[:start], "") if start else None
+    for start, end in _LENGTHS:
+        if len(first) >= start and len(last) >= end:
+            return _hash(first, last, start, end)
+    return None
 
 
 def anchors(text: str) -> Iterator[int]:
     """Yield the anchors under which templates that could match a text stand."""
-    ends = [text[-length:] if length else "" for length in _ENDS if len(text) >= length]
     first = _opening((text,))
-    for length in _STARTS:
-        if len(first) >= length:
-            for end in ends:
-                if length or end:
-                    yield _hash(first[:length], end)
+    for start, end in _LENGTHS:
+        if len(first) >= start and len(text) >= end:
+            yield _hash(first, text, start, end)
 
 
 def _opening(literals: tuple[str, ...]) -> str:
@@ -49,5 +51,5 @@ def _opening(literals: tuple[str, ...]) -> str:
     return closing[closing.find(_QUOTE) :]
 
 
-def _hash(start: str, end: str) -> int:
-    return crc32(f"{start}\0{end}".encode(errors="replace"))
+def _hash(first: str, last: str, start: int, end: int) -> int:
+    return crc32(f"{first[:start]}\0{last[len(last) - end :]}".encode(errors="replace"))

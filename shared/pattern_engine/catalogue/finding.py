@@ -21,6 +21,7 @@ __all__ = ["Known", "detail", "find"]
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
 MOST_LINES: Final = 32
+"""Lines of a context that are read."""
 #: A SQLSTATE has a digit, as `EPIPE` has not; Prisma's `P2002` only looks like one.
 _SQLSTATE: Final = re.compile(r"(?=.*[0-9])(?!P[1-9])[0-9A-Z]{5}")
 
@@ -51,13 +52,14 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     """
     if code == RAISED:
         return None
-    stripped = message.strip()
-    best = _best((each for each in _matches(stripped) if _agrees(each.entry, code)), origin)
-    if best:
-        return _known(best, stripped, code)
-    # libpq explains some messages in lines that start with a tab; a log adds a position.
-    shorter = without_position(stripped.partition("\n\t")[0])
-    return find(shorter, code, origin) if len(shorter) < len(stripped) else None
+    whole = message.strip()
+    # A log adds a position. libpq explains some messages in lines that start with a tab.
+    shorter = without_position(whole.partition("\n\t")[0])
+    for text in dict.fromkeys((shorter, whole)):
+        best = _best((each for each in _matches(text) if _agrees(each.entry, code)), origin)
+        if best:
+            return _known(best, text, code)
+    return None
 
 
 def detail(text: str) -> dict[str, str]:

@@ -46,6 +46,7 @@ def written(locales: Path, by_hand: Iterable[dict[str, str]]) -> str:
         for label, name in further.items():
             _add(labels, label, name)
     content = {
+        "source": postgresql.digest(locales),
         "labels": dict(sorted(labels.items())),
         "lines": sorted(around[_LINE]),
         "positions": sorted(around[_POSITION]),

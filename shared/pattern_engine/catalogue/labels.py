@@ -3,7 +3,7 @@
 `labels` maps a label without its colon to the English one: `FEHLER` → `ERROR`, `DÉTAIL` → `DETAIL`.
 `lines` are the texts around the number of a line (`LINE 1: `), and `positions` those around the
 place in the statement that the log adds to a message (` at character 8`). `make catalogue` writes
-them to the file that is read here.
+the file that is read here.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["PATH", "labels", "lines", "positions", "without_position"]
+__all__ = ["PATH", "SOURCE", "labels", "lines", "positions", "without_position"]
 
 PATH: Final = Path(__file__).with_name("labels.json")
 _READ: Final[dict[str, Any]] = json.loads(PATH.read_text())
+SOURCE: Final[str] = _READ["source"]
+"""The digest of the translations that both files of the catalogue were made from."""
 labels: Final[dict[str, str]] = _READ["labels"]
 lines: Final = tuple((before, after) for before, after in _READ["lines"])
 positions: Final = tuple((before, after) for before, after in _READ["positions"])
 _MOST_DIGITS: Final = 10
+_DIGITS: Final = frozenset("0123456789")
+_LONGEST_END: Final = 1 + max(len(after) for _, after in positions)
 
 
 def without_position(message: str) -> str:
     """Return a message without the place in the statement that the server's log adds at its end."""
+    if _DIGITS.isdisjoint(message[-_LONGEST_END:]):
+        return message
     for before, after in positions:
         if message.endswith(after):
             kept = message[: len(message) - len(after)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from itertools import groupby, product
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from pattern_engine.catalogue.tabled import Tabled
     from pattern_engine.catalogue.translations import Printf
 
-__all__ = ["LANGUAGES", "is_complete", "read", "read_messages"]
+__all__ = ["LANGUAGES", "digest", "is_complete", "read", "read_messages"]
 
 LANGUAGES: Final = ("de", "es", "fr", "it", "ja", "ka", "ko", "ru", "sv", "uk", "zh_CN", "zh_TW")
 DOMAINS: Final = ("postgres-15", "plpgsql-15", "libpq5-15")
-_FURTHER: Final = (("pt_BR", "plpgsql-15"),)
-"""What is shipped of a language without the others."""
+_FILES: Final = (*product(LANGUAGES, DOMAINS), ("pt_BR", "plpgsql-15"))
+"""The compiled catalogues that are read, each by its language and its domain."""
 Shape = tuple[str, ...]
 """The literal texts of a template; two templates with the same ones match the same messages."""
 Names = dict[int, Variable]
@@ -33,7 +34,12 @@ Names = dict[int, Variable]
 _EXPLAINED: Final = re.compile(r"[^\s].*\n(?:[\tE].*\n)*")
 """A line of libpq, with lines that explain it: they start with a tab, or with `Either`."""
 _SPELT_OUT: Final = re.compile(r"\b(?:character varying|character|bit varying|bit)\(%d\)")
-_PLACES: Final = ('%s at or near "%s"', "%s at end of input")
+_PLACES: Final = (
+    '%s at or near "%s"',
+    "%s at end of input",
+    '%s at or near "%s" of jsonpath input',
+    "%s at end of jsonpath input",
+)
 _LOCATED: Final = (
     "syntax error",
     "unterminated quoted string",
@@ -46,16 +52,25 @@ _LOCATED: Final = (
     "trailing junk after numeric literal",
     "invalid Unicode escape",
     "invalid Unicode escape value",
+    "invalid Unicode escape character",
     "invalid Unicode surrogate pair",
     "operator too long",
 )
+_ABOUT_PRIVILEGES: Final = ("permission denied", "must be owner", "must be superuser", "must have ")
 _BY_HAND: Final = frozenset({"word", "rest", "keyword", "n"})
 
 
 def is_complete(locales: Path) -> bool:
     """Return whether a folder has all of PostgreSQL's translations that are read."""
-    files = (*product(LANGUAGES, DOMAINS), *_FURTHER)
-    return all(_path(locales, language, domain).exists() for language, domain in files)
+    return all(_path(locales, *file).exists() for file in _FILES)
+
+
+def digest(locales: Path) -> str:
+    """Return the SHA-256 of the translations, which tells releases of PostgreSQL apart."""
+    found = sha256()
+    for file in _FILES:
+        found.update(_path(locales, *file).read_bytes())
+    return found.hexdigest()
 
 
 def _path(locales: Path, language: str, domain: str) -> Path:
@@ -86,7 +101,7 @@ def read(locales: Path, by_hand: Iterable[Tabled]) -> Iterator[tuple[str, Entry,
 
 def read_messages(locales: Path) -> Iterator[tuple[str, Message]]:
     """Yield the messages of all catalogues with their language, as they are."""
-    for language, domain in (*product(LANGUAGES, DOMAINS), *_FURTHER):
+    for language, domain in _FILES:
         yield from (
             (language, each) for each in translations.messages(_path(locales, language, domain))
         )
@@ -149,7 +164,8 @@ def _known(
     if not (is_primary(text) and is_tight(made(form.literals, variables))):
         return None
     names = {place: each for (place, _), each in zip(form.arguments, variables, strict=True)}
-    return Entry("postgres", shown(form.literals, variables), type="database"), names
+    kind = "rls" if text.startswith(_ABOUT_PRIVILEGES) else "database"
+    return Entry("postgres", shown(form.literals, variables), type=kind), names
 
 
 def _templates(texts: Iterable[str], names: Names) -> Iterator[Template]:

@@ -6,8 +6,9 @@ says what it may hold:
 - `_` as the name: what it holds is of no interest;
 - no kind: at least one character, at most `LONGEST`, no line break;
 - `word`: the same without white space;
+- `number`: digits alone;
 - `n`: digits, with a sign, a point or letters of a hexadecimal number;
-- `keyword`: one word, or several without a small letter, such as `DROP TABLE`;
+- `keyword`: one word, or several of which the first has no small letter, such as `DROP TABLE`;
 - `quoted`: anything, also nothing; a variable between two quotes is always of this kind;
 - `rest`: anything but nothing.
 
@@ -52,12 +53,14 @@ class Variable(NamedTuple):
             return bool(value) or self.kind == "quoted"
         if not value or len(value) > LONGEST or "\n" in value:
             return False
+        if self.kind == "number":
+            return value.isdecimal()
         if self.kind == "n":
             return _NUMBER.issuperset(value)
-        words = len(value.split(None, 1))
+        first, *further = value.split(None, 1) or [""]
         if self.kind == "keyword":
-            return words == 1 or value == value.upper()
-        return self.kind != "word" or (words == 1 and value.strip() == value)
+            return not further or first == first.upper()
+        return self.kind != "word" or first == value
 
 
 class Template(NamedTuple):
