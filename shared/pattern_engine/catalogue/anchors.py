@@ -20,18 +20,20 @@ __all__ = ["anchor", "anchors"]
 _LENGTHS: Final = (
     *((14, 9), (14, 2), (14, 0)),
     *((4, 9), (4, 2), (4, 0)),
-    *((0, 9), (2, 0), (0, 2)),
+    # A few templates start and end with a value: `<status> Server Error: <reason> for url: <url>`.
+    *((0, 9), (2, 0), (0, 2), (0, 0)),
 )
 _QUOTE: Final = '"'
 
 
-def anchor(literals: tuple[str, ...]) -> int | None:
-    """Return the anchor of a template with these literals; None if it has no text at its ends."""
+def anchor(literals: tuple[str, ...]) -> int:
+    """Return the anchor of a template with these literals."""
     first, last = _opening(literals), literals[-1]
-    for start, end in _LENGTHS:
-        if len(first) >= start and len(last) >= end:
-            return _hash(first, last, start, end)
-    return None
+    return next(
+        _hash(first, last, start, end)
+        for start, end in _LENGTHS
+        if len(first) >= start and len(last) >= end
+    )
 
 
 def anchors(text: str) -> Iterator[int]:

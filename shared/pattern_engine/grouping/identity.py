@@ -75,9 +75,11 @@ MIN_NAME: Final = 3
 """Letters of a name that a minifier has not made."""
 MAX_STARTS: Final = 12
 """Places in a text at which a known message is looked for."""
-_STARTS: Final = re.compile(
-    r"(?:: | - |[(\[\"'`>] ?|\n\s*|; |, |\] |\. |= ?)(?=[^\s\"'(\[{,;:=\-])"
-)
+_STARTS: Final = re.compile(r"(?:: | - |[(\[\"'`>] ?|; |, |\] |\. |! ?|= ?)(?=[^\s\"'(\[{,;:=\-])")
+MAX_ENDS: Final = 4
+MAX_LINES: Final = 60
+"""Lines of a text in which a known message is looked for."""
+_ERROR: Final = re.compile(r"(?i)error|fatal|exception|panic|fail|denied").search
 _ENDS: Final = re.compile(r"\n| \(|\"|'\)|\)| \[| \{|; |\. |<|, (?=[A-Z])")
 MAX_LAYERS: Final = 4
 """Envelopes that are taken for a part of the message."""
@@ -107,7 +109,7 @@ def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
             return Identity(known.key, text, known, "message")
         return _with_place(_of_language(known), text, known, error)
     template = mask(text)
-    if error.origin is not None:
+    if error.origin is not None or _OF_A_DATABASE(error.kind or ""):
         return Identity(template, text, None, "message")
     kind = kind_of(error)
     if kind and not template.startswith(f"{kind}:"):
@@ -137,20 +139,29 @@ def _origin(error: ReadError) -> str | None:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Yield the parts of a text that could be a message by themselves, the longest first."""
-    starts = [
-        found.end() for found, _ in zip(_STARTS.finditer(text), range(MAX_STARTS), strict=False)
-    ]
-    if len(text) <= MIN_SCANNED:
+    """Yield the parts of a text that could be a message by themselves, line by line."""
+    if "\n" not in text:
+        yield from _parts_of(text)
         return
-    for start in (0, *starts):
-        ends = [
-            found.start()
-            for found, _ in zip(_ENDS.finditer(text, start + MIN_SCANNED), range(4), strict=False)
-        ]
-        for end in (len(text), *reversed(ends)):
-            if (start or end < len(text)) and end - start >= MIN_SCANNED:
-                yield text[start:end].rstrip(" .:")
+    lines = [line.strip() for line in text.split("\n", MAX_LINES)[:MAX_LINES]]
+    for line in sorted(lines, key=_says_no_error):
+        if len(line) >= MIN_SCANNED:
+            yield line
+            yield from _parts_of(line)
+
+
+def _says_no_error(line: str) -> bool:
+    return _ERROR(line) is None
+
+
+def _parts_of(line: str) -> Iterator[str]:
+    found = zip(_STARTS.finditer(line), range(MAX_STARTS), strict=False)
+    for start in (0, *(each.end() for each, _ in found)):
+        found = zip(_ENDS.finditer(line, start + MIN_SCANNED), range(MAX_ENDS), strict=False)
+        ends = [each.start() for each, _ in found]
+        for end in (len(line), *reversed(ends)):
+            if (start or end < len(line)) and end - start >= MIN_SCANNED:
+                yield line[start:end].rstrip(" .:")
 
 
 def kind_of(error: ReadError) -> str | None:

@@ -114,7 +114,7 @@ def _after_loggers(text: str, start: int) -> int:
 
 #: What a container, a router or syslog writes before every line of a text of several lines.
 _MARGIN: Final = re.compile(
-    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?"
+    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[[0-9a-f-]{{36}}\] ?|> ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?"
     r"(?:(?:[\w.-]{1,60} )?(?:stdout|stderr) [FP] |(?:[\w.-]{1,60} )?[\w./-]{1,60}\[[\w./-]{1,30}\]:? ?(?:\w{3} )?(?:\[\w+\] ?)?)?"
 )
 _VARYING: Final = re.compile(r"[0-9]+")
@@ -126,7 +126,7 @@ def without_margin(text: str) -> str | None:
     if "\n" not in text:
         return None
     found = _MARGIN.match(text)
-    if found is None or found.end() < 4:
+    if found is None or not found[0].strip():
         return None
     margin = _VARYING.sub(_NUMBER, re.escape(found[0].rstrip())) + " ?"
     second = text.index("\n") + 1

@@ -91,6 +91,8 @@ _AT: Final = re.compile(r"\n\s+at (?=\S)")
 _SCRIPT_FRAME: Final = re.compile(
     r"\n\s+at (?:async )?(?:(?P<function>[^\n()]*?) \()?(?P<place>[^\n()]*?)(?::[0-9]+){0,2}\)?(?=[\n {]|\Z)"
 )
+#: A logger may write a line of its own before the error.
+_ERROR_LINE: Final = re.compile(r"(?<=\n)(?:Uncaught )?(?=\w*[Ee](?:rror|xception)(?: \[\w+\])?: )")
 _UNCAUGHT: Final = re.compile(r"\S+:[0-9]+\n[^\n]*\n\s*\^+[^\n]*\n\n?")
 #: A cause within the object of an outer error. The last one is the innermost.
 _CAUSE: Final = re.compile(
@@ -121,7 +123,9 @@ def _script(text: str, error: ReadError) -> str | None:
         from_fields(fields_of(part[brace:]), error)
     message = part[: at.start()] if at else part.partition("\n")[0].rstrip(" {")
     found = _UNCAUGHT.match(message)
-    return message[found.end() :] if found else message
+    message = message[found.end() :] if found else message
+    heads = list(_ERROR_LINE.finditer(message))
+    return message[heads[-1].start() :] if heads else message
 
 
 def _named(function: str | None, place: str) -> tuple[str, str]:

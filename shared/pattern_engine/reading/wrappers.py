@@ -46,6 +46,9 @@ _WRAPPERS: Final = tuple(
             r".*?\n\s*(?P<kind>[A-Z]\w*Error)\s{2,}(?P<rest>\S.*?)(?=\nerror stack:|\Z)",
             None,
         ),  # tslog
+        (rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*", None),  # Rails
+        (r"(?P<mark>[*_`]{1,3})(?P<rest>\S.*\S)(?P=mark)\s*", None),  # Markdown
+        (r"b(?P<quote>['\"])(?P<rest>.*)(?P=quote)\s*", None),
         (r"[^{\n]{0,200}\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
         # slog for Rust: request failed, err: …, module: club::device
         (r"[^:\n]{1,120}, (?:err|error): (?P<rest>[^\n]+?)(?:, \w+: \S+)*(?:\n.*)?\Z", None),
@@ -124,6 +127,7 @@ _SAYS_ERROR: Final = re.compile(
     r"Warning|Overflow|Conflict|Unavailable|Exceeded|Rejected|Duplicate\w*|Undefined\w*|Unique\w*|Bad\w*)\Z"
 )
 _CALL: Final = re.compile(rf"(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z", re.DOTALL)
+_NAMED: Final = re.compile(r"[a-z_]\w{0,40} ?[=:] ?\S", re.IGNORECASE).match
 _STRING: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")
 _INNER_CALL: Final = re.compile(rf"(?<![\w.])({KIND})\((?=[\"'\[(]|[0-9]|\w+=|[A-Z])")
 #: An object that stands at the end of a text.
@@ -184,14 +188,19 @@ def _kind(text: str, error: ReadError) -> str | None:
     ):
         return None
     error.kind = kind
-    if kind.startswith(
-        ("PG::", "psycopg", "asyncpg", "pg8000", "Postgrex", "Npgsql", "org.postgresql")
-    ):
+    if kind.startswith(_OF_POSTGRES):
         error.origin = error.origin or "postgres"
     number = (found["number"] or "").strip(" ()[]")
     if number.startswith("ERR_"):
         error.code = error.code or number
     return found["rest"]
+
+
+#: Drivers of PostgreSQL, and PostgREST's clients, which pass its errors on.
+_OF_POSTGRES: Final = (
+    *("PG::", "psycopg", "asyncpg", "pg8000", "Postgrex", "Npgsql", "org.postgresql", "Postgrest"),
+    "postgrest.",
+)
 
 
 def _is_camel(word: str) -> bool:
@@ -208,24 +217,28 @@ def _call(text: str, error: ReadError) -> str | None:
     """`UniqueViolation('duplicate key …')`, also where calls are nested: the innermost counts."""
     if text[-1] not in ")\n":
         return None
-    if text[0] == "(" and (inner := _INNER_CALL.search(text)):
-        return text[inner.start() : -1] if text.rstrip()[-1] == ")" else None
+    if text[0] == "(":
+        inner = _INNER_CALL.search(text)
+        return text[inner.start() : -1] if inner and text.rstrip()[-1] == ")" else None
     found = _CALL.match(text)
-    if found is None:
+    rest = found["rest"].strip().rstrip(",") if found else ""
+    if found is None or not rest:
         return None
-    rest = found["rest"].strip().rstrip(",")
-    inner = _INNER_CALL.search(rest)
     error.kind = found["kind"]
+    inner = _INNER_CALL.search(rest)
     if inner and rest.endswith(")"):
         return rest[inner.start() :].rstrip()
-    if not rest:
-        return None
-    fields = objects.fields_of(f"{{{rest}") if "=" in rest[:40] else {}
+    return _argument(rest, error)
+
+
+def _argument(arguments: str, error: ReadError) -> str | None:
+    """Return the message among the arguments of an exception: by name, or the longest string."""
+    fields = objects.fields_of(f"{{{arguments}") if _NAMED(arguments) else {}
     if "message" in fields:
         return objects.from_fields(fields, error)
-    strings = ["".join(pair) for pair in _STRING.findall(rest)]
-    longest = max(strings, key=len, default="")
-    return objects.unescape(longest) if longest and not rest.startswith("{") else rest
+    longest = max(("".join(pair) for pair in _STRING.findall(arguments)), key=len, default="")
+    is_string = bool(longest) and not arguments.startswith("{")
+    return objects.unescape(longest) if is_string else arguments
 
 
 def _object(text: str, error: ReadError) -> str | None:
@@ -245,6 +258,9 @@ def _object(text: str, error: ReadError) -> str | None:
 
 
 def _trailer(text: str, error: ReadError) -> str | None:
+    if text[-1] in "):" and text.count(")") > text.count("("):
+        closed = text.rstrip(":").removesuffix(")")
+        return closed[:-1] if closed[-1:] in {"'", '"'} and closed.count(closed[-1]) % 2 else closed
     position = _POSITION.search(text) if error.origin == "postgres" else None
     if position:
         return text[: position.start()]
@@ -258,7 +274,8 @@ def _trailer(text: str, error: ReadError) -> str | None:
 
 #: A quoted field, up to a quote with another field or nothing behind it.
 _FIELD: Final = re.compile(
-    r"[^{}\n]{0,300}?\b(?:error|err|exception)=(?P<quote>[\"'])(?P<rest>.*?)(?P=quote)(?=\s+[\w.]+=|\s*\Z)",
+    r"[^{}\n]{0,300}?\b(?:error|err|exception)=(?:(?P<quote>[\"'])(?P<rest>.*?)(?P=quote)|(?P<bare>[^\s\"'=][^\n]*?))"
+    r"(?=\s+[\w.]+=|\s*\Z)",
     re.DOTALL,
 )
 
@@ -268,7 +285,8 @@ def field(text: str, _error: ReadError) -> str | None:
     if "=" not in text:
         return None
     found = _FIELD.match(text)
-    return _plain(found["rest"]) if found and found["rest"].strip() else None
+    rest = (found["rest"] or found["bare"] or "") if found else ""
+    return _plain(rest) if " " in rest.strip() else None
 
 
 def without_context(text: str, error: ReadError) -> str | None:
