@@ -1,0 +1,226 @@
+"""Pages about the causes of common errors: what one means, how it is seen, what mends it.
+
+Each file of `causes/` is a page, read when it is first asked for. A page holds SQL with places in
+the notation of psql: `:'table'` is a literal and `:"table"` an identifier. The names that an error
+captured fill them, and the page's own `names` where the error has none. Nothing of a page runs or
+is approved by itself: a draft is proposed by a person, like any other fix.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DIRECTORY: Final = Path(__file__).with_name("causes")
+MAX_NAME_LENGTH: Final = 200
+"""A captured value that is longer fills no place."""
+_PLACE: Final = re.compile(r"(?<!:):(['\"])([a-z][a-z0-9_]*)\1")
+_NAME: Final = re.compile(r"<([a-z][a-z0-9_]*)>")
+_VARIABLE: Final = re.compile(r"<[^<>]*>")
+_QUOTES: Final = str.maketrans("", "", "\"'`")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Errors that a page is about: by template or, where no page has it, by code."""
+
+    origin: str
+    template: str = ""
+    code: str = ""
+    when: Mapping[str, str | list[str]] = field(default_factory=dict)
+    """Captured name → patterns as of a shell, of which one must fit."""
+
+    def fits(self, error: Error) -> bool:
+        """Whether the page is about an error."""
+        if self.origin != error.origin or not self._conditions_hold(error.captured):
+            return False
+        if self.template:
+            return shape(self.template) == shape(error.template)
+        return self.code == error.code
+
+    def _conditions_hold(self, captured: Mapping[str, str]) -> bool:
+        return all(
+            name in captured and any(fnmatchcase(captured[name], each) for each in _list(globs))
+            for name, globs in self.when.items()
+        )
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """Of several matches the one that says most counts."""
+        return bool(self.template), len(self.when)
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """What is known of an error."""
+
+    origin: str | None
+    code: str | None
+    template: str
+    captured: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A read-only statement, and what it shows."""
+
+    about: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Statements for the owner of the database to review and run."""
+
+    about: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fix that somebody may propose."""
+
+    type: str
+    about: str
+    script: str
+    probe: str
+    """A read-only statement whose one column `mended` is true once the cause is gone."""
+    parameters: Mapping[str, Any]
+    undo: str = ""
+    irreversible: str = ""
+    """Why there is no undo script, where there is none."""
+    needs: list[str] = field(default_factory=list)
+    """Statements by which the owner of the database lets fixes do this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A page."""
+
+    name: str
+    title: str
+    meaning: str
+    cure: str
+    documentation: str
+    matches: list[Match]
+    examples: list[str]
+    """Messages as they occur; all lead to this page."""
+    names: Mapping[str, str]
+    """Values for the places that the error does not name."""
+    seeing: list[Query]
+    migration: Migration | None = None
+    draft: Draft | None = None
+
+    def filled(self, captured: Mapping[str, str]) -> Self:
+        """Return the page with the names of an error in its statements."""
+        names = {**self.names, **dict(_named(captured))}
+        return replace(
+            self,
+            names=names,
+            seeing=[_filled(query, names) for query in self.seeing],
+            migration=self.migration and _filled(self.migration, names),
+            draft=self.draft and _filled(self.draft, names),
+        )
+
+
+@cache
+def pages() -> Mapping[str, Cause]:
+    """All pages by name."""
+    return {path.stem: _read(path) for path in sorted(DIRECTORY.glob("*.toml"))}
+
+
+def explaining(error: Error) -> Cause | None:
+    """Return the page about an error, with its names; None if there is no page."""
+    fitting = [
+        (match.weight, page)
+        for page in pages().values()
+        for match in page.matches
+        if match.fits(error)
+    ]
+    best = max(fitting, key=lambda each: each[0], default=None)
+    return best[1].filled(error.captured) if best else None
+
+
+@cache
+def shape(template: str) -> str:
+    """Return a template without the names of its variables and without quotes."""
+    return _VARIABLE.sub("<>", template).translate(_QUOTES)
+
+
+def fill(sql: str, names: Mapping[str, str]) -> str:
+    """Put names into the places of a statement, quoted.
+
+    Raises:
+        KeyError: if a place has no name.
+    """
+
+    def quoted(place: re.Match[str]) -> str:
+        quote, name = place.groups()
+        return f"{quote}{names[name].replace(quote, quote * 2)}{quote}"
+
+    return _PLACE.sub(quoted, sql)
+
+
+def places(sql: str) -> set[str]:
+    """The names that a statement has places for."""
+    return {name for _, name in _PLACE.findall(sql)}
+
+
+def _named(captured: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The captured values that can fill places: a qualified table is parted from its schema."""
+    for name, value in captured.items():
+        if len(value) > MAX_NAME_LENGTH:
+            continue
+        schema, dot, table = value.partition(".")
+        if name == "table" and dot and "schema" not in captured:
+            yield from (("schema", schema), ("table", table))
+        else:
+            yield name, value.partition("(")[0] if name == "function" else value
+
+
+def _filled(part: Any, names: Mapping[str, str]) -> Any:
+    """A part of a page with names in its statements."""
+    return replace(
+        part, **{each.name: _with(getattr(part, each.name), names) for each in fields(part)}
+    )
+
+
+def _with(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return _in_parameters(value, names)
+    if isinstance(value, list):
+        return [fill(each, names) for each in value]
+    return fill(value, names)
+
+
+def _in_parameters(value: Any, names: Mapping[str, str]) -> Any:
+    """Parameters with the names of an error, whose places are written as in "<constraint>"."""
+    if isinstance(value, dict):
+        return {key: _in_parameters(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_in_parameters(each, names) for each in value]
+    return _NAME.sub(lambda place: names[place[1]], value) if isinstance(value, str) else value
+
+
+def _list(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
+def _read(path: Path) -> Cause:
+    page = tomllib.loads(path.read_text(encoding="utf-8"))
+    parts = {
+        "matches": [Match(**each) for each in page.pop("matches")],
+        "seeing": [Query(**each) for each in page.pop("seeing")],
+        "migration": Migration(**page.pop("migration")) if "migration" in page else None,
+        "draft": Draft(**page.pop("draft")) if "draft" in page else None,
+    }
+    texts = {key: value.strip() if isinstance(value, str) else value for key, value in page.items()}
+    return Cause(name=path.stem, **texts, **parts)
