@@ -16,8 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pattern_engine.catalogue.template import made, parse, plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pattern_engine.catalogue.template import Template
 
 DIRECTORY: Final = Path(__file__).with_name("causes")
 MAX_NAME_LENGTH: Final = 200
@@ -25,12 +29,23 @@ MAX_NAME_LENGTH: Final = 200
 _PLACE: Final = re.compile(r"(?<!:):(['\"])([a-z][a-z0-9_]*)\1")
 _NAME: Final = re.compile(r"<([a-z][a-z0-9_]*)>")
 _VARIABLE: Final = re.compile(r"<[^<>]*>")
-_QUOTES: Final = str.maketrans("", "", "\"'`")
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """What is known of an error."""
+
+    message: str
+    origin: str | None = None
+    code: str | None = None
+    template: str | None = None
+    """That of the catalogue's entry; None if the catalogue has none."""
+    captured: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Errors that a page is about: by template or, where no page has it, by code."""
+    """Errors that a page is about: by wording or, where no page has the wording, by code."""
 
     origin: str
     template: str = ""
@@ -38,34 +53,33 @@ class Match:
     when: Mapping[str, str | list[str]] = field(default_factory=dict)
     """Captured name → patterns as of a shell, of which one must fit."""
 
-    def fits(self, error: Error) -> bool:
-        """Whether the page is about an error."""
-        if self.origin != error.origin or not self._conditions_hold(error.captured):
-            return False
-        if self.template:
-            return shape(self.template) == shape(error.template)
-        return self.code == error.code
+    def names(self, error: Error) -> dict[str, str] | None:
+        """The names that an error captured, if this is about it, else None."""
+        found = self._by_template(error) if self.template else self._by_code(error)
+        if found is None:
+            return None
+        names = {**found, **error.captured}
+        return names if self._conditions_hold(names) else None
 
-    def _conditions_hold(self, captured: Mapping[str, str]) -> bool:
+    def _by_template(self, error: Error) -> dict[str, str] | None:
+        """The values in the message; none if only a translation has this template."""
+        if error.template is not None and shape(self.template) == shape(error.template):
+            return {}
+        return _values(self.template, error.message)
+
+    def _by_code(self, error: Error) -> dict[str, str] | None:
+        return {} if self.code == error.code and error.origin in {None, self.origin} else None
+
+    def _conditions_hold(self, names: Mapping[str, str]) -> bool:
         return all(
-            name in captured and any(fnmatchcase(captured[name], each) for each in _list(globs))
+            name in names and any(fnmatchcase(names[name], each) for each in _list(globs))
             for name, globs in self.when.items()
         )
 
     @property
-    def weight(self) -> tuple[bool, int]:
+    def weight(self) -> tuple[bool, int, int]:
         """Of several matches the one that says most counts."""
-        return bool(self.template), len(self.when)
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """What is known of an error."""
-
-    origin: str | None
-    code: str | None
-    template: str
-    captured: Mapping[str, str]
+        return bool(self.template), len(self.when), len(shape(self.template))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +154,34 @@ def pages() -> Mapping[str, Cause]:
 def explaining(error: Error) -> Cause | None:
     """Return the page about an error, with its names; None if there is no page."""
     fitting = [
-        (match.weight, page)
+        (match.weight, page, names)
         for page in pages().values()
         for match in page.matches
-        if match.fits(error)
+        if (names := match.names(error)) is not None
     ]
     best = max(fitting, key=lambda each: each[0], default=None)
-    return best[1].filled(error.captured) if best else None
+    return best[1].filled(best[2]) if best else None
 
 
 @cache
 def shape(template: str) -> str:
-    """Return a template without the names of its variables and without quotes."""
-    return _VARIABLE.sub("<>", template).translate(_QUOTES)
+    """Return a template without the names of its variables and with one kind of quotes."""
+    return plain(_VARIABLE.sub("<>", template))
+
+
+@cache
+def _compiled(wording: str) -> Template:
+    return made(*parse(wording))
+
+
+def _values(wording: str, message: str) -> dict[str, str] | None:
+    """The variables of a wording in a message that is an instance of it, else None."""
+    template = _compiled(wording)
+    spans = template.match(plain(message))
+    if spans is None:
+        return None
+    names = (variable.name for variable in template.variables)
+    return {name: message[start:end] for name, (start, end) in zip(names, spans, strict=True)}
 
 
 def fill(sql: str, names: Mapping[str, str]) -> str:
@@ -216,11 +245,13 @@ def _list(given: str | list[str]) -> list[str]:
 
 def _read(path: Path) -> Cause:
     page = tomllib.loads(path.read_text(encoding="utf-8"))
-    parts = {
+    parts: dict[str, Any] = {
         "matches": [Match(**each) for each in page.pop("matches")],
         "seeing": [Query(**each) for each in page.pop("seeing")],
         "migration": Migration(**page.pop("migration")) if "migration" in page else None,
         "draft": Draft(**page.pop("draft")) if "draft" in page else None,
     }
-    texts = {key: value.strip() if isinstance(value, str) else value for key, value in page.items()}
+    texts: dict[str, Any] = {
+        key: value.strip() if isinstance(value, str) else value for key, value in page.items()
+    }
     return Cause(name=path.stem, **texts, **parts)
