@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -83,19 +83,15 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A read-only statement, and what it shows."""
+class Statements:
+    """Statements, and what they show or change."""
 
     about: str
     sql: str
 
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """Statements for the owner of the database to review and run."""
-
-    about: str
-    sql: str
+    def filled(self, names: Mapping[str, str]) -> Self:
+        """Return them with names in their places."""
+        return replace(self, sql=fill(self.sql, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +103,23 @@ class Draft:
     script: str
     probe: str
     """A read-only statement whose one column `mended` is true once the cause is gone."""
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     undo: str = ""
     irreversible: str = ""
     """Why there is no undo script, where there is none."""
     needs: list[str] = field(default_factory=list)
     """Statements by which the owner of the database lets fixes do this."""
+
+    def filled(self, names: Mapping[str, str]) -> Self:
+        """Return it with names in its places."""
+        return replace(
+            self,
+            script=fill(self.script, names),
+            probe=fill(self.probe, names),
+            undo=fill(self.undo, names),
+            needs=[fill(each, names) for each in self.needs],
+            parameters={key: _put(value, names) for key, value in self.parameters.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +136,10 @@ class Cause:
     """Messages as they occur; all lead to this page."""
     names: Mapping[str, str]
     """Values for the places that the error does not name."""
-    seeing: list[Query]
-    migration: Migration | None = None
+    seeing: list[Statements]
+    """Read-only statements that show the cause."""
+    migration: Statements | None = None
+    """For the owner of the database to review and run."""
     draft: Draft | None = None
 
     def filled(self, captured: Mapping[str, str]) -> Self:
@@ -139,9 +148,9 @@ class Cause:
         return replace(
             self,
             names=names,
-            seeing=[_filled(query, names) for query in self.seeing],
-            migration=self.migration and _filled(self.migration, names),
-            draft=self.draft and _filled(self.draft, names),
+            seeing=[query.filled(names) for query in self.seeing],
+            migration=self.migration and self.migration.filled(names),
+            draft=self.draft and self.draft.filled(names),
         )
 
 
@@ -209,33 +218,18 @@ def _named(captured: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if len(value) > MAX_NAME_LENGTH:
             continue
         schema, dot, table = value.partition(".")
-        if name == "table" and dot and "schema" not in captured:
+        if name == "table" and dot and captured.get("schema", schema) == schema:
             yield from (("schema", schema), ("table", table))
         else:
             yield name, value.partition("(")[0] if name == "function" else value
 
 
-def _filled(part: Any, names: Mapping[str, str]) -> Any:
-    """A part of a page with names in its statements."""
-    return replace(
-        part, **{each.name: _with(getattr(part, each.name), names) for each in fields(part)}
-    )
-
-
-def _with(value: Any, names: Mapping[str, str]) -> Any:
+def _put(value: object, names: Mapping[str, str]) -> object:
+    """Put names into parameters, whose places are written as in "<constraint>"."""
     if isinstance(value, dict):
-        return _in_parameters(value, names)
+        return {key: _put(each, names) for key, each in value.items()}
     if isinstance(value, list):
-        return [fill(each, names) for each in value]
-    return fill(value, names)
-
-
-def _in_parameters(value: Any, names: Mapping[str, str]) -> Any:
-    """Parameters with the names of an error, whose places are written as in "<constraint>"."""
-    if isinstance(value, dict):
-        return {key: _in_parameters(each, names) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_in_parameters(each, names) for each in value]
+        return [_put(each, names) for each in value]
     return _NAME.sub(lambda place: names[place[1]], value) if isinstance(value, str) else value
 
 
@@ -247,8 +241,8 @@ def _read(path: Path) -> Cause:
     page = tomllib.loads(path.read_text(encoding="utf-8"))
     parts: dict[str, Any] = {
         "matches": [Match(**each) for each in page.pop("matches")],
-        "seeing": [Query(**each) for each in page.pop("seeing")],
-        "migration": Migration(**page.pop("migration")) if "migration" in page else None,
+        "seeing": [Statements(**each) for each in page.pop("seeing")],
+        "migration": Statements(**page.pop("migration")) if "migration" in page else None,
         "draft": Draft(**page.pop("draft")) if "draft" in page else None,
     }
     texts: dict[str, Any] = {
