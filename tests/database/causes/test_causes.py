@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+from tests.conftest import RefusedError
 from tests.database.causes.states import DRAFTS, STATES, USER
+from tests.waiting import eventually
 
 from pattern_engine.catalogue import causes
 from pattern_engine.steering.explaining import explained
@@ -18,7 +20,7 @@ from pattern_engine.steering.explaining import explained
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Person, Sql
+    from tests.conftest import Person, Rest, Sql
     from tests.database.approval.proposing import Desk
     from tests.database.causes.states import State
     from tests.database.conftest import Patterns
@@ -141,6 +143,32 @@ def test_what_can_be_run_is_run() -> None:
     assert {page.name for page in pages if page.draft} == of_drafts
     with_migration = {page.name for page in pages if page.migration}
     assert with_migration - {state.page for state in STATES} - of_drafts == reloading
+
+
+def test_a_stale_schema_cache_is_reloaded(database: Sql, engine: Rest) -> None:
+    """A table that the Data API does not know is known after the migration."""
+    table = f"carts_{uuid.uuid4().hex[:8]}"
+    api = engine.in_schema("public")
+    assert not _answers(api, table)  # which also fills the cache, if nothing else did
+    database.connection.execute(f"create table public.{table} (id int)".encode())
+    try:
+        with pytest.raises(RefusedError) as refused:
+            api.select(table)
+        cause = explained(str(refused.value.body)).cause
+        assert cause, refused.value.body
+        assert cause.migration
+        assert cause.name == "stale-schema-cache"
+        database.connection.execute(cause.migration.sql.encode())
+        assert eventually(lambda: _answers(api, table))
+    finally:
+        database.connection.execute(f"drop table public.{table}".encode())
+
+
+def _answers(api: Rest, table: str) -> bool:
+    try:
+        return api.select(table) == []
+    except RefusedError:
+        return False
 
 
 # -- drafts ----------------------------------------------------------------------------------------
