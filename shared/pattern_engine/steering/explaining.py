@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pattern_engine import catalogue
-from pattern_engine.catalogue import causes
+from pattern_engine.catalogue import RAISED, causes
 from pattern_engine.exceptions import UnknownPattern
-from pattern_engine.grouping import IDENTIFIERS, group
+from pattern_engine.grouping import IDENTIFIERS, group, identity
 from pattern_engine.reading import reading
 from pattern_engine.steering.models import Explanation
 from pattern_engine.text.scrubbing import scrub
@@ -49,23 +48,20 @@ def latest(signatures: list[SignatureRecord]) -> str:
 def explained(text: str) -> Explanation:
     """Explain a text as it was logged, in whatever wrapper, without a database."""
     error = reading.read(text)
-    known = catalogue.find(error.message, error.code)
+    known, message = identity.known_of(error)
     captured = _captured(error, known)
-    cause = causes.explaining(
-        causes.Error(
-            error.message,
-            known.origin if known else error.origin,
-            error.code or (known.code if known else None),
-            known.template if known else None,
-            captured,
-        )
-    )
+    origin = known.origin if known else error.origin
+    code = error.code or (known.code if known else None)
+    cause = None
+    if code != RAISED:  # The wording of `raise exception` is the application's own.
+        template = known.template if known else None
+        cause = causes.explaining(causes.Error(message, origin, code, template, captured))
     return Explanation.model_validate(
         {
-            "origin": known.origin if known else error.origin,
-            "code": error.code or (known.code if known else None),
-            "message": scrub(error.message),
-            "template": known.template if known else group(error.message).template,
+            "origin": origin,
+            "code": code,
+            "message": scrub(message),
+            "template": known.template if known else group(message).template,
             "captured": captured,
             "known": known.key if known else None,
             "symptom": known.symptom if known else None,

@@ -140,6 +140,12 @@ def test_a_code_leads_to_a_page_where_the_wording_is_new() -> None:
     assert cause.name == "stale-schema-cache"
 
 
+def test_what_an_application_raises_is_its_own() -> None:
+    """A custom exception with the words of a known error has no page."""
+    text = "{'message': 'permission denied for table orders', 'code': 'P0001'}"
+    assert explained(text).cause is None
+
+
 def test_nothing_is_said_of_what_nobody_knows() -> None:
     """An error of the application itself has no page."""
     assert explained("order 17 has no status").cause is None
