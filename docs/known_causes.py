@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from docs.markdown import code, table
+from docs.markdown import table
 
 from pattern_engine.catalogue import causes
 
@@ -38,7 +38,7 @@ def page() -> str:
     rows = [
         (
             f"[{each.title}](#{_anchor(each.title)})",
-            "<br>".join(code(message) for message in each.examples[:1]),
+            _quoted(each.examples[0]),
             "draft" if each.draft else "migration" if each.migration else "",
         )
         for each in pages
@@ -49,7 +49,7 @@ def page() -> str:
 
 def _section(cause: Cause) -> Iterator[str]:
     yield f"## {cause.title}\n"
-    yield from (f"- {code(message)}" for message in cause.examples)
+    yield from (f"- {_quoted(message)}" for message in cause.examples)
     yield f"\n{cause.meaning}\n\n{cause.cure} [Documentation]({cause.documentation})\n"
     for query in cause.seeing:
         yield _block(query.about, query.sql)
@@ -65,6 +65,11 @@ def _draft(draft: Draft) -> Iterator[str]:
     yield _block("Undo:", draft.undo) if draft.undo else f"No undo script: {draft.irreversible}\n"
     yield _block("Probe:", draft.probe)
     yield _block("What the owner has to run before:", ";\n".join((*draft.needs, "")))
+
+
+def _quoted(message: str) -> str:
+    """A message as code, also if it has backticks."""
+    return f"`` {message} ``" if "`" in message else f"`{message}`"
 
 
 def _block(about: str, sql: str) -> str:
