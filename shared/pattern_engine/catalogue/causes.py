@@ -28,6 +28,7 @@ MAX_NAME_LENGTH: Final = 200
 """A captured value that is longer fills no place."""
 _PLACE: Final = re.compile(r"(?<!:):(['\"])([a-z][a-z0-9_]*)\1")
 _NAME: Final = re.compile(r"<([a-z][a-z0-9_]*)>")
+_QUALIFIED: Final = frozenset({"table", "function", "sequence", "type"})
 _VARIABLE: Final = re.compile(r"<[^<>]*>")
 
 
@@ -213,15 +214,17 @@ def places(sql: str) -> set[str]:
 
 
 def _named(captured: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The captured values that can fill places: a qualified table is parted from its schema."""
+    """The captured values that can fill places; a qualified name is parted from its schema."""
     for name, value in captured.items():
         if len(value) > MAX_NAME_LENGTH:
             continue
-        schema, dot, table = value.partition(".")
-        if name == "table" and dot and captured.get("schema", schema) == schema:
-            yield from (("schema", schema), ("table", table))
+        schema, dot, own = value.partition("(")[0].partition(".")
+        if name in _QUALIFIED and dot:
+            yield name, own
+            if "schema" not in captured:
+                yield "schema", schema
         else:
-            yield name, value.partition("(")[0] if name == "function" else value
+            yield name, schema if name == "function" else value
 
 
 def _put(value: object, names: Mapping[str, str]) -> object:

@@ -13,10 +13,8 @@ from pattern_engine.text.scrubbing import scrub
 
 if TYPE_CHECKING:
     from pattern_engine.api.callers import Caller
-    from pattern_engine.catalogue import Known
     from pattern_engine.database.database import Database
     from pattern_engine.database.records import SignatureRecord
-    from pattern_engine.reading.error import ReadError
     from pattern_engine.steering.models import ExplainRequest
 
 
@@ -47,11 +45,12 @@ def latest(signatures: list[SignatureRecord]) -> str:
 
 def explained(text: str) -> Explanation:
     """Explain a text as it was logged, in whatever wrapper, without a database."""
+    found = group(text)
     error = reading.read(text)
     known, message = identity.known_of(error)
-    captured = _captured(error, known)
     origin = known.origin if known else error.origin
-    code = error.code or (known.code if known else None)
+    code = found.captured.get("code")
+    captured = _shown(found.captured)
     cause = None
     if code != RAISED:  # The wording of `raise exception` is the application's own.
         template = known.template if known else None
@@ -61,17 +60,18 @@ def explained(text: str) -> Explanation:
             "origin": origin,
             "code": code,
             "message": scrub(message),
-            "template": known.template if known else group(message).template,
+            "template": found.template,
             "captured": captured,
-            "known": known.key if known else None,
-            "symptom": known.symptom if known else None,
+            "known": found.known,
+            "symptom": found.symptom,
             "documentation": cause.documentation if cause else known and known.documentation,
             "cause": cause,
         }
     )
 
 
-def _captured(error: ReadError, known: Known | None) -> dict[str, str]:
+def _shown(captured: dict[str, str]) -> dict[str, str]:
     """The values of an error by name; those that identify no object are scrubbed."""
-    values = {**error.objects, **(known.values if known else {})}
-    return {name: text if name in IDENTIFIERS else scrub(text) for name, text in values.items()}
+    return {
+        name: value if name in IDENTIFIERS else scrub(value) for name, value in captured.items()
+    }

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 from tests.conftest import RefusedError
 from tests.database.causes.states import DRAFTS, STATES, USER
 from tests.waiting import eventually
@@ -196,9 +195,9 @@ def test_a_draft_mends_its_state(
     operator: Person,
     administrator: Person,
     patterns: Patterns,
-    admin: Sql,
+    engine: Rest,
 ) -> None:
-    """Proposed, tried, approved and run like any fix; then the error is gone, and the probe agrees."""
+    """Proposed, tried, approved, run and rolled back like any fix; the probe agrees each time."""
     message = committed.message()
     page = committed.page(message)
     draft = page.draft
@@ -217,28 +216,17 @@ def test_a_draft_mends_its_state(
     # Sequences are not rolled back, so the dry-run has moved this one.
     assert _is_mended(committed.sql, page) == (page.name == "lagging-sequence")
     desk.decide(proposal, administrator)
-    error = {"message": message, "source": "tests", "captured": committed.state.names}
-    assert patterns.apply(pattern_id, error)["success"]
+    _, log_id = desk.occur(message)
+    answer = desk.heal(log_id)
+    assert answer.success is True, answer
     assert _is_mended(committed.sql, page)
     committed.works()
-    _undo(committed, admin, page, error)
-
-
-def _undo(committed: Scene, admin: Sql, page: Cause, error: dict[str, Any]) -> None:
-    """Undo the run: the state is broken as before. Without an undo script the page says why."""
-    draft = page.draft
-    assert draft
-    if not draft.undo:
-        assert draft.irreversible
-        return
-    admin.run(
-        "select fix.run(%s, %s, %s, 10, null, null)",
-        draft.undo,
-        Jsonb(dict(draft.parameters)),
-        Jsonb(error),
-    )
-    assert not _is_mended(committed.sql, page)
-    assert committed.message()
+    if draft.undo:
+        (claim,) = engine.select("pattern_claims", system_log_id=f"eq.{log_id}", purpose="eq.heal")
+        assert desk.roll_back(claim["application_id"], operator).success
+        assert not _is_mended(committed.sql, page)
+        assert committed.message() == message
+    patterns.disable(pattern_id)
 
 
 def test_a_unique_index_keeps_single_rows_single(database: Sql) -> None:
