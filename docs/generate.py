@@ -1,10 +1,11 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
 The pages are cli (from argparse), settings (from `pattern_engine.settings` and
-`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), openapi, database (from the
-catalogue of a new PostgreSQL 18 with the migrations); and what is no page of the reference:
-limits, a migration (from `pattern_engine.limits`), and schema, `supabase/schema.sql`, a dump of the
-same database. Without an argument all of them are written.
+`pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), known-causes (from
+`pattern_engine.catalogue.causes`), openapi, database (from the catalogue of a new PostgreSQL 18
+with the migrations); and what is no page of the reference: limits, a migration (from
+`pattern_engine.limits`), and schema, `supabase/schema.sql`, a dump of the same database. Without an
+argument all of them are written.
 
 A test compares every page with the output of this script, so it fails until a page is regenerated.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from docs import catalogue, migrated
+from docs import catalogue, known_causes, migrated
 from docs.markdown import code, table
 
 from pattern_engine import exceptions, limits, settings, thresholds
@@ -362,6 +363,7 @@ PAGES: dict[str, tuple[Path, Callable[[], str]]] = {
     "cli": (REFERENCE / "cli.md", cli),
     "settings": (REFERENCE / "settings.md", settings_page),
     "errors": (REFERENCE / "errors.md", errors_page),
+    "known-causes": (REFERENCE / "known-causes.md", known_causes.page),
     "openapi": (REFERENCE / "openapi.json", openapi.rendered),
     "limits": (migrated.SUPABASE / "migrations" / "20260101000050_limits.sql", limits_migration),
 }

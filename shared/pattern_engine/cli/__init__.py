@@ -21,6 +21,7 @@ _MODULES = {
     "operators": "operators",
     "fixer": "fixer",
     "check-fix": "check_fix",
+    "explain": "explain",
 }
 
 

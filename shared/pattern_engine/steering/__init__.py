@@ -1,1 +1,1 @@
-"""Steering the grouping: merge, split, confirm, life cycle, grouping rules, similar patterns."""
+"""Steering the grouping: merge, split, confirm, life cycle, rules, similar patterns; explaining."""

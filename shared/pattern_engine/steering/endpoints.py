@@ -87,6 +87,15 @@ SIMILAR = Endpoint(
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),
     refusals=(404,),
 )
+EXPLAIN = Endpoint(
+    name="explain",
+    method="GET",
+    summary="Explain an error: what was read of it, its cause, and a draft of what mends it.",
+    request=models.ExplainRequest,
+    response=models.Explanation,
+    admits=frozenset({Kind.PERSON, Kind.ENGINE}),
+    refusals=(404,),
+)
 ENDPOINTS: tuple[AnyEndpoint, ...] = (
-    MERGE, SPLIT, UNDO, CONFIRM, RESOLVE, IGNORE, REOPEN, RULES, SIMILAR,
+    MERGE, SPLIT, UNDO, CONFIRM, RESOLVE, IGNORE, REOPEN, RULES, SIMILAR, EXPLAIN,
 )  # fmt: skip

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pattern_engine.api.fields import Identifier, Reason, Request, Response, Severity, Text
+from pattern_engine.api.fields import (
+    Identifier,
+    Message,
+    Reason,
+    Request,
+    Response,
+    Severity,
+    Text,
+)
 
 MAX_PATTERNS = 50
 MAX_SIGNATURES = 500
@@ -103,6 +111,23 @@ class SimilarRequest(Request):
 
     pattern_id: Identifier
     limit: Annotated[int, Field(strict=False, ge=1, le=50)] = 10
+
+
+class ExplainRequest(Request):
+    """The error to explain: a pattern or a text, one of the two."""
+
+    pattern_id: Identifier | None = Field(
+        default=None, description="Its latest error that is still in the log is explained."
+    )
+    text: Message | None = Field(
+        default=None, description="An error as it was logged, in whatever wrapper or language."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ExplainRequest:
+        if (self.pattern_id is None) == (self.text is None):
+            raise PydanticCustomError("one_of", "Give either pattern_id or text")
+        return self
 
 
 class RuleConditions(Request):
@@ -253,6 +278,69 @@ class SimilarResponse(Response):
     """Similar patterns, the most similar first."""
 
     patterns: list[SimilarPattern]
+
+
+class _OfPage(Response):
+    """A part of a page, which is read from the attributes of `catalogue.causes`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True, from_attributes=True)
+
+
+class SeeingQuery(_OfPage):
+    """A read-only statement that shows the cause."""
+
+    about: str
+    sql: str
+
+
+class ProposedMigration(_OfPage):
+    """Statements for the owner of the database to review and run; no fix can do this."""
+
+    about: str
+    sql: str
+
+
+class FixDraft(_OfPage):
+    """A draft of a fix. It runs nothing: read it, change it, and propose it."""
+
+    type: str
+    about: str
+    script: str
+    undo: str = Field(description="The undo script; empty if there is none.")
+    irreversible: str = Field(description="Why there is no undo script.")
+    probe: str = Field(
+        description="A read-only statement whose column `mended` tells whether the cause is gone."
+    )
+    parameters: dict[str, Any]
+    needs: list[str] = Field(description="Statements by which the owner lets fixes do this.")
+
+
+class CausePage(_OfPage):
+    """The page about the cause of an error, with the names of the error in its statements."""
+
+    name: str
+    title: str
+    meaning: str
+    cure: str
+    seeing: list[SeeingQuery]
+    migration: ProposedMigration | None
+    draft: FixDraft | None
+
+
+class Explanation(Response):
+    """What was read of an error, and the page about its cause."""
+
+    origin: str | None = Field(description="The service or runtime that the error comes from.")
+    code: str | None = Field(description="SQLSTATE or the code of another service.")
+    message: str = Field(description="The root message, scrubbed.")
+    template: str
+    captured: dict[str, str] = Field(description="The values of the error by name.")
+    known: str | None = Field(description="The key of the catalogue's entry.")
+    symptom: str | None = Field(
+        description="What to look for instead, if the error only says that something else failed."
+    )
+    documentation: str | None
+    cause: CausePage | None = Field(description="Null if there is no page about this error.")
 
 
 class StoredRule(Response):

@@ -1,0 +1,97 @@
+"""`pattern-engine explain`: what an error means, how its cause is seen, and what may mend it.
+
+A text is explained offline, without settings, database or network. With `--pattern` the latest
+error of a pattern is read from the database.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pattern_engine.cli.login import add_database_options, connect
+from pattern_engine.local.errors import StackError
+from pattern_engine.steering.explaining import explained
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from pattern_engine.steering.models import CausePage, Explanation
+
+_LATEST = """
+select coalesce(left(logs.message, 8192), signatures.template)
+from ops.pattern_signatures as signatures
+left join ops.pattern_incidents as incidents
+  on incidents.pattern_id = signatures.pattern_id and incidents.signature = signatures.signature
+left join ops.system_logs as logs on logs.id = incidents.system_log_id
+where signatures.pattern_id::text = %s
+order by logs.id desc nulls last, signatures.created_at desc
+limit 1
+"""
+_NO_PAGE = "There is no page about this error."
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `explain`."""
+    command = commands.add_parser("explain", help="explain an error, offline")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "text", nargs="?", metavar="TEXT", help="the error as it was logged; - reads standard input"
+    )
+    what.add_argument("--pattern", metavar="ID", help="a pattern of the database instead of a text")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    add_database_options(command)
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Explain a text or a pattern; return 0 if there is a page about it, else 1."""
+    explanation = explained(_text(options))
+    if options.json:
+        print(explanation.model_dump_json(indent=2))
+    else:
+        print("\n".join(_shown(explanation)))
+    return 0 if explanation.cause else 1
+
+
+def _text(options: argparse.Namespace) -> str:
+    if options.pattern is None:
+        return sys.stdin.read() if options.text == "-" else str(options.text)
+    with connect(options) as connection:
+        found = connection.execute(_LATEST, (options.pattern,)).fetchone()
+    if found is None:
+        raise StackError(f"there is no pattern {options.pattern}")
+    return str(found[0])
+
+
+def _shown(explanation: Explanation) -> Iterator[str]:
+    names = ("origin", "code", "message", "template", "symptom", "documentation")
+    for name in names:
+        if value := getattr(explanation, name):
+            yield f"{name}: {value}"
+    for name, value in explanation.captured.items():
+        yield f"  {name}: {value}"
+    yield ""
+    yield from _page(explanation.cause) if explanation.cause else (_NO_PAGE,)
+
+
+def _page(page: CausePage) -> Iterator[str]:
+    yield from (f"# {page.title}", "", page.meaning, "", page.cure)
+    for query in page.seeing:
+        yield from _block(query.about, query.sql)
+    if page.migration:
+        yield from _block(f"Migration to review. {page.migration.about}", page.migration.sql)
+    if page.draft:
+        draft = page.draft
+        yield from _block(f"Draft of a fix ({draft.type}). {draft.about}", draft.script)
+        yield from _block(f"Its parameters: {draft.parameters}", "")
+        yield from _block("Undo." if draft.undo else f"No undo: {draft.irreversible}", draft.undo)
+        yield from _block("Probe: `mended` is true once the cause is gone.", draft.probe)
+        yield from _block("What the owner has to run before.", ";\n".join((*draft.needs, "")))
+
+
+def _block(about: str, sql: str) -> Iterator[str]:
+    """A sentence and the statements below it, indented."""
+    yield from ("", about)
+    yield from (f"    {line}" if line else "" for line in sql.strip().splitlines())
