@@ -29,11 +29,12 @@ _QUOTE: Final = '"'
 def anchor(literals: tuple[str, ...]) -> int:
     """Return the anchor of a template with these literals."""
     first, last = _opening(literals), literals[-1]
-    return next(
-        _hash(first, last, start, end)
-        for start, end in _LENGTHS
-        if len(first) >= start and len(last) >= end
+    start, end = next(
+        (start, end) for start, end in _LENGTHS if len(first) >= start and len(last) >= end
     )
+    if (start, end) == (0, 0) and not "".join(literals).isascii():
+        return _FOREIGN
+    return _hash(first, last, start, end)
 
 
 def anchors(text: str) -> Iterator[int]:
@@ -42,6 +43,8 @@ def anchors(text: str) -> Iterator[int]:
     for start, end in _LENGTHS:
         if len(first) >= start and len(text) >= end:
             yield _hash(first, text, start, end)
+    if not text.isascii():
+        yield _FOREIGN
 
 
 def _opening(literals: tuple[str, ...]) -> str:
@@ -51,6 +54,10 @@ def _opening(literals: tuple[str, ...]) -> str:
     texts = (literals[0][1:], *literals[1:])
     closing = next((text for text in texts if _QUOTE in text), "")
     return closing[closing.find(_QUOTE) :]
+
+
+#: Templates in other languages that start and end with a value.
+_FOREIGN: Final = crc32(b"foreign")
 
 
 def _hash(first: str, last: str, start: int, end: int) -> int:

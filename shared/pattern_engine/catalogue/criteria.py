@@ -50,7 +50,7 @@ def is_tight(template: Template) -> bool:
 
 def is_tight_translation(template: Template) -> bool:
     """Return whether the translation of a tight template has enough text of its own, too."""
-    text = "" if _is_bare(template) else "".join(template.literals)
+    text = "".join(template.literals)
     least = MIN_WIDE_LETTERS if _WIDE.search(text) else MIN_LETTERS
     return len(_LETTER.findall(text)) >= least
 

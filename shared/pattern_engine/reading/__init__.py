@@ -1,7 +1,8 @@
 """Reading an error as it was logged: the root error of a text, out of all its envelopes.
 
 `reading` is the main module. `prefixes` knows log lines, `objects` printed objects, `traces` stack
-traces and `wrappers` what drivers and libraries write around a message; `labels` and `sqlstates`
+traces, `postgres` labels and sections, and `wrappers` what drivers and libraries write around a
+message; `sections` and `sqlstates`
 are PostgreSQL's words.
 """
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading.error import MAX_SECTION
-from pattern_engine.reading.labels import LABEL, MAX_LINES, SEVERITIES, section_at
+from pattern_engine.reading.sections import LABEL, MAX_LINES, SEVERITIES, section_at
 from pattern_engine.reading.sqlstates import STATE
 
 if TYPE_CHECKING:
