@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pattern_engine.reading import objects, postgres, prefixes, sqlstates, traces, wrappers
+from pattern_engine.reading import labelled, objects, prefixes, sqlstates, traces, wrappers
 from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ _PEELERS: tuple[Callable[[str, ReadError], str | None], ...] = (
     objects.logfmt,
     _trace,
     wrappers.field,
-    postgres.labelled,
+    labelled.labelled,
     _prefix,
-    postgres.without_sections,
+    labelled.without_sections,
     wrappers.unwrapped,
     wrappers.without_context,
 )
