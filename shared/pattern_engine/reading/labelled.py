@@ -16,6 +16,8 @@ __all__ = ["labelled", "without_sections"]
 
 #: Hibernate logs the state in a line before the message: `SQL Error: 0, SQLState: 23505`.
 _STATE_BEFORE: Final = re.compile(rf"SQL ?State *: (?P<code>{STATE})")
+MAX_COLONS: Final = 40
+"""Colons of a line at which a label is looked for."""
 _STATE_FIRST: Final = re.compile(rf"(?P<code>{STATE}): ")
 #: Elixir's and Erlang's drivers: `ERROR 42P01 (undefined_table) relation …`.
 _CONDITION: Final = re.compile(
@@ -39,7 +41,9 @@ def labelled(text: str, error: ReadError) -> str | None:
     if error.severity is not None:
         return None
     line = text.partition("\n")[0]
-    condition = _CONDITION.search(text) if ") " in line else None
+    condition = (
+        _CONDITION.search(text) if ") " in line and ("RROR" in line or "AL" in line) else None
+    )
     if condition:
         error.origin, error.code = "postgres", condition["code"]
         return text[condition.end() :].partition("\n\n")[0]
@@ -61,20 +65,40 @@ def labelled(text: str, error: ReadError) -> str | None:
 
 
 def _label_of(line: str) -> re.Match[str] | None:
+    """Return the label of a line; of several the last, up to one with two spaces behind it."""
     found = None
-    for found in _LABEL.finditer(line):
-        if found["space"] == "  ":
+    colon = line.find(":")
+    for _ in range(MAX_COLONS):
+        if colon < 0:
             break
+        if line[colon + 1 : colon + 2].isspace() and (label := _label_before(line, colon)):
+            found = label
+            if label["space"] == "  ":
+                break
+        colon = line.find(":", colon + 1)
     # Some clients repeat the label.
     return (found and _LABEL.match(line, found.end())) or found
 
 
+def _label_before(line: str, colon: int) -> re.Match[str] | None:
+    """Return the label that ends at a colon; None if the word before it is none."""
+    words = line[max(0, colon - 20) : colon].rstrip().rsplit(None, 1)
+    word = words[-1].lstrip("([>]:-") if words else ""
+    if word not in SEVERITIES:
+        word = word.rpartition("-")[2]
+    if word not in SEVERITIES:
+        return None
+    return _LABEL.match(line, line.rindex(word, 0, colon))
+
+
 def _label_below(text: str, line: str, error: ReadError) -> re.Match[str] | None:
     """Return the label of a later line, where it is PostgreSQL's beyond doubt."""
-    state = _STATE_BEFORE.search(line)
+    state = _STATE_BEFORE.search(line) if "SQL" in line else None
     if state:
         error.code = state["code"]
         return _LABEL.search(text)
+    if ":  " not in text:
+        return None
     return next((label for label in _LABEL.finditer(text) if label["space"] == "  "), None)
 
 

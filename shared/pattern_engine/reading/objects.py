@@ -230,8 +230,8 @@ def _own_message(fields: Mapping[str, Any]) -> str | None:
 def _inner(fields: Mapping[str, Any], error: ReadError, depth: int, own: str | None) -> str | None:
     """Return the message of the error that one of the fields holds."""
     is_error = own is not None and ("hint" in fields or is_sqlstate(fields.get("code")))
-    for name in _HOLDERS:
-        value = fields.get(name)
+    for name in sorted(_HOLDS & fields.keys(), key=_RANKS.__getitem__):
+        value = fields[name]
         if not value or (is_error and name in _OF_AN_ERROR):
             continue
         if isinstance(value, str):
@@ -252,6 +252,8 @@ def _inner(fields: Mapping[str, Any], error: ReadError, depth: int, own: str | N
 
 #: An error that its logger could not print has a code at least.
 _COARSE: Final = ("err", "error", "cause")
+_RANKS: Final = {name: rank for rank, name in enumerate(_HOLDERS)}
+_HOLDS: Final = frozenset(_HOLDERS)
 #: In an object that is an error of PostgreSQL or PostgREST itself, these are its sections.
 _OF_AN_ERROR: Final = frozenset(
     {"details", "context", "data", "body", "reason", "fields", "extra", "attributes", "payload"}

@@ -70,12 +70,17 @@ _CONTAINER: Final = re.compile(
 _INITIAL: Final = re.compile(r"[DIWEFA], \[[^\]\n]{1,60}\] {1,3}[A-Z]{3,5} -- [^:\n]{0,60}: ")
 #: Tags in brackets before a message, as Rails, NestJS and many a wrapper write them.
 _TAGS: Final = re.compile(r"(?:\[[\w:./@#, +-]{1,80}\] {1,4}){1,6}(?=\S)")
-_STARTS: Final = frozenset("0123456789[(<ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+#: A prefix starts with a digit or a bracket, a level, a month or a day, a letter and a comma, or
+#: with a word that has a digit or a bracket or is a container's.
+_MAY_START: Final = re.compile(
+    r"[\[(<0-9]|[A-Z]{3,9}[\s:]|[A-Z][a-z]{2},? |[A-Z], \[|warn|info|[^\s0-9\[\]-]*[0-9\[\]-]\S* "
+    r"|[A-Za-z][\w.-]{0,60} {1,20}\|"
+).match
 
 
 def without_prefix(text: str) -> str | None:
     """Return a text without the first prefix of its first line; None where there is none."""
-    if text[0] not in _STARTS:
+    if not _MAY_START(text):
         return None
     found = _CONTAINER.match(text) or _INITIAL.match(text)
     if found:

@@ -25,7 +25,7 @@ MAX_FRAMES: Final = 40
 
 def root_of(text: str, error: ReadError) -> str | None:
     """Return the root error's text of a stack trace, and note its frames; None without a trace."""
-    for sign, read in _READERS:
+    for sign, read in _READERS if "\n" in text else _OF_ONE_LINE:
         if sign in text:
             root = read(text, error)
             if root is not None and root != text:
@@ -404,4 +404,8 @@ _READERS: Final[tuple[tuple[str, Callable[[str, ReadError], str | None]], ...]] 
     ("\n#0 ", _dart),
     ("---> ", _dotnet),
     (" line ", _perl),
+)
+#: The traces that a text of one line may be.
+_OF_ONE_LINE: Final = tuple(
+    (sign, read) for sign, read in _READERS if sign in {" panicked at ", "** (", "---> ", " line "}
 )

@@ -19,97 +19,116 @@ __all__ = ["field", "unwrapped", "without_context"]
 
 #: A class of exceptions: of its words one says that it is one, or it has a package before it.
 KIND: Final = r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\|/(?=[\w.]+[.\w]*[A-Z])))*[A-Z][\w$]*"
-#: (expression, origin). The first that matches is applied, and the rest is read again.
+#: A text that every such wrapper has, the expression, the origin that it tells. The first that
+#: matches is applied, and the rest is read again.
 _WRAPPERS: Final = tuple(
-    (re.compile(pattern, re.DOTALL), origin)
-    for pattern, origin in (
+    (needs, re.compile(pattern, re.DOTALL), origin)
+    for needs, pattern, origin in (
         # JavaScript's consoles, Python's and Ruby's loggers, PHP
+        ("Uncaught ", r"Uncaught (?:\(in promise\) ?:? ?)?(?P<rest>\S.*)", None),
         (
-            r"(?:Uncaught (?:\(in promise\) ?:? ?)?|(?:Uncaught |Unhandled )(?:Promise |promise )?"
-            r"[Rr]ejection(?: at: [^\n]*? reason)?:? )\s*(?P<rest>\S.*)",
+            "ejection",
+            r"(?:Uncaught |Unhandled )(?:Promise |promise )?[Rr]ejection(?: at: [^\n]*? reason)?:? \s*(?P<rest>\S.*)",
             None,
         ),
         (
-            r"(?:Unhandled [Ee]xception\W{1,3}|Unhandled Runtime Error\s+|⨯ |✖ |❌ )(?P<rest>\S.*)",
+            "Unhandled ",
+            r"(?:Unhandled [Ee]xception\W{1,3}|Unhandled Runtime Error\s+)(?P<rest>\S.*)",
             None,
         ),
-        (r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
+        ("⨯ ", r"⨯ (?P<rest>\S.*)", None),
+        ("pq: ", r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
         # Prisma
-        (r".*?[Cc]ode: `(?P<code>\w+)`\. [Mm]essage: `(?P<rest>.*)`.*", None),
+        ("`. ", r".*?[Cc]ode: `(?P<code>\w+)`\. [Mm]essage: `(?P<rest>.*)`.*", None),
         # Knex: the statement, a dash, the message.
         (
+            " - ",
             r"(?:select|insert into|update|delete from|with|alter|create|drop|truncate|call|begin|"
             r"SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH) .*? - (?P<rest>[^-\n]*[^-].*)",
             None,
         ),
+        # tslog
         (
+            "Error  ",
             r".*?\n\s*(?P<kind>[A-Z]\w*Error)\s{2,}(?P<rest>\S.*?)(?=\nerror stack:|\Z)",
             None,
-        ),  # tslog
-        (rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*", None),  # Rails
-        (r"(?P<mark>[*_`]{1,3})(?P<rest>\S.*\S)(?P=mark)\s*", None),  # Markdown
-        (r"b(?P<quote>['\"])(?P<rest>.*)(?P=quote)\s*", None),
-        (r"[^{\n]{0,200}\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
-        # slog for Rust: request failed, err: …, module: club::device
-        (r"[^:\n]{1,120}, (?:err|error): (?P<rest>[^\n]+?)(?:, \w+: \S+)*(?:\n.*)?\Z", None),
-        # 23505 and its message beside it, as Haskell's and other drivers show their values.
-        (
-            rf".*?\"(?P<code>{STATE})\",? \"(?P<rest>(?:[^\"\\]|\\.)+)\".*",
-            "postgres",
         ),
-        (r"Error PGRST[0-9X]{3}:\nMessage: (?P<rest>.*?)(?=\n(?:Details|Hint):|\Z)", "postgrest"),
-        (r"Error (?P<code>\w{5,8}):\nMessage: (?P<rest>[^\n]*)", None),
-        (r"(?:DBD::Pg::\w+ |DBI )[\w ]{1,60} failed: (?P<rest>.*)", "postgres"),
-        # (psycopg2.errors.UniqueViolation) duplicate key …, <class 'asyncpg.exceptions.X'>: …
-        (rf"(?:\((?:{KIND}|[a-z_]+(?:\.\w+)+)\)|<class '[\w.]+'>:?) (?P<rest>.*)", None),
-        # SQLSTATE[42P01]: Undefined table: 7 ERROR:  relation …; SQLSTATE[08006] [7] connection to …
+        (" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*", None),  # Rails
+        ("**", r"(?P<mark>\*\*)(?P<rest>\S.*\S)(?P=mark)\s*", None),  # Markdown
+        ("b'", r"b'(?P<rest>.*)'\s*", None),
+        ("{:cause", r"[^{\n]{0,200}\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
+        # slog for Rust: request failed, err: …, module: club::device
         (
+            ", err",
+            r"[^:\n]{1,120}, (?:err|error): (?P<rest>[^\n]+?)(?:, \w+: \S+)*(?:\n.*)?\Z",
+            None,
+        ),
+        # 23505 and its message beside it, as Haskell's and other drivers show their values.
+        ('" "', rf".*?\"(?P<code>{STATE})\" \"(?P<rest>(?:[^\"\\]|\\.)+)\".*", "postgres"),
+        ('", "', rf".*?\"(?P<code>{STATE})\", \"(?P<rest>(?:[^\"\\]|\\.)+)\".*", "postgres"),
+        # supabase-py's repr
+        ("Message: ", r"Error (?P<code>\w{5,8}):\nMessage: (?P<rest>[^\n]*).*", None),
+        (" failed: ", r"(?:DBD::Pg::\w+ |DBI )[\w ]{1,60} failed: (?P<rest>.*)", "postgres"),
+        # (psycopg2.errors.UniqueViolation) duplicate key …, <class 'asyncpg.exceptions.X'>: …
+        (") ", rf"\((?:{KIND}|[a-z_]+(?:\.\w+)+)\) (?P<rest>.*)", None),
+        ("<class '", r"<class '[\w.]+'>:? (?P<rest>.*)", None),
+        # SQLSTATE[42P01]: Undefined table: 7 ERROR:  …; SQLSTATE[08006] [7] connection to …
+        (
+            "SQLSTATE[",
             r"SQLSTATE\[(?P<code>\w{5})\]:? ?(?:\[[0-9]+\]:? ?)?(?:[A-Z<][\w <>&;]*: [0-9]+ ?)?(?P<rest>.*)",
             None,
         ),
         # PHP's loggers print an exception in their context.
         (
+            "[object]",
             r".*\[object\] \((?P<kind>[\w\\]+)\(code: (?P<code>\w+)\): (?P<rest>.*?)"
             r"(?: at \S+\.php:[0-9]+\).*|\)\Z)",
             None,
         ),
-        (rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres"),
-        (rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
-        (r"\[?(?P<code>P[0-9]{4})\]? ?[:-] (?P<rest>.*)", None),
+        (": ", rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres"),
+        ("0x", rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
         # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
         (
-            r"(?:HTTP(?:/[0-9.]+)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,200}|[\w ]{1,60}"
-            r"(?:status(?: code)?|HTTP) (?P<status2>[3-5][0-9]{2})[^:{\n]{0,60}):\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+            "HTTP",
+            r"HTTP(?:/[0-9.]+)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,200}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
             None,
         ),
-        (r"Request req_\w+: (?P<rest>.*)", "stripe"),
-        (r"#<(?P<kind>[A-Z][\w:]*): (?P<rest>.*)>\s*", None),
-        (r"<\w+ error (?P<rest>.*)>", None),
-        (r"\[(?=[A-Z]\w*(?:Error|Exception): )(?P<rest>.*)\]\s*(?:\{.*\}\s*)?", None),
-        (r"^(?P<quote>[\"'`])(?P<rest>[^\"]*\s[^\"]*\s[^\"]*)(?P=quote)$", None),
+        (
+            "status",
+            r"[\w ]{1,60}status(?: code)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,60}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+            None,
+        ),
+        ("Request req_", r"Request req_\w+: (?P<rest>.*)", "stripe"),
+        ("#<", r"#<(?P<kind>[A-Z][\w:]*): (?P<rest>.*)>\s*", None),
+        (" error ", r"<\w+ error (?P<rest>.*)>", None),
+        ("[", r"\[(?=[A-Z]\w*(?:Error|Exception): )(?P<rest>.*)\]\s*(?:\{.*\}\s*)?", None),
+        ('"', r"\"(?P<rest>[^\"]*\s[^\"]*\s[^\"]*)\"\Z", None),
+        ("'", r"'(?P<rest>[^']*\s[^']*\s[^']*)'\Z", None),
     )
 )
-#: At the end of a text. Applied to the text that stands before.
+#: What may stand at the end of a text: a part of it, and the expression.
 _TRAILERS: Final = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        rf" \(SQLSTATE:? ?(?P<code>{STATE})\)\)?\s*\Z",
-        rf" \(?\[?(?:SQL ?[Ss]tate|SQLSTATE|sqlstate|Code|code)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z",
-        rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z",
-        rf" \[(?P<code>{STATE}|PGRST[0-9X]{{3}})\]\s*\Z",
-        r"\n\[SQL: (?P<statement>.*)\Z",
-        r"\n\(Background on this error at: .*\Z",
-        r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z",
-        r" \[for Statement \"(?P<statement>.*)\Z",
-        r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z",
-        r"; nested exception is .*\Z",
-        r"\n\n\nPOSITION: [0-9]+\s*\Z",
-        r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z",
-        r" \((?:https?|file)://[^\s)]*\)\s*\Z",
-        r"\nparams: .*\Z",
-        r"\s(?:at|in) /?[\w./\\-]+\.php(?::[0-9]+| on line [0-9]+)\)?.*\Z",
-        r"\n\[[0-9.]+m?s\] \[rows:.*\Z",
-        r"(?:\n\s*[)>\]}]+:?|\\n['\"]?\)*)\s*\Z",
+    (needs, re.compile(pattern, re.DOTALL))
+    for needs, pattern in (
+        ("(SQLSTATE", rf" \(SQLSTATE:? ?(?P<code>{STATE})\)\)?\s*\Z"),
+        ("ode", rf" \(?\[?(?:Code|code)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z"),
+        ("tate", rf" \(?\[?(?:SQL ?[Ss]tate|sqlstate)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z"),
+        (")", rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z"),
+        ("]", rf" \[(?P<code>{STATE}|PGRST[0-9X]{{3}})\]\s*\Z"),
+        ("\n[SQL: ", r"\n\[SQL: (?P<statement>.*)\Z"),
+        ("\n(Back", r"\n\(Background on this error at: .*\Z"),
+        ("SQL: ", r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z"),
+        (" [for St", r" \[for Statement \"(?P<statement>.*)\Z"),
+        ("; SQL ", r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z"),
+        ("; nested", r"; nested exception is .*\Z"),
+        ("POSITION", r"\n\n\nPOSITION: [0-9]+\s*\Z"),
+        ("://", r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z"),
+        ("://", r" \((?:https?|file)://[^\s)]*\)\s*\Z"),
+        ("\nparams", r"\nparams: .*\Z"),
+        (".php", r"\s(?:at|in) /?[\w./\\-]+\.php(?::[0-9]+| on line [0-9]+)\)?.*\Z"),
+        ("[rows:", r"\n\[[0-9.]+m?s\] \[rows:.*\Z"),
+        ("\n", r"\n\s*[)>\]}]+:?\s*\Z"),
+        ("\\n", r"\\n['\"]?\)*\s*\Z"),
     )
 )
 #: " at character 31" in PostgreSQL's log, in its languages.
@@ -149,13 +168,31 @@ _SAYS: Final = re.compile(
     r"(?:[A-Za-z][^\s:\"{}()]{0,60} ){0,6}(?:error|exception|failure)(?P<mark>: )(?P<rest>\S.*)",
     re.DOTALL | re.IGNORECASE,
 )
+_MARKS: Final = (": ", " - ", ":\n", " – ", " — ", "|", "\n")
+#: Of every such phrase one of these is a part.
+_DOING: Final = (
+    *("ail", "ould", "annot", "an't", "nable", "rror", "xception", "nhandled", "roblem", "hile"),
+    *(
+        "uring",
+        "When",
+        "when",
+        "aught",
+        "omething",
+        "unexpected",
+        "crash",
+        "reject",
+        "abort",
+        "rais",
+    ),
+    *("thr", "GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "HEAD ", "OPTIONS "),
+)
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}").findall
 
 
 def unwrapped(text: str, error: ReadError) -> str | None:
     """Return a text without one wrapper around its message; None where there is none."""
-    for expression, origin in _WRAPPERS:
-        found = expression.match(text)
+    for needs, expression, origin in _WRAPPERS:
+        found = expression.match(text) if needs in text else None
         if found and found["rest"].strip() and found["rest"] != text:
             _note(found.groupdict(), error, origin)
             return _plain(found["rest"])
@@ -170,14 +207,14 @@ def _plain(text: str) -> str:
 def _note(told: dict[str, str | None], error: ReadError, origin: str | None = None) -> None:
     error.code = told.get("code") or error.code
     error.kind = told.get("kind") or error.kind
-    error.status = told.get("status") or told.get("status2") or error.status
+    error.status = told.get("status") or error.status
     error.statement = error.statement or told.get("statement")
     if origin or objects.is_sqlstate(told.get("code")):
         error.origin = origin or "postgres"
 
 
 def _kind(text: str, error: ReadError) -> str | None:
-    found = _KIND_BEFORE.match(text)
+    found = _KIND_BEFORE.match(text) if ":" in text[:200] else None
     if found is None:
         return None
     kind = found["kind"]
@@ -261,11 +298,11 @@ def _trailer(text: str, error: ReadError) -> str | None:
     if text[-1] in "):" and text.count(")") > text.count("("):
         closed = text.rstrip(":").removesuffix(")")
         return closed[:-1] if closed[-1:] in {"'", '"'} and closed.count(closed[-1]) % 2 else closed
-    position = _POSITION.search(text) if error.origin == "postgres" else None
+    position = _POSITION.search(text[-60:]) if error.origin == "postgres" else None
     if position:
-        return text[: position.start()]
-    for expression in _TRAILERS:
-        found = expression.search(text)
+        return text[: len(text) - len(position[0])]
+    for needs, expression in _TRAILERS:
+        found = expression.search(text) if needs in text else None
         if found and found.start() > 0:
             _note(found.groupdict(), error)
             return text[: found.start()]
@@ -294,7 +331,11 @@ def without_context(text: str, error: ReadError) -> str | None:
 
     A rest of fewer than three words says too little alone.
     """
-    found = _CONTEXT.match(text) or (_SAYS.match(text) if error.origin else None)
+    start = text[:160]
+    if not any(map(start.__contains__, _MARKS)):
+        return None
+    found = _CONTEXT.match(text) if any(map(start.__contains__, _DOING)) else None
+    found = found or (_SAYS.match(text) if error.origin else None)
     if found is None or len(_WORDS(found["rest"])) < 3:
         return None
     error.note(text[: found.start("mark")])
