@@ -8,43 +8,44 @@ this value counts as its start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zlib import crc32
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["anchor", "anchors"]
+__all__ = ["OPEN", "OPEN_FOREIGN", "anchor", "anchors"]
 
 #: Lengths of the start and the end, the most telling first.
 _LENGTHS: Final = (
     *((14, 9), (14, 2), (14, 0)),
     *((4, 9), (4, 2), (4, 0)),
-    # A few templates start and end with a value: `<status> Server Error: <reason> for url: <url>`.
-    *((0, 9), (2, 0), (0, 2), (0, 0)),
+    *((0, 9), (2, 0), (0, 2)),
 )
+_STARTS: Final = (14, 4, 2, 0)
+_ENDS: Final = (9, 2, 0)
 _QUOTE: Final = '"'
+#: A few templates start and end with a value: `<status> Server Error: <reason> for url: <url>`.
+OPEN: Final = crc32(b"open")
+OPEN_FOREIGN: Final = crc32(b"open, with letters beyond ASCII")
 
 
 def anchor(literals: tuple[str, ...]) -> int:
     """Return the anchor of a template with these literals."""
     first, last = _opening(literals), literals[-1]
-    start, end = next(
-        (start, end) for start, end in _LENGTHS if len(first) >= start and len(last) >= end
-    )
-    if (start, end) == (0, 0) and not "".join(literals).isascii():
-        return _FOREIGN
-    return _hash(first, last, start, end)
-
-
-def anchors(text: str) -> Iterator[int]:
-    """Yield the anchors under which templates that could match a text stand."""
-    first = _opening((text,))
     for start, end in _LENGTHS:
-        if len(first) >= start and len(text) >= end:
-            yield _hash(first, text, start, end)
-    if not text.isascii():
-        yield _FOREIGN
+        if len(first) >= start and len(last) >= end:
+            return _hash(_bytes(last[len(last) - end :]), crc32(_bytes(first[:start])))
+    return OPEN if "".join(literals).isascii() else OPEN_FOREIGN
+
+
+def anchors(text: str) -> list[int]:
+    """Return the anchors under which templates that could match a text stand, but for the open."""
+    first = _opening((text,))
+    starts = {n: crc32(_bytes(first[:n])) for n in _STARTS if len(first) >= n}
+    ends = {n: _bytes(text[len(text) - n :]) for n in _ENDS if len(text) >= n}
+    return [
+        _hash(ends[end], starts[start])
+        for start, end in _LENGTHS
+        if start in starts and end in ends
+    ]
 
 
 def _opening(literals: tuple[str, ...]) -> str:
@@ -56,9 +57,9 @@ def _opening(literals: tuple[str, ...]) -> str:
     return closing[closing.find(_QUOTE) :]
 
 
-#: Templates in other languages that start and end with a value.
-_FOREIGN: Final = crc32(b"foreign")
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace") + b"\0"
 
 
-def _hash(first: str, last: str, start: int, end: int) -> int:
-    return crc32(f"{first[:start]}\0{last[len(last) - end :]}".encode(errors="replace"))
+def _hash(end: bytes, start: int) -> int:
+    return crc32(end, start)

@@ -24,13 +24,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import anchor
+from pattern_engine.catalogue.anchors import OPEN, OPEN_FOREIGN, anchor
 from pattern_engine.catalogue.template import Template, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "open_templates", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _BITS: Final = 16
@@ -113,6 +113,17 @@ def templates(keys: Iterable[int]) -> list[Numbered]:
             if anchors[place] == key:
                 found += _templates(lines[place])
     return found
+
+
+def open_templates(text: str) -> list[Numbered]:
+    """Return the templates without an anchor whose longest literal a text has."""
+    keys = (OPEN,) if text.isascii() else (OPEN, OPEN_FOREIGN)
+    return [each for key in keys for literal, each in _open(key) if literal in text]
+
+
+@cache
+def _open(key: int) -> list[tuple[str, Numbered]]:
+    return [(max(each.template.literals, key=len), each) for each in templates((key,))]
 
 
 @lru_cache(maxsize=4096)
