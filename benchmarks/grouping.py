@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.result import Result
 
 from pattern_engine.demo import history
-from pattern_engine.grouping import group_messages
+from pattern_engine.grouping import group_messages, grouping
 from pattern_engine.grouping.v2 import leaf, masking
 from pattern_engine.reading import places
 
@@ -148,5 +148,6 @@ def _seconds(action: Callable[[], object]) -> float:
 def _forget() -> None:
     """Empty what grouping remembers, as in a process that starts."""
     masking.MASKER.__init__()  # type: ignore[misc]
+    grouping._TEMPLATES.__init__()  # type: ignore[misc]  # noqa: SLF001
     for remembered in (leaf._widened, places._place):  # noqa: SLF001
         remembered.cache_clear()

@@ -5,6 +5,6 @@
 imports make the data from `tables/` and from PostgreSQL's own catalogues.
 """
 
-from pattern_engine.catalogue.finding import RAISED, Known, detail, find
+from pattern_engine.catalogue.finding import RAISED, Known, detail, find, may_know
 
-__all__ = ["RAISED", "Known", "detail", "find"]
+__all__ = ["RAISED", "Known", "detail", "find", "may_know"]

@@ -4,10 +4,10 @@ Numbers are unsigned, of 32 bits, the lowest byte first:
 
 1. how many anchors there are, and how many sections;
 2. of each section, the number of its first line, and its compressed length;
-3. for each `_BITS` bits that an anchor can start with, where the first such anchor stands; all
-   anchors in order; the line of each;
+3. all anchors in order; the line of each;
 4. the sections, each compressed by itself: lines of text. The first section has the entries, a line
-   each; of the others, one a language, a line has the templates of an anchor.
+   each; the second has the starts and ends that templates have, which most messages do not; of the
+   others, one a language, a line has the templates of an anchor.
 
 A section is decompressed when a message first needs one of its lines, English in about five
 milliseconds together with the entries.
@@ -24,17 +24,32 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import OPEN, OPEN_FOREIGN, anchor
+from pattern_engine.catalogue.anchors import (
+    LONG_STARTS,
+    OPEN,
+    OPEN_FOREIGN,
+    QUOTE,
+    anchor,
+    anchors_of,
+    ends_of,
+    opening,
+)
 from pattern_engine.catalogue.template import Template, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "open_templates", "templates", "written"]
+__all__ = [
+    "PATH",
+    "Entry",
+    "Numbered",
+    "entry",
+    "may_match",
+    "open_templates",
+    "written",
+]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
-_BITS: Final = 16
-_REST: Final = 32 - _BITS
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
 
 
@@ -65,7 +80,6 @@ class Numbered(NamedTuple):
 
 
 class _Head(NamedTuple):
-    starts: array[int]
     anchors: array[int]
     lines: array[int]
     firsts: Sequence[int]
@@ -77,12 +91,12 @@ class _Head(NamedTuple):
 def _head() -> _Head:
     raw = PATH.read_bytes()
     count, sections = _numbers(raw[:8])
-    lengths = (2 * sections, (1 << _BITS) + 1, count, count)
+    lengths = (2 * sections, count, count)
     ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=8))
-    pairs, starts, anchors, lines = (_numbers(raw[start:end]) for start, end in pairwise(ends))
+    pairs, anchors, lines = (_numbers(raw[start:end]) for start, end in pairwise(ends))
     places = list(accumulate(pairs[1::2], initial=ends[-1]))
     compressed = [raw[start:end] for start, end in pairwise(places)]
-    return _Head(starts, anchors, lines, pairs[::2], compressed)
+    return _Head(anchors, lines, pairs[::2], compressed)
 
 
 def _numbers(raw: bytes) -> array[int]:
@@ -103,16 +117,38 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def templates(keys: Iterable[int]) -> list[Numbered]:
-    """Return the templates of some anchors."""
-    starts, anchors, lines, *_ = _head()
+def may_match(text: str) -> bool:
+    """Return whether some template with an anchor starts or ends as a text does."""
+    return bool(_lengths(text))
+
+
+def candidates(text: str) -> list[Numbered]:
+    """Return the templates with an anchor that a text could match."""
+    anchors, lines, *_ = _head()
     found: list[Numbered] = []
-    for key in keys:
-        first = key >> _REST
-        for place in range(starts[first], starts[first + 1]):
-            if anchors[place] == key:
-                found += _templates(lines[place])
+    for key in anchors_of(text, _lengths(text)):
+        for place in range(bisect_left(anchors, key), bisect_right(anchors, key)):
+            found += _templates(lines[place])
     return found
+
+
+def _lengths(text: str) -> list[tuple[int, int]]:
+    """Return the lengths of start and end with which an anchor of a text may be known."""
+    starts, short_starts, ends, short_ends = _gate()
+    first = opening((text,)) if text[:1] == QUOTE else text
+    found = list(LONG_STARTS) if first[:4] in starts else []
+    if text[-9:] in ends:
+        found.append((0, 9))
+    if first[:2] in short_starts:
+        found.append((2, 0))
+    if text[-2:] in short_ends:
+        found.append((0, 2))
+    return found
+
+
+@cache
+def _gate() -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(line.split(_ITEM)) for line in _section(1))
 
 
 def open_templates(text: str) -> list[Numbered]:
@@ -123,7 +159,11 @@ def open_templates(text: str) -> list[Numbered]:
 
 @cache
 def _open(key: int) -> list[tuple[str, Numbered]]:
-    return [(max(each.template.literals, key=len), each) for each in templates((key,))]
+    anchors, lines, *_ = _head()
+    found: list[Numbered] = []
+    for place in range(bisect_left(anchors, key), bisect_right(anchors, key)):
+        found += _templates(lines[place])
+    return [(max(each.template.literals, key=len), each) for each in found]
 
 
 @lru_cache(maxsize=4096)
@@ -157,23 +197,23 @@ def written(
 
     The same content makes the same file.
     """
-    sections = [[_FIELD.join(map(_field, each)) for each in entries]]
+    gate = [set[str]() for _ in range(4)]
+    sections = [[_FIELD.join(map(_field, each)) for each in entries], [""] * len(gate)]
     anchored: list[tuple[int, int]] = []
-    total = len(entries)
+    total = len(entries) + len(gate)
     for templates_of_one in languages.values():
-        keys, lines = _anchored(templates_of_one)
+        keys, lines = _anchored(templates_of_one, gate)
         anchored += ((key, total + place) for place, key in enumerate(keys))
         sections.append(lines)
         total += len(lines)
     anchored.sort()
+    sections[1] = [_ITEM.join(sorted(each)) for each in gate]
     compressed = [zlib.compress(_LINE.join(lines).encode(), 9) for lines in sections]
     numbers = array("I", [len(anchored), len(sections)])
     first = 0
     for lines, raw in zip(sections, compressed, strict=True):
         numbers.extend((first, len(raw)))
         first += len(lines)
-    firsts = [key >> _REST for key, _ in anchored]
-    numbers.extend(bisect_left(firsts, first) for first in range((1 << _BITS) + 1))
     numbers.extend(key for key, _ in anchored)
     numbers.extend(line for _, line in anchored)
     if sys.byteorder == "big":
@@ -181,15 +221,18 @@ def written(
     return numbers.tobytes() + b"".join(compressed)
 
 
-def _anchored(numbered: Iterable[tuple[int, Template]]) -> tuple[list[int], list[str]]:
-    """Return anchors in order, and the line of each."""
+def _anchored(
+    numbered: Iterable[tuple[int, Template]], gate: Sequence[set[str]]
+) -> tuple[list[int], list[str]]:
+    """Return anchors in order, and the line of each; add the starts and ends to the gate."""
     found: dict[int, list[str]] = {}
     for number, template in numbered:
         variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
         text = _FIELD.join((str(number), variables, _PART.join(template.literals)))
-        key = anchor(template.literals)
-        if key is not None:
-            found.setdefault(key, []).append(text)
+        found.setdefault(anchor(template.literals), []).append(text)
+        told = ends_of(template.literals)
+        if told is not None:
+            gate[told[0]].add(told[1])
     keys = sorted(found)
     return keys, [_ITEM.join(found[key]) for key in keys]
 

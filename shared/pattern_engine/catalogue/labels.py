@@ -22,6 +22,7 @@ labels: Final[dict[str, str]] = _READ["labels"]
 lines: Final = tuple((before, after) for before, after in _READ["lines"])
 positions: Final = tuple((before, after) for before, after in _READ["positions"])
 _MOST_DIGITS: Final = 10
+_LAST: Final = frozenset("0123456789") | {after[-1:] for _, after in positions} - {""}
 _DIGITS: Final = frozenset("0123456789")
 _LONGEST_END: Final = 1 + max(len(after) for _, after in positions)
 
@@ -29,6 +30,8 @@ _LONGEST_END: Final = 1 + max(len(after) for _, after in positions)
 def without_position(message: str) -> str:
     """Return a message without the place in the statement that the server's log adds at its end."""
     if _DIGITS.isdisjoint(message[-_LONGEST_END:]):
+        return message
+    if message[-1:] not in _LAST:
         return message
     for before, after in positions:
         if message.endswith(after):

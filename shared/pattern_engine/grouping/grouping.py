@@ -19,7 +19,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine import reading
+from pattern_engine import catalogue, reading
 from pattern_engine.grouping import captures, identity
 from pattern_engine.grouping.captures import IDENTIFIERS
 from pattern_engine.grouping.signatures import signature_of
@@ -149,18 +149,79 @@ def _captured(error: ReadError, found: Identity) -> dict[str, str]:
 def group_messages(messages: list[str]) -> list[str]:
     """Return the signature each message ends up under when they are learned in this order."""
     distinct = list(dict.fromkeys(messages))
-    found = [identity.identify(reading.read(message), _mask) for message in distinct]
-    free = [each.template for each in found if not each.known and each.basis != "trace"]
-    patterns = joined(free)
-    keys: dict[str, str] = {}
-    signatures = {}
-    for message, each in zip(distinct, found, strict=True):
-        is_free = not each.known and each.basis != "trace"
-        template = patterns[each.template] if is_free else each.template
-        if template not in keys:
-            keys[template] = signature_of(template, ALGORITHM)
-        signatures[message] = keys[template]
+    named = _TEMPLATES.of(distinct)
+    patterns = joined([template for template, is_free in named if is_free])
+    keys = {
+        template: signature_of(patterns[template] if is_free else template, ALGORITHM)
+        for template, is_free in dict.fromkeys(named)
+    }
+    signatures = {
+        message: keys[template] for message, (template, _) in zip(distinct, named, strict=True)
+    }
     return [signatures[message] for message in messages]
+
+
+class _Templates:
+    """Templates of messages, and whether evidence may join them; the latest are remembered.
+
+    Digits seldom decide what a message is, so a message is first looked at without them: where
+    nothing is to be read and the catalogue knows nothing, only masking is left to do.
+    """
+
+    LIMIT: Final = 20_000
+    """Messages and forms that are remembered; beyond it the memory starts anew."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str, bool]] = {}
+        self._plain: dict[str, bool] = {}
+
+    def of(self, messages: list[str]) -> list[tuple[str, bool]]:
+        """Return the template of each message, and whether it is free to be joined."""
+        for memory in (self._seen, self._plain):
+            if len(memory) > self.LIMIT:
+                memory.clear()
+        unseen = [message for message in messages if message not in self._seen]
+        plain: list[str] = []
+        for message in unseen:
+            named = self._named(message)
+            if named is None:
+                plain.append(message)
+            else:
+                self._seen[message] = named
+        masked = zip(plain, masking.MASKER.templates(plain), strict=True)
+        self._seen |= {message: (template, True) for message, template in masked}
+        return [self._seen[message] for message in messages]
+
+    def _named(self, message: str) -> tuple[str, bool] | None:
+        """Return what is known or read of a message; None if only masking is left to do."""
+        if len(message) > MAX_PLAIN or not message.isprintable():
+            return _named(message)
+        form = message.translate(_DIGITS)
+        is_plain = self._plain.get(form)
+        if is_plain:
+            return None
+        known = catalogue.find(message) if message[:1].isalpha() else None
+        if known is not None and known.origin not in identity.LANGUAGES:
+            return known.key, False
+        if is_plain is None:
+            is_plain = self._plain[form] = _is_plain(form)
+        return None if is_plain else _named(message)
+
+
+MAX_PLAIN: Final = 512
+"""Characters of a message that can be plain."""
+_DIGITS: Final = str.maketrans("123456789", "0" * 9)
+_TEMPLATES: Final = _Templates()
+
+
+def _is_plain(form: str) -> bool:
+    error = reading.read(form)
+    return not error.layers and identity.known_of(error)[0] is None
+
+
+def _named(message: str) -> tuple[str, bool]:
+    found = identity.identify(reading.read(message), _mask)
+    return found.template, not found.known and found.basis != "trace"
 
 
 #: Older algorithm → the signature of a message under it.

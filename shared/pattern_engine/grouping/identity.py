@@ -126,7 +126,10 @@ def known_of(error: ReadError) -> tuple[Known | None, str]:
     if known is None and error.code != catalogue.RAISED:
         # What was taken for an envelope may belong to the message, and there may be unknown ones.
         for part in (*error.layers[: -MAX_LAYERS - 1 : -1], *_parts(text)):
-            if len(part) <= MAX_KNOWN and (known := catalogue.find(part, None, origin)) is not None:
+            if len(part) > MAX_KNOWN or not catalogue.may_know(part):
+                continue
+            known = catalogue.find(part, None, origin)
+            if known is not None:
                 return known, part
     return known, text
 
