@@ -24,13 +24,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import OPEN, OPEN_FOREIGN, anchor
+from pattern_engine.catalogue.anchors import anchor
 from pattern_engine.catalogue.template import Template, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "open_templates", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _BITS: Final = 16
@@ -103,36 +103,36 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def templates(keys: Iterable[int]) -> list[Numbered]:
-    """Return the templates of some anchors."""
+def templates(keys: Iterable[int], text: str) -> list[Numbered]:
+    """Return the templates of some anchors whose first and last literal a plain text has."""
     starts, anchors, lines, *_ = _head()
     found: list[Numbered] = []
     for key in keys:
-        first = key >> _REST
-        for place in range(starts[first], starts[first + 1]):
+        bucket = key >> _REST
+        for place in range(starts[bucket], starts[bucket + 1]):
             if anchors[place] == key:
-                found += _templates(lines[place])
+                for first, last, item in _items(lines[place]):
+                    if text.startswith(first) and text.endswith(last):
+                        found.append(_template(item))
     return found
 
 
-def open_templates(text: str) -> list[Numbered]:
-    """Return the templates without an anchor whose longest literal a text has."""
-    keys = (OPEN,) if text.isascii() else (OPEN, OPEN_FOREIGN)
-    return [each for key in keys for literal, each in _open(key) if literal in text]
+@lru_cache(maxsize=4096)
+def _items(number: int) -> tuple[tuple[str, str, str], ...]:
+    """Return the templates of a line, not decoded yet, behind their first and last literal."""
+    return tuple(
+        (item[item.rindex(_FIELD) + 1 :].partition(_PART)[0], item[_last(item) :], item)
+        for item in _line(number).split(_ITEM)
+    )
 
 
-@cache
-def _open(key: int) -> list[tuple[str, Numbered]]:
-    return [(max(each.template.literals, key=len), each) for each in templates((key,))]
+def _last(item: str) -> int:
+    return max(item.rfind(_FIELD), item.rfind(_PART)) + 1
 
 
 @lru_cache(maxsize=4096)
-def _templates(number: int) -> tuple[Numbered, ...]:
-    return tuple(map(_template, _line(number).split(_ITEM)))
-
-
-def _template(text: str) -> Numbered:
-    number, variables, literals = text.split(_FIELD)
+def _template(item: str) -> Numbered:
+    number, variables, literals = item.split(_FIELD)
     named = [Variable(*each.split(":")) for each in variables.split(_PART)] if variables else []
     template = Template(tuple(literals.split(_PART)), tuple(named))
     return Numbered(template.weight, int(number), template)
@@ -188,7 +188,7 @@ def _anchored(numbered: Iterable[tuple[int, Template]]) -> tuple[list[int], list
         variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
         text = _FIELD.join((str(number), variables, _PART.join(template.literals)))
         key = anchor(template.literals)
-        if key is not None:
+        if key is not None:  # a few have too little text at every place that an anchor can have
             found.setdefault(key, []).append(text)
     keys = sorted(found)
     return keys, [_ITEM.join(found[key]) for key in keys]

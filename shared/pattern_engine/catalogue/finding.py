@@ -89,7 +89,7 @@ class _Match(NamedTuple):
 
 def _matches(message: str, part: str = "") -> Iterator[_Match]:
     text = plain(message)
-    for weight, number, template in file.templates(anchors(text)) + file.open_templates(text):
+    for weight, number, template in file.templates(anchors(text), text):
         spans = template.match(text)
         if spans is not None and (entry := file.entry(number)).part == part:
             yield _Match(weight, entry, template, spans)
