@@ -14,7 +14,10 @@ from benchmarks.result import Result
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("startup", "learning", "grouping", "matching", "applying", "healing", "clustering")
+NAMES = (
+    *("startup", "learning", "grouping", "catalogue", "matching", "applying", "healing"),
+    "clustering",
+)
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

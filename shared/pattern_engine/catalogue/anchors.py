@@ -2,80 +2,74 @@
 
 A template stands under one anchor: the first pair of lengths below that its literal text has at
 its start and its end. A message has one anchor for each pair, so that a few look-ups find every
-template that could match it. Where a message starts with a value in quotes, the text after
-this value counts as its start.
+template that could match it. Where a message starts with a value in quotes, the text after this
+value counts as its start. A template with too little text at both ends stands under the text
+behind its first word, as in `<function>() missing 1 required argument`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import Final
 from zlib import crc32
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = ["anchor", "anchors"]
 
-__all__ = [
-    "LONG_STARTS",
-    "OPEN",
-    "OPEN_FOREIGN",
-    "QUOTE",
-    "anchor",
-    "anchors_of",
-    "ends_of",
-    "opening",
-]
-
-LONG_STARTS: Final = ((14, 9), (14, 2), (14, 0), (4, 9), (4, 2), (4, 0))
-#: Lengths of the start and the end, the most telling first.
-_LENGTHS: Final = (*LONG_STARTS, (0, 9), (2, 0), (0, 2))
-_STARTS: Final = (14, 4, 2, 0)
-_ENDS: Final = (9, 2, 0)
-QUOTE: Final = '"'
-#: A few templates start and end with a value: `<status> Server Error: <reason> for url: <url>`.
-OPEN: Final = crc32(b"open")
-OPEN_FOREIGN: Final = crc32(b"open, with letters beyond ASCII")
+#: Bytes of the start and the end; the first pair that a template is long enough for counts.
+_SIZES: Final = ((14, 9), (14, 2), (14, 0), (4, 9), (4, 2), (4, 0), (0, 9), (2, 0), (0, 2))
+_LONG_START, _START, _SHORT_START = 14, 4, 2
+_LONG_END, _END = 9, 2
+_BEHIND_A_WORD: Final = (6, 2)
+_QUOTE: Final = re.compile('"')
+_END_OF_WORD: Final = re.compile("[ (:,]")
 
 
-def anchor(literals: tuple[str, ...]) -> int:
-    """Return the anchor of a template with these literals."""
-    first, last = opening(literals), literals[-1]
-    for start, end in _LENGTHS:
+def anchor(literals: tuple[str, ...]) -> int | None:
+    """Return the anchor of a template with these literals; None if they are too short."""
+    first, last = _bytes(_opening(literals)), _bytes(literals[-1])
+    for (start, end), found in zip(_SIZES, _of_ends(first, last), strict=True):
         if len(first) >= start and len(last) >= end:
-            return crc32(_bytes(last[len(last) - end :]), crc32(_bytes(first[:start])))
-    return OPEN if "".join(literals).isascii() else OPEN_FOREIGN
+            return found
+    behind = _bytes(_from(_END_OF_WORD, literals))
+    return next((crc32(behind[:size]) for size in _BEHIND_A_WORD if len(behind) >= size), None)
 
 
-def ends_of(literals: tuple[str, ...]) -> tuple[int, str] | None:
-    """Return what a text must have to match a template: a number that says which, and the text.
+def anchors(text: str) -> list[int]:
+    """Return the anchors under which templates that could match a text stand.
 
-    0 is a start of four characters, 1 one of two, 2 an end of nine, 3 one of two. None stands for
-    an open template.
+    A text that is too short for a size has an anchor that no template has.
     """
-    first, last = opening(literals), literals[-1]
-    for kind, length, text in ((0, 4, first), (2, 9, last), (1, 2, first), (3, 2, last)):
-        if len(text) >= length:
-            return kind, text[:length] if text is first else text[-length:]
-    return None
+    found = _of_ends(_bytes(_opening((text,))[:_LONG_START]), _bytes(text[-_LONG_END:]))
+    behind = _bytes(_from(_END_OF_WORD, (text,))[: max(_BEHIND_A_WORD)])
+    found += [crc32(behind[:size]) for size in _BEHIND_A_WORD]
+    return found
 
 
-def anchors_of(text: str, lengths: Iterable[tuple[int, int]]) -> list[int]:
-    """Return the anchors that a text has with these lengths of its start and end."""
-    first = opening((text,)) if text[:1] == QUOTE else text
-    starts = {length: crc32(_bytes(first[:length])) for length in _STARTS if len(first) >= length}
-    ends = {length: _bytes(text[len(text) - length :]) for length in _ENDS if len(text) >= length}
+def _of_ends(first: bytes, last: bytes) -> list[int]:
+    """Return the anchor of each of the pairs of sizes, in their order."""
+    long_start, start = crc32(first[:_LONG_START]), crc32(first[:_START])
+    long_end, end = b"\0" + last[-_LONG_END:], b"\0" + last[-_END:]
     return [
-        crc32(ends[end], starts[start]) for start, end in lengths if start in starts and end in ends
+        *(crc32(long_end, long_start), crc32(end, long_start), crc32(b"\0", long_start)),
+        *(crc32(long_end, start), crc32(end, start), crc32(b"\0", start)),
+        *(crc32(long_end), crc32(b"\0", crc32(first[:_SHORT_START])), crc32(end)),
     ]
 
 
-def opening(literals: tuple[str, ...]) -> str:
+def _opening(literals: tuple[str, ...]) -> str:
     """Return the first literal text; after a quotation mark at the start, from the second one."""
-    if not literals[0].startswith(QUOTE):
+    if not literals[0].startswith('"'):
         return literals[0]
-    texts = (literals[0][1:], *literals[1:])
-    closing = next((text for text in texts if QUOTE in text), "")
-    return closing[closing.find(QUOTE) :]
+    return _from(_QUOTE, (literals[0][1:], *literals[1:]))
+
+
+def _from(what: re.Pattern[str], literals: tuple[str, ...]) -> str:
+    """Return the literal text from the first place where an expression matches; empty if none."""
+    for literal in literals:
+        if found := what.search(literal):
+            return literal[found.start() :]
+    return ""
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode(errors="replace") + b"\0"
+    return text.encode(errors="replace")

@@ -43,8 +43,6 @@ def is_primary(message: str) -> bool:
 def is_tight(template: Template) -> bool:
     """Return whether an English template has enough text of its own to match no other sentence."""
     words = sum(len(_WORD.findall(literal)) for literal in template.literals)
-    if _is_bare(template):
-        return False
     return words >= (MIN_WORDS_OPEN if _is_open(template) else MIN_WORDS)
 
 
@@ -53,11 +51,6 @@ def is_tight_translation(template: Template) -> bool:
     text = "".join(template.literals)
     least = MIN_WIDE_LETTERS if _WIDE.search(text) else MIN_LETTERS
     return len(_LETTER.findall(text)) >= least
-
-
-def _is_bare(template: Template) -> bool:
-    """Return whether a template starts and ends with a value, so that nothing anchors it."""
-    return max(len(template.literals[0]), len(template.literals[-1])) < 2
 
 
 def _is_open(template: Template) -> bool:

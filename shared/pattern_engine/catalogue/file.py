@@ -4,10 +4,10 @@ Numbers are unsigned, of 32 bits, the lowest byte first:
 
 1. how many anchors there are, and how many sections;
 2. of each section, the number of its first line, and its compressed length;
-3. all anchors in order; the line of each;
+3. for each `_BITS` bits that an anchor can start with, where the first such anchor stands; all
+   anchors in order; the line of each;
 4. the sections, each compressed by itself: lines of text. The first section has the entries, a line
-   each; the second has the starts and ends that templates have, which most messages do not; of the
-   others, one a language, a line has the templates of an anchor.
+   each; of the others, one a language, a line has the templates of an anchor.
 
 A section is decompressed when a message first needs one of its lines, English in about five
 milliseconds together with the entries.
@@ -24,32 +24,17 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import (
-    LONG_STARTS,
-    OPEN,
-    OPEN_FOREIGN,
-    QUOTE,
-    anchor,
-    anchors_of,
-    ends_of,
-    opening,
-)
+from pattern_engine.catalogue.anchors import anchor
 from pattern_engine.catalogue.template import Template, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = [
-    "PATH",
-    "Entry",
-    "Numbered",
-    "entry",
-    "may_match",
-    "open_templates",
-    "written",
-]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
+_BITS: Final = 16
+_REST: Final = 32 - _BITS
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
 
 
@@ -80,6 +65,7 @@ class Numbered(NamedTuple):
 
 
 class _Head(NamedTuple):
+    starts: array[int]
     anchors: array[int]
     lines: array[int]
     firsts: Sequence[int]
@@ -91,12 +77,12 @@ class _Head(NamedTuple):
 def _head() -> _Head:
     raw = PATH.read_bytes()
     count, sections = _numbers(raw[:8])
-    lengths = (2 * sections, count, count)
+    lengths = (2 * sections, (1 << _BITS) + 1, count, count)
     ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=8))
-    pairs, anchors, lines = (_numbers(raw[start:end]) for start, end in pairwise(ends))
+    pairs, starts, anchors, lines = (_numbers(raw[start:end]) for start, end in pairwise(ends))
     places = list(accumulate(pairs[1::2], initial=ends[-1]))
     compressed = [raw[start:end] for start, end in pairwise(places)]
-    return _Head(anchors, lines, pairs[::2], compressed)
+    return _Head(starts, anchors, lines, pairs[::2], compressed)
 
 
 def _numbers(raw: bytes) -> array[int]:
@@ -117,62 +103,36 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def may_match(text: str) -> bool:
-    """Return whether some template with an anchor starts or ends as a text does."""
-    return bool(_lengths(text))
-
-
-def candidates(text: str) -> list[Numbered]:
-    """Return the templates with an anchor that a text could match."""
-    anchors, lines, *_ = _head()
+def templates(keys: Iterable[int], text: str) -> list[Numbered]:
+    """Return the templates of some anchors whose first and last literal a plain text has."""
+    starts, anchors, lines, *_ = _head()
     found: list[Numbered] = []
-    for key in anchors_of(text, _lengths(text)):
-        for place in range(bisect_left(anchors, key), bisect_right(anchors, key)):
-            found += _templates(lines[place])
+    for key in keys:
+        bucket = key >> _REST
+        for place in range(starts[bucket], starts[bucket + 1]):
+            if anchors[place] == key:
+                for first, last, item in _items(lines[place]):
+                    if text.startswith(first) and text.endswith(last):
+                        found.append(_template(item))
     return found
-
-
-def _lengths(text: str) -> list[tuple[int, int]]:
-    """Return the lengths of start and end with which an anchor of a text may be known."""
-    starts, short_starts, ends, short_ends = _gate()
-    first = opening((text,)) if text[:1] == QUOTE else text
-    found = list(LONG_STARTS) if first[:4] in starts else []
-    if text[-9:] in ends:
-        found.append((0, 9))
-    if first[:2] in short_starts:
-        found.append((2, 0))
-    if text[-2:] in short_ends:
-        found.append((0, 2))
-    return found
-
-
-@cache
-def _gate() -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(line.split(_ITEM)) for line in _section(1))
-
-
-def open_templates(text: str) -> list[Numbered]:
-    """Return the templates without an anchor whose longest literal a text has."""
-    keys = (OPEN,) if text.isascii() else (OPEN, OPEN_FOREIGN)
-    return [each for key in keys for literal, each in _open(key) if literal in text]
-
-
-@cache
-def _open(key: int) -> list[tuple[str, Numbered]]:
-    anchors, lines, *_ = _head()
-    found: list[Numbered] = []
-    for place in range(bisect_left(anchors, key), bisect_right(anchors, key)):
-        found += _templates(lines[place])
-    return [(max(each.template.literals, key=len), each) for each in found]
 
 
 @lru_cache(maxsize=4096)
-def _templates(number: int) -> tuple[Numbered, ...]:
-    return tuple(map(_template, _line(number).split(_ITEM)))
+def _items(number: int) -> tuple[tuple[str, str, str], ...]:
+    """Return the templates of a line, not decoded yet, behind their first and last literal."""
+    return tuple(
+        (item[item.rindex(_FIELD) + 1 :].partition(_PART)[0], item[_last(item) :], item)
+        for item in _line(number).split(_ITEM)
+    )
 
 
-def _template(text: str) -> Numbered:
-    number, variables, literals = text.split(_FIELD)
+def _last(item: str) -> int:
+    return max(item.rfind(_FIELD), item.rfind(_PART)) + 1
+
+
+@lru_cache(maxsize=4096)
+def _template(item: str) -> Numbered:
+    number, variables, literals = item.split(_FIELD)
     named = [Variable(*each.split(":")) for each in variables.split(_PART)] if variables else []
     template = Template(tuple(literals.split(_PART)), tuple(named))
     return Numbered(template.weight, int(number), template)
@@ -197,23 +157,23 @@ def written(
 
     The same content makes the same file.
     """
-    gate = [set[str]() for _ in range(4)]
-    sections = [[_FIELD.join(map(_field, each)) for each in entries], [""] * len(gate)]
+    sections = [[_FIELD.join(map(_field, each)) for each in entries]]
     anchored: list[tuple[int, int]] = []
-    total = len(entries) + len(gate)
+    total = len(entries)
     for templates_of_one in languages.values():
-        keys, lines = _anchored(templates_of_one, gate)
+        keys, lines = _anchored(templates_of_one)
         anchored += ((key, total + place) for place, key in enumerate(keys))
         sections.append(lines)
         total += len(lines)
     anchored.sort()
-    sections[1] = [_ITEM.join(sorted(each)) for each in gate]
     compressed = [zlib.compress(_LINE.join(lines).encode(), 9) for lines in sections]
     numbers = array("I", [len(anchored), len(sections)])
     first = 0
     for lines, raw in zip(sections, compressed, strict=True):
         numbers.extend((first, len(raw)))
         first += len(lines)
+    firsts = [key >> _REST for key, _ in anchored]
+    numbers.extend(bisect_left(firsts, first) for first in range((1 << _BITS) + 1))
     numbers.extend(key for key, _ in anchored)
     numbers.extend(line for _, line in anchored)
     if sys.byteorder == "big":
@@ -221,18 +181,15 @@ def written(
     return numbers.tobytes() + b"".join(compressed)
 
 
-def _anchored(
-    numbered: Iterable[tuple[int, Template]], gate: Sequence[set[str]]
-) -> tuple[list[int], list[str]]:
-    """Return anchors in order, and the line of each; add the starts and ends to the gate."""
+def _anchored(numbered: Iterable[tuple[int, Template]]) -> tuple[list[int], list[str]]:
+    """Return anchors in order, and the line of each."""
     found: dict[int, list[str]] = {}
     for number, template in numbered:
         variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
         text = _FIELD.join((str(number), variables, _PART.join(template.literals)))
-        found.setdefault(anchor(template.literals), []).append(text)
-        told = ends_of(template.literals)
-        if told is not None:
-            gate[told[0]].add(told[1])
+        key = anchor(template.literals)
+        if key is not None:  # a few have too little text at every place that an anchor can have
+            found.setdefault(key, []).append(text)
     keys = sorted(found)
     return keys, [_ITEM.join(found[key]) for key in keys]
 

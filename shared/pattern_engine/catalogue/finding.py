@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue import file
+from pattern_engine.catalogue.anchors import anchors
 from pattern_engine.catalogue.labels import without_position
 from pattern_engine.catalogue.template import plain
 
@@ -61,11 +62,6 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     return None
 
 
-def may_know(message: str) -> bool:
-    """Return whether a message starts or ends as a known one: a quick look before `find`."""
-    return file.may_match(plain(message))
-
-
 def detail(text: str) -> dict[str, str]:
     """Return the objects that a detail or a context of PostgreSQL names, in any language.
 
@@ -93,13 +89,10 @@ class _Match(NamedTuple):
 
 def _matches(message: str, part: str = "") -> Iterator[_Match]:
     text = plain(message)
-    is_found = False
-    for templates in (file.candidates, file.open_templates):
-        for weight, number, template in () if is_found else templates(text):
-            spans = template.match(text)
-            if spans is not None and (entry := file.entry(number)).part == part:
-                is_found = True
-                yield _Match(weight, entry, template, spans)
+    for weight, number, template in file.templates(anchors(text), text):
+        spans = template.match(text)
+        if spans is not None and (entry := file.entry(number)).part == part:
+            yield _Match(weight, entry, template, spans)
 
 
 def _best(matches: Iterator[_Match], origin: str | None = None) -> _Match | None:

@@ -33,7 +33,6 @@ Names = dict[int, Variable]
 """The variable of each argument, by its place."""
 _EXPLAINED: Final = re.compile(r"[^\s].*\n(?:[\tE].*\n)*")
 """A line of libpq, with lines that explain it: they start with a tab, or with `Either`."""
-_SPELT_OUT: Final = re.compile(r"\b(?:character varying|character|bit varying|bit)\(%d\)")
 _PLACES: Final = (
     '%s at or near "%s"',
     "%s at end of input",
@@ -57,7 +56,7 @@ _LOCATED: Final = (
     "operator too long",
 )
 _ABOUT_PRIVILEGES: Final = ("permission denied", "must be owner", "must be superuser", "must have ")
-_BY_HAND: Final = frozenset({"word", "rest", "keyword", "n"})
+_BY_HAND: Final = frozenset({"word", "rest", "keyword", "number"})
 
 
 def is_complete(locales: Path) -> bool:
@@ -116,7 +115,7 @@ def _messages(locales: Path) -> Iterator[tuple[str, Message]]:
 
 
 def _seen(message: Message) -> Message:
-    """Return a message with the text that follows a colon, and without spelt out lengths of types.
+    """Return a message with the text that follows it behind a colon.
 
     libpq ends its messages with a line break, and explains some in lines that are left out here.
     """
@@ -124,8 +123,7 @@ def _seen(message: Message) -> Message:
     is_line = _EXPLAINED.fullmatch(message.english[0]) is not None
 
     def seen(text: str) -> str:
-        text = text.partition("\n")[0] if is_line else f"{text}%s" if whole else text
-        return _SPELT_OUT.sub("%s", text)
+        return text.partition("\n")[0] if is_line else f"{text}%s" if whole else text
 
     return Message(tuple(map(seen, message.english)), tuple(map(seen, message.translated)))
 
@@ -179,6 +177,6 @@ def _template(form: Printf, names: Names) -> Template:
     for number, (place, kind) in enumerate(form.arguments):
         named = names.get(place, Variable(naming.OTHER))
         leading = number == 0 and not form.literals[0]
-        own = "n" if kind == "n" else "keyword" if leading and kind != "m" else ""
+        own = "number" if kind == "n" else "keyword" if leading and kind != "m" else ""
         variables.append(named if named.kind in _BY_HAND else Variable(named.name, own))
     return made(form.literals, variables)

@@ -6,8 +6,7 @@ says what it may hold:
 - `_` as the name: what it holds is of no interest;
 - no kind: at least one character, at most `LONGEST`, no line break;
 - `word`: the same without white space;
-- `number`: digits alone;
-- `n`: digits, with a sign, a point or letters of a hexadecimal number;
+- `number`: digits, with a sign, a point or letters of a hexadecimal number;
 - `keyword`: one word, or several of which the first has no small letter, such as `DROP TABLE`;
 - `quoted`: anything, also nothing; a variable between two quotes is always of this kind;
 - `rest`: anything but nothing.
@@ -38,6 +37,7 @@ QUOTES: Final = (
 _SPACES: Final = "\u00a0\u202f\u2009\u3000"
 _VARIABLE: Final = re.compile(r"<([a-z_][a-z0-9_]*)(?::([a-z]+))?>")
 _NUMBER: Final = frozenset("0123456789abcdefABCDEFxX+-.,/")
+_KINDS: Final = frozenset({None, "word", "number", "keyword", "quoted", "rest"})
 _FREE: Final = frozenset({"quoted", "rest"})
 
 
@@ -54,8 +54,6 @@ class Variable(NamedTuple):
         if not value or len(value) > LONGEST or "\n" in value:
             return False
         if self.kind == "number":
-            return value.isdecimal()
-        if self.kind == "n":
             return _NUMBER.issuperset(value)
         first, *further = value.split(None, 1) or [""]
         if self.kind == "keyword":
@@ -117,6 +115,8 @@ _PLAIN: Final = dict.fromkeys(map(ord, QUOTES), '"') | dict.fromkeys(map(ord, _S
 def parse(text: str) -> tuple[tuple[str, ...], tuple[Variable, ...]]:
     """Return the literal texts and the variables as written; a name may stand twice."""
     parts = _VARIABLE.split(text)
+    if unknown := set(parts[2::3]) - _KINDS:
+        raise ValueError(f"{text!r} has variables of unknown kinds: {unknown}")
     variables = zip(parts[1::3], parts[2::3], strict=True)
     return tuple(parts[::3]), tuple(Variable(name, kind or "") for name, kind in variables)
 

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 LOCALES = Path("/usr/share/locale")
 TABLES = sorted(build.TABLES.glob("*.toml"))
 #: Something that each kind of variable may hold.
-SAMPLES = {"n": "7", "keyword": "CREATE", "word": "abc", "quoted": "abc", "rest": "abc", "": "abc"}
+SAMPLES = {
+    "number": "7",
+    "keyword": "CREATE",
+    "word": "abc",
+    "quoted": "abc",
+    "rest": "abc",
+    "": "abc",
+}
 translated = pytest.mark.skipif(
     not postgresql.is_complete(LOCALES), reason="PostgreSQL 15's translations are not installed"
 )
@@ -64,7 +71,7 @@ def test_each_message_of_a_table_is_found(path: Path) -> None:
                 assert detail(text) or not [v for v in template.variables if v.name[0] != "_"]
                 continue
             code = each.entry.codes[0] if each.entry.codes else None
-            known = find(text, code)
+            known = find(text, code, each.entry.origin)
             assert known is not None, text
             assert known.template == each.entry.template, text
 
