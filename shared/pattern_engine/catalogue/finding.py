@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
 
-__all__ = ["Known", "detail", "find"]
+__all__ = ["Known", "detail", "find", "may_know"]
 
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
@@ -60,6 +60,12 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
         if best:
             return _known(best, text, code)
     return None
+
+
+def may_know(message: str) -> bool:
+    """Return whether a message starts and ends as a known one does: a quick look before `find`."""
+    text = plain(message)
+    return bool(file.templates(anchors(text), text))
 
 
 def detail(text: str) -> dict[str, str]:
