@@ -806,6 +806,15 @@ CREATE FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts js
 
 COMMENT ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) IS 'What the Four Laws say, out of their parts: the specification''s action profile, and each law with its outcome, its parts (which hold) and their numbers. A part that does not hold fails its law; parts without data neither pass nor fail it.';
 
+CREATE FUNCTION ops_internal.count_identifiers(p_sets jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.count_identifiers(p_sets jsonb) IS 'Counts sets of identifiers under their signatures; a set beyond the 500 of a signature is counted in its row without identifiers. The patterns of the signatures are locked by the caller.';
+
 CREATE TABLE ops.fix_pauses (
     id bigint NOT NULL,
     pause_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -939,6 +948,8 @@ CREATE TABLE ops.pattern_incidents (
     system_log_id bigint,
     occurred_at timestamp with time zone DEFAULT now() NOT NULL,
     learned_at timestamp with time zone DEFAULT now() NOT NULL,
+    identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    frame text,
     refusal text,
     target text
 );
@@ -956,6 +967,10 @@ COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when
 COMMENT ON COLUMN ops.pattern_incidents.occurred_at IS 'When the error happened.';
 
 COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
+
+COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
+
+COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
 
 COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
 
@@ -1087,6 +1102,13 @@ CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) IS 'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
+
+CREATE FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) IS 'Key of a set of identifiers with its frame. jsonb has one text for equal objects, whatever the order in which they were written.';
 
 CREATE FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1944,6 +1966,13 @@ CREATE FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) IS 'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting, for patterns whose status is not open.';
 
+CREATE FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) RETURNS TABLE(identifiers jsonb, frame text, occurrences bigint, first_seen timestamp with time zone, last_seen timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) IS 'The sets of identifiers that errors of a pattern named, with the frame; one row for a set that came under several signatures. At most 20,000 rows of ops.pattern_identifiers are read.';
+
 CREATE FUNCTION ops_internal.send_unhandled(p_grace interval DEFAULT '00:00:30'::interval, p_most_age interval DEFAULT '00:15:00'::interval) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -2368,6 +2397,34 @@ CREATE SEQUENCE ops.pattern_fixes_id_seq;
 
 ALTER SEQUENCE ops.pattern_fixes_id_seq OWNED BY ops.pattern_fixes.id;
 
+CREATE TABLE ops.pattern_identifiers (
+    signature text NOT NULL,
+    digest uuid NOT NULL,
+    identifiers jsonb NOT NULL,
+    frame text,
+    occurrences bigint NOT NULL,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL,
+    CONSTRAINT pattern_identifiers_object CHECK ((jsonb_typeof(identifiers) = 'object'::text))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE ops.pattern_identifiers IS 'One row for each distinct set of identifiers that errors with a signature named, at most 500 a signature. What comes after that is counted in the row without identifiers: a fix is guarded by sets that were seen, and those must not go while others come.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.signature IS 'The signature of the errors; ops.pattern_signatures has its pattern.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.digest IS 'ops_internal.identifiers_digest of the identifiers and the frame.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.identifiers IS 'Name and value, as {"constraint": "orders_pkey", "table": "orders"}; without values that hold personal data or secrets. Empty in the row that counts the sets beyond the 500.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.frame IS 'The place in the application that threw the error, if it is known. It tells errors apart for people and never decides whether a fix runs.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.occurrences IS 'How many errors were counted with this set.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.first_seen IS 'Time of the earliest of them.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.last_seen IS 'Time of the latest of them.';
+
 CREATE SEQUENCE ops.pattern_incidents_id_seq;
 
 ALTER SEQUENCE ops.pattern_incidents_id_seq OWNED BY ops.pattern_incidents.id;
@@ -2658,6 +2715,9 @@ ALTER TABLE ONLY ops.pattern_fixes
 ALTER TABLE ONLY ops.pattern_fixes
     ADD CONSTRAINT pattern_fixes_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops.pattern_identifiers
+    ADD CONSTRAINT pattern_identifiers_pkey PRIMARY KEY (signature, digest);
+
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_pkey PRIMARY KEY (id);
 
@@ -2841,6 +2901,9 @@ ALTER TABLE ONLY ops.pattern_claims
 ALTER TABLE ONLY ops.pattern_fixes
     ADD CONSTRAINT pattern_fixes_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY ops.pattern_identifiers
+    ADD CONSTRAINT pattern_identifiers_signature_fkey FOREIGN KEY (signature) REFERENCES ops.pattern_signatures(signature) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
@@ -2888,6 +2951,8 @@ CREATE POLICY "Operators read events" ON ops.roman_events FOR SELECT TO authenti
 
 CREATE POLICY "Operators read grouping rules" ON ops.grouping_rules FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read identifiers" ON ops.pattern_identifiers FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read incidents" ON ops.pattern_incidents FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read learning sessions" ON ops.learning_sessions FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -2933,6 +2998,8 @@ ALTER TABLE ops.pattern_claims ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.pattern_clusters ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_fixes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.pattern_identifiers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_incidents ENABLE ROW LEVEL SECURITY;
 
@@ -3239,6 +3306,9 @@ GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signa
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.count_identifiers(p_sets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.count_identifiers(p_sets jsonb) TO service_role;
+
 GRANT SELECT ON TABLE ops.fix_pauses TO authenticated;
 GRANT SELECT ON TABLE ops.fix_pauses TO service_role;
 
@@ -3320,6 +3390,9 @@ GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
@@ -3576,6 +3649,8 @@ GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_r
 REVOKE ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
@@ -3679,6 +3754,9 @@ GRANT SELECT ON TABLE ops.pattern_clusters TO authenticated;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_clusters TO service_role;
 
 GRANT USAGE ON SEQUENCE ops.pattern_clusters_id_seq TO service_role;
+
+GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
+GRANT SELECT,INSERT,UPDATE ON TABLE ops.pattern_identifiers TO service_role;
 
 GRANT USAGE ON SEQUENCE ops.pattern_incidents_id_seq TO service_role;
 

@@ -162,6 +162,8 @@ create table ops.pattern_incidents (
   system_log_id bigint unique references ops.system_logs (id) on delete set null,
   occurred_at timestamptz not null default now(),
   learned_at timestamptz not null default now(),
+  identifiers jsonb not null default '{}',
+  frame text,
   refusal text,
   target text
 );
@@ -175,6 +177,9 @@ comment on column ops.pattern_incidents.system_log_id is
   'The log row; null when the error was reported without one, or the row is gone.';
 comment on column ops.pattern_incidents.occurred_at is 'When the error happened.';
 comment on column ops.pattern_incidents.learned_at is 'When it was counted.';
+comment on column ops.pattern_incidents.identifiers is
+  'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
+comment on column ops.pattern_incidents.frame is 'The place in the application that threw the error, if it is known.';
 comment on column ops.pattern_incidents.refusal is 'Why the fix did not run for this error.';
 comment on column ops.pattern_incidents.target is
   'Digest of the captured values that name the target of the fix, where it has one.';

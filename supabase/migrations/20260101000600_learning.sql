@@ -323,11 +323,15 @@ declare
   -- The signature that leads to each error's pattern, and that pattern.
   given_keys text [];
   given_patterns uuid [];
+  -- What each error named; null where that is nothing.
+  given_identifiers jsonb [];
+  given_frames text [];
   all_attached boolean;
   is_second_look boolean := false;
   new_patterns uuid [] := array[]::uuid [];
   counted_logs bigint [];
   counted jsonb;
+  counted_identifiers jsonb;
   not_open uuid [];
   answer jsonb;
 begin
@@ -343,10 +347,14 @@ begin
         end
         order by errors.ordinality
       ),
+      array_agg(errors.identifiers order by errors.ordinality),
+      array_agg(errors.frame order by errors.ordinality),
       bool_and(current.signature is not null)
-    into given_logs, given_keys, given_patterns, all_attached
+    into given_logs, given_keys, given_patterns, given_identifiers, given_frames, all_attached
     from rows from (
-      jsonb_to_recordset(p_errors) as (signature text, older text [], system_log_id bigint, template text)
+      jsonb_to_recordset(p_errors) as (
+        signature text, older text [], system_log_id bigint, template text, identifiers jsonb, frame text
+      )
     ) with ordinality as errors
     left join ops.pattern_signatures as current on current.signature = errors.signature
     left join lateral (
@@ -373,14 +381,26 @@ begin
 
   -- 2. The incidents; a log row that was counted before is left out.
   with incidents as (
-    insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at)
-    select errors.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now())
-    from unnest(given_patterns, given_keys, given_logs) with ordinality as errors (pattern_id, signature, system_log_id, ordinality)
+    insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at, identifiers, frame)
+    select
+      errors.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now()),
+      coalesce(errors.identifiers, '{}'), errors.frame
+    from unnest(given_patterns, given_keys, given_logs, given_identifiers, given_frames)
+      with ordinality as errors (pattern_id, signature, system_log_id, identifiers, frame, ordinality)
     left join ops.system_logs as logs on logs.id = errors.system_log_id
     where errors.pattern_id is not null
     order by errors.system_log_id, errors.ordinality
     on conflict (system_log_id) do nothing
-    returning pattern_id, system_log_id, occurred_at
+    returning pattern_id, signature, system_log_id, occurred_at, identifiers, frame
+  ),
+
+  named as (
+    select
+      incidents.signature, incidents.identifiers, incidents.frame, count(*) as occurrences,
+      min(incidents.occurred_at) as first_seen, max(incidents.occurred_at) as last_seen
+    from incidents
+    where incidents.identifiers <> '{}' or incidents.frame is not null
+    group by incidents.signature, incidents.identifiers, incidents.frame
   ),
 
   totals as (
@@ -401,8 +421,9 @@ begin
 
   select
     coalesce(jsonb_agg(to_jsonb(totals) || jsonb_build_object('latest', to_jsonb(totals.logs [1:keep_latest]))), '[]'),
-    array(select incidents.system_log_id from incidents)
-  into counted, counted_logs
+    array(select incidents.system_log_id from incidents),
+    (select jsonb_agg(to_jsonb(named)) from named)
+  into counted, counted_logs, counted_identifiers
   from totals;
 
   -- 3. The counters.
@@ -452,6 +473,9 @@ begin
 
   if not_open is not null then
     perform ops_internal.seen_again(not_open);
+  end if;
+  if counted_identifiers is not null then
+    perform ops_internal.count_identifiers(counted_identifiers);
   end if;
 
   if cardinality(new_patterns) > 0 then

@@ -31,7 +31,7 @@ grant usage on schema fix to service_role, ops_fixer;
 grant select on table
   ops.error_patterns, ops.fix_pauses, ops.fix_proposals, ops.grouping_rules, ops.learning_sessions, ops.operators,
   ops.pattern_applications, ops.pattern_cannot_links, ops.pattern_claims, ops.pattern_clusters, ops.pattern_fixes,
-  ops.pattern_incidents, ops.pattern_merges, ops.pattern_signatures, ops.pattern_splits, ops.pattern_verifications,
+  ops.pattern_identifiers, ops.pattern_incidents, ops.pattern_merges, ops.pattern_signatures, ops.pattern_splits, ops.pattern_verifications,
   ops.roman_events, ops.system_logs
 to authenticated, service_role;
 
@@ -43,7 +43,7 @@ grant insert (
 grant insert, update, delete on table
   ops.error_patterns, ops.pattern_applications, ops.pattern_clusters, ops.pattern_incidents, ops.system_logs
 to service_role;
-grant insert, update on table ops.learning_sessions to service_role;
+grant insert, update on table ops.learning_sessions, ops.pattern_identifiers to service_role;
 -- Not actor: only what a person does carries one, and the functions that people call write it.
 grant insert (event_type, severity, description, metadata, constitutional_validation) on table ops.roman_events to service_role;
 -- Not confirmed_at and confirmed_by: only a person confirms a signature.
@@ -94,9 +94,9 @@ grant execute on function ops_internal.caller_role to authenticated, service_rol
 
 grant execute on function
   ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
-  ops_internal.constitutional_verdict, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
+  ops_internal.constitutional_verdict, ops_internal.count_identifiers, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
   ops_internal.firing_patterns, ops_internal.fix_digest, ops_internal.fix_limits, ops_internal.handling,
-  ops_internal.has_live_fix, ops_internal.hold, ops_internal.is_abandoned, ops_internal.is_as_approved,
+  ops_internal.has_live_fix, ops_internal.hold, ops_internal.identifiers_digest, ops_internal.is_abandoned, ops_internal.is_as_approved,
   ops_internal.is_kept_apart, ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike,
   ops_internal.join_patterns, ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.law_part,
   ops_internal.leaf_lock, ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease,

@@ -18,8 +18,8 @@ Json = dict[str, Any]
 class ErrorRecord(TypedDict):
     """One error to count, and what a new pattern needs.
 
-    The optional fields are left out if the database knows the signature, or if an earlier error of
-    the same call carries them.
+    From `algorithm` on, fields are left out if the database knows the signature, or if an earlier
+    error of the same call carries them.
     """
 
     signature: str
@@ -29,6 +29,10 @@ class ErrorRecord(TypedDict):
     claimed_by: str | None
     """The person who reported it; the log row has to be that person's and have this message."""
     error_message: str | None
+    identifiers: NotRequired[dict[str, str]]
+    """What the error names, without secrets and personal data; left out if that is nothing."""
+    frame: NotRequired[str]
+    """The place in the application that threw it, if it is known."""
     algorithm: NotRequired[str]
     template: NotRequired[str]
     leaf: NotRequired[str | None]

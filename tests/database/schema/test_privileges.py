@@ -22,6 +22,7 @@ EXPECTED = {
     "system_logs": "---- sI-- SI-- SI-- SI-- SIUD",
     "error_patterns": "---- s--- S--- S--- S--- SIUD",
     "pattern_signatures": "---- s--- S--- S--- S--- SIUD",
+    "pattern_identifiers": "---- s--- S--- S--- S--- SIU-",
     "pattern_incidents": "---- s--- S--- S--- S--- SIUD",
     "pattern_fixes": "---- s--- S--- S--- S--- S---",
     "pattern_claims": "---- s--- S--- S--- S--- SIU-",
@@ -41,6 +42,7 @@ EXPECTED = {
 }
 KEYS = {
     "error_patterns": "pattern_id",
+    "pattern_identifiers": "digest",
     "pattern_signatures": "signature",
     "pattern_claims": "application_id",
     "pattern_verifications": "application_id",
@@ -127,6 +129,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.composed_fix(uuid,jsonb)": [],
     "ops_internal.confirm_signatures(uuid,text[])": PEOPLE,
     "ops_internal.constitutional_verdict(text,jsonb)": ENGINE,
+    "ops_internal.count_identifiers(jsonb)": ENGINE,
     "ops_internal.current_pause()": ENGINE,
     "ops_internal.dead_claims()": [],
     "ops_internal.decide_fix(uuid,text,text,text,text,boolean)": PEOPLE,
@@ -138,6 +141,8 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
     "ops_internal.failures_in_a_row(ops.pattern_fixes)": [],
     "ops_internal.fingerprints_after(ops.grouping_rules)": [],
+    "ops_internal.identifiers_digest(jsonb,text)": ENGINE,
+    "ops_internal.seen_identifiers(uuid)": [],
     "ops_internal.fibonacci(integer)": ENGINE,
     "ops_internal.firing_patterns(uuid,double precision)": ENGINE,
     "ops_internal.first_recurrence(ops.pattern_verifications,timestamp with time zone,timestamp with time zone)": [],
