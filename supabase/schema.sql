@@ -219,6 +219,13 @@ CREATE FUNCTION ops.open_proposal_v1(p_proposal_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) IS 'A proposal that can be tried or decided on. For an ops_operator or ops_admin in person; raises PL027 where there is none, PL028 where it was decided, has expired or is stale.';
 
+CREATE FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer DEFAULT 10) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) IS 'What the errors of up to 51 patterns named, in order: facets, sets of identifiers, and the patterns that each was logged with. For operators and the engine; raises PL002.';
+
 CREATE FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -787,6 +794,13 @@ CREATE FUNCTION ops_internal.closed_because(p_proposal ops.fix_proposals) RETURN
 
 COMMENT ON FUNCTION ops_internal.closed_because(p_proposal ops.fix_proposals) IS 'Why a proposal can no longer be decided on: decided, expired, or stale; null while it is open.';
 
+CREATE FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most integer) IS 'The sets of identifiers that errors of a pattern named most often, whatever place threw them.';
+
 CREATE FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) RETURNS ops.pattern_fixes
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -899,6 +913,13 @@ CREATE FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reas
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) IS 'Of each name that errors of a pattern have a value for: how many different values, and the most frequent ones with how often, first and last seen.';
 
 CREATE FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1418,6 +1439,21 @@ CREATE FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_
 
 COMMENT ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) IS 'One limit out of the parameters, or its default. Raises PL013 outside its bounds.';
 
+CREATE FUNCTION ops_internal.link_symptoms(p_grace interval DEFAULT '00:01:30'::interval) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.link_symptoms(p_grace interval) IS 'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of each minute.';
+
+CREATE FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) IS 'causes: what was logged with this symptom; symptoms: what this error was logged with. The ten most frequent of each.';
+
 CREATE FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -1473,6 +1509,13 @@ CREATE FUNCTION ops_internal.log_gamma(p_x double precision) RETURNS double prec
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.log_gamma(p_x double precision) IS 'The logarithm of the gamma function above 0; NIST Digital Library of Mathematical Functions, 5.11.1.';
+
+CREATE FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) IS 'What tells that log rows belong together: ids of the request, trace or session, Next.js'' digest, or the server process with its user. The names are those of common loggers, of PostgreSQL''s jsonlog and of Supabase''s log rows.';
 
 CREATE FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1595,6 +1638,11 @@ CREATE FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents 
 
 COMMENT ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) IS 'Gives both patterns of an undone merge their own counts, times and status, with what has come since.';
 
+CREATE FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1715,6 +1763,13 @@ CREATE FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) RET
 
 COMMENT ON FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) IS 'First and last occurrence of a pattern out of its incidents, with release and environment; what was known before is kept where the times are the same.';
 
+CREATE FUNCTION ops_internal.refresh_known(p_errors jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.refresh_known(p_errors jsonb) IS 'Notes with patterns what the catalogue says of their first signature today: its entry, and whether it is a symptom.';
+
 CREATE FUNCTION ops_internal.refresh_pattern_stats() RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -1759,6 +1814,13 @@ CREATE FUNCTION ops_internal.request_clustering() RETURNS bigint
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.request_clustering() IS 'Asks the cluster function for a new clustering, through pg_net.';
+
+CREATE FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) IS 'Raises PL030 for a pattern that the catalogue knows as a symptom, with what to look for instead and the pattern that it was most often logged with.';
 
 CREATE FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2429,6 +2491,26 @@ CREATE SEQUENCE ops.pattern_incidents_id_seq;
 
 ALTER SEQUENCE ops.pattern_incidents_id_seq OWNED BY ops.pattern_incidents.id;
 
+CREATE TABLE ops.pattern_links (
+    symptom_signature text NOT NULL,
+    cause_signature text NOT NULL,
+    occurrences bigint NOT NULL,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE ops.pattern_links IS 'Symptoms and what was logged with them: by the same request, session or digest, within a minute. By signature, so that a link goes to another pattern with its signatures.';
+
+COMMENT ON COLUMN ops.pattern_links.symptom_signature IS 'Signature of the symptom.';
+
+COMMENT ON COLUMN ops.pattern_links.cause_signature IS 'Signature of the error that was logged with it.';
+
+COMMENT ON COLUMN ops.pattern_links.occurrences IS 'How many symptoms it was logged with.';
+
+COMMENT ON COLUMN ops.pattern_links.first_seen IS 'Time of the earliest of these symptoms.';
+
+COMMENT ON COLUMN ops.pattern_links.last_seen IS 'Time of the latest of these symptoms.';
+
 CREATE SEQUENCE ops.pattern_merges_id_seq;
 
 ALTER SEQUENCE ops.pattern_merges_id_seq OWNED BY ops.pattern_merges.id;
@@ -2555,6 +2637,18 @@ COMMENT ON COLUMN ops.system_logs.written_by IS 'The database role that wrote th
 CREATE SEQUENCE ops.system_logs_id_seq;
 
 ALTER SEQUENCE ops.system_logs_id_seq OWNED BY ops.system_logs.id;
+
+CREATE TABLE ops_internal.linking (
+    only_row boolean DEFAULT true NOT NULL,
+    last_incident bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT linking_has_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE ops_internal.linking IS 'The incident up to which symptoms were linked with what was logged beside them.';
+
+COMMENT ON COLUMN ops_internal.linking.only_row IS 'Holds the table to one row.';
+
+COMMENT ON COLUMN ops_internal.linking.last_incident IS 'The search goes on after this incident.';
 
 CREATE TABLE ops_internal.sweep (
     only_row boolean DEFAULT true NOT NULL,
@@ -2724,6 +2818,9 @@ ALTER TABLE ONLY ops.pattern_incidents
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_system_log_id_key UNIQUE (system_log_id);
 
+ALTER TABLE ONLY ops.pattern_links
+    ADD CONSTRAINT pattern_links_pkey PRIMARY KEY (symptom_signature, cause_signature);
+
 ALTER TABLE ONLY ops.pattern_merges
     ADD CONSTRAINT pattern_merges_merge_id_key UNIQUE (merge_id);
 
@@ -2753,6 +2850,9 @@ ALTER TABLE ONLY ops.system_logs
 
 ALTER TABLE ONLY ops.system_logs
     ADD CONSTRAINT system_logs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ops_internal.linking
+    ADD CONSTRAINT linking_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY ops_internal.sweep
     ADD CONSTRAINT sweep_pkey PRIMARY KEY (only_row);
@@ -2806,6 +2906,8 @@ CREATE INDEX idx_pattern_claims_undoes ON ops.pattern_claims USING btree (undoes
 CREATE INDEX idx_pattern_claims_unfinished ON ops.pattern_claims USING btree (lease_until) WHERE (finished_at IS NULL);
 
 CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC);
+
+CREATE INDEX idx_pattern_links_cause ON ops.pattern_links USING btree (cause_signature);
 
 CREATE INDEX idx_pattern_merges_gone ON ops.pattern_merges USING btree (gone);
 
@@ -2910,6 +3012,12 @@ ALTER TABLE ONLY ops.pattern_incidents
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_system_log_id_fkey FOREIGN KEY (system_log_id) REFERENCES ops.system_logs(id) ON DELETE SET NULL;
 
+ALTER TABLE ONLY ops.pattern_links
+    ADD CONSTRAINT pattern_links_cause_signature_fkey FOREIGN KEY (cause_signature) REFERENCES ops.pattern_signatures(signature) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ops.pattern_links
+    ADD CONSTRAINT pattern_links_symptom_signature_fkey FOREIGN KEY (symptom_signature) REFERENCES ops.pattern_signatures(signature) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ops.pattern_merges
     ADD CONSTRAINT pattern_merges_gone_fkey FOREIGN KEY (gone) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
@@ -2957,6 +3065,8 @@ CREATE POLICY "Operators read incidents" ON ops.pattern_incidents FOR SELECT TO 
 
 CREATE POLICY "Operators read learning sessions" ON ops.learning_sessions FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read links" ON ops.pattern_links FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read merges" ON ops.pattern_merges FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read patterns" ON ops.error_patterns FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -3002,6 +3112,8 @@ ALTER TABLE ops.pattern_fixes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.pattern_identifiers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_incidents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.pattern_links ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_merges ENABLE ROW LEVEL SECURITY;
 
@@ -3120,6 +3232,10 @@ GRANT ALL ON FUNCTION ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_
 REVOKE ALL ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) TO service_role;
+GRANT ALL ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) TO service_role;
@@ -3297,6 +3413,8 @@ GRANT SELECT ON TABLE ops.fix_proposals TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.closed_because(p_proposal ops.fix_proposals) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
@@ -3336,6 +3454,8 @@ REVOKE ALL ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) FROM P
 REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) TO authenticated;
@@ -3463,6 +3583,10 @@ GRANT ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) TO service_rol
 
 REVOKE ALL ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.link_symptoms(p_grace interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) TO service_role;
 
@@ -3482,6 +3606,8 @@ REVOKE ALL ON FUNCTION ops_internal.lock_patterns(p_pattern_ids uuid[]) FROM PUB
 REVOKE ALL ON FUNCTION ops_internal.lock_session(p_session_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.log_gamma(p_x double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) TO service_role;
@@ -3514,6 +3640,10 @@ GRANT SELECT ON TABLE ops.pattern_merges TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_merges TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) TO authenticated;
@@ -3566,6 +3696,9 @@ GRANT ALL ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) TO se
 
 REVOKE ALL ON FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.refresh_known(p_errors jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.refresh_known(p_errors jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.refresh_pattern_stats() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
@@ -3584,6 +3717,8 @@ GRANT ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_cluster
 GRANT ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_clusters jsonb, p_result jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.request_clustering() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) FROM PUBLIC;
 
@@ -3759,6 +3894,9 @@ GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
 GRANT SELECT,INSERT,UPDATE ON TABLE ops.pattern_identifiers TO service_role;
 
 GRANT USAGE ON SEQUENCE ops.pattern_incidents_id_seq TO service_role;
+
+GRANT SELECT ON TABLE ops.pattern_links TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_links TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_signatures TO authenticated;
 GRANT SELECT,DELETE ON TABLE ops.pattern_signatures TO service_role;

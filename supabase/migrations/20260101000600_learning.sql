@@ -72,10 +72,14 @@ begin
       errors.signature, errors.pattern_type, errors.error_message_pattern, errors.error_source, errors.severity, 0,
       errors.algorithm = 'grouping/v1',
       jsonb_build_object('template', errors.template, 'features', errors.features)
-      || case when errors.sample is not null then jsonb_build_object('sample', errors.sample) else '{}' end
+      || jsonb_strip_nulls(
+        jsonb_build_object(
+          'sample', errors.sample, 'captured', errors.captured, 'known', errors.known, 'symptom', errors.symptom
+        )
+      )
     from rows from (jsonb_to_recordset(p_errors) as (
       signature text, algorithm text, template text, pattern_type text, error_message_pattern text, error_source text,
-      severity text, features jsonb, sample text
+      severity text, features jsonb, sample text, captured jsonb, known text, symptom text
     )) with ordinality as errors
     order by errors.ordinality
     on conflict (pattern_signature) do nothing
@@ -98,6 +102,39 @@ $$;
 
 comment on function ops_internal.make_patterns is
   'Makes a pattern for each of these errors, whose signatures are unknown and differ; answers the ids. Their errors are counted later.';
+
+create function ops_internal.refresh_known(p_errors jsonb) returns void
+language sql
+set search_path = ''
+as $$
+  with named as (
+    select distinct on (errors.signature) errors.signature, errors.known, errors.symptom
+    from rows from (
+      jsonb_to_recordset(p_errors) as (signature text, template text, known text, symptom text)
+    ) with ordinality as errors
+    where errors.template is not null
+    order by errors.signature, errors.ordinality
+  ),
+
+  -- Waiting for a pattern out of turn could deadlock; the next error that comes with all its fields finds it free.
+  changed as materialized (
+    select patterns.pattern_id, named.known, named.symptom
+    from named
+    inner join ops.error_patterns as patterns on patterns.pattern_signature = named.signature
+    where patterns.metadata ->> 'known' is distinct from named.known
+      or patterns.metadata ->> 'symptom' is distinct from named.symptom
+    for no key update of patterns skip locked
+  )
+
+  update ops.error_patterns as patterns set
+    metadata = patterns.metadata - array['known', 'symptom']
+    || jsonb_strip_nulls(jsonb_build_object('known', changed.known, 'symptom', changed.symptom))
+  from changed
+  where patterns.pattern_id = changed.pattern_id
+$$;
+
+comment on function ops_internal.refresh_known is
+  'Notes with patterns what the catalogue says of their first signature today: its entry, and whether it is a symptom.';
 
 create function ops_internal.alike_patterns(p_signature text, p_wider text []) returns uuid []
 language plpgsql
@@ -327,6 +364,7 @@ declare
   given_identifiers jsonb [];
   given_frames text [];
   all_attached boolean;
+  any_complete boolean;
   is_second_look boolean := false;
   new_patterns uuid [] := array[]::uuid [];
   counted_logs bigint [];
@@ -349,8 +387,9 @@ begin
       ),
       array_agg(errors.identifiers order by errors.ordinality),
       array_agg(errors.frame order by errors.ordinality),
-      bool_and(current.signature is not null)
-    into given_logs, given_keys, given_patterns, given_identifiers, given_frames, all_attached
+      bool_and(current.signature is not null),
+      bool_or(errors.template is not null and current.signature is not null)
+    into given_logs, given_keys, given_patterns, given_identifiers, given_frames, all_attached, any_complete
     from rows from (
       jsonb_to_recordset(p_errors) as (
         signature text, older text [], system_log_id bigint, template text, identifiers jsonb, frame text
@@ -473,6 +512,9 @@ begin
 
   if not_open is not null then
     perform ops_internal.seen_again(not_open);
+  end if;
+  if any_complete and not is_second_look then
+    perform ops_internal.refresh_known(p_errors);
   end if;
   if counted_identifiers is not null then
     perform ops_internal.count_identifiers(counted_identifiers);

@@ -45,6 +45,12 @@ class ErrorRecord(TypedDict):
     severity: NotRequired[str]
     features: NotRequired[Json]
     sample: NotRequired[str]
+    captured: NotRequired[dict[str, str]]
+    """The values of the sample by name, without secrets and personal data."""
+    known: NotRequired[str | None]
+    """The key of the catalogue's entry for the error."""
+    symptom: NotRequired[str | None]
+    """What to look for instead, if the error is only a symptom."""
 
 
 class LearnedRecord(TypedDict):

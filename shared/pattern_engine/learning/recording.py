@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 MAX_SAMPLE = 1024
 """Characters of a pattern's first message that are stored as a sample."""
 MAX_IDENTIFIERS: Final = 16
-"""Identifiers of an error that are stored."""
-MAX_FRAME: Final = 200
-"""Characters of the throwing place that are stored."""
+"""Captured values of an error that are stored."""
+MAX_VALUE: Final = 200
+"""Characters of a captured value that are stored."""
 _SCRUBBED = re.compile(r"\[[a-z0-9_ ]+\]")
 
 
@@ -55,13 +55,13 @@ def keys(sighting: Sighting) -> ErrorRecord:
         record["identifiers"] = identifiers
     frame = sighting.group.captured.get("frame")
     if frame and _is_harmless(frame):
-        record["frame"] = frame[:MAX_FRAME]
+        record["frame"] = frame[:MAX_VALUE]
     return record
 
 
 def _harmless(named: Mapping[str, str]) -> dict[str, str]:
     """Return the first of these values, without those that scrubbing would change."""
-    kept = ((name, value) for name, value in named.items() if _is_harmless(value))
+    kept = ((name, value[:MAX_VALUE]) for name, value in named.items() if _is_harmless(value))
     return dict(islice(kept, MAX_IDENTIFIERS))
 
 
@@ -79,6 +79,7 @@ def complete(sighting: Sighting) -> ErrorRecord:
     group, message = sighting.group, sighting.message
     wider = list(grouping.wider_signatures(group.template)) if group.leaf else []
     template = scrubbing.scrub(group.template)
+    sample = scrubbing.scrub(message[: 2 * MAX_SAMPLE])
     if template != group.template:
         # A scrubbed value varies, so it becomes a variable of the template.
         group = group._replace(template=_SCRUBBED.sub("<*>", template))
@@ -93,5 +94,9 @@ def complete(sighting: Sighting) -> ErrorRecord:
         "error_source": sighting.source,
         "severity": classification.severity(message, sighting.severity),
         "features": features.extract(message, sighting.source, sighting.severity).as_dict(),
-        "sample": scrubbing.scrub(message[: 2 * MAX_SAMPLE])[:MAX_SAMPLE],
+        "sample": sample[:MAX_SAMPLE],
+        # A value may be personal data by the words around it, so it has to be in the scrubbed text.
+        "captured": _harmless({n: value for n, value in group.captured.items() if value in sample}),
+        "known": group.known,
+        "symptom": group.symptom,
     }

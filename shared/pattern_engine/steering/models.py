@@ -13,6 +13,7 @@ from pattern_engine.api.fields import (
     Reason,
     Request,
     Response,
+    SeenIdentifiers,
     Severity,
     Text,
 )
@@ -128,6 +129,15 @@ class ExplainRequest(Request):
         if (self.pattern_id is None) == (self.text is None):
             raise PydanticCustomError("one_of", "Give either pattern_id or text")
         return self
+
+
+class FacetsRequest(Request):
+    """The pattern whose facets are requested."""
+
+    pattern_id: Identifier
+    limit: Annotated[int, Field(strict=False, ge=1, le=100)] = Field(
+        default=10, description="How many values of each name, and how many sets of identifiers."
+    )
 
 
 class RuleConditions(Request):
@@ -259,6 +269,54 @@ class Difference(Response):
     other: str
 
 
+class FacetValue(Response):
+    """A value that errors named."""
+
+    value: str
+    occurrences: int
+    first_seen: str
+    last_seen: str
+
+
+class Facet(Response):
+    """A name, such as constraint, with its most frequent values."""
+
+    name: str = Field(
+        description="constraint, table, column, schema, function, role, …; frame is the place in "
+        "the application that threw the error."
+    )
+    different: int = Field(description="How many different values were seen.")
+    values: list[FacetValue]
+
+
+class LinkedPattern(Response):
+    """A pattern that the same request, session or digest logged within a minute."""
+
+    pattern_id: str
+    template: str | None
+    occurrences: int
+    first_seen: str
+    last_seen: str
+
+
+class FacetsResponse(Response):
+    """What the errors of a pattern named, and the patterns that it was logged with."""
+
+    pattern_id: str
+    pattern_signature: str
+    template: str | None
+    occurrence_count: int
+    known: str | None = Field(description="The catalogue's entry for the error, if there is one.")
+    symptom: str | None = Field(
+        description="What to look for instead, if the error is only a symptom."
+    )
+    merged_into: str | None
+    facets: list[Facet]
+    identifiers: list[SeenIdentifiers] = Field(description="The most frequent sets.")
+    causes: list[LinkedPattern] = Field(description="For a symptom: what was logged with it.")
+    symptoms: list[LinkedPattern] = Field(description="The symptoms that were logged with it.")
+
+
 class SimilarPattern(Response):
     """A similar pattern."""
 
@@ -272,12 +330,16 @@ class SimilarPattern(Response):
     template: str
     own_template: str = Field(description="The most similar template of the requested pattern.")
     differences: list[Difference]
+    facets: list[Facet] = Field(description="What its errors named.")
 
 
 class SimilarResponse(Response):
     """Similar patterns, the most similar first."""
 
     patterns: list[SimilarPattern]
+    facets: list[Facet] = Field(description="What the errors of the requested pattern named.")
+    causes: list[LinkedPattern] = Field(description="For a symptom: what was logged with it.")
+    symptoms: list[LinkedPattern] = Field(description="The symptoms that were logged with it.")
 
 
 class _OfPage(Response):
