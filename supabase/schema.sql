@@ -161,7 +161,7 @@ CREATE FUNCTION ops.grouping_rules_v1(p_disabled_too boolean DEFAULT false) RETU
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.grouping_rules_v1(p_disabled_too boolean) IS 'The grouping rules in the order in which they are tried. For operators and the engine.';
+COMMENT ON FUNCTION ops.grouping_rules_v1(p_disabled_too boolean) IS 'The grouping rules in the order in which they are tried, each with the pattern that its errors lead to now. For operators and the engine.';
 
 CREATE FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_occurrences integer DEFAULT NULL::integer, p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -343,7 +343,7 @@ CREATE FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) IS 'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023.';
+COMMENT ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) IS 'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023, and for the target PL002 and PL020.';
 
 CREATE FUNCTION ops.similar_patterns_v1(p_pattern_id uuid, p_limit integer DEFAULT 10) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -617,6 +617,7 @@ CREATE TABLE ops.grouping_rules (
     name text NOT NULL,
     expression text NOT NULL,
     conditions jsonb DEFAULT '{}'::jsonb NOT NULL,
+    target uuid,
     fingerprint text NOT NULL,
     priority integer DEFAULT 100 NOT NULL,
     enabled boolean DEFAULT true NOT NULL,
@@ -625,6 +626,7 @@ CREATE TABLE ops.grouping_rules (
     changed_by uuid NOT NULL,
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT grouping_rules_conditions_object CHECK ((jsonb_typeof(conditions) = 'object'::text)),
+    CONSTRAINT grouping_rules_enabled_with_its_target CHECK (((NOT enabled) OR (target IS NOT NULL) OR (fingerprint !~~ 'pattern/%'::text))),
     CONSTRAINT grouping_rules_expression_fits CHECK (((length(expression) >= 1) AND (length(expression) <= 1000))),
     CONSTRAINT grouping_rules_fingerprint_fits CHECK ((fingerprint ~ '^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$'::text)),
     CONSTRAINT grouping_rules_name_fits CHECK (((length(name) >= 1) AND (length(name) <= 100))),
@@ -643,7 +645,9 @@ COMMENT ON COLUMN ops.grouping_rules.expression IS 'RE2 expression that is looke
 
 COMMENT ON COLUMN ops.grouping_rules.conditions IS 'source, environment: only errors with exactly this one; min_severity: only errors at least as bad.';
 
-COMMENT ON COLUMN ops.grouping_rules.fingerprint IS 'What the errors have in common. Rules with one fingerprint share a pattern.';
+COMMENT ON COLUMN ops.grouping_rules.target IS 'The existing pattern that the errors go to, if the rule names one. Its fingerprint is then pattern/ and this id.';
+
+COMMENT ON COLUMN ops.grouping_rules.fingerprint IS 'What the errors have in common. Rules with one fingerprint share a pattern. pattern/… is kept for rules with a target.';
 
 COMMENT ON COLUMN ops.grouping_rules.priority IS 'If several rules match, the one with the smallest number applies; of equal ones, the oldest.';
 
@@ -901,6 +905,13 @@ CREATE FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) R
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.disable_without_target() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.disable_without_target() IS 'Takes a rule out of use when the pattern that it names is deleted; the rule is kept for the record.';
 
 CREATE FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) RETURNS void
     LANGUAGE plpgsql
@@ -1403,6 +1414,13 @@ CREATE FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) RETU
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) IS 'Whether all these signatures lead to a pattern.';
+
+CREATE FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) IS 'Has the signature of a rule lead to the pattern that the rule names. From then on it moves with merges and splits as other signatures do. The caller holds the pattern; raises PL019.';
 
 CREATE FUNCTION ops_internal.leaf_lock(p_leaf text) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2008,6 +2026,13 @@ CREATE FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid,
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Law 4: whether enough time went by since the last run for this target, whether the fix flaps, and whether many patterns with an enabled fix have errors at the same time.';
+
+CREATE FUNCTION ops_internal.rule_signature(p_fingerprint text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.rule_signature(p_fingerprint text) IS 'The signature that the errors of a rule with this fingerprint have; the same as grouping.signature_of computes.';
 
 CREATE FUNCTION ops_internal.run_lock_class() RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2875,6 +2900,8 @@ CREATE INDEX idx_fix_proposals_pattern ON ops.fix_proposals USING btree (pattern
 
 CREATE UNIQUE INDEX idx_grouping_rules_name ON ops.grouping_rules USING btree (name) WHERE enabled;
 
+CREATE INDEX idx_grouping_rules_target ON ops.grouping_rules USING btree (target);
+
 CREATE INDEX idx_learning_sessions_started ON ops.learning_sessions USING btree (session_type, started_at DESC);
 
 CREATE INDEX idx_pattern_applications_applied ON ops.pattern_applications USING btree (applied_at DESC);
@@ -2949,6 +2976,8 @@ CREATE INDEX idx_system_logs_user ON ops.system_logs USING btree (user_id);
 
 CREATE TRIGGER announce_log_rows AFTER INSERT ON ops.system_logs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.announce_log_rows();
 
+CREATE TRIGGER disable_without_target BEFORE UPDATE OF target ON ops.grouping_rules FOR EACH ROW WHEN (((new.target IS NULL) AND (old.target IS NOT NULL) AND old.enabled AND (new.fingerprint = old.fingerprint))) EXECUTE FUNCTION ops_internal.disable_without_target();
+
 CREATE TRIGGER keep_approved_fixes BEFORE DELETE OR UPDATE ON ops.pattern_fixes FOR EACH ROW EXECUTE FUNCTION ops_internal.keep_approved_fixes();
 
 CREATE TRIGGER stamp_expression BEFORE UPDATE OF error_message_pattern ON ops.error_patterns FOR EACH ROW WHEN ((new.error_message_pattern IS DISTINCT FROM old.error_message_pattern)) EXECUTE FUNCTION ops_internal.stamp_expression();
@@ -2969,6 +2998,9 @@ ALTER TABLE ONLY ops.error_patterns
 
 ALTER TABLE ONLY ops.fix_proposals
     ADD CONSTRAINT fix_proposals_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ops.grouping_rules
+    ADD CONSTRAINT grouping_rules_target_fkey FOREIGN KEY (target) REFERENCES ops.error_patterns(pattern_id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY ops.operators
     ADD CONSTRAINT operators_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -3449,6 +3481,8 @@ REVOKE ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason 
 GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.disable_without_target() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
@@ -3568,6 +3602,8 @@ REVOKE ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds
 GRANT ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) TO service_role;
@@ -3773,6 +3809,8 @@ GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.rule_signature(p_fingerprint text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.run_lock_class() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.run_lock_class() TO service_role;

@@ -76,7 +76,7 @@ RULES = Endpoint(
     request=models.RulesRequest,
     response=models.RulesResponse,
     admits=frozenset({Kind.PERSON}),
-    refusals=(404,),
+    refusals=(404, 409),
 )
 SIMILAR = Endpoint(
     name="similar",

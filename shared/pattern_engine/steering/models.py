@@ -149,7 +149,10 @@ class RuleConditions(Request):
 
 
 class GroupingRule(Request):
-    """A grouping rule: all errors that match it form one pattern, identified by the fingerprint."""
+    """A grouping rule: all errors that match it form one pattern.
+
+    It is identified by the fingerprint, or it is the existing pattern that the target names.
+    """
 
     rule_id: Identifier | None = Field(
         default=None, description="The rule to change; absent for a new rule."
@@ -159,11 +162,22 @@ class GroupingRule(Request):
         description="An RE2 expression, searched for in the first 8,192 characters of the message."
     )
     conditions: RuleConditions = RuleConditions()
-    fingerprint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$")]
+    fingerprint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$")] | None = (
+        Field(default=None, description="This or target; it may not begin with pattern/.")
+    )
+    target: Identifier | None = Field(
+        default=None, description="The id of the existing pattern that the errors go to."
+    )
     priority: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=100,
         description="If several rules match, the one with the smallest priority applies.",
     )
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> GroupingRule:
+        if (self.fingerprint is None) == (self.target is None):
+            raise PydanticCustomError("one_of", "Give either fingerprint or target")
+        return self
 
 
 class RulesRequest(Request):
@@ -412,7 +426,12 @@ class StoredRule(Response):
     name: str
     expression: str
     conditions: dict[str, Any]
+    target: str | None = None
     fingerprint: str
+    leads_to: str | None = Field(
+        default=None,
+        description="The pattern that the errors go to now; it changes by merges and splits.",
+    )
     priority: int
     enabled: bool
     created_by: str
@@ -433,9 +452,21 @@ class PreviewedMove(Response):
     examples: list[str] = Field(description="Up to three scrubbed messages.")
 
 
+class RuleTarget(Response):
+    """The existing pattern that a rule names."""
+
+    pattern_id: str
+    pattern_signature: str
+    template: str | None
+    occurrence_count: int
+
+
 class Preview(Response):
     """The effect that a rule would have had on the latest errors; nothing is changed."""
 
+    target: RuleTarget | None = Field(
+        default=None, description="The existing pattern, if the rule names one."
+    )
     examined: int
     matched: int
     unmoved: int = Field(description="Errors that match and are in the rule's pattern already.")

@@ -119,10 +119,10 @@ def test_the_dry_run_sees_the_latest_error(desk: Desk, orders: Orders, operator:
     """The replay sees each stored one, with what was captured of it."""
     text = message()
     for number in (3, 4):
-        pattern_id, _ = desk.occur(f"{text}: {number}")
+        pattern_id, _ = desk.occur(f"{text} at item {number}")
     script = (
         f"update {orders.name} set status = 'mended' "
-        "where id = ($2 -> 'captured' ->> 'number')::integer and id > $1 ->> 'above'"
+        "where id = ($2 -> 'captured' ->> 'item')::integer and id > $1 ->> 'above'"
     ).replace("$1 ->> 'above'", "($1 ->> 'above')::integer")
     proposal = desk.propose(pattern_id, operator, script, above=3)
     assert proposal.dry_run is not None
