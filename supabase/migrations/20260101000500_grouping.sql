@@ -212,15 +212,15 @@ as $$
 declare
   digits constant text := '0123456789abcdefghijklmnopqrstuvwxyz';
   digest constant bytea := sha256(convert_to(E'grouping/v2/rule\nrule ' || p_fingerprint, 'UTF8'));
-  number numeric := 0;
+  number numeric := 0.0;
   answer text := '';
 begin
   for place in 0..7 loop
-    number := number * 256 + get_byte(digest, place);
+    number := number * 256.0 + get_byte(digest, place);
   end loop;
   while number > 0 loop
-    answer := substr(digits, 1 + mod(number, 36)::integer, 1) || answer;
-    number := div(number, 36);
+    answer := substr(digits, 1 + mod(number, 36.0)::integer, 1) || answer;
+    number := div(number, 36.0);
   end loop;
   return 'pattern_' || coalesce(nullif(answer, ''), '0');
 end

@@ -77,6 +77,7 @@ def complete(sighting: Sighting) -> ErrorRecord:
     of scrubbing change.
     """
     group, message = sighting.group, sighting.message
+    is_chosen = group.basis in {"rule", "fingerprint"}
     wider = list(grouping.wider_signatures(group.template)) if group.leaf else []
     template = scrubbing.scrub(group.template)
     sample = scrubbing.scrub(message[: 2 * MAX_SAMPLE])
@@ -97,6 +98,7 @@ def complete(sighting: Sighting) -> ErrorRecord:
         "sample": sample[:MAX_SAMPLE],
         # A value may be personal data by the words around it, so it has to be in the scrubbed text.
         "captured": _harmless({n: value for n, value in group.captured.items() if value in sample}),
-        "known": group.known,
-        "symptom": group.symptom,
+        # A rule or a fingerprint may join errors of several kinds.
+        "known": None if is_chosen else group.known,
+        "symptom": None if is_chosen else group.symptom,
     }
