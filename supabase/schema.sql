@@ -415,6 +415,13 @@ CREATE FUNCTION ops.verify_applications_v1() RETURNS integer
 
 COMMENT ON FUNCTION ops.verify_applications_v1() IS 'Decides every run that can be decided now: verified, failed or inconclusive; a late recurrence overturns a verified one. A cron job calls it every minute; answers how many were decided.';
 
+CREATE FUNCTION ops_internal.add_identifiers(p_sets jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) IS 'Adds the sets of identifiers that are not there yet; one beyond the 500 of a signature is counted in the row without identifiers. The patterns of the signatures are locked by the caller.';
+
 CREATE FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -823,15 +830,6 @@ CREATE FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts js
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) IS 'What the Four Laws say, out of their parts: the specification''s action profile, and each law with its outcome, its parts (which hold) and their numbers. A part that does not hold fails its law; parts without data neither pass nor fail it.';
-
-CREATE FUNCTION ops_internal.count_identifiers(p_sets jsonb) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.count_identifiers(p_sets jsonb) IS 'Counts sets of identifiers under their signatures; a set beyond the 500 of a signature is counted in its row without identifiers. The patterns of the signatures are locked by the caller.';
 
 CREATE TABLE ops.fix_pauses (
     id bigint NOT NULL,
@@ -1290,7 +1288,7 @@ COMMENT ON COLUMN ops.error_patterns.confidence_outcomes IS 'How many outcomes t
 
 COMMENT ON COLUMN ops.error_patterns.consecutive_failures IS 'Failed outcomes of the live fix in a row, since it was last put in use.';
 
-COMMENT ON COLUMN ops.error_patterns.metadata IS 'Template and features of the first error.';
+COMMENT ON COLUMN ops.error_patterns.metadata IS 'Template, features, sample and captured values of the first error; known, the entry of the catalogue; symptom, what to look for instead of a fix.';
 
 COMMENT ON COLUMN ops.error_patterns.created_at IS 'When the row was made.';
 
@@ -1461,6 +1459,7 @@ CREATE FUNCTION ops_internal.link_symptoms(p_grace interval DEFAULT '00:01:30'::
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.link_symptoms(p_grace interval) IS 'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of each minute.';
@@ -2892,6 +2891,8 @@ CREATE INDEX idx_error_patterns_firing ON ops.error_patterns USING btree (last_s
 
 CREATE INDEX idx_error_patterns_merged_into ON ops.error_patterns USING btree (merged_into);
 
+CREATE INDEX idx_error_patterns_symptoms ON ops.error_patterns USING btree (pattern_id) WHERE ((metadata ->> 'symptom'::text) IS NOT NULL);
+
 CREATE INDEX idx_error_patterns_type ON ops.error_patterns USING btree (pattern_type);
 
 CREATE INDEX idx_fix_pauses_open ON ops.fix_pauses USING btree (expires_at) WHERE (ended_at IS NULL);
@@ -3369,6 +3370,9 @@ GRANT ALL ON FUNCTION ops.undo_split_v1(p_split_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION ops.verify_applications_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.verify_applications_v1() TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) TO service_role;
 
@@ -3455,9 +3459,6 @@ GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signa
 
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) TO service_role;
-
-REVOKE ALL ON FUNCTION ops_internal.count_identifiers(p_sets jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.count_identifiers(p_sets jsonb) TO service_role;
 
 GRANT SELECT ON TABLE ops.fix_pauses TO authenticated;
 GRANT SELECT ON TABLE ops.fix_pauses TO service_role;

@@ -43,40 +43,26 @@ as $$ select md5(p_identifiers::text || coalesce(p_frame, ''))::uuid $$;
 comment on function ops_internal.identifiers_digest is
   'Key of a set of identifiers with its frame. jsonb has one text for equal objects, whatever the order in which they were written.';
 
-create function ops_internal.count_identifiers(p_sets jsonb) returns void
+create function ops_internal.add_identifiers(p_sets jsonb) returns void
 language plpgsql
 set search_path = ''
-set plan_cache_mode = 'force_generic_plan'
-set enable_seqscan = 'off'
 as $$
 declare
   most_sets constant integer := 500;
 begin
   -- The caller holds the rows of the patterns, so nobody else counts under these signatures now.
-  with given as (
-    select sets.*, ops_internal.identifiers_digest(sets.identifiers, sets.frame) as digest
-    from jsonb_to_recordset(p_sets) as sets (
-      signature text, identifiers jsonb, frame text, occurrences bigint, first_seen timestamptz, last_seen timestamptz
-    )
-  ),
-
-  known as (
-    update ops.pattern_identifiers as stored set
-      occurrences = stored.occurrences + given.occurrences,
-      first_seen = least(stored.first_seen, given.first_seen),
-      last_seen = greatest(stored.last_seen, given.last_seen)
-    from given
-    where stored.signature = given.signature and stored.digest = given.digest
-    returning stored.signature, stored.digest
-  ),
-
-  fresh as (
+  with fresh as (
     select
       given.*,
       row_number() over (partition by given.signature order by given.first_seen, given.digest)
       + (select count(*) from ops.pattern_identifiers as stored where stored.signature = given.signature) <= most_sets as fits
-    from given
-    where not exists (select from known where known.signature = given.signature and known.digest = given.digest)
+    from jsonb_to_recordset(p_sets) as given (
+      signature text, digest uuid, identifiers jsonb, frame text, occurrences bigint, first_seen timestamptz, last_seen timestamptz
+    )
+    where not exists (
+      select from ops.pattern_identifiers as stored
+      where stored.signature = given.signature and stored.digest = given.digest
+    )
   )
 
   insert into ops.pattern_identifiers as stored (signature, digest, identifiers, frame, occurrences, first_seen, last_seen)
@@ -95,8 +81,8 @@ begin
 end
 $$;
 
-comment on function ops_internal.count_identifiers is
-  'Counts sets of identifiers under their signatures; a set beyond the 500 of a signature is counted in its row without identifiers. The patterns of the signatures are locked by the caller.';
+comment on function ops_internal.add_identifiers is
+  'Adds the sets of identifiers that are not there yet; one beyond the 500 of a signature is counted in the row without identifiers. The patterns of the signatures are locked by the caller.';
 
 create function ops_internal.seen_identifiers(p_pattern_id uuid)
 returns table (identifiers jsonb, frame text, occurrences bigint, first_seen timestamptz, last_seen timestamptz)

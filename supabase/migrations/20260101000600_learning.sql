@@ -370,6 +370,7 @@ declare
   counted_logs bigint [];
   counted jsonb;
   counted_identifiers jsonb;
+  known_identifiers integer;
   not_open uuid [];
   answer jsonb;
 begin
@@ -435,7 +436,9 @@ begin
 
   named as (
     select
-      incidents.signature, incidents.identifiers, incidents.frame, count(*) as occurrences,
+      incidents.signature, incidents.identifiers, incidents.frame,
+      -- As ops_internal.identifiers_digest, whose call would cost more than all the rest of this.
+      md5(incidents.identifiers::text || coalesce(incidents.frame, ''))::uuid as digest, count(*) as occurrences,
       min(incidents.occurred_at) as first_seen, max(incidents.occurred_at) as last_seen
     from incidents
     where incidents.identifiers <> '{}' or incidents.frame is not null
@@ -517,7 +520,18 @@ begin
     perform ops_internal.refresh_known(p_errors);
   end if;
   if counted_identifiers is not null then
-    perform ops_internal.count_identifiers(counted_identifiers);
+    update ops.pattern_identifiers as stored set
+      occurrences = stored.occurrences + named.occurrences,
+      first_seen = least(stored.first_seen, named.first_seen),
+      last_seen = greatest(stored.last_seen, named.last_seen)
+    from jsonb_to_recordset(counted_identifiers) as named (
+      signature text, digest uuid, occurrences bigint, first_seen timestamptz, last_seen timestamptz
+    )
+    where stored.signature = named.signature and stored.digest = named.digest;
+    get diagnostics known_identifiers = row_count;
+    if known_identifiers < jsonb_array_length(counted_identifiers) then
+      perform ops_internal.add_identifiers(counted_identifiers);
+    end if;
   end if;
 
   if cardinality(new_patterns) > 0 then

@@ -69,6 +69,7 @@ security definer
 set search_path = ''
 -- Planned for each call, because only the values show the planner how few rows are that recent.
 set plan_cache_mode = 'force_custom_plan'
+set jit = 'off'
 as $$
 declare
   -- In a storm, that many of its symptoms tell what they belong to.
@@ -94,6 +95,9 @@ begin
     (select max(incidents.id) from ops.pattern_incidents as incidents),
     0
   );
+  if through <= start then
+    return 0;
+  end if;
   start := greatest(start, through - most_incidents);
 
   with symptoms as materialized (

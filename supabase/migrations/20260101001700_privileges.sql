@@ -93,8 +93,8 @@ grant execute on function ops_internal.caller_role to authenticated, service_rol
 -- What the engine's functions of `ops` call with the rights of service_role.
 
 grant execute on function
-  ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
-  ops_internal.constitutional_verdict, ops_internal.count_identifiers, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
+  ops_internal.add_identifiers, ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
+  ops_internal.constitutional_verdict, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
   ops_internal.firing_patterns, ops_internal.fix_digest, ops_internal.fix_limits, ops_internal.handling,
   ops_internal.has_live_fix, ops_internal.hold, ops_internal.identifiers_digest, ops_internal.is_abandoned, ops_internal.is_as_approved,
   ops_internal.is_kept_apart, ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike,

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.database.steering.test_merging import merge, undo
 
+from pattern_engine.learning import recording
+from pattern_engine.learning.sightings import sighted
+
 if TYPE_CHECKING:
     from tests.conftest import Person, Sql
     from tests.database.conftest import Patterns
@@ -130,3 +133,12 @@ def test_sets_go_to_the_part_that_is_split_off(
     assert seen(database, made) == {REFUNDS_SET: 1}
     operator.rest.call("undo_split_v1", p_split_id=split["split_id"])
     assert len(seen(database, one["pattern_id"])) == 2
+
+
+def test_the_engine_sends_what_an_error_names(database: Sql, patterns: Patterns) -> None:
+    """One error through its own reading: the table is a facet, with and without the template."""
+    table = patterns.word("orders")
+    error = sighted(f"permission denied for table {table}")
+    (learned,) = patterns.learn(dict(recording.complete(error)))
+    patterns.learn(dict(recording.keys(error)))
+    assert seen(database, learned["pattern_id"])[(table,)] == 2

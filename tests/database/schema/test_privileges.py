@@ -133,7 +133,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.composed_fix(uuid,jsonb)": [],
     "ops_internal.confirm_signatures(uuid,text[])": PEOPLE,
     "ops_internal.constitutional_verdict(text,jsonb)": ENGINE,
-    "ops_internal.count_identifiers(jsonb)": ENGINE,
+    "ops_internal.add_identifiers(jsonb)": ENGINE,
     "ops_internal.current_pause()": ENGINE,
     "ops_internal.dead_claims()": [],
     "ops_internal.decide_fix(uuid,text,text,text,text,boolean)": PEOPLE,
