@@ -133,6 +133,19 @@ def test_the_dry_run_sees_the_latest_error(desk: Desk, orders: Orders, operator:
     assert orders.count("mended") == 0
 
 
+def test_a_proposal_shows_what_errors_named(
+    desk: Desk, patterns: Patterns, operator: Person
+) -> None:
+    """The approver sees which identifiers the errors of the pattern had, most often first."""
+    table = patterns.word("orders")
+    error = patterns.error()
+    named = {"identifiers": {"table": table}}
+    (first, *_) = patterns.learn(error | {"identifiers": {"table": "x"}}, *[error | named] * 2)
+    proposal = desk.propose(first["pattern_id"], operator, "select 1")
+    seen = [(each.identifiers, each.occurrences) for each in proposal.identifiers]
+    assert seen == [({"table": table}, 2), ({"table": "x"}, 1)]
+
+
 def test_a_replay_tells_who_would_be_refused(
     desk: Desk, orders: Orders, operator: Person, database: Sql
 ) -> None:
