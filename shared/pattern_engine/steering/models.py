@@ -417,6 +417,11 @@ class Explanation(Response):
     )
     documentation: str | None
     cause: CausePage | None = Field(description="Null if there is no page about this error.")
+    logged_with: list[LinkedPattern] = Field(
+        default=[],
+        description="For a pattern: what the same request, session or digest logged within a "
+        "minute. These are the causes of a symptom, or the symptoms of a cause.",
+    )
 
 
 class StoredRule(Response):
