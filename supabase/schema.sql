@@ -161,7 +161,7 @@ CREATE FUNCTION ops.grouping_rules_v1(p_disabled_too boolean DEFAULT false) RETU
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.grouping_rules_v1(p_disabled_too boolean) IS 'The grouping rules in the order in which they are tried. For operators and the engine.';
+COMMENT ON FUNCTION ops.grouping_rules_v1(p_disabled_too boolean) IS 'The grouping rules in the order in which they are tried, each with the pattern that its errors lead to now. For operators and the engine.';
 
 CREATE FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_occurrences integer DEFAULT NULL::integer, p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -218,6 +218,13 @@ CREATE FUNCTION ops.open_proposal_v1(p_proposal_id uuid) RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) IS 'A proposal that can be tried or decided on. For an ops_operator or ops_admin in person; raises PL027 where there is none, PL028 where it was decided, has expired or is stale.';
+
+CREATE FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer DEFAULT 10) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) IS 'What the errors of up to 51 patterns named, in order: facets, sets of identifiers, and the patterns that each was logged with. For operators and the engine; raises PL002.';
 
 CREATE FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -336,7 +343,7 @@ CREATE FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) IS 'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023.';
+COMMENT ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) IS 'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023, and for the target PL002 and PL020.';
 
 CREATE FUNCTION ops.similar_patterns_v1(p_pattern_id uuid, p_limit integer DEFAULT 10) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -407,6 +414,13 @@ CREATE FUNCTION ops.verify_applications_v1() RETURNS integer
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.verify_applications_v1() IS 'Decides every run that can be decided now: verified, failed or inconclusive; a late recurrence overturns a verified one. A cron job calls it every minute; answers how many were decided.';
+
+CREATE FUNCTION ops_internal.add_identifiers(p_sets jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) IS 'Adds the sets of identifiers that are not there yet; one beyond the 500 of a signature is counted in the row without identifiers. The patterns of the signatures are locked by the caller.';
 
 CREATE FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
@@ -610,6 +624,7 @@ CREATE TABLE ops.grouping_rules (
     name text NOT NULL,
     expression text NOT NULL,
     conditions jsonb DEFAULT '{}'::jsonb NOT NULL,
+    target uuid,
     fingerprint text NOT NULL,
     priority integer DEFAULT 100 NOT NULL,
     enabled boolean DEFAULT true NOT NULL,
@@ -618,6 +633,7 @@ CREATE TABLE ops.grouping_rules (
     changed_by uuid NOT NULL,
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT grouping_rules_conditions_object CHECK ((jsonb_typeof(conditions) = 'object'::text)),
+    CONSTRAINT grouping_rules_enabled_with_its_target CHECK (((NOT enabled) OR (target IS NOT NULL) OR (fingerprint !~~ 'pattern/%'::text))),
     CONSTRAINT grouping_rules_expression_fits CHECK (((length(expression) >= 1) AND (length(expression) <= 1000))),
     CONSTRAINT grouping_rules_fingerprint_fits CHECK ((fingerprint ~ '^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$'::text)),
     CONSTRAINT grouping_rules_name_fits CHECK (((length(name) >= 1) AND (length(name) <= 100))),
@@ -636,7 +652,9 @@ COMMENT ON COLUMN ops.grouping_rules.expression IS 'RE2 expression that is looke
 
 COMMENT ON COLUMN ops.grouping_rules.conditions IS 'source, environment: only errors with exactly this one; min_severity: only errors at least as bad.';
 
-COMMENT ON COLUMN ops.grouping_rules.fingerprint IS 'What the errors have in common. Rules with one fingerprint share a pattern.';
+COMMENT ON COLUMN ops.grouping_rules.target IS 'The existing pattern that the errors go to, if the rule names one. Its fingerprint is then pattern/ and this id.';
+
+COMMENT ON COLUMN ops.grouping_rules.fingerprint IS 'What the errors have in common. Rules with one fingerprint share a pattern. pattern/… is kept for rules with a target.';
 
 COMMENT ON COLUMN ops.grouping_rules.priority IS 'If several rules match, the one with the smallest number applies; of equal ones, the oldest.';
 
@@ -787,6 +805,13 @@ CREATE FUNCTION ops_internal.closed_because(p_proposal ops.fix_proposals) RETURN
 
 COMMENT ON FUNCTION ops_internal.closed_because(p_proposal ops.fix_proposals) IS 'Why a proposal can no longer be decided on: decided, expired, or stale; null while it is open.';
 
+CREATE FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most integer) IS 'The sets of identifiers that errors of a pattern named most often, whatever place threw them.';
+
 CREATE FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) RETURNS ops.pattern_fixes
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -879,6 +904,13 @@ CREATE FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) R
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.disable_without_target() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.disable_without_target() IS 'Takes a rule out of use when the pattern that it names is deleted; the rule is kept for the record.';
+
 CREATE FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -890,6 +922,13 @@ CREATE FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reas
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) IS 'Of each name that errors of a pattern have a value for: how many different values, and the most frequent ones with how often, first and last seen.';
 
 CREATE FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -939,6 +978,8 @@ CREATE TABLE ops.pattern_incidents (
     system_log_id bigint,
     occurred_at timestamp with time zone DEFAULT now() NOT NULL,
     learned_at timestamp with time zone DEFAULT now() NOT NULL,
+    identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    frame text,
     refusal text,
     target text
 );
@@ -956,6 +997,10 @@ COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when
 COMMENT ON COLUMN ops.pattern_incidents.occurred_at IS 'When the error happened.';
 
 COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
+
+COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
+
+COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
 
 COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
 
@@ -1087,6 +1132,13 @@ CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) IS 'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
+
+CREATE FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) IS 'Key of a set of identifiers with its frame. jsonb has one text for equal objects, whatever the order in which they were written.';
 
 CREATE FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1236,7 +1288,7 @@ COMMENT ON COLUMN ops.error_patterns.confidence_outcomes IS 'How many outcomes t
 
 COMMENT ON COLUMN ops.error_patterns.consecutive_failures IS 'Failed outcomes of the live fix in a row, since it was last put in use.';
 
-COMMENT ON COLUMN ops.error_patterns.metadata IS 'Template and features of the first error.';
+COMMENT ON COLUMN ops.error_patterns.metadata IS 'Template, features, sample and captured values of the first error; known, the entry of the catalogue; symptom, what to look for instead of a fix.';
 
 COMMENT ON COLUMN ops.error_patterns.created_at IS 'When the row was made.';
 
@@ -1361,6 +1413,13 @@ CREATE FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) RETU
 
 COMMENT ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) IS 'Whether all these signatures lead to a pattern.';
 
+CREATE FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) IS 'Has the signature of a rule lead to the pattern that the rule names. From then on it moves with merges and splits as other signatures do. The caller holds the pattern; raises PL019.';
+
 CREATE FUNCTION ops_internal.leaf_lock(p_leaf text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1395,6 +1454,22 @@ CREATE FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) IS 'One limit out of the parameters, or its default. Raises PL013 outside its bounds.';
+
+CREATE FUNCTION ops_internal.link_symptoms(p_grace interval DEFAULT '00:01:30'::interval) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.link_symptoms(p_grace interval) IS 'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of each minute.';
+
+CREATE FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) IS 'causes: what was logged with this symptom; symptoms: what this error was logged with. The ten most frequent of each.';
 
 CREATE FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -1451,6 +1526,13 @@ CREATE FUNCTION ops_internal.log_gamma(p_x double precision) RETURNS double prec
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.log_gamma(p_x double precision) IS 'The logarithm of the gamma function above 0; NIST Digital Library of Mathematical Functions, 5.11.1.';
+
+CREATE FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) IS 'What tells that log rows belong together: ids of the request, trace or session, Next.js'' digest, or the server process with its user. The names are those of common loggers, of PostgreSQL''s jsonlog and of Supabase''s log rows.';
 
 CREATE FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1573,6 +1655,11 @@ CREATE FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents 
 
 COMMENT ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) IS 'Gives both patterns of an undone merge their own counts, times and status, with what has come since.';
 
+CREATE FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1693,6 +1780,13 @@ CREATE FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) RET
 
 COMMENT ON FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) IS 'First and last occurrence of a pattern out of its incidents, with release and environment; what was known before is kept where the times are the same.';
 
+CREATE FUNCTION ops_internal.refresh_known(p_errors jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.refresh_known(p_errors jsonb) IS 'Notes with patterns what the catalogue says of their first signature today: its entry, and whether it is a symptom.';
+
 CREATE FUNCTION ops_internal.refresh_pattern_stats() RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -1737,6 +1831,13 @@ CREATE FUNCTION ops_internal.request_clustering() RETURNS bigint
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.request_clustering() IS 'Asks the cluster function for a new clustering, through pg_net.';
+
+CREATE FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) IS 'Raises PL030 for a pattern that the catalogue knows as a symptom, with what to look for instead and the pattern that it was most often logged with.';
 
 CREATE FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -1925,6 +2026,13 @@ CREATE FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid,
 
 COMMENT ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Law 4: whether enough time went by since the last run for this target, whether the fix flaps, and whether many patterns with an enabled fix have errors at the same time.';
 
+CREATE FUNCTION ops_internal.rule_signature(p_fingerprint text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.rule_signature(p_fingerprint text) IS 'The signature that the errors of a rule with this fingerprint have; the same as grouping.signature_of computes.';
+
 CREATE FUNCTION ops_internal.run_lock_class() RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1943,6 +2051,13 @@ CREATE FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) RETURNS void
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) IS 'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting, for patterns whose status is not open.';
+
+CREATE FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) RETURNS TABLE(identifiers jsonb, frame text, occurrences bigint, first_seen timestamp with time zone, last_seen timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) IS 'The sets of identifiers that errors of a pattern named, with the frame; one row for a set that came under several signatures. At most 20,000 rows of ops.pattern_identifiers are read.';
 
 CREATE FUNCTION ops_internal.send_unhandled(p_grace interval DEFAULT '00:00:30'::interval, p_most_age interval DEFAULT '00:15:00'::interval) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
@@ -2368,9 +2483,57 @@ CREATE SEQUENCE ops.pattern_fixes_id_seq;
 
 ALTER SEQUENCE ops.pattern_fixes_id_seq OWNED BY ops.pattern_fixes.id;
 
+CREATE TABLE ops.pattern_identifiers (
+    signature text NOT NULL,
+    digest uuid NOT NULL,
+    identifiers jsonb NOT NULL,
+    frame text,
+    occurrences bigint NOT NULL,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL,
+    CONSTRAINT pattern_identifiers_object CHECK ((jsonb_typeof(identifiers) = 'object'::text))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE ops.pattern_identifiers IS 'One row for each distinct set of identifiers that errors with a signature named, at most 500 a signature. What comes after that is counted in the row without identifiers: a fix is guarded by sets that were seen, and those must not go while others come.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.signature IS 'The signature of the errors; ops.pattern_signatures has its pattern.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.digest IS 'ops_internal.identifiers_digest of the identifiers and the frame.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.identifiers IS 'Name and value, as {"constraint": "orders_pkey", "table": "orders"}; without values that hold personal data or secrets. Empty in the row that counts the sets beyond the 500.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.frame IS 'The place in the application that threw the error, if it is known. It tells errors apart for people and never decides whether a fix runs.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.occurrences IS 'How many errors were counted with this set.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.first_seen IS 'Time of the earliest of them.';
+
+COMMENT ON COLUMN ops.pattern_identifiers.last_seen IS 'Time of the latest of them.';
+
 CREATE SEQUENCE ops.pattern_incidents_id_seq;
 
 ALTER SEQUENCE ops.pattern_incidents_id_seq OWNED BY ops.pattern_incidents.id;
+
+CREATE TABLE ops.pattern_links (
+    symptom_signature text NOT NULL,
+    cause_signature text NOT NULL,
+    occurrences bigint NOT NULL,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE ops.pattern_links IS 'Symptoms and what was logged with them: by the same request, session or digest, within a minute. By signature, so that a link goes to another pattern with its signatures.';
+
+COMMENT ON COLUMN ops.pattern_links.symptom_signature IS 'Signature of the symptom.';
+
+COMMENT ON COLUMN ops.pattern_links.cause_signature IS 'Signature of the error that was logged with it.';
+
+COMMENT ON COLUMN ops.pattern_links.occurrences IS 'How many symptoms it was logged with.';
+
+COMMENT ON COLUMN ops.pattern_links.first_seen IS 'Time of the earliest of these symptoms.';
+
+COMMENT ON COLUMN ops.pattern_links.last_seen IS 'Time of the latest of these symptoms.';
 
 CREATE SEQUENCE ops.pattern_merges_id_seq;
 
@@ -2498,6 +2661,18 @@ COMMENT ON COLUMN ops.system_logs.written_by IS 'The database role that wrote th
 CREATE SEQUENCE ops.system_logs_id_seq;
 
 ALTER SEQUENCE ops.system_logs_id_seq OWNED BY ops.system_logs.id;
+
+CREATE TABLE ops_internal.linking (
+    only_row boolean DEFAULT true NOT NULL,
+    last_incident bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT linking_has_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE ops_internal.linking IS 'The incident up to which symptoms were linked with what was logged beside them.';
+
+COMMENT ON COLUMN ops_internal.linking.only_row IS 'Holds the table to one row.';
+
+COMMENT ON COLUMN ops_internal.linking.last_incident IS 'The search goes on after this incident.';
 
 CREATE TABLE ops_internal.sweep (
     only_row boolean DEFAULT true NOT NULL,
@@ -2658,11 +2833,17 @@ ALTER TABLE ONLY ops.pattern_fixes
 ALTER TABLE ONLY ops.pattern_fixes
     ADD CONSTRAINT pattern_fixes_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops.pattern_identifiers
+    ADD CONSTRAINT pattern_identifiers_pkey PRIMARY KEY (signature, digest);
+
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_system_log_id_key UNIQUE (system_log_id);
+
+ALTER TABLE ONLY ops.pattern_links
+    ADD CONSTRAINT pattern_links_pkey PRIMARY KEY (symptom_signature, cause_signature);
 
 ALTER TABLE ONLY ops.pattern_merges
     ADD CONSTRAINT pattern_merges_merge_id_key UNIQUE (merge_id);
@@ -2694,6 +2875,9 @@ ALTER TABLE ONLY ops.system_logs
 ALTER TABLE ONLY ops.system_logs
     ADD CONSTRAINT system_logs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops_internal.linking
+    ADD CONSTRAINT linking_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY ops_internal.sweep
     ADD CONSTRAINT sweep_pkey PRIMARY KEY (only_row);
 
@@ -2707,6 +2891,8 @@ CREATE INDEX idx_error_patterns_firing ON ops.error_patterns USING btree (last_s
 
 CREATE INDEX idx_error_patterns_merged_into ON ops.error_patterns USING btree (merged_into);
 
+CREATE INDEX idx_error_patterns_symptoms ON ops.error_patterns USING btree (pattern_id) WHERE ((metadata ->> 'symptom'::text) IS NOT NULL);
+
 CREATE INDEX idx_error_patterns_type ON ops.error_patterns USING btree (pattern_type);
 
 CREATE INDEX idx_fix_pauses_open ON ops.fix_pauses USING btree (expires_at) WHERE (ended_at IS NULL);
@@ -2714,6 +2900,8 @@ CREATE INDEX idx_fix_pauses_open ON ops.fix_pauses USING btree (expires_at) WHER
 CREATE INDEX idx_fix_proposals_pattern ON ops.fix_proposals USING btree (pattern_id, id DESC);
 
 CREATE UNIQUE INDEX idx_grouping_rules_name ON ops.grouping_rules USING btree (name) WHERE enabled;
+
+CREATE INDEX idx_grouping_rules_target ON ops.grouping_rules USING btree (target);
 
 CREATE INDEX idx_learning_sessions_started ON ops.learning_sessions USING btree (session_type, started_at DESC);
 
@@ -2746,6 +2934,8 @@ CREATE INDEX idx_pattern_claims_undoes ON ops.pattern_claims USING btree (undoes
 CREATE INDEX idx_pattern_claims_unfinished ON ops.pattern_claims USING btree (lease_until) WHERE (finished_at IS NULL);
 
 CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC);
+
+CREATE INDEX idx_pattern_links_cause ON ops.pattern_links USING btree (cause_signature);
 
 CREATE INDEX idx_pattern_merges_gone ON ops.pattern_merges USING btree (gone);
 
@@ -2787,6 +2977,8 @@ CREATE INDEX idx_system_logs_user ON ops.system_logs USING btree (user_id);
 
 CREATE TRIGGER announce_log_rows AFTER INSERT ON ops.system_logs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.announce_log_rows();
 
+CREATE TRIGGER disable_without_target BEFORE UPDATE OF target ON ops.grouping_rules FOR EACH ROW WHEN (((new.target IS NULL) AND (old.target IS NOT NULL) AND old.enabled AND (new.fingerprint = old.fingerprint))) EXECUTE FUNCTION ops_internal.disable_without_target();
+
 CREATE TRIGGER keep_approved_fixes BEFORE DELETE OR UPDATE ON ops.pattern_fixes FOR EACH ROW EXECUTE FUNCTION ops_internal.keep_approved_fixes();
 
 CREATE TRIGGER stamp_expression BEFORE UPDATE OF error_message_pattern ON ops.error_patterns FOR EACH ROW WHEN ((new.error_message_pattern IS DISTINCT FROM old.error_message_pattern)) EXECUTE FUNCTION ops_internal.stamp_expression();
@@ -2807,6 +2999,9 @@ ALTER TABLE ONLY ops.error_patterns
 
 ALTER TABLE ONLY ops.fix_proposals
     ADD CONSTRAINT fix_proposals_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ops.grouping_rules
+    ADD CONSTRAINT grouping_rules_target_fkey FOREIGN KEY (target) REFERENCES ops.error_patterns(pattern_id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY ops.operators
     ADD CONSTRAINT operators_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -2841,11 +3036,20 @@ ALTER TABLE ONLY ops.pattern_claims
 ALTER TABLE ONLY ops.pattern_fixes
     ADD CONSTRAINT pattern_fixes_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY ops.pattern_identifiers
+    ADD CONSTRAINT pattern_identifiers_signature_fkey FOREIGN KEY (signature) REFERENCES ops.pattern_signatures(signature) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ops.pattern_incidents
     ADD CONSTRAINT pattern_incidents_system_log_id_fkey FOREIGN KEY (system_log_id) REFERENCES ops.system_logs(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY ops.pattern_links
+    ADD CONSTRAINT pattern_links_cause_signature_fkey FOREIGN KEY (cause_signature) REFERENCES ops.pattern_signatures(signature) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ops.pattern_links
+    ADD CONSTRAINT pattern_links_symptom_signature_fkey FOREIGN KEY (symptom_signature) REFERENCES ops.pattern_signatures(signature) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ops.pattern_merges
     ADD CONSTRAINT pattern_merges_gone_fkey FOREIGN KEY (gone) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
@@ -2888,9 +3092,13 @@ CREATE POLICY "Operators read events" ON ops.roman_events FOR SELECT TO authenti
 
 CREATE POLICY "Operators read grouping rules" ON ops.grouping_rules FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read identifiers" ON ops.pattern_identifiers FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read incidents" ON ops.pattern_incidents FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read learning sessions" ON ops.learning_sessions FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
+CREATE POLICY "Operators read links" ON ops.pattern_links FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read merges" ON ops.pattern_merges FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
@@ -2934,7 +3142,11 @@ ALTER TABLE ops.pattern_clusters ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_fixes ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.pattern_identifiers ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.pattern_incidents ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.pattern_links ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_merges ENABLE ROW LEVEL SECURITY;
 
@@ -3054,6 +3266,10 @@ REVOKE ALL ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.open_proposal_v1(p_proposal_id uuid) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) TO service_role;
+GRANT ALL ON FUNCTION ops.pattern_facets_v1(p_pattern_ids uuid[], p_values integer) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) TO authenticated;
@@ -3154,6 +3370,9 @@ GRANT ALL ON FUNCTION ops.undo_split_v1(p_split_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION ops.verify_applications_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.verify_applications_v1() TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) TO service_role;
 
@@ -3230,6 +3449,8 @@ GRANT SELECT ON TABLE ops.fix_proposals TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.closed_because(p_proposal ops.fix_proposals) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
@@ -3261,11 +3482,15 @@ REVOKE ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason 
 GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.disable_without_target() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) TO authenticated;
@@ -3320,6 +3545,9 @@ GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
@@ -3376,6 +3604,8 @@ GRANT ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds 
 
 REVOKE ALL ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) TO service_role;
 
@@ -3389,6 +3619,10 @@ REVOKE ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.link_symptoms(p_grace interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) TO service_role;
@@ -3409,6 +3643,8 @@ REVOKE ALL ON FUNCTION ops_internal.lock_patterns(p_pattern_ids uuid[]) FROM PUB
 REVOKE ALL ON FUNCTION ops_internal.lock_session(p_session_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.log_gamma(p_x double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) TO service_role;
@@ -3441,6 +3677,10 @@ GRANT SELECT ON TABLE ops.pattern_merges TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_merges TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) TO authenticated;
@@ -3493,6 +3733,9 @@ GRANT ALL ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) TO se
 
 REVOKE ALL ON FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.refresh_known(p_errors jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.refresh_known(p_errors jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.refresh_pattern_stats() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
@@ -3511,6 +3754,8 @@ GRANT ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_cluster
 GRANT ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_clusters jsonb, p_result jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.request_clustering() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) FROM PUBLIC;
 
@@ -3566,6 +3811,8 @@ GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.rule_signature(p_fingerprint text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.run_lock_class() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.run_lock_class() TO service_role;
 
@@ -3575,6 +3822,8 @@ GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_r
 
 REVOKE ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
@@ -3680,7 +3929,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_clusters TO service_role;
 
 GRANT USAGE ON SEQUENCE ops.pattern_clusters_id_seq TO service_role;
 
+GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
+GRANT SELECT,INSERT,UPDATE ON TABLE ops.pattern_identifiers TO service_role;
+
 GRANT USAGE ON SEQUENCE ops.pattern_incidents_id_seq TO service_role;
+
+GRANT SELECT ON TABLE ops.pattern_links TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_links TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_signatures TO authenticated;
 GRANT SELECT,DELETE ON TABLE ops.pattern_signatures TO service_role;

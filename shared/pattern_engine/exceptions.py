@@ -44,6 +44,7 @@
     │   ├── FixesPaused                    409 fixes_paused           (PL024)
     │   ├── MissingSecret                  409 missing_secret         (PL026)
     │   ├── ProposalClosed                 409 proposal_closed        (PL028)
+    │   ├── OnlySymptom                    409 only_symptom           (PL030)
     │   ├── TwoLiveFixes                   409 two_live_fixes         (PL016)
     │   ├── KeptSeparate                   409 kept_separate          (PL017)
     │   ├── PatternMerged                  409 pattern_merged         (PL020)
@@ -301,6 +302,10 @@ class ProposalClosed(Conflict):
     """The proposal was decided, has expired or is out of date; POST /propose makes a new one."""
 
 
+class OnlySymptom(Conflict):
+    """The error is only a symptom of another one; propose the fix for the pattern of that one."""
+
+
 class TwoLiveFixes(Conflict):
     """Both patterns have a live fix; disable one of the two with POST /disable first."""
 
@@ -386,6 +391,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL027": UnknownProposal,
     "PL028": ProposalClosed,
     "PL029": OwnFix,
+    "PL030": OnlySymptom,
     "57014": StatementCancelled,
     "40001": TransactionConflict,
     "40P01": TransactionConflict,

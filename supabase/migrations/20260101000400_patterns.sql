@@ -117,7 +117,8 @@ comment on column ops.error_patterns.confidence_outcomes is
   'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
 comment on column ops.error_patterns.consecutive_failures is
   'Failed outcomes of the live fix in a row, since it was last put in use.';
-comment on column ops.error_patterns.metadata is 'Template and features of the first error.';
+comment on column ops.error_patterns.metadata is
+  'Template, features, sample and captured values of the first error; known, the entry of the catalogue; symptom, what to look for instead of a fix.';
 comment on column ops.error_patterns.created_at is 'When the row was made.';
 comment on column ops.error_patterns.updated_at is 'When the row last changed.';
 
@@ -127,6 +128,8 @@ create index idx_error_patterns_firing on ops.error_patterns (last_seen) where a
 create index idx_error_patterns_approved_by on ops.error_patterns (approved_by);
 create index idx_error_patterns_expressions on ops.error_patterns (id desc) where auto_fix_enabled and tries_expression;
 create index idx_error_patterns_merged_into on ops.error_patterns (merged_into);
+-- The job that links symptoms looks each minute for those that were seen.
+create index idx_error_patterns_symptoms on ops.error_patterns (pattern_id) where metadata ->> 'symptom' is not null;
 
 alter table ops.error_patterns enable row level security;
 
@@ -162,6 +165,8 @@ create table ops.pattern_incidents (
   system_log_id bigint unique references ops.system_logs (id) on delete set null,
   occurred_at timestamptz not null default now(),
   learned_at timestamptz not null default now(),
+  identifiers jsonb not null default '{}',
+  frame text,
   refusal text,
   target text
 );
@@ -175,6 +180,9 @@ comment on column ops.pattern_incidents.system_log_id is
   'The log row; null when the error was reported without one, or the row is gone.';
 comment on column ops.pattern_incidents.occurred_at is 'When the error happened.';
 comment on column ops.pattern_incidents.learned_at is 'When it was counted.';
+comment on column ops.pattern_incidents.identifiers is
+  'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
+comment on column ops.pattern_incidents.frame is 'The place in the application that threw the error, if it is known.';
 comment on column ops.pattern_incidents.refusal is 'Why the fix did not run for this error.';
 comment on column ops.pattern_incidents.target is
   'Digest of the captured values that name the target of the fix, where it has one.';

@@ -139,6 +139,7 @@ create table ops.grouping_rules (
   expression text not null constraint grouping_rules_expression_fits check (length(expression) between 1 and 1000),
   conditions jsonb not null default '{}'
   constraint grouping_rules_conditions_object check (jsonb_typeof(conditions) = 'object'),
+  target uuid references ops.error_patterns (pattern_id) on delete set null,
   fingerprint text not null
   constraint grouping_rules_fingerprint_fits check (fingerprint ~ '^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$'),
   priority integer not null default 100 constraint grouping_rules_priority_in_bounds check (priority between 0 and 1000000),
@@ -146,7 +147,8 @@ create table ops.grouping_rules (
   created_by uuid not null,
   created_at timestamptz not null default clock_timestamp(),
   changed_by uuid not null,
-  changed_at timestamptz not null default clock_timestamp()
+  changed_at timestamptz not null default clock_timestamp(),
+  constraint grouping_rules_enabled_with_its_target check (not enabled or target is not null or fingerprint not like 'pattern/%')
 );
 
 comment on table ops.grouping_rules is
@@ -157,7 +159,10 @@ comment on column ops.grouping_rules.name is 'For people; no two enabled rules s
 comment on column ops.grouping_rules.expression is 'RE2 expression that is looked for in the first 8,192 characters of a message.';
 comment on column ops.grouping_rules.conditions is
   'source, environment: only errors with exactly this one; min_severity: only errors at least as bad.';
-comment on column ops.grouping_rules.fingerprint is 'What the errors have in common. Rules with one fingerprint share a pattern.';
+comment on column ops.grouping_rules.target is
+  'The existing pattern that the errors go to, if the rule names one. Its fingerprint is then pattern/ and this id.';
+comment on column ops.grouping_rules.fingerprint is
+  'What the errors have in common. Rules with one fingerprint share a pattern. pattern/… is kept for rules with a target.';
 comment on column ops.grouping_rules.priority is
   'If several rules match, the one with the smallest number applies; of equal ones, the oldest.';
 comment on column ops.grouping_rules.enabled is 'Whether the rule is used. Disabled rules are kept for the record.';
@@ -167,12 +172,84 @@ comment on column ops.grouping_rules.changed_by is 'Who last changed or disabled
 comment on column ops.grouping_rules.changed_at is 'When the rule was last changed or disabled.';
 
 create unique index idx_grouping_rules_name on ops.grouping_rules (name) where enabled;
+create index idx_grouping_rules_target on ops.grouping_rules (target);
 
 alter table ops.grouping_rules enable row level security;
 
 create policy "Operators read grouping rules" on ops.grouping_rules
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
+
+create function ops_internal.disable_without_target() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.enabled := false;
+  new.changed_at := clock_timestamp();
+  insert into ops.roman_events (event_type, severity, description, metadata)
+  values (
+    'grouping_rule_disabled', 'warning', 'Grouping rule disabled, because its pattern was deleted: ' || new.name,
+    jsonb_build_object('rule_id', new.rule_id, 'name', new.name, 'target', old.target)
+  );
+  return new;
+end
+$$;
+
+comment on function ops_internal.disable_without_target is
+  'Takes a rule out of use when the pattern that it names is deleted; the rule is kept for the record.';
+
+create trigger disable_without_target before update of target on ops.grouping_rules
+  for each row
+  when (new.target is null and old.target is not null and old.enabled and new.fingerprint = old.fingerprint)
+  execute function ops_internal.disable_without_target();
+
+create function ops_internal.rule_signature(p_fingerprint text) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  digits constant text := '0123456789abcdefghijklmnopqrstuvwxyz';
+  digest constant bytea := sha256(convert_to(E'grouping/v2/rule\nrule ' || p_fingerprint, 'UTF8'));
+  number numeric := 0.0;
+  answer text := '';
+begin
+  for place in 0..7 loop
+    number := number * 256.0 + get_byte(digest, place);
+  end loop;
+  while number > 0 loop
+    answer := substr(digits, 1 + mod(number, 36.0)::integer, 1) || answer;
+    number := div(number, 36.0);
+  end loop;
+  return 'pattern_' || coalesce(nullif(answer, ''), '0');
+end
+$$;
+
+comment on function ops_internal.rule_signature is
+  'The signature that the errors of a rule with this fingerprint have; the same as grouping.signature_of computes.';
+
+create function ops_internal.lead_to_target(p_rule ops.grouping_rules) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  own constant text := ops_internal.rule_signature(p_rule.fingerprint);
+  leads_to uuid;
+begin
+  insert into ops.pattern_signatures (signature, pattern_id, algorithm, template)
+  values (own, p_rule.target, 'grouping/v2/rule', 'rule ' || p_rule.fingerprint)
+  on conflict (signature) do nothing;
+  select signatures.pattern_id into leads_to from ops.pattern_signatures as signatures where signatures.signature = own;
+  perform ops_internal.refuse_if(
+    leads_to <> p_rule.target, 'PL019', format('the errors of rules for this pattern were moved to pattern %s', leads_to),
+    'Name that pattern as the target, or undo the split or merge that moved them.'
+  );
+end
+$$;
+
+comment on function ops_internal.lead_to_target is
+  'Has the signature of a rule lead to the pattern that the rule names. From then on it moves with merges and splits as other signatures do. The caller holds the pattern; raises PL019.';
 
 create function ops_internal.checked_rule(p_rule jsonb) returns ops.grouping_rules
 language plpgsql
@@ -187,6 +264,18 @@ declare
 begin
   rule.priority := coalesce(rule.priority, 100);
   rule.conditions := jsonb_strip_nulls(coalesce(rule.conditions, '{}'));
+  if rule.fingerprint = 'pattern/' || rule.target then
+    rule.fingerprint := null;  -- The rule comes back as it was listed.
+  end if;
+  perform ops_internal.refuse_if(
+    (rule.target is null) = (rule.fingerprint is null), 'PL019', 'the rule needs either a fingerprint or a target',
+    'Give a fingerprint, or the pattern_id of an existing pattern as the target.'
+  );
+  perform ops_internal.refuse_if(
+    rule.fingerprint like 'pattern/%', 'PL019', format('the fingerprint is %s', left(rule.fingerprint, 100)),
+    'Fingerprints that begin with pattern/ are made for rules with a target; give the target instead.'
+  );
+  rule.fingerprint := coalesce(rule.fingerprint, 'pattern/' || rule.target);
   perform ops_internal.refuse_if(
     rule.name is null or length(rule.name) not between 1 and 100,
     'PL019', 'the name is empty or longer than 100 characters', 'Give the rule a short name.'
@@ -268,7 +357,12 @@ declare
   given constant ops.grouping_rules := ops_internal.checked_rule(p_rule);
   former ops.grouping_rules;
   stored ops.grouping_rules;
+  is_new_target boolean;
 begin
+  if given.target is not null then
+    -- Nobody may make the signature as a new pattern meanwhile, nor merge the target.
+    perform ops_internal.lock_learning();
+  end if;
   lock table ops.grouping_rules in share row exclusive mode;
   select * into former from ops.grouping_rules where grouping_rules.rule_id = given.rule_id;
   if given.rule_id is not null and former.id is null then
@@ -291,21 +385,29 @@ begin
     return to_jsonb(former);
   end if;
 
+  is_new_target := given.target is not null and given.target is distinct from former.target;
+  if is_new_target then
+    perform ops_internal.lock_pattern(given.target);
+  end if;
   if former.enabled then
     perform ops_internal.distrust_rules(ops_internal.fingerprints_after(former));
   end if;
   if former.id is null then
-    insert into ops.grouping_rules (name, expression, conditions, fingerprint, priority, created_by, changed_by)
-    values (given.name, given.expression, given.conditions, given.fingerprint, given.priority, person, person)
+    insert into ops.grouping_rules (name, expression, conditions, target, fingerprint, priority, created_by, changed_by)
+    values (given.name, given.expression, given.conditions, given.target, given.fingerprint, given.priority, person, person)
     returning * into stored;
   else
     update ops.grouping_rules set
-      name = given.name, expression = given.expression, conditions = given.conditions, fingerprint = given.fingerprint,
+      name = given.name, expression = given.expression, conditions = given.conditions, target = given.target,
+      fingerprint = given.fingerprint,
       priority = given.priority, enabled = true, changed_by = person, changed_at = clock_timestamp()
     where grouping_rules.id = former.id
     returning * into stored;
   end if;
   perform ops_internal.distrust_rules(array[stored.fingerprint]);
+  if is_new_target then
+    perform ops_internal.lead_to_target(stored);
+  end if;
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
@@ -321,7 +423,7 @@ language sql set search_path = ''
 as $$ select ops_internal.save_grouping_rule(p_rule) $$;
 
 comment on function ops.save_grouping_rule_v1 is
-  'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023.';
+  'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023, and for the target PL002 and PL020.';
 
 create function ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text) returns jsonb
 language plpgsql
@@ -369,8 +471,17 @@ as $$
 begin
   perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
   return (
-    select coalesce(jsonb_agg(to_jsonb(rules) order by rules.priority, rules.id), '[]')
+    select coalesce(
+      jsonb_agg(to_jsonb(rules) || jsonb_build_object('leads_to', own.pattern_id) order by rules.priority, rules.id), '[]'
+    )
     from ops.grouping_rules as rules
+    left join lateral (
+      select signatures.pattern_id
+      from ops.pattern_signatures as signatures
+      where signatures.algorithm like '%/rule' and signatures.template = 'rule ' || rules.fingerprint
+      order by signatures.created_at desc
+      limit 1
+    ) as own on true
     where rules.enabled or p_disabled_too
   );
 end
@@ -381,7 +492,7 @@ language sql stable set search_path = ''
 as $$ select ops_internal.grouping_rules(p_disabled_too) $$;
 
 comment on function ops.grouping_rules_v1 is
-  'The grouping rules in the order in which they are tried. For operators and the engine.';
+  'The grouping rules in the order in which they are tried, each with the pattern that its errors lead to now. For operators and the engine.';
 
 create function ops_internal.stored_errors(p_most integer) returns jsonb
 language plpgsql

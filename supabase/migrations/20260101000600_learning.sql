@@ -72,10 +72,14 @@ begin
       errors.signature, errors.pattern_type, errors.error_message_pattern, errors.error_source, errors.severity, 0,
       errors.algorithm = 'grouping/v1',
       jsonb_build_object('template', errors.template, 'features', errors.features)
-      || case when errors.sample is not null then jsonb_build_object('sample', errors.sample) else '{}' end
+      || jsonb_strip_nulls(
+        jsonb_build_object(
+          'sample', errors.sample, 'captured', errors.captured, 'known', errors.known, 'symptom', errors.symptom
+        )
+      )
     from rows from (jsonb_to_recordset(p_errors) as (
       signature text, algorithm text, template text, pattern_type text, error_message_pattern text, error_source text,
-      severity text, features jsonb, sample text
+      severity text, features jsonb, sample text, captured jsonb, known text, symptom text
     )) with ordinality as errors
     order by errors.ordinality
     on conflict (pattern_signature) do nothing
@@ -98,6 +102,39 @@ $$;
 
 comment on function ops_internal.make_patterns is
   'Makes a pattern for each of these errors, whose signatures are unknown and differ; answers the ids. Their errors are counted later.';
+
+create function ops_internal.refresh_known(p_errors jsonb) returns void
+language sql
+set search_path = ''
+as $$
+  with named as (
+    select distinct on (errors.signature) errors.signature, errors.known, errors.symptom
+    from rows from (
+      jsonb_to_recordset(p_errors) as (signature text, template text, known text, symptom text)
+    ) with ordinality as errors
+    where errors.template is not null
+    order by errors.signature, errors.ordinality
+  ),
+
+  -- Waiting for a pattern out of turn could deadlock; the next error that comes with all its fields finds it free.
+  changed as materialized (
+    select patterns.pattern_id, named.known, named.symptom
+    from named
+    inner join ops.error_patterns as patterns on patterns.pattern_signature = named.signature
+    where patterns.metadata ->> 'known' is distinct from named.known
+      or patterns.metadata ->> 'symptom' is distinct from named.symptom
+    for no key update of patterns skip locked
+  )
+
+  update ops.error_patterns as patterns set
+    metadata = patterns.metadata - array['known', 'symptom']
+    || jsonb_strip_nulls(jsonb_build_object('known', changed.known, 'symptom', changed.symptom))
+  from changed
+  where patterns.pattern_id = changed.pattern_id
+$$;
+
+comment on function ops_internal.refresh_known is
+  'Notes with patterns what the catalogue says of their first signature today: its entry, and whether it is a symptom.';
 
 create function ops_internal.alike_patterns(p_signature text, p_wider text []) returns uuid []
 language plpgsql
@@ -323,11 +360,17 @@ declare
   -- The signature that leads to each error's pattern, and that pattern.
   given_keys text [];
   given_patterns uuid [];
+  -- What each error named; null where that is nothing.
+  given_identifiers jsonb [];
+  given_frames text [];
   all_attached boolean;
+  any_complete boolean;
   is_second_look boolean := false;
   new_patterns uuid [] := array[]::uuid [];
   counted_logs bigint [];
   counted jsonb;
+  counted_identifiers jsonb;
+  known_identifiers integer;
   not_open uuid [];
   answer jsonb;
 begin
@@ -343,10 +386,15 @@ begin
         end
         order by errors.ordinality
       ),
-      bool_and(current.signature is not null)
-    into given_logs, given_keys, given_patterns, all_attached
+      array_agg(errors.identifiers order by errors.ordinality),
+      array_agg(errors.frame order by errors.ordinality),
+      bool_and(current.signature is not null),
+      bool_or(errors.template is not null and current.signature is not null)
+    into given_logs, given_keys, given_patterns, given_identifiers, given_frames, all_attached, any_complete
     from rows from (
-      jsonb_to_recordset(p_errors) as (signature text, older text [], system_log_id bigint, template text)
+      jsonb_to_recordset(p_errors) as (
+        signature text, older text [], system_log_id bigint, template text, identifiers jsonb, frame text
+      )
     ) with ordinality as errors
     left join ops.pattern_signatures as current on current.signature = errors.signature
     left join lateral (
@@ -373,14 +421,28 @@ begin
 
   -- 2. The incidents; a log row that was counted before is left out.
   with incidents as (
-    insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at)
-    select errors.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now())
-    from unnest(given_patterns, given_keys, given_logs) with ordinality as errors (pattern_id, signature, system_log_id, ordinality)
+    insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at, identifiers, frame)
+    select
+      errors.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now()),
+      coalesce(errors.identifiers, '{}'), errors.frame
+    from unnest(given_patterns, given_keys, given_logs, given_identifiers, given_frames)
+      with ordinality as errors (pattern_id, signature, system_log_id, identifiers, frame, ordinality)
     left join ops.system_logs as logs on logs.id = errors.system_log_id
     where errors.pattern_id is not null
     order by errors.system_log_id, errors.ordinality
     on conflict (system_log_id) do nothing
-    returning pattern_id, system_log_id, occurred_at
+    returning pattern_id, signature, system_log_id, occurred_at, identifiers, frame
+  ),
+
+  named as (
+    select
+      incidents.signature, incidents.identifiers, incidents.frame,
+      -- As ops_internal.identifiers_digest, whose call would cost more than all the rest of this.
+      md5(incidents.identifiers::text || coalesce(incidents.frame, ''))::uuid as digest, count(*) as occurrences,
+      min(incidents.occurred_at) as first_seen, max(incidents.occurred_at) as last_seen
+    from incidents
+    where incidents.identifiers <> '{}' or incidents.frame is not null
+    group by incidents.signature, incidents.identifiers, incidents.frame
   ),
 
   totals as (
@@ -401,8 +463,9 @@ begin
 
   select
     coalesce(jsonb_agg(to_jsonb(totals) || jsonb_build_object('latest', to_jsonb(totals.logs [1:keep_latest]))), '[]'),
-    array(select incidents.system_log_id from incidents)
-  into counted, counted_logs
+    array(select incidents.system_log_id from incidents),
+    (select jsonb_agg(to_jsonb(named)) from named)
+  into counted, counted_logs, counted_identifiers
   from totals;
 
   -- 3. The counters.
@@ -452,6 +515,23 @@ begin
 
   if not_open is not null then
     perform ops_internal.seen_again(not_open);
+  end if;
+  if any_complete and not is_second_look then
+    perform ops_internal.refresh_known(p_errors);
+  end if;
+  if counted_identifiers is not null then
+    update ops.pattern_identifiers as stored set
+      occurrences = stored.occurrences + named.occurrences,
+      first_seen = least(stored.first_seen, named.first_seen),
+      last_seen = greatest(stored.last_seen, named.last_seen)
+    from jsonb_to_recordset(counted_identifiers) as named (
+      signature text, digest uuid, occurrences bigint, first_seen timestamptz, last_seen timestamptz
+    )
+    where stored.signature = named.signature and stored.digest = named.digest;
+    get diagnostics known_identifiers = row_count;
+    if known_identifiers < jsonb_array_length(counted_identifiers) then
+      perform ops_internal.add_identifiers(counted_identifiers);
+    end if;
   end if;
 
   if cardinality(new_patterns) > 0 then

@@ -760,7 +760,7 @@ begin
     update ops.error_patterns set
       pattern_signature = ops_internal.free_signature(p_source.pattern_id, staying),
       tries_expression = false,
-      metadata = (coalesce(p_source.metadata, '{}') - 'sample') || jsonb_build_object(
+      metadata = (coalesce(p_source.metadata, '{}') - array['sample', 'captured', 'known', 'symptom']) || jsonb_build_object(
         'template', (select signatures.template from ops.pattern_signatures as signatures where signatures.signature = staying [1])
       )
     where error_patterns.pattern_id = p_source.pattern_id;
@@ -772,7 +772,7 @@ begin
   select
     made, ops_internal.free_signature(made, moving), p_source.pattern_type, coalesce(p_expression, p_source.error_message_pattern),
     false, p_source.error_source, p_source.severity, 0,
-    (coalesce(p_source.metadata, '{}') - 'sample') || jsonb_build_object('template', signatures.template, 'split_from', p_source.pattern_id)
+    (coalesce(p_source.metadata, '{}') - array['sample', 'captured', 'known', 'symptom']) || jsonb_build_object('template', signatures.template, 'split_from', p_source.pattern_id)
   from ops.pattern_signatures as signatures
   where signatures.signature = moving [1];
 
@@ -899,7 +899,8 @@ set search_path = ''
 as $$
   select patterns.pattern_signature = former.pattern_signature
     and patterns.tries_expression = former.tries_expression
-    and patterns.metadata is not distinct from former.metadata
+    -- What the catalogue says of a pattern is noted anew when its errors come.
+    and patterns.metadata - array['known', 'symptom'] is not distinct from former.metadata - array['known', 'symptom']
   from ops.error_patterns as patterns
   cross join jsonb_populate_record(null::ops.error_patterns, p_remembered) as former
   where patterns.pattern_id = p_pattern_id

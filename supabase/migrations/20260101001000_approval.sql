@@ -24,6 +24,7 @@ begin
   fix.proposed_by := person;
 
   pattern := ops_internal.lock_pattern(p_pattern_id);
+  perform ops_internal.require_cause(pattern);
   latest := ops_internal.latest_fix(p_pattern_id);
   if latest.version is not null and latest.disabled_at is null and latest.sha256 = fix.sha256 and latest.mode = p_mode then
     return to_jsonb(pattern);
@@ -234,7 +235,10 @@ language sql
 stable
 set search_path = ''
 as $$
-  select to_jsonb(p_proposal) - 'id' || jsonb_build_object('closed_because', ops_internal.closed_because(p_proposal))
+  select to_jsonb(p_proposal) - 'id' || jsonb_build_object(
+    'closed_because', ops_internal.closed_because(p_proposal),
+    'identifiers', ops_internal.common_identifiers(p_proposal.pattern_id, 50)
+  )
 $$;
 
 comment on function ops_internal.shown_proposal is 'A proposal as it is answered.';
@@ -268,6 +272,7 @@ declare
   fix constant ops.pattern_fixes := ops_internal.composed_fix(p_pattern_id, p_fix);
   proposal ops.fix_proposals;
 begin
+  perform ops_internal.require_cause(pattern);
   if p_seconds is null or p_seconds not between 1 and 31536000 or jsonb_typeof(p_analysis) is distinct from 'object' then
     raise exception using
       errcode = 'PL022',
@@ -471,6 +476,7 @@ begin
   end if;
 
   if p_decision = 'approve' then
+    perform ops_internal.require_cause(pattern);
     if p_two_people and proposal.proposed_by = person then
       raise exception using
         errcode = 'PL029',

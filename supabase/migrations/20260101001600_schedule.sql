@@ -77,4 +77,5 @@ select cron.schedule('pattern-engine-prune-events', '15 1 * * *', 'select ops_in
 select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_internal.send_unlearned()');
 select cron.schedule('pattern-engine-send-unhandled', '* * * * *', 'select ops_internal.send_unhandled()');
 select cron.schedule('pattern-engine-recover', '* * * * *', 'select ops.recover_applications_v1()');
+select cron.schedule('pattern-engine-link-symptoms', '* * * * *', 'select ops_internal.link_symptoms()');
 select cron.schedule('pattern-engine-verify', '* * * * *', 'select ops.verify_applications_v1()');

@@ -5,21 +5,21 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(264);
+select plan(279);
 
 -- Every table is under row-level security -----------------------------------------------------
 
 select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables.name))
 from (
   values
-  ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_incidents'), ('pattern_fixes'), ('pattern_claims'),
+  ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_identifiers'), ('pattern_incidents'), ('pattern_links'), ('pattern_fixes'), ('pattern_claims'),
   ('pattern_applications'), ('pattern_verifications'), ('fix_pauses'), ('fix_proposals'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  18, 'there are no other tables in ops'
+  20, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -30,6 +30,8 @@ from (
   ('system_logs', array['Signed-in users write their own log rows', 'Authors read their own log rows and operators read all']),
   ('error_patterns', array['Operators read patterns']),
   ('pattern_signatures', array['Operators read signatures']),
+  ('pattern_identifiers', array['Operators read identifiers']),
+  ('pattern_links', array['Operators read links']),
   ('pattern_incidents', array['Operators read incidents']),
   ('pattern_fixes', array['Operators read approved fixes']),
   ('pattern_claims', array['Operators read claims']),
@@ -76,6 +78,8 @@ from (
   ('system_logs', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('error_patterns', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('pattern_signatures', array['SELECT', 'DELETE']),
+  ('pattern_identifiers', array['SELECT', 'INSERT', 'UPDATE']),
+  ('pattern_links', array['SELECT']),
   ('pattern_incidents', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
   ('pattern_fixes', array['SELECT']),
   ('pattern_claims', array['SELECT']),
@@ -172,6 +176,7 @@ from (
   ('suggested_fixes_v1', array['uuid', 'integer'], true),
   ('disable_pattern_v1', array['uuid', 'text'], true),
   ('statistics_v1', array[]::text [], true),
+  ('pattern_facets_v1', array['uuid[]', 'integer'], true),
   ('merge_patterns_v1', array['uuid[]', 'text'], true),
   ('undo_merge_v1', array['uuid'], true),
   ('split_pattern_v1', array['uuid', 'text[]', 'text', 'text'], true),

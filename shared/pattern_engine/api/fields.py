@@ -86,3 +86,12 @@ class Response(BaseModel):
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset()
     """Fields that are left out of the answer while they are None."""
+
+
+class SeenIdentifiers(Response):
+    """Identifiers that errors named together."""
+
+    identifiers: dict[str, str]
+    occurrences: int
+    first_seen: str
+    last_seen: str

@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from pattern_engine.api.fields import Identifier, Reason, Request, Response, Script
+from pattern_engine.api.fields import (
+    Identifier,
+    Reason,
+    Request,
+    Response,
+    Script,
+    SeenIdentifiers,
+)
 from pattern_engine.limits import DIRECTORY_NAME, MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -238,6 +245,9 @@ class Proposal(Response):
         description="A simulation over stored errors: for which of them the fix would run, for "
         "which it would be refused and why, and for sql the rows that it would touch for each, "
         "with whole_tables as in dry_run."
+    )
+    identifiers: list[SeenIdentifiers] = Field(
+        default=[], description="What the errors of the pattern named until now, most often first."
     )
     previewed_at: str | None = Field(description="When dry_run and replay were last made.")
     proposed_by: str

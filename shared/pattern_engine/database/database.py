@@ -245,6 +245,11 @@ class Database:
         arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
         return self._rows("similar_patterns_v1", arguments, caller=caller)
 
+    def pattern_facets(self, pattern_ids: list[str], values: int, caller: Caller) -> list[Json]:
+        """Read what the errors of patterns named, and which patterns each was logged with."""
+        arguments = {"p_pattern_ids": pattern_ids, "p_values": values}
+        return self._rows("pattern_facets_v1", arguments, expected=len(pattern_ids), caller=caller)
+
     def grouping_rules(
         self, caller: Caller | None = None, *, disabled_too: bool = False
     ) -> list[RuleRecord]:

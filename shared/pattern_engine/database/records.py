@@ -18,8 +18,8 @@ Json = dict[str, Any]
 class ErrorRecord(TypedDict):
     """One error to count, and what a new pattern needs.
 
-    The optional fields are left out if the database knows the signature, or if an earlier error of
-    the same call carries them.
+    From `algorithm` on, fields are left out if the database knows the signature, or if an earlier
+    error of the same call carries them.
     """
 
     signature: str
@@ -29,6 +29,10 @@ class ErrorRecord(TypedDict):
     claimed_by: str | None
     """The person who reported it; the log row has to be that person's and have this message."""
     error_message: str | None
+    identifiers: NotRequired[dict[str, str]]
+    """What the error names, without secrets and personal data; left out if that is nothing."""
+    frame: NotRequired[str]
+    """The place in the application that threw it, if it is known."""
     algorithm: NotRequired[str]
     template: NotRequired[str]
     leaf: NotRequired[str | None]
@@ -41,6 +45,12 @@ class ErrorRecord(TypedDict):
     severity: NotRequired[str]
     features: NotRequired[Json]
     sample: NotRequired[str]
+    captured: NotRequired[dict[str, str]]
+    """The values of the sample by name, without secrets and personal data."""
+    known: NotRequired[str | None]
+    """The key of the catalogue's entry for the error."""
+    symptom: NotRequired[str | None]
+    """What to look for instead, if the error is only a symptom."""
 
 
 class LearnedRecord(TypedDict):

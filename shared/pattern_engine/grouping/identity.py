@@ -51,7 +51,9 @@ _OF_A_DATABASE: Final = re.compile(
     r"Database|Quer(?:y|ies)|S(?:QL|ql)|Prisma|Sequelize|Postg|^PG|^Pg|JDBC|Jdbc|^Jpa|^Db|Ecto"
 ).search
 _LAST_NAME: Final = re.compile(r".*(?:\.|::|\\\\|/)", re.DOTALL)
-LANGUAGES: Final = frozenset(["csharp", "dart", "elixir", "go", "java", "node", "php", "python", "ruby", "rust", "v8"])
+LANGUAGES: Final = frozenset(
+    {"csharp", "dart", "elixir", "go", "java", "node", "php", "python", "ruby", "rust", "v8"}
+)
 """Origins of the catalogue whose errors are a language's own."""
 _OF_PYTHON: Final = frozenset(
     ["ZeroDivisionError", "OverflowError", "ValueError", "IndexError", "KeyError", "AttributeError"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from pattern_engine import grouping
 from pattern_engine.grouping.v2.expression import expression
@@ -11,11 +13,17 @@ from pattern_engine.learning import classification, features
 from pattern_engine.text import scrubbing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pattern_engine.database.records import ErrorRecord
     from pattern_engine.learning.sightings import Sighting
 
 MAX_SAMPLE = 1024
 """Characters of a pattern's first message that are stored as a sample."""
+MAX_IDENTIFIERS: Final = 16
+"""Captured values of an error that are stored."""
+MAX_VALUE: Final = 200
+"""Characters of a captured value that are stored."""
 _SCRUBBED = re.compile(r"\[[a-z0-9_ ]+\]")
 
 
@@ -35,7 +43,7 @@ def record(sighting: Sighting, explained: set[str] | None = None) -> ErrorRecord
 
 def keys(sighting: Sighting) -> ErrorRecord:
     """Return the record of an error whose signature the database has."""
-    return {
+    record: ErrorRecord = {
         "signature": sighting.group.signature,
         "older": list(sighting.older),
         "system_log_id": sighting.system_log_id,
@@ -43,6 +51,23 @@ def keys(sighting: Sighting) -> ErrorRecord:
         # The database compares the message with the log row only if a person reported the error.
         "error_message": sighting.message if sighting.claimed_by else None,
     }
+    if identifiers := _harmless(sighting.group.identifiers):
+        record["identifiers"] = identifiers
+    frame = sighting.group.captured.get("frame")
+    if frame and _is_harmless(frame):
+        record["frame"] = frame[:MAX_VALUE]
+    return record
+
+
+def _harmless(named: Mapping[str, str]) -> dict[str, str]:
+    """Return the first of these values, without those that scrubbing would change."""
+    kept = ((name, value[:MAX_VALUE]) for name, value in named.items() if _is_harmless(value))
+    return dict(islice(kept, MAX_IDENTIFIERS))
+
+
+@lru_cache(maxsize=4096)
+def _is_harmless(value: str) -> bool:
+    return scrubbing.scrub(value) == value
 
 
 def complete(sighting: Sighting) -> ErrorRecord:
@@ -52,8 +77,10 @@ def complete(sighting: Sighting) -> ErrorRecord:
     of scrubbing change.
     """
     group, message = sighting.group, sighting.message
+    is_chosen = group.basis in {"rule", "fingerprint"}
     wider = list(grouping.wider_signatures(group.template)) if group.leaf else []
     template = scrubbing.scrub(group.template)
+    sample = scrubbing.scrub(message[: 2 * MAX_SAMPLE])
     if template != group.template:
         # A scrubbed value varies, so it becomes a variable of the template.
         group = group._replace(template=_SCRUBBED.sub("<*>", template))
@@ -68,5 +95,10 @@ def complete(sighting: Sighting) -> ErrorRecord:
         "error_source": sighting.source,
         "severity": classification.severity(message, sighting.severity),
         "features": features.extract(message, sighting.source, sighting.severity).as_dict(),
-        "sample": scrubbing.scrub(message[: 2 * MAX_SAMPLE])[:MAX_SAMPLE],
+        "sample": sample[:MAX_SAMPLE],
+        # A value may be personal data by the words around it, so it has to be in the scrubbed text.
+        "captured": _harmless({n: value for n, value in group.captured.items() if value in sample}),
+        # A rule or a fingerprint may join errors of several kinds.
+        "known": None if is_chosen else group.known,
+        "symptom": None if is_chosen else group.symptom,
     }

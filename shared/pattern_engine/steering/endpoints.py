@@ -76,7 +76,7 @@ RULES = Endpoint(
     request=models.RulesRequest,
     response=models.RulesResponse,
     admits=frozenset({Kind.PERSON}),
-    refusals=(404,),
+    refusals=(404, 409),
 )
 SIMILAR = Endpoint(
     name="similar",
@@ -96,6 +96,15 @@ EXPLAIN = Endpoint(
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),
     refusals=(404,),
 )
+FACETS = Endpoint(
+    name="facets",
+    method="GET",
+    summary="Read what the errors of a pattern named, and which patterns it was logged with.",
+    request=models.FacetsRequest,
+    response=models.FacetsResponse,
+    admits=frozenset({Kind.PERSON, Kind.ENGINE}),
+    refusals=(404,),
+)
 ENDPOINTS: tuple[AnyEndpoint, ...] = (
-    MERGE, SPLIT, UNDO, CONFIRM, RESOLVE, IGNORE, REOPEN, RULES, SIMILAR, EXPLAIN,
+    MERGE, SPLIT, UNDO, CONFIRM, RESOLVE, IGNORE, REOPEN, RULES, SIMILAR, EXPLAIN, FACETS,
 )  # fmt: skip

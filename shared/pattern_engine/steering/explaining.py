@@ -8,7 +8,7 @@ from pattern_engine.catalogue import RAISED, causes
 from pattern_engine.exceptions import UnknownPattern
 from pattern_engine.grouping import IDENTIFIERS, group, identity
 from pattern_engine.reading import reading
-from pattern_engine.steering.models import Explanation
+from pattern_engine.steering.models import Explanation, LinkedPattern
 from pattern_engine.text.scrubbing import scrub
 
 if TYPE_CHECKING:
@@ -28,10 +28,15 @@ def explain(request: ExplainRequest, caller: Caller, database: Database) -> Expl
     if request.text is not None:
         database.grouping_rules(caller)  # It refuses a person who is not an operator.
         return explained(request.text)
-    signatures = database.pattern_signatures(str(request.pattern_id), caller)
+    pattern_id = str(request.pattern_id)
+    signatures = database.pattern_signatures(pattern_id, caller)
     if not signatures:
-        raise UnknownPattern(details={"pattern_id": str(request.pattern_id)})
-    return explained(latest(signatures))
+        raise UnknownPattern(details={"pattern_id": pattern_id})
+    (facets,) = database.pattern_facets([pattern_id], 1, caller)
+    linked = [*facets["causes"], *facets["symptoms"]]
+    return explained(latest(signatures)).model_copy(
+        update={"logged_with": [LinkedPattern.model_validate(each) for each in linked]}
+    )
 
 
 def latest(signatures: list[SignatureRecord]) -> str:

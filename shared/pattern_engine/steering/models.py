@@ -13,6 +13,7 @@ from pattern_engine.api.fields import (
     Reason,
     Request,
     Response,
+    SeenIdentifiers,
     Severity,
     Text,
 )
@@ -130,6 +131,15 @@ class ExplainRequest(Request):
         return self
 
 
+class FacetsRequest(Request):
+    """The pattern whose facets are requested."""
+
+    pattern_id: Identifier
+    limit: Annotated[int, Field(strict=False, ge=1, le=100)] = Field(
+        default=10, description="How many values of each name, and how many sets of identifiers."
+    )
+
+
 class RuleConditions(Request):
     """Conditions on an error in addition to the expression; without any, all errors may match."""
 
@@ -139,7 +149,10 @@ class RuleConditions(Request):
 
 
 class GroupingRule(Request):
-    """A grouping rule: all errors that match it form one pattern, identified by the fingerprint."""
+    """A grouping rule: all errors that match it form one pattern.
+
+    It is identified by the fingerprint, or it is the existing pattern that the target names.
+    """
 
     rule_id: Identifier | None = Field(
         default=None, description="The rule to change; absent for a new rule."
@@ -149,11 +162,22 @@ class GroupingRule(Request):
         description="An RE2 expression, searched for in the first 8,192 characters of the message."
     )
     conditions: RuleConditions = RuleConditions()
-    fingerprint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$")]
+    fingerprint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,98}$")] | None = (
+        Field(default=None, description="This or target; it may not begin with pattern/.")
+    )
+    target: Identifier | None = Field(
+        default=None, description="The id of the existing pattern that the errors go to."
+    )
     priority: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=100,
         description="If several rules match, the one with the smallest priority applies.",
     )
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> GroupingRule:
+        if (self.fingerprint is None) == (self.target is None):
+            raise PydanticCustomError("one_of", "Give either fingerprint or target")
+        return self
 
 
 class RulesRequest(Request):
@@ -259,6 +283,54 @@ class Difference(Response):
     other: str
 
 
+class FacetValue(Response):
+    """A value that errors named."""
+
+    value: str
+    occurrences: int
+    first_seen: str
+    last_seen: str
+
+
+class Facet(Response):
+    """A name, such as constraint, with its most frequent values."""
+
+    name: str = Field(
+        description="constraint, table, column, schema, function, role, …; frame is the place in "
+        "the application that threw the error."
+    )
+    different: int = Field(description="How many different values were seen.")
+    values: list[FacetValue]
+
+
+class LinkedPattern(Response):
+    """A pattern that the same request, session or digest logged within a minute."""
+
+    pattern_id: str
+    template: str | None
+    occurrences: int
+    first_seen: str
+    last_seen: str
+
+
+class FacetsResponse(Response):
+    """What the errors of a pattern named, and the patterns that it was logged with."""
+
+    pattern_id: str
+    pattern_signature: str
+    template: str | None
+    occurrence_count: int
+    known: str | None = Field(description="The catalogue's entry for the error, if there is one.")
+    symptom: str | None = Field(
+        description="What to look for instead, if the error is only a symptom."
+    )
+    merged_into: str | None
+    facets: list[Facet]
+    identifiers: list[SeenIdentifiers] = Field(description="The most frequent sets.")
+    causes: list[LinkedPattern] = Field(description="For a symptom: what was logged with it.")
+    symptoms: list[LinkedPattern] = Field(description="The symptoms that were logged with it.")
+
+
 class SimilarPattern(Response):
     """A similar pattern."""
 
@@ -272,12 +344,16 @@ class SimilarPattern(Response):
     template: str
     own_template: str = Field(description="The most similar template of the requested pattern.")
     differences: list[Difference]
+    facets: list[Facet] = Field(description="What its errors named.")
 
 
 class SimilarResponse(Response):
     """Similar patterns, the most similar first."""
 
     patterns: list[SimilarPattern]
+    facets: list[Facet] = Field(description="What the errors of the requested pattern named.")
+    causes: list[LinkedPattern] = Field(description="For a symptom: what was logged with it.")
+    symptoms: list[LinkedPattern] = Field(description="The symptoms that were logged with it.")
 
 
 class _OfPage(Response):
@@ -341,6 +417,11 @@ class Explanation(Response):
     )
     documentation: str | None
     cause: CausePage | None = Field(description="Null if there is no page about this error.")
+    logged_with: list[LinkedPattern] = Field(
+        default=[],
+        description="For a pattern: what the same request, session or digest logged within a "
+        "minute. These are the causes of a symptom, or the symptoms of a cause.",
+    )
 
 
 class StoredRule(Response):
@@ -350,7 +431,12 @@ class StoredRule(Response):
     name: str
     expression: str
     conditions: dict[str, Any]
+    target: str | None = None
     fingerprint: str
+    leads_to: str | None = Field(
+        default=None,
+        description="The pattern that the errors go to now; it changes by merges and splits.",
+    )
     priority: int
     enabled: bool
     created_by: str
@@ -371,9 +457,21 @@ class PreviewedMove(Response):
     examples: list[str] = Field(description="Up to three scrubbed messages.")
 
 
+class RuleTarget(Response):
+    """The existing pattern that a rule names."""
+
+    pattern_id: str
+    pattern_signature: str
+    template: str | None
+    occurrence_count: int
+
+
 class Preview(Response):
     """The effect that a rule would have had on the latest errors; nothing is changed."""
 
+    target: RuleTarget | None = Field(
+        default=None, description="The existing pattern, if the rule names one."
+    )
     examined: int
     matched: int
     unmoved: int = Field(description="Errors that match and are in the rule's pattern already.")

@@ -6,9 +6,15 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from pattern_engine import grouping
-from pattern_engine.exceptions import InvalidRule
+from pattern_engine.exceptions import InvalidRule, PatternMerged
 from pattern_engine.grouping import rules
-from pattern_engine.steering.models import Preview, PreviewedMove, RulesResponse, StoredRule
+from pattern_engine.steering.models import (
+    Preview,
+    PreviewedMove,
+    RulesResponse,
+    RuleTarget,
+    StoredRule,
+)
 from pattern_engine.text import scrubbing
 
 if TYPE_CHECKING:
@@ -46,7 +52,7 @@ def act(request: RulesRequest, caller: Caller, database: Database) -> RulesRespo
 
 def _require_sound(rule: GroupingRule) -> None:
     rules.require_expression(rule.expression)
-    if scrubbing.scrub(rule.fingerprint) != rule.fingerprint:
+    if rule.fingerprint and scrubbing.scrub(rule.fingerprint) != rule.fingerprint:
         raise InvalidRule(
             "The fingerprint looks like a secret or like personal data; choose another one."
         )
@@ -57,14 +63,21 @@ def _given(rule: GroupingRule) -> dict[str, object]:
 
 
 def preview(rule: GroupingRule, most: int, caller: Caller, database: Database) -> Preview:
-    """What a rule would have done with the latest errors, together with the existing rules."""
+    """What a rule would have done with the latest errors, together with the existing rules.
+
+    Raises:
+        UnknownPattern: if the rule names a pattern that does not exist.
+        PatternMerged: if that pattern was merged into another.
+    """
+    target = _target(rule, caller, database)
     errors = database.stored_errors(most, caller)
     rule_set = rules.RuleSet(_with(rule, database.grouping_rules(caller)))
     taken = [error for error in errors if _takes(rule_set, error)]
-    own = grouping.group("", rule=rule.fingerprint).signature
-    moving = [error for error in taken if error["signature"] != own]
+    own = grouping.group("", rule=_fingerprint(rule)).signature
+    moving = [error for error in taken if not _is_there(error, own, target)]
     matched = {error["system_log_id"] for error in taken}
     return Preview(
+        target=target,
         examined=len(errors),
         matched=len(taken),
         unmoved=len(taken) - len(moving),
@@ -75,13 +88,37 @@ def preview(rule: GroupingRule, most: int, caller: Caller, database: Database) -
     )
 
 
+def _fingerprint(rule: GroupingRule) -> str:
+    """The fingerprint of a rule; the database makes the same one for a rule with a target."""
+    return rule.fingerprint or f"pattern/{rule.target}"
+
+
+def _target(rule: GroupingRule, caller: Caller, database: Database) -> RuleTarget | None:
+    """The existing pattern that a rule names, if it names one."""
+    if rule.target is None:
+        return None
+    (pattern,) = database.pattern_facets([str(rule.target)], 1, caller)
+    if pattern["merged_into"]:
+        raise PatternMerged(
+            f"Pattern {rule.target} was merged into {pattern['merged_into']}; name that one."
+        )
+    return RuleTarget.model_validate(pattern)
+
+
+def _is_there(error: StoredErrorRecord, own: str, target: RuleTarget | None) -> bool:
+    """Whether an error is in the pattern already that the rule would put it into."""
+    if target is not None:
+        return error["pattern_id"] == target.pattern_id
+    return error["signature"] == own
+
+
 def _with(rule: GroupingRule, others: list[RuleRecord]) -> list[RuleRecord]:
     """The rules after the change, in order; a new rule follows those of the same priority."""
     new: RuleRecord = {
         "rule_id": _NEW,
         "expression": rule.expression,
         "conditions": rule.conditions.model_dump(exclude_none=True),
-        "fingerprint": rule.fingerprint,
+        "fingerprint": _fingerprint(rule),
         "priority": rule.priority,
     }
     former = str(rule.rule_id)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pattern_engine.database.database import Database
     from pattern_engine.steering.models import SimilarRequest
 
+MAX_VALUES = 3
+"""The most values of each name that are shown of a pattern."""
 MAX_WORDS = 200
 """The most words of a template that are compared, which takes quadratic time."""
 
@@ -23,11 +25,19 @@ def similar(request: SimilarRequest, caller: Caller, database: Database) -> Simi
         Forbidden: if a person is not an operator.
         UnknownPattern: if there is no such pattern.
     """
-    found = database.similar_patterns(str(request.pattern_id), request.limit, caller)
+    pattern_id = str(request.pattern_id)
+    found = database.similar_patterns(pattern_id, request.limit, caller)
+    ids = [pattern_id, *(row["pattern_id"] for row in found)]
+    own, *named = database.pattern_facets(ids, MAX_VALUES, caller)
     patterns = [
-        row | {"differences": differences(row["own_template"], row["template"])} for row in found
+        row
+        | {
+            "differences": differences(row["own_template"], row["template"]),
+            "facets": facets["facets"],
+        }
+        for row, facets in zip(found, named, strict=True)
     ]
-    return SimilarResponse.model_validate({"patterns": patterns})
+    return SimilarResponse.model_validate(own | {"patterns": patterns})
 
 
 def differences(this: str, other: str) -> list[dict[str, str]]:

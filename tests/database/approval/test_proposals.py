@@ -119,10 +119,10 @@ def test_the_dry_run_sees_the_latest_error(desk: Desk, orders: Orders, operator:
     """The replay sees each stored one, with what was captured of it."""
     text = message()
     for number in (3, 4):
-        pattern_id, _ = desk.occur(f"{text}: {number}")
+        pattern_id, _ = desk.occur(f"{text} at item {number}")
     script = (
         f"update {orders.name} set status = 'mended' "
-        "where id = ($2 -> 'captured' ->> 'number')::integer and id > $1 ->> 'above'"
+        "where id = ($2 -> 'captured' ->> 'item')::integer and id > $1 ->> 'above'"
     ).replace("$1 ->> 'above'", "($1 ->> 'above')::integer")
     proposal = desk.propose(pattern_id, operator, script, above=3)
     assert proposal.dry_run is not None
@@ -131,6 +131,19 @@ def test_the_dry_run_sees_the_latest_error(desk: Desk, orders: Orders, operator:
     assert [each["rows_touched"] for each in proposal.replay["incidents"]] == [1, 0]
     assert proposal.replay["totals"]["would_run"] == 2
     assert orders.count("mended") == 0
+
+
+def test_a_proposal_shows_what_errors_named(
+    desk: Desk, patterns: Patterns, operator: Person
+) -> None:
+    """The approver sees which identifiers the errors of the pattern had, most often first."""
+    table = patterns.word("orders")
+    error = patterns.error()
+    named = {"identifiers": {"table": table}}
+    (first, *_) = patterns.learn(error | {"identifiers": {"table": "x"}}, *[error | named] * 2)
+    proposal = desk.propose(first["pattern_id"], operator, "select 1")
+    seen = [(each.identifiers, each.occurrences) for each in proposal.identifiers]
+    assert seen == [({"table": table}, 2), ({"table": "x"}, 1)]
 
 
 def test_a_replay_tells_who_would_be_refused(

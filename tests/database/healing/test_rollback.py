@@ -24,7 +24,7 @@ def change_one(orders: Orders, status: str) -> str:
     """A script that gives the order that the error names a status."""
     return (
         f"update {orders.name} set status = '{status}' "
-        "where id = ($2 -> 'captured' ->> 'number')::integer"
+        "where id = ($2 -> 'captured' ->> 'item')::integer"
     )
 
 
@@ -47,7 +47,7 @@ def heal(
     desk: Desk, administrator: Person, orders: Orders, engine: Rest, undo_script: str | None
 ) -> Run:
     """Have an error heal by an approved fix."""
-    text = f"{message()}: 3"
+    text = f"{message()} at item 3"
     pattern_id, _ = desk.occur(text)
     proposal = desk.propose(
         pattern_id, administrator, change_one(orders, "mended"), undo_script=undo_script

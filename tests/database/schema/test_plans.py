@@ -28,9 +28,10 @@ FEW = 1000
 
 # An error a second over the last day and a bit, of 200 patterns; every one was healed.
 _FILL: list[LiteralString] = [
-    """insert into ops.system_logs (id, created_at, log_level, message, source, written_by)
+    """insert into ops.system_logs
+         (id, created_at, log_level, message, source, written_by, metadata)
        select -n, now() - make_interval(secs => n), 'error', 'x', 'source ' || n %% 50,
-         'service_role'
+         'service_role', jsonb_build_object('request_id', 'request ' || n / 2)
        from generate_series(1, 100000) as n""",
     """create temporary table made as
        select case when n = 0 then %(pattern)s::uuid else gen_random_uuid() end as pattern_id, n
@@ -64,6 +65,8 @@ _FILL: list[LiteralString] = [
            when system_log_id %% 50 = 0 then 'verified' else 'inconclusive' end as outcome
        ) as outcomes
        where system_log_id < 0""",
+    """update ops.error_patterns set metadata = '{"symptom": "look elsewhere"}'
+       where pattern_id = %(pattern)s""",
 ]
 
 
@@ -103,6 +106,7 @@ CALLS: dict[str, LiteralString] = {
     "hold": "select ops_internal.hold(ops_internal.latest_fix(%(pattern)s))",
     "judge": "select ops_internal.judge_pattern(%(pattern)s)",
     "window": "select ops_internal.silence_window(%(pattern)s, %(policy)s)",
+    "links": "select ops_internal.link_symptoms()",
     "firing": "select ops_internal.firing_patterns(%(pattern)s, 60)",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from tests.conftest import RefusedError
 from tests.database.steering.steering import family
@@ -22,6 +23,7 @@ EXPECTED = {
     "system_logs": "---- sI-- SI-- SI-- SI-- SIUD",
     "error_patterns": "---- s--- S--- S--- S--- SIUD",
     "pattern_signatures": "---- s--- S--- S--- S--- SIUD",
+    "pattern_identifiers": "---- s--- S--- S--- S--- SIU-",
     "pattern_incidents": "---- s--- S--- S--- S--- SIUD",
     "pattern_fixes": "---- s--- S--- S--- S--- S---",
     "pattern_claims": "---- s--- S--- S--- S--- SIU-",
@@ -31,6 +33,7 @@ EXPECTED = {
     "pattern_applications": "---- s--- S--- S--- S--- SIUD",
     "pattern_clusters": "---- s--- S--- S--- S--- SIUD",
     "learning_sessions": "---- s--- S--- S--- S--- SIU-",
+    "pattern_links": "---- s--- S--- S--- S--- S---",
     "pattern_merges": "---- s--- S--- S--- S--- S---",
     "pattern_splits": "---- s--- S--- S--- S--- S---",
     "pattern_cannot_links": "---- s--- S--- S--- S--- S---",
@@ -41,6 +44,8 @@ EXPECTED = {
 }
 KEYS = {
     "error_patterns": "pattern_id",
+    "pattern_identifiers": "digest",
+    "pattern_links": "symptom_signature",
     "pattern_signatures": "signature",
     "pattern_claims": "application_id",
     "pattern_verifications": "application_id",
@@ -79,6 +84,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops.note_preview_v1(uuid,jsonb,jsonb)": ENGINE,
     "ops.note_rows_v1(uuid,jsonb,jsonb)": ENGINE,
     "ops.open_proposal_v1(uuid)": PEOPLE,
+    "ops.pattern_facets_v1(uuid[],integer)": PEOPLE,
     "ops.pattern_signatures_v1(uuid)": PEOPLE,
     "ops.pattern_stats_v1()": PEOPLE,
     "ops.pause_fixes_v1(text,integer)": PEOPLE,
@@ -127,17 +133,31 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.composed_fix(uuid,jsonb)": [],
     "ops_internal.confirm_signatures(uuid,text[])": PEOPLE,
     "ops_internal.constitutional_verdict(text,jsonb)": ENGINE,
+    "ops_internal.add_identifiers(jsonb)": ENGINE,
     "ops_internal.current_pause()": ENGINE,
     "ops_internal.dead_claims()": [],
     "ops_internal.decide_fix(uuid,text,text,text,text,boolean)": PEOPLE,
     "ops_internal.demote(ops.pattern_fixes,uuid,text)": [],
     "ops_internal.disable_pattern(uuid,text)": PEOPLE,
     "ops_internal.disable_grouping_rule(uuid,text)": PEOPLE,
+    "ops_internal.disable_without_target()": [],
     "ops_internal.distrust_rules(text[])": [],
+    "ops_internal.lead_to_target(ops.grouping_rules)": [],
+    "ops_internal.rule_signature(text)": [],
     "ops_internal.enable_fix(uuid,text,text,boolean)": PEOPLE,
     "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
     "ops_internal.failures_in_a_row(ops.pattern_fixes)": [],
     "ops_internal.fingerprints_after(ops.grouping_rules)": [],
+    "ops_internal.identifiers_digest(jsonb,text)": ENGINE,
+    "ops_internal.seen_identifiers(uuid)": [],
+    "ops_internal.common_identifiers(uuid,integer)": [],
+    "ops_internal.facets(uuid,integer)": [],
+    "ops_internal.link_symptoms(interval)": [],
+    "ops_internal.linked_patterns(uuid)": [],
+    "ops_internal.log_keys(jsonb,jsonb)": [],
+    "ops_internal.pattern_facets(uuid[],integer)": PEOPLE,
+    "ops_internal.refresh_known(jsonb)": ENGINE,
+    "ops_internal.require_cause(ops.error_patterns)": [],
     "ops_internal.fibonacci(integer)": ENGINE,
     "ops_internal.firing_patterns(uuid,double precision)": ENGINE,
     "ops_internal.first_recurrence(ops.pattern_verifications,timestamp with time zone,timestamp with time zone)": [],
@@ -277,11 +297,14 @@ FUNCTIONS: dict[str, list[str]] = {
 
 
 @pytest.fixture(scope="session")
-def filled(patterns: Patterns, engine: Rest, administrator: Person) -> dict[str, Any]:
+def filled(
+    addresses: dict[str, Any], patterns: Patterns, engine: Rest, administrator: Person
+) -> dict[str, Any]:
     """A stack with at least one row in every table, none of them the caller's; some ids of it."""
     assert administrator.id
     log_id = patterns.log_row()
-    learned = patterns.learn(patterns.error(system_log_id=log_id))[0]
+    error = patterns.error(system_log_id=log_id, identifiers={"table": "orders"})
+    learned = patterns.learn(error)[0]
     pattern_id = learned["pattern_id"]
     patterns.approve(pattern_id)
     patterns.apply(pattern_id)
@@ -296,7 +319,16 @@ def filled(patterns: Patterns, engine: Rest, administrator: Person) -> dict[str,
     result = {"patterns_analyzed": 1, "execution_time_ms": 1, "memory_used_mb": 1}
     engine.call("replace_clusters_v1", p_session_id=session, p_clusters=[cluster], p_result=result)
     _steer(patterns, administrator)
-    return {"pattern_id": pattern_id, "log_id": log_id, "fix": patterns.fix(pattern_id)}
+    signature = learned["pattern_signature"]
+    link = "insert into ops.pattern_links values (%s, %s, 1, now(), now())"
+    with psycopg.connect(addresses["db_url"]) as connection:
+        connection.execute(link, (signature, signature))
+    return {
+        "pattern_id": pattern_id,
+        "log_id": log_id,
+        "fix": patterns.fix(pattern_id),
+        "signature": signature,
+    }
 
 
 def _steer(patterns: Patterns, administrator: Person) -> None:
@@ -328,7 +360,16 @@ def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
             "algorithm": "grouping/v1",
             "template": word,
         },
+        "pattern_identifiers": {
+            "signature": filled["signature"],
+            "digest": str(uuid.uuid4()),
+            "identifiers": {},
+            "occurrences": 1,
+            "first_seen": "2026-01-01T00:00:00Z",
+            "last_seen": "2026-01-01T00:00:00Z",
+        },
         "pattern_incidents": {"pattern_id": pattern_id, "signature": word},
+        "pattern_links": {"symptom_signature": word, "cause_signature": word},
         "pattern_fixes": filled["fix"] | {"version": 2, "id": 1_000_000},
         "pattern_claims": {
             "sha256": word,
@@ -394,7 +435,9 @@ def test_a_caller_may_do_to_a_table_what_its_role_says_and_no_more(
     rest: Rest = getattr(who, "rest", who)
     row = _new_rows(filled, f"test_{uuid.uuid4().hex}")[table]
     key = KEYS.get(table, "id")
-    nobody = "nothing" if key == "signature" else str(uuid.UUID(int=0)) if key != "id" else "0"
+    nobody = (
+        "nothing" if key.endswith("signature") else str(uuid.UUID(int=0)) if key != "id" else "0"
+    )
     filters = {key: f"eq.{nobody}"}
     column, value = next(iter(row.items()))
     seen = {"id": f"eq.{filled['log_id']}"} if table == "system_logs" else {}

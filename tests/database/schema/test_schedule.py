@@ -20,12 +20,13 @@ JOBS = {
     "pattern-engine-send-unlearned": ("* * * * *", "ops_internal.send_unlearned"),
     "pattern-engine-send-unhandled": ("* * * * *", "ops_internal.send_unhandled"),
     "pattern-engine-recover": ("* * * * *", "ops.recover_applications_v1"),
+    "pattern-engine-link-symptoms": ("* * * * *", "ops_internal.link_symptoms"),
     "pattern-engine-verify": ("* * * * *", "ops.verify_applications_v1"),
 }
 
 
 def test_each_job_calls_one_function_at_its_time(database: Sql) -> None:
-    """The eight jobs have their names and times, and run as the owner of what they call."""
+    """The nine jobs have their names and times, and run as the owner of what they call."""
     rows = database.rows("""
         select jobname, schedule, command, username, database from cron.job
         where jobname like 'pattern-engine-%'

@@ -256,6 +256,31 @@ def test_the_secret_key_merges_nothing(engine: Rest, patterns: Patterns) -> None
     refused("PL011", lambda: engine.call("undo_merge_v1", p_merge_id=str(uuid.uuid4())))
 
 
+def test_several_patterns_are_merged_at_once(
+    database: Sql, patterns: Patterns, operator: Person
+) -> None:
+    """Each has a merge of its own, and they are undone one by one."""
+    kept, *others = (patterns.new() for _ in range(4))
+    before = state(database, kept, *others)
+    answer = merge(operator, kept, *others)
+    assert [done["gone"] for done in answer["merges"]] == others
+    assert answer["pattern"]["occurrence_count"] == 4
+    for done in answer["merges"][::-1]:
+        undo(operator, done["merge_id"])
+    assert state(database, kept, *others) == before
+
+
+def test_all_patterns_are_merged_or_none(
+    database: Sql, patterns: Patterns, operator: Person
+) -> None:
+    """Where one of them cannot be merged, the others stay as they are."""
+    kept, other, merged = (patterns.new() for _ in range(3))
+    merge(operator, patterns.new(), merged)
+    before = state(database, kept, other)
+    refused("PL020", lambda: merge(operator, kept, other, merged))
+    assert state(database, kept, other) == before
+
+
 def test_two_different_patterns_are_needed(patterns: Patterns, operator: Person) -> None:
     """PL022 for one pattern, or one named twice; PL002 for one that does not exist."""
     pattern_id = patterns.new()

@@ -256,7 +256,7 @@ def test_an_untrusted_writer_would_be_refused(
     """Told with who wrote the row and whom the fix trusts; nothing is rehearsed for it."""
     wire.replies["incidents_for_replay_v1"] = [
         incident(13),
-        incident(12, "null value in column status of user 8", written_by="authenticated"),
+        incident(12, "null value in column status of order 8", written_by="authenticated"),
     ]
     found = replay(load, person)
     first, second = found["incidents"]
@@ -295,7 +295,7 @@ def test_each_rehearsed_error_names_the_tables_that_were_touched_whole(
     load: Load, wire: Wire, person: dict[str, str]
 ) -> None:
     """As the database answered it for that error, in what is stored as in what is answered."""
-    other = "null value in column status of user 8"
+    other = "null value in column status of order 8"
     wire.replies["incidents_for_replay_v1"] = [incident(13), incident(12, other)]
 
     def rehearse(arguments: dict[str, Any]) -> list[dict[str, Any]]:
@@ -350,7 +350,7 @@ def test_no_rehearsal_begins_late(
     monkeypatch.setattr(previews, "MAX_SECONDS", -1.0)
     wire.replies["incidents_for_replay_v1"] = [
         incident(13),
-        incident(12, "null value in column status of user 8"),
+        incident(12, "null value in column status of order 8"),
     ]
     found = replay(load, person)
     assert wire.names.count("rehearse_proposal_v1") == 1
@@ -369,12 +369,12 @@ def test_the_target_is_told_apart_by_a_digest(
     load: Load, wire: Wire, person: dict[str, str]
 ) -> None:
     """Two users, two targets; what tells them apart may be personal."""
-    fix = FIX | {"parameters": PARAMETERS | {"target": ["number"]}}
+    fix = FIX | {"parameters": PARAMETERS | {"target": ["order"]}}
     wire.replies["propose_fix_v1"] = proposal(fix=fix)
     wire.replies["incidents_for_replay_v1"] = [
-        incident(13, "null value in column status of user 8"),
-        incident(12, "null value in column status of user 9"),
-        incident(11, "null value in column status of user 8"),
+        incident(13, "null value in column status of order 8"),
+        incident(12, "null value in column status of order 9"),
+        incident(11, "null value in column status of order 8"),
     ]
     found = [each["target"] for each in replay(load, person)["incidents"]]
     assert found[0] == found[2] != found[1]

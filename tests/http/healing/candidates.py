@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 USER_ID = "11111111-1111-4111-8111-111111111111"
 PATTERN_ID = "22222222-2222-4222-8222-222222222222"
 APPLICATION_ID = "44444444-4444-4444-8444-444444444444"
-MESSAGE = "null value in column status of user 7"
+MESSAGE = "null value in column status of order 7"
 SCRIPT = "update users set status = 'active' where status is null"
 ANALYSIS = analyse(SCRIPT)
 PREPARED = ANALYSIS.prepared_script

@@ -58,7 +58,7 @@ def test_a_claim_names_the_pinned_version_and_what_the_engine_knows(
     assert sent["p_error"] == {
         "message": MESSAGE,
         "source": "shop",
-        "captured": {"number": "7"},
+        "captured": {"order": "7"},
         "system_log_id": 12,
         "scrubbed": MESSAGE,
     }
@@ -288,7 +288,7 @@ def test_an_unknown_signature_is_tried_on_expressions(
         {
             "pattern_id": PATTERN_ID,
             "pattern_signature": "pattern_3k5j8m",
-            "error_message_pattern": "^null value in column status of user [0-9]+$",
+            "error_message_pattern": "^null value in column status of order [0-9]+$",
         },
         {
             "pattern_id": APPLICATION_ID,

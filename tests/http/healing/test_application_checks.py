@@ -123,12 +123,12 @@ def test_a_target_is_told_by_its_values_and_keeps_them_secret(
     healer: FlaskClient, wire: Wire, engine: dict[str, str]
 ) -> None:
     """The same values are the same target, others another, and none can be read out of it."""
-    wire.replies["find_candidates_v1"] = [candidate(fix=fix(target=["number"]))]
+    wire.replies["find_candidates_v1"] = [candidate(fix=fix(target=["order"]))]
     targets = []
     for number in (7, 8, 7):
-        message = f"null value in column status of user {number}"
+        message = f"null value in column status of order {number}"
         wire.replies["find_candidates_v1"] = [
-            candidate(fix=fix(target=["number"]), log=log(message=message))
+            candidate(fix=fix(target=["order"]), log=log(message=message))
         ]
         wire.requests.clear()
         post(healer, engine, message=message)

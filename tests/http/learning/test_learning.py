@@ -151,7 +151,7 @@ def test_a_signature_that_was_learned_travels_as_a_key(
     assert "template" in first[0]
     assert second == [{key: first[0][key] for key in second[0]}]
     assert second[0].keys() == {
-        *("signature", "older", "system_log_id", "claimed_by", "error_message")
+        *("signature", "older", "system_log_id", "claimed_by", "error_message", "identifiers")
     }
 
 

@@ -219,7 +219,7 @@ def test_comparing_secrets_takes_the_same_time() -> None:
 #: Callers → the endpoints that admit them and nobody else. Health is open to everyone.
 ADMITTED = {
     ("person", "engine", "job"): "cluster",
-    ("person", "engine"): "learn apply statistics proposals suggestions similar explain",
+    ("person", "engine"): "learn apply statistics proposals suggestions similar explain facets",
     ("person",): (
         "approve disable propose preview decide enable rollback pause resume"
         " merge split undo confirm resolve ignore reopen rules"

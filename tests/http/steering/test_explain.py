@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from tests.http.steering.test_similar import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +41,13 @@ def test_a_text_is_read_named_and_explained(load: Load, wire: Wire, person: dict
 def test_a_pattern_is_explained_by_its_latest_message(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
-    """Or by its template where the log holds none any more."""
+    """Or by its template where the log holds none any more; with what it was logged with."""
     function = load("explain")
+    wire.replies["pattern_facets_v1"] = [NAMED]
     wire.replies["pattern_signatures_v1"] = [SIGNATURE | {"example": WRAPPED}, SIGNATURE]
     found = function.get(f"/?pattern_id={PATTERN_ID}", headers=engine).get_json()
     assert found["cause"]["name"] == "grant-on-table"
+    assert found["logged_with"] == NAMED["symptoms"]
     wire.replies["pattern_signatures_v1"] = [SIGNATURE]
     found = function.get(f"/?pattern_id={PATTERN_ID}", headers=engine).get_json()
     assert found["cause"]["name"] == "jwt-expired"

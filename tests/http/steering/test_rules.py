@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.http.steering.test_similar import NAMED, PATTERN_ID
 
 from pattern_engine import grouping
 
@@ -22,6 +23,8 @@ STORED = RULE | {
     "id": 1,
     "rule_id": RULE_ID,
     "conditions": {},
+    "target": None,
+    "leads_to": None,
     "priority": 100,
     "enabled": True,
     "created_by": "11111111-1111-4111-8111-111111111111",
@@ -214,3 +217,30 @@ def test_conditions_are_tried_too(rules: FlaskClient, wire: Wire, person: dict[s
     errors = [error(1, "pool of shop"), error(2, "pool of shop", environment="dev")]
     found = preview(rules, wire, person, *errors, conditions={"environment": "dev"})
     assert found["matched"] == 1
+
+
+def test_a_preview_shows_the_target(rules: FlaskClient, wire: Wire, person: dict[str, str]) -> None:
+    """Errors that are in the named pattern already do not move."""
+    wire.replies["pattern_facets_v1"] = [NAMED]
+    wire.replies["grouping_rules_v1"] = []
+    wire.replies["stored_errors_v1"] = [
+        error(1, "pool of shop", PATTERN_ID),
+        error(2, "pool of mail", "b"),
+    ]
+    rule = {"name": "pools", "expression": "pool of [a-z]+", "target": PATTERN_ID}
+    answer = rules.post("/", json={"action": "preview", "rule": rule}, headers=person)
+    preview = answer.get_json()["preview"]
+    assert preview["target"]["template"] == NAMED["template"]
+    assert (preview["matched"], preview["unmoved"]) == (2, 1)
+    assert [move["pattern_id"] for move in preview["moves"]] == ["b"]
+
+
+def test_a_merged_target_is_not_previewed(
+    rules: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """The refusal names the pattern that is there instead."""
+    wire.replies["pattern_facets_v1"] = [NAMED | {"merged_into": "another"}]
+    rule = {"name": "pools", "expression": "pool of [a-z]+", "target": PATTERN_ID}
+    answer = rules.post("/", json={"action": "preview", "rule": rule}, headers=person)
+    assert answer.status_code == 409
+    assert "another" in answer.get_json()["error"]["message"]

@@ -22,6 +22,20 @@ TWIN: dict[str, Any] = {
     "template": "upstream mail timed out",
     "own_template": "upstream shop timed out",
 }
+SEEN = {"occurrences": 3, "first_seen": "2026-01-01T00:00:00Z", "last_seen": "2026-01-02T00:00:00Z"}
+NAMED: dict[str, Any] = {
+    "pattern_id": PATTERN_ID,
+    "pattern_signature": "pattern_a",
+    "template": "upstream shop timed out",
+    "occurrence_count": 3,
+    "known": None,
+    "symptom": None,
+    "merged_into": None,
+    "facets": [{"name": "table", "different": 1, "values": [{"value": "orders"} | SEEN]}],
+    "identifiers": [{"identifiers": {"table": "orders"}} | SEEN],
+    "causes": [],
+    "symptoms": [{"pattern_id": TWIN["pattern_id"], "template": "x"} | SEEN],
+}
 
 
 def test_twins_are_shown_with_the_words_that_differ(
@@ -29,10 +43,13 @@ def test_twins_are_shown_with_the_words_that_differ(
 ) -> None:
     """The database finds the similar patterns, with the rights of the caller."""
     wire.replies["similar_patterns_v1"] = [TWIN]
+    wire.replies["pattern_facets_v1"] = [NAMED, NAMED]
     answer = load("similar").get(f"/?pattern_id={PATTERN_ID}&limit=5", headers=person)
     (shown,) = answer.get_json()["patterns"]
     assert shown["differences"] == [{"this": "shop", "other": "mail"}]
     assert (shown["score"], shown["pattern_id"]) == (0.812, TWIN["pattern_id"])
+    assert shown["facets"] == answer.get_json()["facets"] == NAMED["facets"]
+    assert wire.sent("pattern_facets_v1")["p_pattern_ids"] == [PATTERN_ID, TWIN["pattern_id"]]
     assert wire.sent("similar_patterns_v1") == {"p_pattern_id": PATTERN_ID, "p_limit": 5}
     assert wire.requests[0].headers["authorization"] == person["Authorization"]
 
@@ -40,8 +57,9 @@ def test_twins_are_shown_with_the_words_that_differ(
 def test_ten_are_asked_for_by_default(load: Load, wire: Wire, engine: dict[str, str]) -> None:
     """Without a limit ten patterns are requested; the engine may call the endpoint too."""
     wire.replies["similar_patterns_v1"] = []
+    wire.replies["pattern_facets_v1"] = [NAMED]
     answer = load("similar").get(f"/?pattern_id={PATTERN_ID}", headers=engine)
-    assert answer.get_json() == {"patterns": []}
+    assert answer.get_json()["patterns"] == []
     assert wire.sent("similar_patterns_v1")["p_limit"] == 10
 
 

@@ -24,13 +24,13 @@ TYPESCRIPT = """
 interface Failure { message: string; source: string | null; captured: Record<string, string> }
 export default async function fix(params: { greeting: string }, error: Failure) {
   console.log("looking at", error.source);
-  return { said: `${params.greeting}, order ${error.captured.number}` };
+  return { said: `${params.greeting}, order ${error.captured.order}` };
 }
 """
 BASH = r"""
 set -euo pipefail
 greeting=$(jq -r .greeting params.json)
-order=$(jq -r .captured.number error.json)
+order=$(jq -r .captured.order error.json)
 jq -n --arg greeting "$greeting" --arg order "$order" '{said: "\($greeting), order \($order)"}'
 """
 
@@ -76,7 +76,7 @@ def test_a_request_carries_secret_and_idempotency_key(
         "method": "POST",
         "url": f"https://localhost:{service.port}/restart",
         "headers": {"Authorization": {"secret": secret, "prefix": "Bearer "}},
-        "body": {"order": {"error": "captured.number"}, "why": {"param": "why"}},
+        "body": {"order": {"error": "captured.order"}, "why": {"param": "why"}},
     }
     life.approve_as(
         "api_call", json.dumps(request), {"allowed_hosts": ["localhost"], "why": "it hung"}
