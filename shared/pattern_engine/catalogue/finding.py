@@ -11,7 +11,7 @@ from pattern_engine.catalogue.labels import without_position
 from pattern_engine.catalogue.template import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
@@ -42,12 +42,12 @@ class Known(NamedTuple):
     documentation: str | None
 
 
-def find(message: str, code: str | None = None, origin: str | None = None) -> Known | None:
+def find(message: str, code: str | None = None, origins: Collection[str] = ()) -> Known | None:
     """Return what is known of a message in any of the languages, or None.
 
     The message stands alone, without the label or the detail of a server's log. The whole of it
     must match. The template with the most literal text decides; where two causes have the same
-    wording, `code` or the `origin` that the envelope tells decides, and without them neither is
+    wording, `code` or the `origins` that the envelope leaves decide, and without them neither is
     meant. A SQLSTATE that contradicts an entry excludes it.
     """
     if code == RAISED:
@@ -56,7 +56,7 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     # A log adds a position. libpq explains some messages in lines that start with a tab.
     shorter = without_position(whole.partition("\n\t")[0])
     for text in dict.fromkeys((shorter, whole)):
-        best = _best((each for each in _matches(text) if _agrees(each.entry, code)), origin)
+        best = _best((each for each in _matches(text) if _agrees(each.entry, code)), origins)
         if best:
             return _known(best, text, code)
     return None
@@ -101,13 +101,13 @@ def _matches(message: str, part: str = "") -> Iterator[_Match]:
             yield _Match(weight, entry, template, spans)
 
 
-def _best(matches: Iterator[_Match], origin: str | None = None) -> _Match | None:
+def _best(matches: Iterator[_Match], origins: Collection[str] = ()) -> _Match | None:
     """Return the match with the most literal text; None if two entries are left."""
     found = list(matches)
     most = max((match.weight for match in found), default=0)
     best = [match for match in found if match.weight == most]
-    if origin is not None and len({match.entry for match in best}) > 1:
-        best = [match for match in best if match.entry.origin == origin]
+    if origins and len({match.entry for match in best}) > 1:
+        best = [match for match in best if match.entry.origin in origins]
     return best[0] if best and all(match.entry == best[0].entry for match in best) else None
 
 

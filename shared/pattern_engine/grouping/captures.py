@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pattern_engine import catalogue
 from pattern_engine.grouping.v2.marks import PLURAL, WILDCARD
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ IDENTIFIERS: Final = frozenset(
 )
 #: Characters of an identifier that are kept.
 MAX_IDENTIFIER: Final = 200
+#: Characters of a statement that are looked at.
+MAX_STATEMENT: Final = 2000
 _SAME_THING: Final = {"relation": "table", "user": "role", "tables": "table", "columns": "column"}
 _NO_NAMES: Final = frozenset(
     [
@@ -150,24 +153,46 @@ def _name(before: str, kind: str) -> str:
     return "value" if kind in _VAGUE_KINDS else kind.replace(" ", "_")
 
 
-#: In sections: the columns and values of a key, and the routine or relation of a context.
-_KEY: Final = re.compile(r"\((?P<column>[^()=]{1,200})\)\s?=\s?\((?P<key>[^)]{0,400})\)")
-_ROUTINE: Final = re.compile(
-    r"(?:PL/pgSQL|PL/\w+|SQL)[^\n:]{0,40}?\s[\"«»„“「]?\s?(?P<function>[\w.$]+)\s?\("
-    r"|(?P<function_2>[\w.$]+)\([^()\n]{0,200}\)[^\n]{0,60}PL/pgSQL"
+_NAME: Final = r"((?:\"?[\w$]++\"?\.)?+\"?[\w$]++\"?)"
+#: The tables of a statement stand behind these words; what `from` calls is a function.
+_TABLES: Final = re.compile(
+    rf"(?i)\b(?:insert\s+into|update|delete\s+from|truncate(?:\s+table)?|alter\s+table)\s+(?:only\s+)?{_NAME}"
+    rf"|\b(?:from|join)\s+(?:only\s+)?{_NAME}(?!\s*\()"
 )
+_PREPARED: Final = re.compile(r"(?i)\s*execute\s+(\w+)").match
+#: PostgREST's path names the table.
+_PATH: Final = re.compile(r"/rest/v1/(?!rpc/)(\w+)").search
+_NOT_TABLES: Final = frozenset({"select", "only", "lateral", "set", "values", "unnest"})
 
 
 def of_sections(error: ReadError) -> dict[str, str]:
-    """Return what DETAIL and CONTEXT of an error of PostgreSQL name, in any language."""
-    found: dict[str, str] = {}
-    key = _KEY.search(error.detail) if error.detail else None
-    if key:
-        found |= {"column": key["column"].strip('"'), "key": key["key"]}
-    routine = _ROUTINE.search(error.context) if error.context else None
-    if routine:
-        found["function"] = routine["function"] or routine["function_2"]
+    """Return what DETAIL, CONTEXT and STATEMENT of an error of PostgreSQL name, in any language.
+
+    A statement names its table where it has one alone.
+    """
+    found = catalogue.detail(error.detail) if error.detail else {}
+    if error.context:
+        found = catalogue.detail(error.context) | found
+    if "column" in found:
+        found["column"] = found["column"].replace('"', "")
+    statement = (error.statement or "")[:MAX_STATEMENT]
+    found = _only_table(statement or error.context or "") | found
+    path = next((path for text in error.layers if (path := _PATH(text[:MAX_STATEMENT]))), None)
+    if path:
+        found.setdefault("table", path[1])
+    prepared = _PREPARED(statement)
+    if prepared:
+        found.setdefault("statement", prepared[1])
     return found
+
+
+def _only_table(statement: str) -> dict[str, str]:
+    names = {"".join(pair).replace('"', "") for pair in _TABLES.findall(statement[:MAX_STATEMENT])}
+    names -= _NOT_TABLES
+    if len(names) != 1:
+        return {}
+    schema, _, table = names.pop().rpartition(".")
+    return {"table": table, "schema": schema} if schema else {"table": table}
 
 
 def identifiers(captured: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pattern_engine.reading import sqlstates
 from pattern_engine.reading.places import place_of, thrown_by_application
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pattern_engine.catalogue import Known
     from pattern_engine.reading.error import ReadError
@@ -55,8 +55,14 @@ LANGUAGES: Final = frozenset(
     {"csharp", "dart", "elixir", "go", "java", "node", "php", "python", "ruby", "rust", "v8"}
 )
 """Origins of the catalogue whose errors are a language's own."""
-_OF_PYTHON: Final = frozenset(
-    ["ZeroDivisionError", "OverflowError", "ValueError", "IndexError", "KeyError", "AttributeError"]
+#: Kinds that languages give to errors of their own.
+_OF_LANGUAGES: Final = frozenset(
+    {
+        *("TypeError", "ReferenceError", "RangeError", "SyntaxError", "NameError", "ArgumentError"),
+        *("ZeroDivisionError", "ArithmeticError", "DivisionByZeroError", "ArithmeticException"),
+        *("ValueError", "IndexError", "KeyError", "AttributeError", "NoMethodError"),
+        *("DivideByZeroException", "NullPointerException"),
+    }
 )
 MIN_NAME: Final = 3
 """Letters of a name that a minifier has not made."""
@@ -108,24 +114,25 @@ def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
 
 def known_of(error: ReadError) -> tuple[Known | None, str]:
     """Return the catalogue's entry for the root error and the text that it was found in."""
-    text, origin = error.message, _origin(error)
-    known = catalogue.find(text, error.code, origin)
+    text, origins = error.message, _origins(error)
+    known = catalogue.find(text, error.code, origins)
     if known is None and error.code != catalogue.RAISED:
         # What was taken for an envelope may belong to the message, and there may be unknown ones.
         for part in (*error.layers[: -MAX_LAYERS - 1 : -1], *_parts(text)):
             if len(part) > MAX_KNOWN or not catalogue.may_know(part):
                 continue
-            known = catalogue.find(part, None, origin)
+            known = catalogue.find(part, None, origins)
             if known is not None:
                 return known, part
     return known, text
 
 
-def _origin(error: ReadError) -> str | None:
-    """Return the runtime or service that the error's kind or envelope tells, or None."""
-    if error.origin is not None or error.kind is None:
-        return error.origin
-    return "python" if error.kind.rpartition(".")[2] in _OF_PYTHON else None
+def _origins(error: ReadError) -> Collection[str]:
+    """Return the origins that the error's envelope and kind leave; none if they tell nothing."""
+    if error.origin is not None:
+        return (error.origin,)
+    kind = _LAST_NAME.sub("", error.kind or "")
+    return LANGUAGES if kind in _OF_LANGUAGES else ()
 
 
 def _parts(text: str) -> Iterator[str]:

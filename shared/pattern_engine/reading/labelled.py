@@ -122,5 +122,6 @@ def without_sections(text: str, error: ReadError) -> str | None:
 
 
 def _close(error: ReadError, name: str, lines: list[str]) -> None:
+    name = "statement" if name in {"line", "query"} else name
     if name in {"detail", "hint", "context", "statement"} and getattr(error, name) is None:
         setattr(error, name, "\n".join(lines).strip()[:MAX_SECTION] or None)

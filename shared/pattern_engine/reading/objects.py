@@ -48,8 +48,8 @@ _HOLDERS: Final = (
 )  # fmt: skip
 #: Fields that hold a text: an error's message or a log line, which is read on.
 _TEXTS: Final = (
-    "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
-    "error_description", "errorMessage", "error_message", "exc_value", "value", "@m", "@mt",
+    "exc_value", "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
+    "error_description", "errorMessage", "error_message", "value", "@m", "@mt",
     "RenderedMessage", "full_message", "short_message", "body", "stringValue", "event", "text",
     "title", "description", "detail", "reason", "content",
 )  # fmt: skip
@@ -75,6 +75,8 @@ _OBJECTS: Final = {
     "schema": "schema", "Schema": "schema", "SchemaName": "schema", "schema_name": "schema",
     "s": "schema", "DataTypeName": "type", "datatype_name": "type", "dataType": "type",
 }  # fmt: skip
+#: What Node's errors have beside their code.
+_OF_FACILITIES: Final = {"port": "port", "address": "address", "input": "value"}
 #: Only an error of PostgreSQL has these fields.
 _OF_POSTGRES: Final = frozenset(
     [
@@ -309,7 +311,7 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
         )
     if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
         error.origin = error.origin or "postgres"
-        _note_objects(fields, error)
+    _note_objects(fields, error)
     for section, names in _SECTIONS.items():
         if getattr(error, section) is None:
             value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)
@@ -325,6 +327,11 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
 
 
 def _note_objects(fields: Mapping[str, Any], error: ReadError) -> None:
+    for name in _OF_FACILITIES.keys() & fields.keys():
+        if isinstance(fields[name], str | int):
+            error.objects.setdefault(_OF_FACILITIES[name], str(fields[name]))
+    if error.origin != "postgres":
+        return
     for name, meaning in _OBJECTS.items():
         value = fields.get(name)
         if isinstance(value, str) and value not in _EMPTY and meaning not in error.objects:
