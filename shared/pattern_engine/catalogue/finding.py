@@ -65,7 +65,7 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
 def may_know(message: str) -> bool:
     """Return whether a message starts and ends as a known one does: a quick look before `find`."""
     text = plain(message)
-    return bool(file.templates(anchors(text), text))
+    return any(file.templates(lines, text) for lines in file.places(anchors(text)))
 
 
 def detail(text: str) -> dict[str, str]:
