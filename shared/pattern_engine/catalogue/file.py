@@ -30,7 +30,7 @@ from pattern_engine.catalogue.template import Template, Variable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "places", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _BITS: Final = 16
@@ -103,18 +103,26 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def templates(keys: Iterable[int], text: str) -> list[Numbered]:
-    """Return the templates of some anchors whose first and last literal a plain text has."""
-    starts, anchors, lines, *_ = _head()
-    found: list[Numbered] = []
+def places(keys: Iterable[int]) -> tuple[list[int], list[int]]:
+    """Return the lines of some anchors: those of English, and those of other languages."""
+    starts, anchors, lines, firsts, _ = _head()
+    found: list[int] = []
     for key in keys:
         bucket = key >> _REST
-        for place in range(starts[bucket], starts[bucket + 1]):
-            if anchors[place] == key:
-                for first, last, item in _items(lines[place]):
-                    if text.startswith(first) and text.endswith(last):
-                        found.append(_template(item))
-    return found
+        places_of_bucket = range(starts[bucket], starts[bucket + 1])
+        found += [lines[place] for place in places_of_bucket if anchors[place] == key]
+    foreign = firsts[2] if len(firsts) > 2 else 1 << 32
+    return [line for line in found if line < foreign], [line for line in found if line >= foreign]
+
+
+def templates(lines: Iterable[int], text: str) -> list[Numbered]:
+    """Return the templates of some lines whose first and last literal a plain text has."""
+    return [
+        _template(item)
+        for line in lines
+        for first, last, item in _items(line)
+        if text.startswith(first) and text.endswith(last)
+    ]
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from pattern_engine.catalogue.labels import without_position
 from pattern_engine.catalogue.template import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable
 
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
@@ -65,7 +65,7 @@ def find(message: str, code: str | None = None, origins: Collection[str] = ()) -
 def may_know(message: str) -> bool:
     """Return whether a message starts and ends as a known one does: a quick look before `find`."""
     text = plain(message)
-    return bool(file.templates(anchors(text), text))
+    return any(file.templates(lines, text) for lines in file.places(anchors(text)))
 
 
 def detail(text: str) -> dict[str, str]:
@@ -93,15 +93,21 @@ class _Match(NamedTuple):
     spans: list[tuple[int, int]]
 
 
-def _matches(message: str, part: str = "") -> Iterator[_Match]:
+def _matches(message: str, part: str = "") -> list[_Match]:
+    """Return what matches in English, or else in other languages, so that few are ever loaded."""
     text = plain(message)
-    for weight, number, template in file.templates(anchors(text), text):
-        spans = template.match(text)
-        if spans is not None and (entry := file.entry(number)).part == part:
-            yield _Match(weight, entry, template, spans)
+    found: list[_Match] = []
+    for lines in file.places(anchors(text)):
+        for weight, number, template in file.templates(lines, text):
+            spans = template.match(text)
+            if spans is not None and (entry := file.entry(number)).part == part:
+                found.append(_Match(weight, entry, template, spans))
+        if found:
+            break
+    return found
 
 
-def _best(matches: Iterator[_Match], origins: Collection[str] = ()) -> _Match | None:
+def _best(matches: Iterable[_Match], origins: Collection[str] = ()) -> _Match | None:
     """Return the match with the most literal text; None if two entries are left."""
     found = list(matches)
     most = max((match.weight for match in found), default=0)
