@@ -1459,10 +1459,11 @@ CREATE FUNCTION ops_internal.link_symptoms(p_grace interval DEFAULT '00:01:30'::
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.link_symptoms(p_grace interval) IS 'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of each minute.';
+COMMENT ON FUNCTION ops_internal.link_symptoms(p_grace interval) IS 'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of a minute, 10,000 in all.';
 
 CREATE FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE

@@ -69,6 +69,7 @@ security definer
 set search_path = ''
 -- Planned for each call, because only the values show the planner how few rows are that recent.
 set plan_cache_mode = 'force_custom_plan'
+set enable_seqscan = 'off'
 set jit = 'off'
 as $$
 declare
@@ -76,6 +77,7 @@ declare
   most_incidents constant integer := 20000;
   most_symptoms constant integer := 500;
   most_rows_a_minute constant integer := 2000;
+  most_rows constant integer := 10000;
   start bigint;
   through bigint;
   linked integer;
@@ -100,17 +102,22 @@ begin
   end if;
   start := greatest(start, through - most_incidents);
 
-  with symptoms as materialized (
-    select incidents.id, incidents.pattern_id, incidents.signature, incidents.occurred_at, keys.keys
+  with latest as materialized (
+    select incidents.id, incidents.pattern_id, incidents.signature, incidents.occurred_at, incidents.system_log_id
     from ops.pattern_incidents as incidents
     inner join ops.error_patterns as patterns on patterns.pattern_id = incidents.pattern_id
-    inner join ops.system_logs as logs on logs.id = incidents.system_log_id
-    cross join lateral (select ops_internal.log_keys(logs.error_data, logs.metadata) as keys) as keys
     where incidents.id > start and incidents.id <= through
+      and incidents.system_log_id is not null
       and patterns.metadata ->> 'symptom' is not null
-      and cardinality(keys.keys) > 0
     order by incidents.id desc
     limit most_symptoms
+  ),
+
+  symptoms as materialized (
+    select latest.id, latest.pattern_id, latest.signature, latest.occurred_at, keys.key
+    from latest
+    inner join ops.system_logs as logs on logs.id = latest.system_log_id
+    cross join lateral unnest(ops_internal.log_keys(logs.error_data, logs.metadata)) as keys (key)
   ),
 
   minutes as (
@@ -119,30 +126,47 @@ begin
     cross join generate_series(-1, 1) as steps (step)
   ),
 
-  nearby as materialized (
-    select logs.id, logs.created_at, keys.key
+  rows as materialized (
+    select logs.*
     from minutes
     cross join lateral (
-      select rows.id, rows.created_at, rows.error_data, rows.metadata
-      from ops.system_logs as rows
-      where rows.log_level in ('error', 'critical')
-        and rows.created_at >= minutes.minute and rows.created_at < minutes.minute + interval '1 minute'
-      order by rows.created_at desc
+      select errors.id, errors.created_at, errors.error_data, errors.metadata
+      from ops.system_logs as errors
+      where errors.log_level in ('error', 'critical')
+        and errors.created_at >= minutes.minute and errors.created_at < minutes.minute + interval '1 minute'
+      order by errors.created_at desc
       limit most_rows_a_minute
     ) as logs
-    cross join lateral unnest(ops_internal.log_keys(logs.error_data, logs.metadata)) as keys (key)
+    order by minutes.minute desc
+    limit most_rows
+  ),
+
+  nearby as materialized (
+    select rows.id, rows.created_at, keys.key
+    from rows
+    cross join lateral unnest(ops_internal.log_keys(rows.error_data, rows.metadata)) as keys (key)
+  ),
+
+  matches as materialized (
+    select distinct symptoms.id, symptoms.pattern_id, symptoms.signature, symptoms.occurred_at, nearby.id as log_id
+    from symptoms
+    inner join nearby
+      on nearby.key = symptoms.key
+      and nearby.created_at between symptoms.occurred_at - interval '1 minute' and symptoms.occurred_at + interval '1 minute'
   ),
 
   pairs as (
-    select distinct symptoms.id, symptoms.signature as symptom_signature, symptoms.occurred_at, causes.signature as cause_signature
-    from symptoms
-    cross join lateral unnest(symptoms.keys) as keys (key)
-    inner join nearby
-      on nearby.key = keys.key
-      and nearby.created_at between symptoms.occurred_at - interval '1 minute' and symptoms.occurred_at + interval '1 minute'
-    inner join ops.pattern_incidents as causes on causes.system_log_id = nearby.id
+    select distinct matches.id, matches.signature as symptom_signature, matches.occurred_at, causes.signature as cause_signature
+    from matches
+    -- The limit has each one looked up by its log row.
+    cross join lateral (
+      select incidents.pattern_id, incidents.signature
+      from ops.pattern_incidents as incidents
+      where incidents.system_log_id = matches.log_id
+      limit 1
+    ) as causes
     inner join ops.error_patterns as patterns on patterns.pattern_id = causes.pattern_id
-    where causes.pattern_id <> symptoms.pattern_id and patterns.metadata ->> 'symptom' is null
+    where causes.pattern_id <> matches.pattern_id and patterns.metadata ->> 'symptom' is null
   ),
 
   stored as (
@@ -167,7 +191,7 @@ end
 $$;
 
 comment on function ops_internal.link_symptoms is
-  'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of each minute.';
+  'Links symptoms that were learned since the last run with the errors that their request, session or digest logged within a minute; answers how many pairs were seen. At most 500 symptoms among the latest 20,000 incidents, and the latest 2,000 errors of a minute, 10,000 in all.';
 
 create function ops_internal.linked_patterns(p_pattern_id uuid) returns jsonb
 language sql
