@@ -7,6 +7,7 @@ says what it may hold:
 - no kind: at least one character, at most `LONGEST`, no line break;
 - `word`: the same without white space;
 - `number`: digits, with a sign, a point or letters of a hexadecimal number;
+- `type`: letters, digits and what stands in the name of a type of PostgreSQL;
 - `keyword`: one word, or several of which the first has no small letter, such as `DROP TABLE`;
 - `quoted`: anything, also nothing; a variable between two quotes is always of this kind;
 - `rest`: anything but nothing.
@@ -37,7 +38,8 @@ QUOTES: Final = (
 _SPACES: Final = "\u00a0\u202f\u2009\u3000"
 _VARIABLE: Final = re.compile(r"<([a-z_][a-z0-9_]*)(?::([a-z]+))?>")
 _NUMBER: Final = frozenset("0123456789abcdefABCDEFxX+-.,/")
-_KINDS: Final = frozenset({None, "word", "number", "keyword", "quoted", "rest"})
+_KINDS: Final = frozenset({None, "word", "number", "type", "keyword", "quoted", "rest"})
+_TYPE: Final = re.compile(r"[\w .,()\[\]\"$-]{1,100}").fullmatch
 _FREE: Final = frozenset({"quoted", "rest"})
 
 
@@ -55,6 +57,8 @@ class Variable(NamedTuple):
             return False
         if self.kind == "number":
             return _NUMBER.issuperset(value)
+        if self.kind == "type":
+            return _TYPE(value) is not None
         first, *further = value.split(None, 1) or [""]
         if self.kind == "keyword":
             return not further or first == first.upper()

@@ -116,6 +116,8 @@ def known_of(error: ReadError) -> tuple[Known | None, str]:
     """Return the catalogue's entry for the root error and the text that it was found in."""
     text, origins = error.message, _origins(error)
     known = catalogue.find(text, error.code, origins)
+    if known is not None and error.origin is not None and known.origin in LANGUAGES:
+        known = None  # a service does not raise the errors of a language
     if known is None and error.code != catalogue.RAISED:
         # What was taken for an envelope may belong to the message, and there may be unknown ones.
         for part in (*error.layers[: -MAX_LAYERS - 1 : -1], *_parts(text)):

@@ -42,13 +42,13 @@ _HOLDERS: Final = (
     "cause", "inner", "innerException", "InnerException", "original", "driverError", "parent",
     "previous", "exception", "Exception", "record", "exc_info", "exc_text", "err", "error", "Error", "thrown",
     "throwable", "@x", "exception.stacktrace", "error.stack", "error.stack_trace", "stack_trace",
-    "stackTrace", "stacktrace", "stack", "traceback", "trace", "errorMessage", "error.message",
+    "stackTrace", "stacktrace", "stack", "traceback", "trace", "errorMessage", "error.message", "panic.payload",
     "exception.message", "errors", "errs", "values", "reason", "fields", "extra", "context", "jsonPayload",
     "attributes", "payload", "data", "response", "body", "details",
 )  # fmt: skip
 #: Fields that hold a text: an error's message or a log line, which is read on.
 _TEXTS: Final = (
-    "exc_value", "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
+    "exc_value", "sqlErrorMsg", "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
     "error_description", "errorMessage", "error_message", "value", "@m", "@mt",
     "RenderedMessage", "full_message", "short_message", "body", "stringValue", "event", "text",
     "title", "description", "detail", "reason", "content",
@@ -58,7 +58,7 @@ _CODES: Final = (
     "pgcode", "pg_code", "sql_state", "C", "error_code", "errorCode", "decline_code", "errno",
 )  # fmt: skip
 _SECTIONS: Final = {
-    "detail": ("detail", "details", "Detail", "D"),
+    "detail": ("detail", "details", "Detail", "D", "sqlErrorDetail"),
     "hint": ("hint", "Hint", "H"),
     "context": ("context", "where", "Where", "W"),
     "statement": ("statement", "query", "sql"),
@@ -107,9 +107,9 @@ _SQLSTATE: Final = re.compile(r"(?:[0-9]{2}|0[0-9A-Z]|[2-5][0-9BDFJ]|HV|P0|XX)[0
 #: In other notations: the name of a field, what joins it to its value, a value.
 _FIELD: Final = re.compile(
     r"(?:(?<=[{\[(, \n\t:])|^)[\"':\[]?(?P<name>[A-Za-z_@][\w.@]{0,40})[\"'\]]?\s{0,4}(?::|=>|=)\s{0,40}"
-    r"(?:Some\(|Ok\(|b(?=[\"'])|~s|\\)?"
+    r"(?:Some\(|Ok\(|SqlState\(E?|b(?=[\"'])|~s|\\)?"
     r"(?:\"(?P<double>(?:[^\"\\]|\\.){0,4000})\"|'(?P<single>(?:[^'\\]|\\.){0,4000})'"
-    r"|`(?P<back>[^`]{0,4000})`|(?P<bare>[^\s,{}\[\]()\"'`<&%#][^,\n}\])]{0,400}))"
+    r"|`(?P<back>[^`]{0,4000})`|(?P<bare>[^\s,{}\[\]()\"'`<&%#](?:[^,\n{}\])]|,(?!\s{0,20}[\"':]?[A-Za-z_][\w.]{0,40}[\"']?\s{0,4}[:=])){0,400}))"
 )
 _ESCAPES: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _MEANT: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": ""}

@@ -75,5 +75,6 @@ def _place(function: str, place: str) -> str:
     module = _BUILD_HASH.sub("", file.rpartition(".")[0] or file)
     if "." in function and place.endswith((".java", ".kt", ".scala", ".groovy")):
         return ".".join(function.split(".")[-2:])  # a package, a class and a method
-    last = function.rpartition("/")[2].replace("::", ".")
+    # Ruby writes of a block in total of the class Cart: block in Cart#total.
+    last = function.rpartition("#")[2].rpartition(" in ")[2].rpartition("/")[2].replace("::", ".")
     return f"{module}.{last}" if module and last else module or last

@@ -49,7 +49,7 @@ LABEL: Final = rf"(?P<label>{_either(SEVERITIES)})[ \u00a0\u202f]?[:：]"
 #: `LINE 3:` has a number.
 _SECTION: Final = re.compile(
     rf"(?P<section>{_either(_SECTION_OF)}|{_either(label.capitalize() for label in _SECTION_OF)}|第)"
-    r"(?: ?[0-9]{1,6} ?)?(?:行目?)?[ \u00a0\u202f]?[:：](?=\s|\Z)"
+    r"(?: ?[0-9]{1,6} ?)?(?:行目?)?[ \u00a0\u202f]?(?::(?=\s|\Z)|：)"
 )
 _FIRST: Final = frozenset(label[0] for label in _SECTION_OF) | {"第"}
 MAX_LINES: Final = 1000

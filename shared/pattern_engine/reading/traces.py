@@ -177,14 +177,14 @@ def _jvm(text: str, error: ReadError) -> str | None:
 
 
 _DOTNET_FRAME: Final = re.compile(
-    r"\n {3}at (?P<function>[\w.`<>\[\],+|-]+)\([^\n]*\)(?: in (?P<place>[^\n]*?):line [0-9]+)?"
+    r"\n {3,20}at (?P<function>[\w.`<>\[\],+|-]+)\([^\n]*\)(?: in (?P<place>[^\n]*?):line [0-9]+)?"
 )
 _DOTNET_END: Final = re.compile(
-    r"\n {3}at [\w.`<>\[\],+|-]+\(|\n {2}Exception data:|\n {3}--- End of|\n--- End of"
+    r"\n {3,20}at [\w.`<>\[\],+|-]+\(|\n {2}Exception data:|\n {3}--- End of|\n--- End of"
 )
 
 
-_DOTNET_HEAD: Final = re.compile(r"(?<=\n)(?=[A-Z]\w+(?:\.\w+)+(?: \(0x\w+\))?: )")
+_DOTNET_HEAD: Final = re.compile(r"(?<=\n) *(?=[A-Z]\w+(?:\.\w+)+(?: \(0x\w+\))?: )")
 
 
 def _dotnet(text: str, error: ReadError) -> str | None:
@@ -200,7 +200,7 @@ def _dotnet(text: str, error: ReadError) -> str | None:
     end = _DOTNET_END.search(part)
     head = part[: end.start()] if end else part
     kinds = list(_DOTNET_HEAD.finditer(head))
-    return head[kinds[-1].start() :] if kinds else head if end else None
+    return head[kinds[-1].end() :] if kinds else head if end else None
 
 
 # --- Go, Rust ---

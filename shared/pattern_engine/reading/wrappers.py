@@ -56,13 +56,22 @@ _WRAPPERS: Final = tuple(
         (" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*", None),  # Rails
         ("**", r"(?P<mark>\*\*)(?P<rest>\S.*\S)(?P=mark)\s*", None),  # Markdown
         ("b'", r"b'(?P<rest>.*)'\s*", None),
-        ("{:cause", r"[^{\n]{0,200}\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
-        # slog for Rust: request failed, err: …, module: club::device
+        ("{:cause", r".{0,400}?\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
+        # Erlang's binaries, Dart's and Swift's exceptions
         (
-            ", err",
-            r"[^:\n]{1,120}, (?:err|error): (?P<rest>[^\n]+?)(?:, \w+: \S+)*(?:\n.*)?\Z",
-            None,
+            ">>,",
+            rf".*?<<\"(?P<code>{STATE})\">>,\w+,<<\"(?P<rest>(?:[^\"\\]|\\.)+)\">>.*",
+            "postgres",
         ),
+        (
+            "Severity.",
+            rf".*?Severity\.\w+ (?P<code>{STATE}): (?P<rest>.*?)(?: (?:hint|detail|table|constraint|column|schema): .*)?\Z",
+            "postgres",
+        ),
+        ("Error(", r"[^(\n]{0,200}?: (?P<rest>[A-Z]\w*Error\(.*\))\s*", None),
+        # sqlx and tokio-postgres
+        ("from database: ", r".*?error returned from database: (?P<rest>.*)", None),
+        ("db error: ", r".*?db error: (?P<rest>.*)", None),
         # 23505 and its message beside it, as Haskell's and other drivers show their values.
         ('" "', rf".*?\"(?P<code>{STATE})\" \"(?P<rest>(?:[^\"\\]|\\.)+)\".*", "postgres"),
         ('", "', rf".*?\"(?P<code>{STATE})\", \"(?P<rest>(?:[^\"\\]|\\.)+)\".*", "postgres"),
@@ -110,7 +119,7 @@ _WRAPPERS: Final = tuple(
 _TRAILERS: Final = tuple(
     (needs, re.compile(pattern, re.DOTALL))
     for needs, pattern in (
-        ("(SQLSTATE", rf" \(SQLSTATE:? ?(?P<code>{STATE})\)\)?\s*\Z"),
+        ("(SQLSTATE", rf" \(SQLSTATE[:=]? ?(?P<code>{STATE})\)\)?\s*\Z"),
         ("ode", rf" \(?\[?(?:Code|code)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z"),
         ("tate", rf" \(?\[?(?:SQL ?[Ss]tate|sqlstate)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z"),
         (")", rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z"),
@@ -317,11 +326,18 @@ _FIELD: Final = re.compile(
 )
 
 
+#: slog for Rust: `request failed, err: …, module: club::device`.
+_SLOGGED: Final = re.compile(
+    r"[^:\n]{1,120}, (?:err|error): (?P<rest>[^\n]+?)(?:, \w+: \S+)*(?:\n.*)?\Z", re.DOTALL
+)
+
+
 def field(text: str, _error: ReadError) -> str | None:
     """Return the quoted field of a line that holds its error: `Reconciler error err="…" name="x"`."""
-    if "=" not in text:
-        return None
-    found = _FIELD.match(text)
+    slogged = _SLOGGED.match(text) if ", err" in text else None
+    if slogged:
+        return slogged["rest"]
+    found = _FIELD.match(text) if "=" in text else None
     rest = (found["rest"] or found["bare"] or "") if found else ""
     return _plain(rest) if " " in rest.strip() else None
 
