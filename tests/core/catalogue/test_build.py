@@ -25,6 +25,7 @@ TABLES = sorted(build.TABLES.glob("*.toml"))
 #: Something that each kind of variable may hold.
 SAMPLES = {
     "number": "7",
+    "type": "timestamp with time zone",
     "keyword": "CREATE",
     "word": "abc",
     "quoted": "abc",

@@ -356,7 +356,7 @@ def test_a_person_without_a_row_tells_what_he_saw(
     load("learn").post("/", json=body, headers=person)
     assert wire.names == ["learn_errors_v1"]
     (error,) = wire.sent("learn_errors_v1")["p_errors"]
-    assert error["template"] == "TypeError\n  at page.load"
+    assert error["template"] == "TypeError: x\n  at page.load"
 
 
 def test_what_postgres_cannot_store_is_replaced_beside_the_message_too(
