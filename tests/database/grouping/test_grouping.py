@@ -253,7 +253,7 @@ def test_a_trace_of_libraries_alone_is_a_message_like_others(learner: Learner) -
         f"Error: {text}\n    at run (node:internal/process/task_queues:95:5)"
         for text in (_towards("lisbon"), WIDE)
     ]
-    assert [grouping.group(trace).basis for trace in traces] == ["trace", "trace"]
+    assert [grouping.group(trace).basis for trace in traces] == ["message", "message"]
     assert len(set(grouping.group_messages(traces))) == 1
     learner.learn(traces[0])
     learner.learn(traces[1])
