@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Checks:
-    """Violations of check constraints of one table: one pattern, whatever the constraint."""
+    """Violations of constraints of one table: one pattern of its own, whatever the constraint."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -35,10 +35,7 @@ class Checks:
 
     def message(self, constraint: str) -> str:
         """The message of a violation."""
-        return (
-            f'{self._cause}: new row for relation "{self.table}" violates '
-            f'check constraint "{constraint}"'
-        )
+        return f'{self._cause} found relation "{self.table}" against constraint "{constraint}"'
 
     def occurs(self, constraint: str) -> tuple[str, int]:
         """Have a violation occur and be learned; its pattern and log row."""
