@@ -29,7 +29,10 @@ cost 10000
 set search_path = ''
 as $$
 begin
+  -- Most errors name all that a tuple names. That is quickly found, so it is asked first.
   return p_guard is null or exists (
+    select from jsonb_array_elements(p_guard) as tuples (tuple) where p_identifiers @> tuples.tuple
+  ) or exists (
     select from jsonb_array_elements(p_guard) as tuples (tuple)
     cross join lateral (
       select array_agg(named.name) as names, bool_and(named.value in ('*', p_identifiers ->> named.name)) as agree
@@ -278,17 +281,20 @@ create policy "Operators read confirmed identifiers" on ops.fix_confirmations
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
 
-create function ops_internal.whole_guard(p_fix ops.pattern_fixes) returns jsonb
+create function ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) returns jsonb
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return p_fix.guard || coalesce(
+  if p_guard is null then
+    return null;
+  end if;
+  return p_guard || coalesce(
     (
       select jsonb_agg(confirmed.identifiers order by confirmed.id)
       from ops.fix_confirmations as confirmed
-      where confirmed.pattern_id = p_fix.pattern_id and confirmed.fix_version = p_fix.version
+      where confirmed.pattern_id = p_pattern_id and confirmed.fix_version = p_version
     ),
     '[]'
   );
@@ -328,7 +334,7 @@ begin
   where fixes.pattern_id = p_fix.pattern_id
     and fixes.version is distinct from p_fix.version
     and fixes.disabled_at is null
-    and ops_internal.guards_overlap(ops_internal.whole_guard(fixes), p_guard)
+    and ops_internal.guards_overlap(ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), p_guard)
   order by fixes.version
   limit 1;
   if found then
@@ -341,7 +347,7 @@ begin
       detail = format(
         'Version %s, %s, approved by %s at %s, for %s. This one would be for %s.',
         taken.version, taken.mode, taken.approved_by, taken.approved_at,
-        coalesce(left(ops_internal.whole_guard(taken)::text, 1000), 'all errors of the pattern'),
+        coalesce(left(ops_internal.whole_guard(taken.pattern_id, taken.version, taken.guard)::text, 1000), 'all errors of the pattern'),
         coalesce(left(p_guard::text, 1000), 'all errors of the pattern')
       ),
       hint = concat(
@@ -454,13 +460,13 @@ declare
 begin
   perform ops_internal.require_tuples(p_identifiers);
   for tuple in select tuples.tuple from jsonb_array_elements(p_identifiers) as tuples (tuple) loop
-    continue when ops_internal.guard_admits(ops_internal.whole_guard(fix), tuple);
+    continue when ops_internal.guard_admits(ops_internal.whole_guard(fix.pattern_id, fix.version, fix.guard), tuple);
     perform ops_internal.require_room(fix, jsonb_build_array(tuple));
     insert into ops.fix_confirmations (pattern_id, fix_version, identifiers, confirmed_by)
     values (p_pattern_id, fix.version, tuple, person);
     confirmed := confirmed || jsonb_build_array(tuple);
   end loop;
-  if jsonb_array_length(ops_internal.whole_guard(fix)) > 500 then
+  if jsonb_array_length(ops_internal.whole_guard(fix.pattern_id, fix.version, fix.guard)) > 500 then
     raise exception using
       errcode = 'PL022',
       message = 'the fix would have more than 500 tuples of identifiers',

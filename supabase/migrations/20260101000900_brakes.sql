@@ -280,7 +280,7 @@ begin
           and logs.created_at > since
           and logs.log_level in ('error', 'critical')
           and logs.written_by = any(fixes.trusted_writers)
-          and (fixes.guard is null or ops_internal.guard_admits(ops_internal.whole_guard(fixes), incidents.identifiers))
+          and (fixes.guard is null or ops_internal.guard_admits(ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), incidents.identifiers))
       )
   );
 end

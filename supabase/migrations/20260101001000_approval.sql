@@ -8,7 +8,7 @@ set search_path = ''
 as $$
   select to_jsonb(p_pattern) || jsonb_build_object(
     'fix', jsonb_build_object('version', p_fix.version, 'sha256', p_fix.sha256, 'mode', p_fix.mode)
-    || ops_internal.guard_coverage(p_pattern.pattern_id, ops_internal.whole_guard(p_fix))
+    || ops_internal.guard_coverage(p_pattern.pattern_id, ops_internal.whole_guard(p_fix.pattern_id, p_fix.version, p_fix.guard))
   )
 $$;
 

@@ -107,7 +107,7 @@ begin
       from (
         select
           live.id, live.version,
-          ops_internal.guard_admits(ops_internal.whole_guard(live), errors.identifiers) as is_inside,
+          ops_internal.guard_admits(ops_internal.whole_guard(live.pattern_id, live.version, live.guard), errors.identifiers) as is_inside,
           exists (
             select from ops.pattern_signatures as trusted
             where trusted.signature = any(errors.signatures)
@@ -703,7 +703,7 @@ begin
   ) then
     return ops_internal.refused('moved');
   end if;
-  if not ops_internal.guard_admits(ops_internal.whole_guard(fix), p_identifiers) then
+  if not ops_internal.guard_admits(ops_internal.whole_guard(fix.pattern_id, fix.version, fix.guard), p_identifiers) then
     return ops_internal.refused('outside_guard');
   end if;
   hold := ops_internal.hold(fix);

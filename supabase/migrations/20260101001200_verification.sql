@@ -63,7 +63,7 @@ as $$
   from (
     select
       clock_timestamp() as now,
-      ops_internal.silence_window(p_claim.pattern_id, p_claim.policy, ops_internal.whole_guard(fixes)) as silence
+      ops_internal.silence_window(p_claim.pattern_id, p_claim.policy, ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard)) as silence
     from ops.pattern_fixes as fixes
     where fixes.pattern_id = p_claim.pattern_id and fixes.version = p_claim.fix_version
   ) as clock
@@ -94,7 +94,7 @@ as $$
   inner join ops.pattern_fixes as fixes
     on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
   inner join ops.error_patterns as patterns on patterns.pattern_id = p_verification.pattern_id
-  cross join lateral (select ops_internal.whole_guard(fixes) as tuples) as guard
+  cross join lateral (select ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as tuples) as guard
   -- Lateral, so that each pattern is looked up by index: the planner cannot know how few patterns a path has.
   cross join lateral (
     select incidents.*

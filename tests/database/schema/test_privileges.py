@@ -314,7 +314,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.unhandled_ids(interval,interval)": [],
     "ops_internal.unlearned_ids(bigint,bigint,integer)": [],
     "ops_internal.verdict(ops.pattern_verifications)": [],
-    "ops_internal.whole_guard(ops.pattern_fixes)": ENGINE,
+    "ops_internal.whole_guard(uuid,integer,jsonb)": ENGINE,
     "ops_internal.with_guard(ops.pattern_fixes,jsonb)": [],
 }
 
