@@ -2414,12 +2414,12 @@ CREATE FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, O
 
 COMMENT ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) IS 'What can be said now of a run that is pending, or against one that is verified; null where there is nothing new.';
 
-CREATE FUNCTION ops_internal.whole_guard(p_fix ops.pattern_fixes) RETURNS jsonb
+CREATE FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.whole_guard(p_fix ops.pattern_fixes) IS 'The guard of a fix with what was confirmed since; null for a fix without a guard.';
+COMMENT ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) IS 'The guard of a fix with what was confirmed since; null for a fix without a guard.';
 
 CREATE FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) RETURNS ops.pattern_fixes
     LANGUAGE plpgsql IMMUTABLE
@@ -4173,8 +4173,8 @@ REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigi
 
 REVOKE ALL ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.whole_guard(p_fix ops.pattern_fixes) TO service_role;
+REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
 
