@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.types.json import Jsonb
 from tests.conftest import RefusedError
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.conftest import Person, Rest, Sql
@@ -235,7 +236,9 @@ def test_a_fix_without_a_guard_overlaps_with_every_other(patterns: Patterns) -> 
     assert refused.value.code == "PL003"
 
 
-def test_of_two_approvals_at_once_one_is_granted(pattern: Pattern, engine: Rest) -> None:
+def test_of_several_approvals_at_once_one_is_granted(
+    pattern: Pattern, engine: Rest, database: Sql
+) -> None:
     """The pattern is locked while guards are compared."""
 
     def approve(number: int) -> str:
@@ -245,9 +248,16 @@ def test_of_two_approvals_at_once_one_is_granted(pattern: Pattern, engine: Rest)
             return problem.code
         return "granted"
 
-    with ThreadPoolExecutor(6) as pool:
-        outcomes = list(pool.map(approve, range(6)))
-    assert sorted(outcomes) == ["PL003"] * 5 + ["granted"]
+    with ThreadPoolExecutor(4) as pool:
+        with database.undone():
+            # All of them wait here, and go on together.
+            database.run(
+                "select from ops.error_patterns where pattern_id = %s for update", pattern.id
+            )
+            outcomes = [pool.submit(approve, number) for number in range(4)]
+            waiting = "select count(*) from pg_locks where not granted"
+            eventually(lambda: database.value(waiting) >= len(outcomes))
+        assert sorted(each.result() for each in outcomes) == ["PL003"] * 3 + ["granted"]
     assert len(engine.select("pattern_fixes", pattern_id=f"eq.{pattern.id}")) == 1
 
 
