@@ -76,7 +76,7 @@ CREATE FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approve
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) IS 'Approves a fix for a pattern as its next version, live or as a shadow. For an ops_admin in person; the same fix twice changes nothing, another one raises PL003. What a fix is made of: see ops_internal.composed_fix.';
+COMMENT ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) IS 'Approves a fix for a pattern as its next version, live or as a shadow; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
 
 CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -85,12 +85,19 @@ CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS boolean
 
 COMMENT ON FUNCTION ops.cancel_application_v1(p_application_id uuid) IS 'Cancels the statement that runs this application; answers whether there was one. A client that hangs up does not stop the statement.';
 
-CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) RETURNS jsonb
+CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, paused, demoted, laws or shadow (recorded, not run).';
+COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
+
+CREATE FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer DEFAULT NULL::integer, p_sha256 text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) IS 'Makes a fix run for errors with these identifiers too, which are outside its guard; of several fixes, the one with this version or digest. Raises PL003 where another fix is for them. For an ops_admin in person; answers the pattern, and the tuples that are new.';
 
 CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) RETURNS jsonb
     LANGUAGE sql
@@ -113,12 +120,12 @@ CREATE FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text DEFAU
 
 COMMENT ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text) IS 'Takes a grouping rule out of use. For an ops_admin in person. Raises PL023.';
 
-CREATE FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text DEFAULT NULL::text, p_version integer DEFAULT NULL::integer, p_sha256 text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) IS 'Disables a pattern''s fix for good: to use a fix again takes a new approval. For an ops_operator or ops_admin in person.';
+COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) IS 'Disables a fix of a pattern for good, of several the one with this version or digest: to use it again takes a new approval. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text DEFAULT NULL::text, p_two_people boolean DEFAULT false) RETURNS jsonb
     LANGUAGE sql
@@ -140,7 +147,7 @@ CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
 
 CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -170,12 +177,12 @@ CREATE FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with 
 
 COMMENT ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) IS 'Ignores a pattern until a time, until so many more errors, whichever comes first, or for good. For an ops_operator or ops_admin in person.';
 
-CREATE FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) RETURNS jsonb
+CREATE FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) IS 'The latest errors of a pattern that are still in the log, newest first, each with what Law 2 says of the errors of the five minutes before it. For the engine.';
+COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) IS 'The latest errors of a pattern that are still in the log, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 CREATE FUNCTION ops.join_errors_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -203,7 +210,7 @@ CREATE FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_repla
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) IS 'Stores dry-run and replay of an open proposal, with rows scrubbed. For the engine alone; answers the proposal.';
+COMMENT ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) IS 'Stores dry-run and replay of an open proposal, with rows scrubbed, and with what is outside its guard. For the engine alone; answers the proposal.';
 
 CREATE FUNCTION ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) RETURNS void
     LANGUAGE sql
@@ -231,7 +238,7 @@ CREATE FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) IS 'The signatures of a pattern, with template, number of errors, and whether its live fix fires for them. For operators and the engine.';
+COMMENT ON FUNCTION ops.pattern_signatures_v1(p_pattern_id uuid) IS 'The signatures of a pattern, with template, number of errors, and whether a live fix of the pattern fires for them. For operators and the engine.';
 
 CREATE FUNCTION ops.pause_fixes_v1(p_reason text, p_seconds integer) RETURNS jsonb
     LANGUAGE sql
@@ -441,6 +448,288 @@ CREATE FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_a
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) IS 'The most that a fix of this type may ask for; nulls where there is no such type.';
+
+CREATE TABLE ops.error_patterns (
+    id bigint NOT NULL,
+    pattern_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    pattern_signature text NOT NULL,
+    pattern_type text NOT NULL,
+    error_message_pattern text NOT NULL,
+    tries_expression boolean DEFAULT true NOT NULL,
+    error_source text,
+    severity text NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by uuid,
+    resolved_release text,
+    ignored_until timestamp with time zone,
+    ignored_until_count integer,
+    merged_into uuid,
+    occurrence_count integer DEFAULT 1 NOT NULL,
+    first_seen timestamp with time zone DEFAULT now() NOT NULL,
+    first_release text,
+    first_environment text,
+    last_seen timestamp with time zone DEFAULT now() NOT NULL,
+    last_release text,
+    last_environment text,
+    learned_from_incidents bigint[],
+    auto_fix_enabled boolean DEFAULT false NOT NULL,
+    auto_fix_script text,
+    auto_fix_type text,
+    auto_fix_parameters jsonb,
+    constitutional_compliant boolean DEFAULT false NOT NULL,
+    constitutional_violations jsonb,
+    human_approved boolean DEFAULT false NOT NULL,
+    approved_by uuid,
+    approved_at timestamp with time zone,
+    success_rate numeric(5,2) DEFAULT 0.00 NOT NULL,
+    confidence_score numeric(3,2) DEFAULT 0.50 NOT NULL,
+    confidence_lower_bound numeric(5,4),
+    confidence_outcomes numeric(8,2) DEFAULT 0 NOT NULL,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    metadata jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT error_patterns_confidence_is_share CHECK (((confidence_score >= (0)::numeric) AND (confidence_score <= (1)::numeric))),
+    CONSTRAINT error_patterns_enabled_means_approved CHECK (((NOT auto_fix_enabled) OR (human_approved AND (auto_fix_script IS NOT NULL) AND (auto_fix_type IS NOT NULL) AND (approved_at IS NOT NULL)))),
+    CONSTRAINT error_patterns_fix_type_known CHECK (((auto_fix_type IS NULL) OR ((ops_internal.fix_limits(auto_fix_type)).max_rows IS NOT NULL))),
+    CONSTRAINT error_patterns_merged_pattern_is_empty CHECK (((status <> 'merged'::text) OR (occurrence_count = 0))),
+    CONSTRAINT error_patterns_occurrences_not_negative CHECK ((occurrence_count >= 0)),
+    CONSTRAINT error_patterns_severity_known CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text]))),
+    CONSTRAINT error_patterns_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'ignored'::text, 'archived'::text, 'merged'::text]))),
+    CONSTRAINT error_patterns_success_rate_is_percentage CHECK (((success_rate >= (0)::numeric) AND (success_rate <= (100)::numeric))),
+    CONSTRAINT error_patterns_type_known CHECK ((pattern_type = ANY (ARRAY['database'::text, 'api'::text, 'rls'::text, 'stripe'::text, 'deployment'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE ops.error_patterns IS 'One row a pattern: a group of errors with one cause, and the fix that a person approved for it.';
+
+COMMENT ON COLUMN ops.error_patterns.id IS 'Row number.';
+
+COMMENT ON COLUMN ops.error_patterns.pattern_id IS 'Identity of the pattern. It never changes and is never used again.';
+
+COMMENT ON COLUMN ops.error_patterns.pattern_signature IS 'The first signature. ops.pattern_signatures has all of them.';
+
+COMMENT ON COLUMN ops.error_patterns.pattern_type IS 'database, api, rls, stripe or deployment.';
+
+COMMENT ON COLUMN ops.error_patterns.error_message_pattern IS 'Regular expression that every message with this signature matches, in Python, RE2, PostgreSQL and JavaScript.';
+
+COMMENT ON COLUMN ops.error_patterns.tries_expression IS 'Whether the fix may find an error of unknown signature by its expression: made by grouping/v1, or by hand.';
+
+COMMENT ON COLUMN ops.error_patterns.error_source IS 'The component that the first error came from.';
+
+COMMENT ON COLUMN ops.error_patterns.severity IS 'Severity of the first error: debug, info, warning, error or critical.';
+
+COMMENT ON COLUMN ops.error_patterns.status IS 'open; resolved, until it is seen again; ignored, until a time or a count; archived when unseen for 90 days; merged into another pattern.';
+
+COMMENT ON COLUMN ops.error_patterns.resolved_at IS 'When it was last resolved. An error that happened later is a regression.';
+
+COMMENT ON COLUMN ops.error_patterns.resolved_by IS 'Who resolved it. Kept after the person is gone.';
+
+COMMENT ON COLUMN ops.error_patterns.resolved_release IS 'The release that resolved the pattern, if the person named one.';
+
+COMMENT ON COLUMN ops.error_patterns.ignored_until IS 'An ignored pattern that is seen at or after this time is open again.';
+
+COMMENT ON COLUMN ops.error_patterns.ignored_until_count IS 'An ignored pattern whose occurrence_count reaches this is open again.';
+
+COMMENT ON COLUMN ops.error_patterns.merged_into IS 'The pattern that this one was merged into. The row stays: its id is never used again, and its fixes and their history remain with it.';
+
+COMMENT ON COLUMN ops.error_patterns.occurrence_count IS 'How many errors were counted. A log row counts once.';
+
+COMMENT ON COLUMN ops.error_patterns.first_seen IS 'Time of the earliest error.';
+
+COMMENT ON COLUMN ops.error_patterns.first_release IS 'The application''s version in its earliest error, if the log row said so.';
+
+COMMENT ON COLUMN ops.error_patterns.first_environment IS 'Where its earliest error happened, if the log row said so.';
+
+COMMENT ON COLUMN ops.error_patterns.last_seen IS 'Time of the latest error.';
+
+COMMENT ON COLUMN ops.error_patterns.last_release IS 'The application''s version in its latest error that said so.';
+
+COMMENT ON COLUMN ops.error_patterns.last_environment IS 'Where its latest error that said so happened.';
+
+COMMENT ON COLUMN ops.error_patterns.learned_from_incidents IS 'Ids of the latest 20 log rows; all of them are in ops.pattern_incidents.';
+
+COMMENT ON COLUMN ops.error_patterns.auto_fix_enabled IS 'Whether the fix runs without being asked. The executor also reads ops.pattern_fixes, which only people can write.';
+
+COMMENT ON COLUMN ops.error_patterns.auto_fix_script IS 'The fix, as approved. What runs is the pinned version in ops.pattern_fixes.';
+
+COMMENT ON COLUMN ops.error_patterns.auto_fix_type IS 'sql, typescript, bash or api_call.';
+
+COMMENT ON COLUMN ops.error_patterns.auto_fix_parameters IS 'The fix''s parameters, as approved. Secrets are named, never stored.';
+
+COMMENT ON COLUMN ops.error_patterns.constitutional_compliant IS 'Whether the approved fix was found harmless at approval, by the analysis of its script.';
+
+COMMENT ON COLUMN ops.error_patterns.constitutional_violations IS 'The last verdict that forbade the fix to run; null since the last approval.';
+
+COMMENT ON COLUMN ops.error_patterns.human_approved IS 'Whether a person approved a fix.';
+
+COMMENT ON COLUMN ops.error_patterns.approved_by IS 'Who approved the fix.';
+
+COMMENT ON COLUMN ops.error_patterns.approved_at IS 'When the fix was approved.';
+
+COMMENT ON COLUMN ops.error_patterns.success_rate IS 'Runs of its fix after which the error stayed away, percent of those decided, 0.00 to 100.00.';
+
+COMMENT ON COLUMN ops.error_patterns.confidence_score IS '0.50 at first, then by the last ten decided outcomes of the fix.';
+
+COMMENT ON COLUMN ops.error_patterns.confidence_lower_bound IS 'With 95 % certainty the live fix helps at least this often: the 5 % quantile of a Beta distribution over its outcomes, in which older ones count less. Null before the first outcome.';
+
+COMMENT ON COLUMN ops.error_patterns.confidence_outcomes IS 'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
+
+COMMENT ON COLUMN ops.error_patterns.consecutive_failures IS 'Failed outcomes of the live fix in a row, since it was last put in use.';
+
+COMMENT ON COLUMN ops.error_patterns.metadata IS 'Template, features, sample and captured values of the first error; known, the entry of the catalogue; symptom, what to look for instead of a fix.';
+
+COMMENT ON COLUMN ops.error_patterns.created_at IS 'When the row was made.';
+
+COMMENT ON COLUMN ops.error_patterns.updated_at IS 'When the row last changed.';
+
+CREATE TABLE ops.pattern_fixes (
+    id bigint NOT NULL,
+    pattern_id uuid NOT NULL,
+    version integer NOT NULL,
+    fix_type text NOT NULL,
+    script text NOT NULL,
+    prepared_script text NOT NULL,
+    undo_script text,
+    prepared_undo_script text,
+    sample_table text,
+    sample_script text,
+    parameters jsonb NOT NULL,
+    timeout_ms integer NOT NULL,
+    max_retries integer NOT NULL,
+    max_rows integer NOT NULL,
+    trusted_writers text[] NOT NULL,
+    target text[] NOT NULL,
+    guard jsonb,
+    tables text[] NOT NULL,
+    hosts text[] NOT NULL,
+    secrets text[] NOT NULL,
+    sha256 text NOT NULL,
+    mode text DEFAULT 'live'::text NOT NULL,
+    mode_changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    mode_changed_by uuid,
+    mode_reason text,
+    is_on_probation boolean DEFAULT false NOT NULL,
+    proposal_id uuid,
+    proposed_by uuid,
+    dry_run_rows integer,
+    approved_by uuid NOT NULL,
+    approved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    trusts_until timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    disabled_by uuid,
+    disabled_at timestamp with time zone,
+    disabled_reason text,
+    success_rate numeric(5,2) DEFAULT 0.00 NOT NULL,
+    confidence_score numeric(3,2) DEFAULT 0.50 NOT NULL,
+    confidence_lower_bound numeric(5,4),
+    confidence_outcomes numeric(8,2) DEFAULT 0 NOT NULL,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    CONSTRAINT pattern_fixes_guard_of_tuples CHECK (((jsonb_typeof(guard) = 'array'::text) AND (guard <> '[]'::jsonb))),
+    CONSTRAINT pattern_fixes_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text, 'demoted'::text]))),
+    CONSTRAINT pattern_fixes_retries_in_bounds CHECK (((max_retries >= 0) AND (max_retries <= (ops_internal.fix_limits(fix_type)).max_retries))),
+    CONSTRAINT pattern_fixes_rows_in_bounds CHECK (((max_rows >= 1) AND (max_rows <= (ops_internal.fix_limits(fix_type)).max_rows))),
+    CONSTRAINT pattern_fixes_sample_whole CHECK (((sample_script IS NULL) = (sample_table IS NULL))),
+    CONSTRAINT pattern_fixes_timeout_in_bounds CHECK (((timeout_ms >= 1) AND (timeout_ms <= (ops_internal.fix_limits(fix_type)).max_timeout_ms))),
+    CONSTRAINT pattern_fixes_type_known CHECK (((ops_internal.fix_limits(fix_type)).max_rows IS NOT NULL)),
+    CONSTRAINT pattern_fixes_undo_prepared CHECK (((undo_script IS NULL) = (prepared_undo_script IS NULL)))
+);
+
+COMMENT ON TABLE ops.pattern_fixes IS 'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1, ops.disable_pattern_v1 and ops.start_rollback_v1; the secret key can only have the engine demote or disable a fix.';
+
+COMMENT ON COLUMN ops.pattern_fixes.id IS 'Order of approval.';
+
+COMMENT ON COLUMN ops.pattern_fixes.pattern_id IS 'The pattern that it heals.';
+
+COMMENT ON COLUMN ops.pattern_fixes.version IS '1, 2, … within the pattern. Several are live at the same time only where no error can be inside the guards of two of them.';
+
+COMMENT ON COLUMN ops.pattern_fixes.fix_type IS 'sql, typescript, bash or api_call.';
+
+COMMENT ON COLUMN ops.pattern_fixes.script IS 'The script as the person typed it.';
+
+COMMENT ON COLUMN ops.pattern_fixes.prepared_script IS 'What runs: the same statements with every table name qualified. The engine derives it again before each run.';
+
+COMMENT ON COLUMN ops.pattern_fixes.undo_script IS 'A script of the same type that takes a run back, for POST /rollback; null where there is none.';
+
+COMMENT ON COLUMN ops.pattern_fixes.prepared_undo_script IS 'The text that runs to undo a run: the undo script with every table name qualified.';
+
+COMMENT ON COLUMN ops.pattern_fixes.sample_table IS 'The one table that the script changes, where it changes one alone.';
+
+COMMENT ON COLUMN ops.pattern_fixes.sample_script IS 'Reads at most five of the rows that the script is about to change.';
+
+COMMENT ON COLUMN ops.pattern_fixes.parameters IS 'The approval''s parameters; SQL sees them as $1.';
+
+COMMENT ON COLUMN ops.pattern_fixes.timeout_ms IS 'A run with all its retries is stopped after this many milliseconds.';
+
+COMMENT ON COLUMN ops.pattern_fixes.max_retries IS 'How often a run is tried again where a second try is safe: for SQL after a deadlock or a serialisation failure.';
+
+COMMENT ON COLUMN ops.pattern_fixes.max_rows IS 'Rows that a run may touch, cascades included. A run that touches more is undone.';
+
+COMMENT ON COLUMN ops.pattern_fixes.trusted_writers IS 'Database roles whose log rows fire the fix.';
+
+COMMENT ON COLUMN ops.pattern_fixes.target IS 'Names of the captured values that distinguish one target from another: cooldown and recurrence are decided for each target. Empty: for the whole pattern.';
+
+COMMENT ON COLUMN ops.pattern_fixes.guard IS 'A list of tuples of identifiers, such as {"constraint": "orders_pkey", "table": "orders"}: the fix runs only for errors that name one of them, or one that is in ops.fix_confirmations. Null: the errors of the pattern named none, and the fix runs for all.';
+
+COMMENT ON COLUMN ops.pattern_fixes.tables IS 'The tables that the script names.';
+
+COMMENT ON COLUMN ops.pattern_fixes.hosts IS 'The hosts that the script may reach.';
+
+COMMENT ON COLUMN ops.pattern_fixes.secrets IS 'Names of the Vault secrets that the script uses.';
+
+COMMENT ON COLUMN ops.pattern_fixes.sha256 IS 'Digest of scripts, type, parameters, limits and guard.';
+
+COMMENT ON COLUMN ops.pattern_fixes.mode IS 'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
+
+COMMENT ON COLUMN ops.pattern_fixes.mode_changed_at IS 'Since when the fix has this mode. Only outcomes since then count against it.';
+
+COMMENT ON COLUMN ops.pattern_fixes.mode_changed_by IS 'Who changed the mode; null for the engine.';
+
+COMMENT ON COLUMN ops.pattern_fixes.mode_reason IS 'Why the mode was changed.';
+
+COMMENT ON COLUMN ops.pattern_fixes.is_on_probation IS 'The fix was demoted and a person enabled it again. If it fails again, it is disabled.';
+
+COMMENT ON COLUMN ops.pattern_fixes.proposal_id IS 'The proposal that was approved; null where it was approved without one.';
+
+COMMENT ON COLUMN ops.pattern_fixes.proposed_by IS 'Who proposed it.';
+
+COMMENT ON COLUMN ops.pattern_fixes.dry_run_rows IS 'Rows that the dry-run before the approval touched; null without one.';
+
+COMMENT ON COLUMN ops.pattern_fixes.approved_by IS 'Who approved it. Kept after the account is deleted.';
+
+COMMENT ON COLUMN ops.pattern_fixes.approved_at IS 'When the fix was approved.';
+
+COMMENT ON COLUMN ops.pattern_fixes.trusts_until IS 'Signatures that came to the pattern after this time do not fire the fix, since its approver did not see them. The time of the proposal, if there was one, else of the approval.';
+
+COMMENT ON COLUMN ops.pattern_fixes.disabled_by IS 'Who disabled the fix; null for the engine.';
+
+COMMENT ON COLUMN ops.pattern_fixes.disabled_at IS 'When the fix was disabled; null while it is not.';
+
+COMMENT ON COLUMN ops.pattern_fixes.disabled_reason IS 'Why the fix was disabled.';
+
+COMMENT ON COLUMN ops.pattern_fixes.success_rate IS 'Runs after which the error stayed away, percent of those decided, 0.00 to 100.00. Earlier versions for the same errors count, too.';
+
+COMMENT ON COLUMN ops.pattern_fixes.confidence_score IS '0.50 at first, then by the last ten decided outcomes of this and of earlier versions for the same errors.';
+
+COMMENT ON COLUMN ops.pattern_fixes.confidence_lower_bound IS 'With 95 % certainty this version helps at least this often: the 5 % quantile of a Beta distribution over its outcomes, in which older ones count less. Null before the first outcome.';
+
+COMMENT ON COLUMN ops.pattern_fixes.confidence_outcomes IS 'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
+
+COMMENT ON COLUMN ops.pattern_fixes.consecutive_failures IS 'Failed outcomes of this version in a row, since it was last put in use.';
+
+CREATE FUNCTION ops_internal.approved(p_pattern ops.error_patterns, p_fix ops.pattern_fixes) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.approved(p_pattern ops.error_patterns, p_fix ops.pattern_fixes) IS 'A pattern, and under fix the version that was approved, with its guard and what is outside it.';
+
 CREATE FUNCTION ops_internal.archive_patterns(p_unseen interval DEFAULT '90 days'::interval) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -476,133 +765,12 @@ CREATE FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) RETURNS jso
 
 COMMENT ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) IS 'Two patterns as they are now.';
 
-CREATE FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) RETURNS record
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) IS 'The most that a fix of this type may ask for; nulls where there is no such type.';
-
-CREATE TABLE ops.pattern_fixes (
-    id bigint NOT NULL,
-    pattern_id uuid NOT NULL,
-    version integer NOT NULL,
-    fix_type text NOT NULL,
-    script text NOT NULL,
-    prepared_script text NOT NULL,
-    undo_script text,
-    prepared_undo_script text,
-    sample_table text,
-    sample_script text,
-    parameters jsonb NOT NULL,
-    timeout_ms integer NOT NULL,
-    max_retries integer NOT NULL,
-    max_rows integer NOT NULL,
-    trusted_writers text[] NOT NULL,
-    target text[] NOT NULL,
-    tables text[] NOT NULL,
-    hosts text[] NOT NULL,
-    secrets text[] NOT NULL,
-    sha256 text NOT NULL,
-    mode text DEFAULT 'live'::text NOT NULL,
-    mode_changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    mode_changed_by uuid,
-    mode_reason text,
-    is_on_probation boolean DEFAULT false NOT NULL,
-    proposal_id uuid,
-    proposed_by uuid,
-    dry_run_rows integer,
-    approved_by uuid NOT NULL,
-    approved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    trusts_until timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    disabled_by uuid,
-    disabled_at timestamp with time zone,
-    disabled_reason text,
-    CONSTRAINT pattern_fixes_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text, 'demoted'::text]))),
-    CONSTRAINT pattern_fixes_retries_in_bounds CHECK (((max_retries >= 0) AND (max_retries <= (ops_internal.fix_limits(fix_type)).max_retries))),
-    CONSTRAINT pattern_fixes_rows_in_bounds CHECK (((max_rows >= 1) AND (max_rows <= (ops_internal.fix_limits(fix_type)).max_rows))),
-    CONSTRAINT pattern_fixes_sample_whole CHECK (((sample_script IS NULL) = (sample_table IS NULL))),
-    CONSTRAINT pattern_fixes_timeout_in_bounds CHECK (((timeout_ms >= 1) AND (timeout_ms <= (ops_internal.fix_limits(fix_type)).max_timeout_ms))),
-    CONSTRAINT pattern_fixes_type_known CHECK (((ops_internal.fix_limits(fix_type)).max_rows IS NOT NULL)),
-    CONSTRAINT pattern_fixes_undo_prepared CHECK (((undo_script IS NULL) = (prepared_undo_script IS NULL)))
-);
-
-COMMENT ON TABLE ops.pattern_fixes IS 'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1, ops.disable_pattern_v1 and ops.start_rollback_v1; the secret key can only have the engine demote or disable a fix.';
-
-COMMENT ON COLUMN ops.pattern_fixes.id IS 'Order of approval.';
-
-COMMENT ON COLUMN ops.pattern_fixes.pattern_id IS 'The pattern that it heals.';
-
-COMMENT ON COLUMN ops.pattern_fixes.version IS '1, 2, … within the pattern. Only the latest one can be live.';
-
-COMMENT ON COLUMN ops.pattern_fixes.fix_type IS 'sql, typescript, bash or api_call.';
-
-COMMENT ON COLUMN ops.pattern_fixes.script IS 'The script as the person typed it.';
-
-COMMENT ON COLUMN ops.pattern_fixes.prepared_script IS 'What runs: the same statements with every table name qualified. The engine derives it again before each run.';
-
-COMMENT ON COLUMN ops.pattern_fixes.undo_script IS 'A script of the same type that takes a run back, for POST /rollback; null where there is none.';
-
-COMMENT ON COLUMN ops.pattern_fixes.prepared_undo_script IS 'The text that runs to undo a run: the undo script with every table name qualified.';
-
-COMMENT ON COLUMN ops.pattern_fixes.sample_table IS 'The one table that the script changes, where it changes one alone.';
-
-COMMENT ON COLUMN ops.pattern_fixes.sample_script IS 'Reads at most five of the rows that the script is about to change.';
-
-COMMENT ON COLUMN ops.pattern_fixes.parameters IS 'The approval''s parameters; SQL sees them as $1.';
-
-COMMENT ON COLUMN ops.pattern_fixes.timeout_ms IS 'A run with all its retries is stopped after this many milliseconds.';
-
-COMMENT ON COLUMN ops.pattern_fixes.max_retries IS 'How often a run is tried again where a second try is safe: for SQL after a deadlock or a serialisation failure.';
-
-COMMENT ON COLUMN ops.pattern_fixes.max_rows IS 'Rows that a run may touch, cascades included. A run that touches more is undone.';
-
-COMMENT ON COLUMN ops.pattern_fixes.trusted_writers IS 'Database roles whose log rows fire the fix.';
-
-COMMENT ON COLUMN ops.pattern_fixes.target IS 'Names of the captured values that distinguish one target from another: cooldown and recurrence are decided for each target. Empty: for the whole pattern.';
-
-COMMENT ON COLUMN ops.pattern_fixes.tables IS 'The tables that the script names.';
-
-COMMENT ON COLUMN ops.pattern_fixes.hosts IS 'The hosts that the script may reach.';
-
-COMMENT ON COLUMN ops.pattern_fixes.secrets IS 'Names of the Vault secrets that the script uses.';
-
-COMMENT ON COLUMN ops.pattern_fixes.sha256 IS 'Digest of scripts, type, parameters and limits.';
-
-COMMENT ON COLUMN ops.pattern_fixes.mode IS 'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
-
-COMMENT ON COLUMN ops.pattern_fixes.mode_changed_at IS 'Since when the fix has this mode. Only outcomes since then count against it.';
-
-COMMENT ON COLUMN ops.pattern_fixes.mode_changed_by IS 'Who changed the mode; null for the engine.';
-
-COMMENT ON COLUMN ops.pattern_fixes.mode_reason IS 'Why the mode was changed.';
-
-COMMENT ON COLUMN ops.pattern_fixes.is_on_probation IS 'The fix was demoted and a person enabled it again. If it fails again, it is disabled.';
-
-COMMENT ON COLUMN ops.pattern_fixes.proposal_id IS 'The proposal that was approved; null where it was approved without one.';
-
-COMMENT ON COLUMN ops.pattern_fixes.proposed_by IS 'Who proposed it.';
-
-COMMENT ON COLUMN ops.pattern_fixes.dry_run_rows IS 'Rows that the dry-run before the approval touched; null without one.';
-
-COMMENT ON COLUMN ops.pattern_fixes.approved_by IS 'Who approved it. Kept after the account is deleted.';
-
-COMMENT ON COLUMN ops.pattern_fixes.approved_at IS 'When the fix was approved.';
-
-COMMENT ON COLUMN ops.pattern_fixes.trusts_until IS 'Signatures that came to the pattern after this time do not fire the fix, since its approver did not see them. The time of the proposal, if there was one, else of the approval.';
-
-COMMENT ON COLUMN ops.pattern_fixes.disabled_by IS 'Who disabled the fix; null for the engine.';
-
-COMMENT ON COLUMN ops.pattern_fixes.disabled_at IS 'When the fix was disabled; null while it is not.';
-
-COMMENT ON COLUMN ops.pattern_fixes.disabled_reason IS 'Why the fix was disabled.';
-
 CREATE FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) IS 'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. Reads the count that ops_internal.rate_pattern stored.';
+COMMENT ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) IS 'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. The fix was rated before.';
 
 CREATE FUNCTION ops_internal.call_function(p_path text, p_body jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -745,6 +913,7 @@ CREATE TABLE ops.fix_proposals (
     proposal_id uuid DEFAULT gen_random_uuid() NOT NULL,
     pattern_id uuid NOT NULL,
     fix jsonb NOT NULL,
+    guard jsonb,
     sha256 text NOT NULL,
     based_on_version integer,
     analysis jsonb NOT NULL,
@@ -772,9 +941,11 @@ COMMENT ON COLUMN ops.fix_proposals.pattern_id IS 'The pattern whose errors the 
 
 COMMENT ON COLUMN ops.fix_proposals.fix IS 'Type, scripts, parameters, and what the analysis found that it touches, as ops_internal.composed_fix takes them.';
 
+COMMENT ON COLUMN ops.fix_proposals.guard IS 'The guard that would be approved, out of what the errors had named when the fix was proposed; see ops.pattern_fixes.';
+
 COMMENT ON COLUMN ops.fix_proposals.sha256 IS 'Digest of what would be approved. A decision has to name the same digest.';
 
-COMMENT ON COLUMN ops.fix_proposals.based_on_version IS 'The latest version of the fix of the pattern when this one was proposed. Once there is a later version, the proposal is stale.';
+COMMENT ON COLUMN ops.fix_proposals.based_on_version IS 'The latest version of a fix of the pattern when this one was proposed. A later version for some of the same errors makes the proposal stale.';
 
 COMMENT ON COLUMN ops.fix_proposals.analysis IS 'What the script does, as its static analysis says.';
 
@@ -817,7 +988,12 @@ CREATE FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) RETURN
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) IS 'A fix as it would be pinned, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
+COMMENT ON FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) IS 'A fix as it would be pinned without a guard, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
+
+CREATE FUNCTION ops_internal.confirm_identifiers(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
 
 CREATE FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -899,7 +1075,7 @@ CREATE FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text
     SET search_path TO ''
     AS $$ … $$;
 
-CREATE FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) RETURNS jsonb
+CREATE FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -1090,6 +1266,41 @@ CREATE FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) RETURNS json
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE COST 10000
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) IS 'Whether a fix with this guard was approved for an error that names these identifiers. This alone decides, when a fix is searched, claimed, verified and previewed.';
+
+CREATE FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) IS 'A guard, how many of the latest 1,000 errors of a pattern are outside it, and five samples of what those name.';
+
+CREATE FUNCTION ops_internal.guarded(p_fix ops.pattern_fixes) RETURNS ops.pattern_fixes
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.guarded(p_fix ops.pattern_fixes) IS 'A composed fix with the guard that it gets if it is proposed or approved now.';
+
+CREATE FUNCTION ops_internal.guarding(p_identifiers jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.guarding(p_identifiers jsonb) IS 'Those of the identifiers of an error by which a fix is guarded.';
+
+CREATE FUNCTION ops_internal.guards_overlap(p_guard jsonb, p_other jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.guards_overlap(p_guard jsonb, p_other jsonb) IS 'Whether an error can name such identifiers that both guards admit it.';
+
 CREATE FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1103,6 +1314,13 @@ CREATE FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) RETURNS boolean
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) IS 'Whether a version of the pattern''s fix is approved and not disabled.';
+
+CREATE FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) IS 'Whether the most specific name of a tuple is among these names, which are some of its own.';
 
 CREATE FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1159,147 +1377,12 @@ CREATE FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.
 
 COMMENT ON FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) IS 'Whether the worker of this claim is dead and another may take the claim over; if so, the claim is locked.';
 
-CREATE TABLE ops.error_patterns (
-    id bigint NOT NULL,
-    pattern_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    pattern_signature text NOT NULL,
-    pattern_type text NOT NULL,
-    error_message_pattern text NOT NULL,
-    tries_expression boolean DEFAULT true NOT NULL,
-    error_source text,
-    severity text NOT NULL,
-    status text DEFAULT 'open'::text NOT NULL,
-    resolved_at timestamp with time zone,
-    resolved_by uuid,
-    resolved_release text,
-    ignored_until timestamp with time zone,
-    ignored_until_count integer,
-    merged_into uuid,
-    occurrence_count integer DEFAULT 1 NOT NULL,
-    first_seen timestamp with time zone DEFAULT now() NOT NULL,
-    first_release text,
-    first_environment text,
-    last_seen timestamp with time zone DEFAULT now() NOT NULL,
-    last_release text,
-    last_environment text,
-    learned_from_incidents bigint[],
-    auto_fix_enabled boolean DEFAULT false NOT NULL,
-    auto_fix_script text,
-    auto_fix_type text,
-    auto_fix_parameters jsonb,
-    constitutional_compliant boolean DEFAULT false NOT NULL,
-    constitutional_violations jsonb,
-    human_approved boolean DEFAULT false NOT NULL,
-    approved_by uuid,
-    approved_at timestamp with time zone,
-    success_rate numeric(5,2) DEFAULT 0.00 NOT NULL,
-    confidence_score numeric(3,2) DEFAULT 0.50 NOT NULL,
-    confidence_lower_bound numeric(5,4),
-    confidence_outcomes numeric(8,2) DEFAULT 0 NOT NULL,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    metadata jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT error_patterns_confidence_is_share CHECK (((confidence_score >= (0)::numeric) AND (confidence_score <= (1)::numeric))),
-    CONSTRAINT error_patterns_enabled_means_approved CHECK (((NOT auto_fix_enabled) OR (human_approved AND (auto_fix_script IS NOT NULL) AND (auto_fix_type IS NOT NULL) AND (approved_at IS NOT NULL)))),
-    CONSTRAINT error_patterns_fix_type_known CHECK (((auto_fix_type IS NULL) OR ((ops_internal.fix_limits(auto_fix_type)).max_rows IS NOT NULL))),
-    CONSTRAINT error_patterns_merged_pattern_is_empty CHECK (((status <> 'merged'::text) OR (occurrence_count = 0))),
-    CONSTRAINT error_patterns_occurrences_not_negative CHECK ((occurrence_count >= 0)),
-    CONSTRAINT error_patterns_severity_known CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text]))),
-    CONSTRAINT error_patterns_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'ignored'::text, 'archived'::text, 'merged'::text]))),
-    CONSTRAINT error_patterns_success_rate_is_percentage CHECK (((success_rate >= (0)::numeric) AND (success_rate <= (100)::numeric))),
-    CONSTRAINT error_patterns_type_known CHECK ((pattern_type = ANY (ARRAY['database'::text, 'api'::text, 'rls'::text, 'stripe'::text, 'deployment'::text])))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE ops.error_patterns IS 'One row a pattern: a group of errors with one cause, and the fix that a person approved for it.';
-
-COMMENT ON COLUMN ops.error_patterns.id IS 'Row number.';
-
-COMMENT ON COLUMN ops.error_patterns.pattern_id IS 'Identity of the pattern. It never changes and is never used again.';
-
-COMMENT ON COLUMN ops.error_patterns.pattern_signature IS 'The first signature. ops.pattern_signatures has all of them.';
-
-COMMENT ON COLUMN ops.error_patterns.pattern_type IS 'database, api, rls, stripe or deployment.';
-
-COMMENT ON COLUMN ops.error_patterns.error_message_pattern IS 'Regular expression that every message with this signature matches, in Python, RE2, PostgreSQL and JavaScript.';
-
-COMMENT ON COLUMN ops.error_patterns.tries_expression IS 'Whether the fix may find an error of unknown signature by its expression: made by grouping/v1, or by hand.';
-
-COMMENT ON COLUMN ops.error_patterns.error_source IS 'The component that the first error came from.';
-
-COMMENT ON COLUMN ops.error_patterns.severity IS 'Severity of the first error: debug, info, warning, error or critical.';
-
-COMMENT ON COLUMN ops.error_patterns.status IS 'open; resolved, until it is seen again; ignored, until a time or a count; archived when unseen for 90 days; merged into another pattern.';
-
-COMMENT ON COLUMN ops.error_patterns.resolved_at IS 'When it was last resolved. An error that happened later is a regression.';
-
-COMMENT ON COLUMN ops.error_patterns.resolved_by IS 'Who resolved it. Kept after the person is gone.';
-
-COMMENT ON COLUMN ops.error_patterns.resolved_release IS 'The release that resolved the pattern, if the person named one.';
-
-COMMENT ON COLUMN ops.error_patterns.ignored_until IS 'An ignored pattern that is seen at or after this time is open again.';
-
-COMMENT ON COLUMN ops.error_patterns.ignored_until_count IS 'An ignored pattern whose occurrence_count reaches this is open again.';
-
-COMMENT ON COLUMN ops.error_patterns.merged_into IS 'The pattern that this one was merged into. The row stays: its id is never used again, and its fixes and their history remain with it.';
-
-COMMENT ON COLUMN ops.error_patterns.occurrence_count IS 'How many errors were counted. A log row counts once.';
-
-COMMENT ON COLUMN ops.error_patterns.first_seen IS 'Time of the earliest error.';
-
-COMMENT ON COLUMN ops.error_patterns.first_release IS 'The application''s version in its earliest error, if the log row said so.';
-
-COMMENT ON COLUMN ops.error_patterns.first_environment IS 'Where its earliest error happened, if the log row said so.';
-
-COMMENT ON COLUMN ops.error_patterns.last_seen IS 'Time of the latest error.';
-
-COMMENT ON COLUMN ops.error_patterns.last_release IS 'The application''s version in its latest error that said so.';
-
-COMMENT ON COLUMN ops.error_patterns.last_environment IS 'Where its latest error that said so happened.';
-
-COMMENT ON COLUMN ops.error_patterns.learned_from_incidents IS 'Ids of the latest 20 log rows; all of them are in ops.pattern_incidents.';
-
-COMMENT ON COLUMN ops.error_patterns.auto_fix_enabled IS 'Whether the fix runs without being asked. The executor also reads ops.pattern_fixes, which only people can write.';
-
-COMMENT ON COLUMN ops.error_patterns.auto_fix_script IS 'The fix, as approved. What runs is the pinned version in ops.pattern_fixes.';
-
-COMMENT ON COLUMN ops.error_patterns.auto_fix_type IS 'sql, typescript, bash or api_call.';
-
-COMMENT ON COLUMN ops.error_patterns.auto_fix_parameters IS 'The fix''s parameters, as approved. Secrets are named, never stored.';
-
-COMMENT ON COLUMN ops.error_patterns.constitutional_compliant IS 'Whether the approved fix was found harmless at approval, by the analysis of its script.';
-
-COMMENT ON COLUMN ops.error_patterns.constitutional_violations IS 'The last verdict that forbade the fix to run; null since the last approval.';
-
-COMMENT ON COLUMN ops.error_patterns.human_approved IS 'Whether a person approved a fix.';
-
-COMMENT ON COLUMN ops.error_patterns.approved_by IS 'Who approved the fix.';
-
-COMMENT ON COLUMN ops.error_patterns.approved_at IS 'When the fix was approved.';
-
-COMMENT ON COLUMN ops.error_patterns.success_rate IS 'Runs of its fix after which the error stayed away, percent of those decided, 0.00 to 100.00.';
-
-COMMENT ON COLUMN ops.error_patterns.confidence_score IS '0.50 at first, then by the last ten decided outcomes of the fix.';
-
-COMMENT ON COLUMN ops.error_patterns.confidence_lower_bound IS 'With 95 % certainty the live fix helps at least this often: the 5 % quantile of a Beta distribution over its outcomes, in which older ones count less. Null before the first outcome.';
-
-COMMENT ON COLUMN ops.error_patterns.confidence_outcomes IS 'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
-
-COMMENT ON COLUMN ops.error_patterns.consecutive_failures IS 'Failed outcomes of the live fix in a row, since it was last put in use.';
-
-COMMENT ON COLUMN ops.error_patterns.metadata IS 'Template, features, sample and captured values of the first error; known, the entry of the catalogue; symptom, what to look for instead of a fix.';
-
-COMMENT ON COLUMN ops.error_patterns.created_at IS 'When the row was made.';
-
-COMMENT ON COLUMN ops.error_patterns.updated_at IS 'When the row last changed.';
-
 CREATE FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) IS 'Whether what the pattern shows and what is pinned are both what a person approved.';
+COMMENT ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) IS 'Whether what is pinned, and what the pattern shows of it, are both what a person approved.';
 
 CREATE FUNCTION ops_internal.is_engine() RETURNS boolean
     LANGUAGE sql STABLE
@@ -1369,14 +1452,14 @@ CREATE FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) IS 'Decides the runs of a pattern that can be decided now, rates its fix, and takes it out of use where it fails. Answers how many were decided.';
+COMMENT ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) IS 'Decides the runs of a pattern that can be decided now, rates its fixes, and takes those out of use that fail. Answers how many were decided.';
 
 CREATE FUNCTION ops_internal.keep_approved_fixes() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.keep_approved_fixes() IS 'Lets an approved fix change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
+COMMENT ON FUNCTION ops_internal.keep_approved_fixes() IS 'Lets an approved fix be rated, change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
 
 CREATE FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_person uuid, p_reason text) RETURNS void
     LANGUAGE sql
@@ -1391,6 +1474,13 @@ CREATE FUNCTION ops_internal.latest_fix(p_pattern_id uuid) RETURNS ops.pattern_f
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.latest_fix(p_pattern_id uuid) IS 'The latest version of a pattern''s fix, disabled or not; null without one.';
+
+CREATE FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) RETURNS TABLE(identifiers jsonb, written_by text, occurrences bigint, last_seen timestamp with time zone, system_log_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) IS 'What the latest 1,000 errors of a pattern named, how often and when, by who wrote the log row.';
 
 CREATE FUNCTION ops_internal.latest_logs(p_pattern_id uuid) RETURNS bigint[]
     LANGUAGE sql STABLE
@@ -1472,6 +1562,13 @@ CREATE FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) IS 'causes: what was logged with this symptom; symptoms: what this error was logged with. The ten most frequent of each.';
 
+CREATE FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) RETURNS ops.pattern_fixes
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) IS 'The fix of a pattern that is not disabled, or that of several which has this version or digest. Raises PL014 without any, PL022 where several have to be told apart, PL006 where none is the named one.';
+
 CREATE FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -1534,6 +1631,13 @@ CREATE FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) RETU
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) IS 'What tells that log rows belong together: ids of the request, trace or session, Next.js'' digest, or the server process with its user. The names are those of common loggers, of PostgreSQL''s jsonlog and of Supabase''s log rows.';
+
+CREATE FUNCTION ops_internal.made_guard(p_seen jsonb, p_when jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.made_guard(p_seen jsonb, p_when jsonb) IS 'The guard out of the tuples that were seen and the parameter when: a list of values keeps the tuples with one of them, and adds those that no tuple has; "*" opens a name in every tuple that has it. Null where nothing was seen and nothing is given.';
 
 CREATE FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1704,7 +1808,7 @@ CREATE FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken u
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) IS 'Law 3: how much was done within an hour and for how many errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
+COMMENT ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) IS 'Law 3: how much was done within an hour for the pattern and for how many of its errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
 
 CREATE FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1732,19 +1836,19 @@ CREATE FUNCTION ops_internal.public_error_message(p_state text, p_problem text, 
 
 COMMENT ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) IS 'Why a script failed, in words that may be shown and stored: with advice, and without any value of a row.';
 
-CREATE FUNCTION ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) RETURNS ops.pattern_fixes
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) IS 'Computes the success rate and the confidence of the latest fix again, from all decided outcomes.';
+COMMENT ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) IS 'Computes success rate, confidence and failures in a row of a fix again, from all decided outcomes; answers it with these.';
 
-CREATE FUNCTION ops_internal.recent_confidence(p_pattern_id uuid) RETURNS numeric
+CREATE FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.recent_confidence(p_pattern_id uuid) IS 'Confidence by the share of verified ones among the last ten decided outcomes.';
+COMMENT ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes) IS 'Confidence by the share of verified ones among the last ten decided outcomes.';
 
 CREATE FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1772,7 +1876,7 @@ CREATE FUNCTION ops_internal.recorded_outcome(p_application_id uuid) RETURNS jso
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) IS 'What was recorded of an application.';
+COMMENT ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) IS 'What was recorded of an application, and how well its fix does.';
 
 CREATE FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) RETURNS void
     LANGUAGE sql
@@ -1854,13 +1958,6 @@ CREATE FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by tex
 
 COMMENT ON FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by text) IS 'Raises PL016 where both patterns have a live fix, PL017 where evidence would join patterns that an operator separated.';
 
-CREATE FUNCTION ops_internal.require_no_live_fix(p_latest ops.pattern_fixes) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.require_no_live_fix(p_latest ops.pattern_fixes) IS 'Raises PL003 where the latest version is not disabled.';
-
 CREATE FUNCTION ops_internal.require_open(p_proposal ops.fix_proposals) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1924,6 +2021,13 @@ CREATE FUNCTION ops_internal.require_role(p_allowed text[]) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.require_role(p_allowed text[]) IS 'Raises PL001 unless the caller is an operator with one of these roles.';
 
+CREATE FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) IS 'Raises PL003 where a fix of the pattern that is not disabled could run for errors that this guard admits, too.';
+
 CREATE FUNCTION ops_internal.require_secrets(p_names text[]) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -1937,6 +2041,13 @@ CREATE FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatur
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) IS 'Raises PL022 unless these are signatures of the pattern, at least one.';
+
+CREATE FUNCTION ops_internal.require_tuples(p_tuples jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_tuples(p_tuples jsonb) IS 'Raises PL022 unless these are tuples that can be confirmed.';
 
 CREATE FUNCTION ops_internal.require_undoable_merge(p_merge ops.pattern_merges) RETURNS void
     LANGUAGE plpgsql
@@ -1996,6 +2107,13 @@ CREATE FUNCTION ops_internal.require_undoable_split(p_split ops.pattern_splits) 
 
 COMMENT ON FUNCTION ops_internal.require_undoable_split(p_split ops.pattern_splits) IS 'Raises PL021 where a split was undone, or where what it made has moved on since.';
 
+CREATE FUNCTION ops_internal.require_when(p_parameters jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_when(p_parameters jsonb) IS 'Raises PL013 unless the parameter when, if there is one, has "*" or a list of values for each name.';
+
 CREATE FUNCTION ops_internal.require_whole_fix(p_fix jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -2025,7 +2143,7 @@ CREATE FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid,
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Law 4: whether enough time went by since the last run for this target, whether the fix flaps, and whether many patterns with an enabled fix have errors at the same time.';
+COMMENT ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Law 4: whether enough time went by since the last run of this fix for this target, whether it flaps, and whether many patterns with an enabled fix have errors at the same time.';
 
 CREATE FUNCTION ops_internal.rule_signature(p_fingerprint text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -2060,6 +2178,13 @@ CREATE FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) RETURNS TABLE(i
 
 COMMENT ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) IS 'The sets of identifiers that errors of a pattern named, with the frame; one row for a set that came under several signatures. At most 20,000 rows of ops.pattern_identifiers are read.';
 
+CREATE FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) IS 'The tuples that the latest errors of a pattern named in log rows of these writers, the 100 most frequent ones.';
+
 CREATE FUNCTION ops_internal.send_unhandled(p_grace interval DEFAULT '00:00:30'::interval, p_most_age interval DEFAULT '00:15:00'::interval) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -2082,6 +2207,27 @@ CREATE FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) 
 
 COMMENT ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) IS 'Has each unknown signature of these errors lead to a pattern: that of an older signature of the same error, one that is alike, or a new one. Answers the new ones.';
 
+CREATE FUNCTION ops_internal.show_figures(p_pattern_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) IS 'Has the columns of a pattern show how well the fix does that they show. The caller has locked the pattern.';
+
+CREATE FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) RETURNS ops.error_patterns
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) IS 'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, if p_enabled; answers the pattern. The caller has locked it.';
+
+CREATE FUNCTION ops_internal.shown_fix(p_pattern_id uuid) RETURNS ops.pattern_fixes
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) IS 'The fix that the columns of a pattern show: the oldest that is not disabled; without one, the latest; null without any.';
+
 CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -2089,12 +2235,12 @@ CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURN
 
 COMMENT ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) IS 'A proposal as it is answered.';
 
-CREATE FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb) RETURNS interval
+CREATE FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb DEFAULT NULL::jsonb) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb) IS 'How long an error has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
+COMMENT ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb) IS 'How long an error that this guard admits has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
 
 CREATE FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2161,6 +2307,13 @@ CREATE FUNCTION ops_internal.stored_errors(p_most integer) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer) RETURNS integer[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer) IS 'The versions of the same pattern that are for other errors than this version. Those that are left, this one included, are one fix in the course of time.';
+
 CREATE FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -2222,6 +2375,13 @@ CREATE FUNCTION ops_internal.trusted_writers(p_parameters jsonb) RETURNS text[]
 
 COMMENT ON FUNCTION ops_internal.trusted_writers(p_parameters jsonb) IS 'The roles whose log rows fire a fix, out of its parameters; service_role alone by default.';
 
+CREATE FUNCTION ops_internal.undisputed(p_tuple jsonb, p_other jsonb) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.undisputed(p_tuple jsonb, p_other jsonb) IS 'The names of a tuple for which another tuple has no other value.';
+
 CREATE FUNCTION ops_internal.undo_merge(p_merge_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2254,9 +2414,50 @@ CREATE FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, O
 
 COMMENT ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) IS 'What can be said now of a run that is pending, or against one that is verified; null where there is nothing new.';
 
+CREATE FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) IS 'The guard of a fix with what was confirmed since; null for a fix without a guard.';
+
+CREATE FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) RETURNS ops.pattern_fixes
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) IS 'A composed fix with this guard, and the digest that it then has.';
+
 CREATE SEQUENCE ops.error_patterns_id_seq;
 
 ALTER SEQUENCE ops.error_patterns_id_seq OWNED BY ops.error_patterns.id;
+
+CREATE TABLE ops.fix_confirmations (
+    id bigint NOT NULL,
+    pattern_id uuid NOT NULL,
+    fix_version integer NOT NULL,
+    identifiers jsonb NOT NULL,
+    confirmed_by uuid NOT NULL,
+    confirmed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE ops.fix_confirmations IS 'Identifiers that a person confirmed for a version of a fix after its approval: it runs for errors that name them, too.';
+
+COMMENT ON COLUMN ops.fix_confirmations.id IS 'Order of confirming.';
+
+COMMENT ON COLUMN ops.fix_confirmations.pattern_id IS 'The pattern of the fix.';
+
+COMMENT ON COLUMN ops.fix_confirmations.fix_version IS 'The version of the fix; another version needs its own confirmation.';
+
+COMMENT ON COLUMN ops.fix_confirmations.identifiers IS 'A tuple, as those of the guard.';
+
+COMMENT ON COLUMN ops.fix_confirmations.confirmed_by IS 'Who confirmed it. Kept after the account is deleted.';
+
+COMMENT ON COLUMN ops.fix_confirmations.confirmed_at IS 'When it was confirmed.';
+
+CREATE SEQUENCE ops.fix_confirmations_id_seq;
+
+ALTER SEQUENCE ops.fix_confirmations_id_seq OWNED BY ops.fix_confirmations.id;
 
 CREATE SEQUENCE ops.fix_pauses_id_seq;
 
@@ -2698,6 +2899,8 @@ COMMENT ON COLUMN ops_internal.sweep.seen_until IS 'Transactions from this numbe
 
 ALTER TABLE ONLY ops.error_patterns ALTER COLUMN id SET DEFAULT nextval('ops.error_patterns_id_seq'::regclass);
 
+ALTER TABLE ONLY ops.fix_confirmations ALTER COLUMN id SET DEFAULT nextval('ops.fix_confirmations_id_seq'::regclass);
+
 ALTER TABLE ONLY ops.fix_pauses ALTER COLUMN id SET DEFAULT nextval('ops.fix_pauses_id_seq'::regclass);
 
 ALTER TABLE ONLY ops.fix_proposals ALTER COLUMN id SET DEFAULT nextval('ops.fix_proposals_id_seq'::regclass);
@@ -2773,6 +2976,12 @@ CREATE FUNCTION ops_internal.pattern_stats() RETURNS SETOF ops.pattern_stats
 
 ALTER TABLE ONLY ops.error_patterns
     ADD CONSTRAINT error_patterns_pattern_id_key UNIQUE (pattern_id);
+
+ALTER TABLE ONLY ops.fix_confirmations
+    ADD CONSTRAINT fix_confirmations_pattern_id_fix_version_identifiers_key UNIQUE (pattern_id, fix_version, identifiers);
+
+ALTER TABLE ONLY ops.fix_confirmations
+    ADD CONSTRAINT fix_confirmations_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.fix_pauses
     ADD CONSTRAINT fix_pauses_pause_id_key UNIQUE (pause_id);
@@ -2998,6 +3207,9 @@ ALTER TABLE ONLY ops.error_patterns
 ALTER TABLE ONLY ops.error_patterns
     ADD CONSTRAINT error_patterns_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES ops.error_patterns(pattern_id) ON DELETE SET NULL;
 
+ALTER TABLE ONLY ops.fix_confirmations
+    ADD CONSTRAINT fix_confirmations_pattern_id_fix_version_fkey FOREIGN KEY (pattern_id, fix_version) REFERENCES ops.pattern_fixes(pattern_id, version) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ops.fix_proposals
     ADD CONSTRAINT fix_proposals_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
@@ -3089,6 +3301,8 @@ CREATE POLICY "Operators read claims" ON ops.pattern_claims FOR SELECT TO authen
 
 CREATE POLICY "Operators read clusters" ON ops.pattern_clusters FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read confirmed identifiers" ON ops.fix_confirmations FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read events" ON ops.roman_events FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read grouping rules" ON ops.grouping_rules FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -3122,6 +3336,8 @@ CREATE POLICY "Operators read who the operators are" ON ops.operators FOR SELECT
 CREATE POLICY "Signed-in users write their own log rows" ON ops.system_logs FOR INSERT TO authenticated WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
 ALTER TABLE ops.error_patterns ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.fix_confirmations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.fix_pauses ENABLE ROW LEVEL SECURITY;
 
@@ -3199,8 +3415,12 @@ GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_a
 REVOKE ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) TO service_role;
 
-REVOKE ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb) TO service_role;
+REVOKE ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) TO service_role;
+GRANT ALL ON FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO service_role;
@@ -3214,9 +3434,9 @@ REVOKE ALL ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason tex
 GRANT ALL ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text) TO service_role;
 GRANT ALL ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text) TO authenticated;
 
-REVOKE ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) TO service_role;
-GRANT ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text) TO authenticated;
+REVOKE ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) TO service_role;
+GRANT ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO service_role;
@@ -3244,8 +3464,8 @@ REVOKE ALL ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestam
 GRANT ALL ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
 GRANT ALL ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
 
-REVOKE ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) TO service_role;
+REVOKE ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.join_errors_v1(p_errors jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.join_errors_v1(p_errors jsonb) TO service_role;
@@ -3383,6 +3603,17 @@ REVOKE ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jso
 GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) TO service_role;
+
+GRANT SELECT ON TABLE ops.error_patterns TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.error_patterns TO service_role;
+
+GRANT SELECT ON TABLE ops.pattern_fixes TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_fixes TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.approved(p_pattern ops.error_patterns, p_fix ops.pattern_fixes) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.archive_patterns(p_unseen interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid) FROM PUBLIC;
@@ -3393,12 +3624,6 @@ REVOKE ALL ON FUNCTION ops_internal.beta_below(p_x double precision, p_a double 
 REVOKE ALL ON FUNCTION ops_internal.beta_lower_bound(p_verified double precision, p_failed double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) TO service_role;
-
-GRANT SELECT ON TABLE ops.pattern_fixes TO authenticated;
-GRANT SELECT ON TABLE ops.pattern_fixes TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
 
@@ -3454,6 +3679,10 @@ REVOKE ALL ON FUNCTION ops_internal.common_identifiers(p_pattern_id uuid, p_most
 
 REVOKE ALL ON FUNCTION ops_internal.composed_fix(p_pattern_id uuid, p_fix jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.confirm_identifiers(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.confirm_identifiers(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.confirm_identifiers(p_pattern_id uuid, p_identifiers jsonb, p_version integer, p_sha256 text) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
@@ -3479,9 +3708,9 @@ REVOKE ALL ON FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reas
 GRANT ALL ON FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text) TO service_role;
 
-REVOKE ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) TO authenticated;
-GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) TO service_role;
+REVOKE ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.disable_pattern(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.disable_without_target() FROM PUBLIC;
 
@@ -3531,11 +3760,27 @@ REVOKE ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) FROM 
 GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.guarded(p_fix ops.pattern_fixes) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.guarding(p_identifiers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.guarding(p_identifiers jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.guards_overlap(p_guard jsonb, p_other jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.guards_overlap(p_guard jsonb, p_other jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
 
@@ -3558,9 +3803,6 @@ REVOKE ALL ON FUNCTION ops_internal.inherit_cannot_links(p_kept uuid, p_gone uui
 
 REVOKE ALL ON FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) TO service_role;
-
-GRANT SELECT ON TABLE ops.error_patterns TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.error_patterns TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) TO service_role;
@@ -3598,6 +3840,8 @@ REVOKE ALL ON FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_pe
 
 REVOKE ALL ON FUNCTION ops_internal.latest_fix(p_pattern_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) FROM PUBLIC;
@@ -3625,6 +3869,8 @@ REVOKE ALL ON FUNCTION ops_internal.link_symptoms(p_grace interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) TO service_role;
 
@@ -3646,6 +3892,8 @@ REVOKE ALL ON FUNCTION ops_internal.lock_session(p_session_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.log_gamma(p_x double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.made_guard(p_seen jsonb, p_when jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) TO service_role;
@@ -3716,9 +3964,9 @@ REVOKE ALL ON FUNCTION ops_internal.prune_events(p_keep interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) TO service_role;
 
-REVOKE ALL ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_pattern_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) TO service_role;
@@ -3762,8 +4010,6 @@ REVOKE ALL ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[])
 
 REVOKE ALL ON FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.require_no_live_fix(p_latest ops.pattern_fixes) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ops_internal.require_open(p_proposal ops.fix_proposals) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_own_log_rows(p_errors jsonb) FROM PUBLIC;
@@ -3786,9 +4032,13 @@ REVOKE ALL ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) FROM PU
 
 REVOKE ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_secrets(p_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_tuples(p_tuples jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_undoable_merge(p_merge ops.pattern_merges) FROM PUBLIC;
 
@@ -3796,6 +4046,8 @@ GRANT SELECT ON TABLE ops.pattern_splits TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_splits TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_undoable_split(p_split ops.pattern_splits) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_when(p_parameters jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_whole_fix(p_fix jsonb) FROM PUBLIC;
 
@@ -3826,6 +4078,8 @@ GRANT ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) TO service_r
 
 REVOKE ALL ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
@@ -3833,9 +4087,15 @@ REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC
 REVOKE ALL ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) TO authenticated;
@@ -3872,6 +4132,9 @@ REVOKE ALL ON FUNCTION ops_internal.stored_errors(p_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.stored_errors(p_most integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.stored_errors(p_most integer) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) TO service_role;
@@ -3893,6 +4156,9 @@ REVOKE ALL ON FUNCTION ops_internal.touch_updated_at() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.trusted_writers(p_parameters jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.undisputed(p_tuple jsonb, p_other jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.undisputed(p_tuple jsonb, p_other jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) TO service_role;
@@ -3907,7 +4173,15 @@ REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigi
 
 REVOKE ALL ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
+
 GRANT USAGE ON SEQUENCE ops.error_patterns_id_seq TO service_role;
+
+GRANT SELECT ON TABLE ops.fix_confirmations TO authenticated;
+GRANT SELECT ON TABLE ops.fix_confirmations TO service_role;
 
 GRANT SELECT ON TABLE ops.learning_sessions TO authenticated;
 GRANT SELECT,INSERT,UPDATE ON TABLE ops.learning_sessions TO service_role;

@@ -279,7 +279,7 @@ class Conflict(PatternEngineError):
 
 
 class AnotherFixApproved(Conflict):
-    """Another fix is approved for this pattern; POST /disable first, then approve the new one."""
+    """Another fix is approved for some of the same errors; disable it, or narrow the new one."""
 
 
 class FixNotPinned(Conflict):

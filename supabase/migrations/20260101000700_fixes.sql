@@ -19,6 +19,7 @@ create table ops.pattern_fixes (
   max_rows integer not null constraint pattern_fixes_rows_in_bounds check (max_rows between 1 and (ops_internal.fix_limits(fix_type)).max_rows),
   trusted_writers text [] not null,
   target text [] not null,
+  guard jsonb constraint pattern_fixes_guard_of_tuples check (jsonb_typeof(guard) = 'array' and guard <> '[]'),
   tables text [] not null,
   hosts text [] not null,
   secrets text [] not null,
@@ -37,6 +38,11 @@ create table ops.pattern_fixes (
   disabled_by uuid,
   disabled_at timestamptz,
   disabled_reason text,
+  success_rate numeric(5, 2) not null default 0.00,
+  confidence_score numeric(3, 2) not null default 0.50,
+  confidence_lower_bound numeric(5, 4),
+  confidence_outcomes numeric(8, 2) not null default 0,
+  consecutive_failures integer not null default 0,
   unique (pattern_id, version),
   constraint pattern_fixes_undo_prepared check ((undo_script is null) = (prepared_undo_script is null)),
   constraint pattern_fixes_sample_whole check ((sample_script is null) = (sample_table is null))
@@ -46,7 +52,8 @@ comment on table ops.pattern_fixes is
   'Every version of every approved fix. Only people write it, through ops.approve_pattern_v1, ops.decide_fix_v1, ops.enable_fix_v1, ops.disable_pattern_v1 and ops.start_rollback_v1; the secret key can only have the engine demote or disable a fix.';
 comment on column ops.pattern_fixes.id is 'Order of approval.';
 comment on column ops.pattern_fixes.pattern_id is 'The pattern that it heals.';
-comment on column ops.pattern_fixes.version is '1, 2, … within the pattern. Only the latest one can be live.';
+comment on column ops.pattern_fixes.version is
+  '1, 2, … within the pattern. Several are live at the same time only where no error can be inside the guards of two of them.';
 comment on column ops.pattern_fixes.fix_type is 'sql, typescript, bash or api_call.';
 comment on column ops.pattern_fixes.script is 'The script as the person typed it.';
 comment on column ops.pattern_fixes.prepared_script is
@@ -65,10 +72,12 @@ comment on column ops.pattern_fixes.max_rows is 'Rows that a run may touch, casc
 comment on column ops.pattern_fixes.trusted_writers is 'Database roles whose log rows fire the fix.';
 comment on column ops.pattern_fixes.target is
   'Names of the captured values that distinguish one target from another: cooldown and recurrence are decided for each target. Empty: for the whole pattern.';
+comment on column ops.pattern_fixes.guard is
+  'A list of tuples of identifiers, such as {"constraint": "orders_pkey", "table": "orders"}: the fix runs only for errors that name one of them, or one that is in ops.fix_confirmations. Null: the errors of the pattern named none, and the fix runs for all.';
 comment on column ops.pattern_fixes.tables is 'The tables that the script names.';
 comment on column ops.pattern_fixes.hosts is 'The hosts that the script may reach.';
 comment on column ops.pattern_fixes.secrets is 'Names of the Vault secrets that the script uses.';
-comment on column ops.pattern_fixes.sha256 is 'Digest of scripts, type, parameters and limits.';
+comment on column ops.pattern_fixes.sha256 is 'Digest of scripts, type, parameters, limits and guard.';
 comment on column ops.pattern_fixes.mode is
   'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
 comment on column ops.pattern_fixes.mode_changed_at is
@@ -87,6 +96,16 @@ comment on column ops.pattern_fixes.trusts_until is
 comment on column ops.pattern_fixes.disabled_by is 'Who disabled the fix; null for the engine.';
 comment on column ops.pattern_fixes.disabled_at is 'When the fix was disabled; null while it is not.';
 comment on column ops.pattern_fixes.disabled_reason is 'Why the fix was disabled.';
+comment on column ops.pattern_fixes.success_rate is
+  'Runs after which the error stayed away, percent of those decided, 0.00 to 100.00. Earlier versions for the same errors count, too.';
+comment on column ops.pattern_fixes.confidence_score is
+  '0.50 at first, then by the last ten decided outcomes of this and of earlier versions for the same errors.';
+comment on column ops.pattern_fixes.confidence_lower_bound is
+  'With 95 % certainty this version helps at least this often: the 5 % quantile of a Beta distribution over its outcomes, in which older ones count less. Null before the first outcome.';
+comment on column ops.pattern_fixes.confidence_outcomes is
+  'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
+comment on column ops.pattern_fixes.consecutive_failures is
+  'Failed outcomes of this version in a row, since it was last put in use.';
 
 alter table ops.pattern_fixes enable row level security;
 
@@ -102,12 +121,17 @@ declare
   may_change constant text [] := array[
     'mode', 'mode_changed_at', 'mode_changed_by', 'mode_reason', 'is_on_probation', 'disabled_by', 'disabled_at', 'disabled_reason'
   ];
+  figures constant text [] := array[
+    'success_rate', 'confidence_score', 'confidence_lower_bound', 'confidence_outcomes', 'consecutive_failures'
+  ];
+  before constant jsonb := to_jsonb(old) - figures;
+  after constant jsonb := case tg_op when 'UPDATE' then to_jsonb(new) - figures end;
 begin
-  if tg_op = 'UPDATE'
-    and old.disabled_at is null
+  if after = before or (
+    old.disabled_at is null
     and (new.disabled_at is not null or (new.disabled_by is null and new.disabled_reason is null))
-    and to_jsonb(new) - may_change = to_jsonb(old) - may_change
-  then
+    and after - may_change = before - may_change
+  ) then
     return new;
   end if;
   raise exception using
@@ -118,7 +142,7 @@ end
 $$;
 
 comment on function ops_internal.keep_approved_fixes is
-  'Lets an approved fix change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
+  'Lets an approved fix be rated, change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
 
 create trigger keep_approved_fixes before update or delete on ops.pattern_fixes
   for each row execute function ops_internal.keep_approved_fixes();
@@ -329,7 +353,7 @@ as $$
           'sample_table', p_fix.sample_table, 'sample_script', p_fix.sample_script,
           'type', p_fix.fix_type, 'parameters', p_fix.parameters,
           'timeout_ms', p_fix.timeout_ms, 'max_retries', p_fix.max_retries, 'max_rows', p_fix.max_rows,
-          'trusted_writers', p_fix.trusted_writers, 'target', p_fix.target,
+          'trusted_writers', p_fix.trusted_writers, 'target', p_fix.target, 'guard', p_fix.guard,
           'tables', p_fix.tables, 'hosts', p_fix.hosts, 'secrets', p_fix.secrets
         )::text,
         'UTF8'
@@ -351,18 +375,94 @@ comment on function ops_internal.is_pinned is 'Whether the digest of a stored fi
 
 create function ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) returns boolean
 language sql
-immutable
+stable
 set search_path = ''
 as $$
   select
     ops_internal.is_pinned(p_fix)
-    and p_pattern.auto_fix_script is not distinct from p_fix.script
-    and p_pattern.auto_fix_type is not distinct from p_fix.fix_type
-    and coalesce(p_pattern.auto_fix_parameters, '{}') = p_fix.parameters
+    and (
+      (
+        p_pattern.auto_fix_script is not distinct from p_fix.script
+        and p_pattern.auto_fix_type is not distinct from p_fix.fix_type
+        and coalesce(p_pattern.auto_fix_parameters, '{}') = p_fix.parameters
+      )
+      -- The pattern shows one fix, its oldest.
+      or exists (
+        select from ops.pattern_fixes as older
+        where older.pattern_id = p_fix.pattern_id and older.version < p_fix.version and older.disabled_at is null
+      )
+    )
 $$;
 
 comment on function ops_internal.is_as_approved is
-  'Whether what the pattern shows and what is pinned are both what a person approved.';
+  'Whether what is pinned, and what the pattern shows of it, are both what a person approved.';
+
+create function ops_internal.shown_fix(p_pattern_id uuid) returns ops.pattern_fixes
+language sql
+stable
+set search_path = ''
+as $$
+  select fixes.*
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = p_pattern_id
+  order by fixes.disabled_at is not null, case when fixes.disabled_at is null then fixes.version else -fixes.version end
+  limit 1
+$$;
+
+comment on function ops_internal.shown_fix is
+  'The fix that the columns of a pattern show: the oldest that is not disabled; without one, the latest; null without any.';
+
+create function ops_internal.show_figures(p_pattern_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update ops.error_patterns as patterns set
+    success_rate = shown.success_rate,
+    confidence_score = shown.confidence_score,
+    confidence_lower_bound = shown.confidence_lower_bound,
+    confidence_outcomes = shown.confidence_outcomes,
+    consecutive_failures = shown.consecutive_failures
+  from ops_internal.shown_fix(p_pattern_id) as shown
+  where patterns.pattern_id = p_pattern_id
+    and (
+      patterns.success_rate, patterns.confidence_score, patterns.confidence_lower_bound, patterns.confidence_outcomes,
+      patterns.consecutive_failures
+    ) is distinct from (
+      shown.success_rate, shown.confidence_score, shown.confidence_lower_bound, shown.confidence_outcomes,
+      shown.consecutive_failures
+    );
+end
+$$;
+
+comment on function ops_internal.show_figures is
+  'Has the columns of a pattern show how well the fix does that they show. The caller has locked the pattern.';
+
+create function ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) returns ops.error_patterns
+language sql
+set search_path = ''
+as $$
+  update ops.error_patterns as patterns set
+    auto_fix_enabled = p_enabled and exists (
+      select from ops.pattern_fixes as running
+      where running.pattern_id = p_pattern_id and running.disabled_at is null and running.mode in ('live', 'shadow')
+    ),
+    auto_fix_script = shown.script,
+    auto_fix_type = shown.fix_type,
+    auto_fix_parameters = shown.parameters,
+    -- The account of an approver may be gone; the version keeps its id.
+    approved_by = (select users.id from auth.users as users where users.id = shown.approved_by),
+    approved_at = shown.approved_at
+  from ops_internal.shown_fix(p_pattern_id) as shown
+  where patterns.pattern_id = p_pattern_id;
+
+  select ops_internal.show_figures(p_pattern_id);
+
+  select patterns.* from ops.error_patterns as patterns where patterns.pattern_id = p_pattern_id;
+$$;
+
+comment on function ops_internal.show_fix is
+  'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, if p_enabled; answers the pattern. The caller has locked it.';
 
 create function ops_internal.limit_parameter(
   p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer
@@ -449,6 +549,43 @@ $$;
 comment on function ops_internal.text_list is
   'A list of names out of the parameters, empty by default. Raises PL013 for anything else.';
 
+create function ops_internal.require_when(p_parameters jsonb) returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  given constant jsonb := coalesce(p_parameters -> 'when', '{}');
+  combinations numeric := 1.0;
+  wanted record;
+begin
+  if jsonb_typeof(given) = 'object' then
+    for wanted in select named.key, named.value from jsonb_each(given) as named loop
+      combinations := combinations * case
+        when wanted.value = '"*"' then 1
+        when jsonb_typeof(wanted.value) <> 'array' then null
+        when exists (
+          select from jsonb_array_elements(wanted.value) as elements (element)
+          where jsonb_typeof(elements.element) <> 'string' or length(elements.element #>> '{}') not between 1 and 200
+            or elements.element = '"*"'
+        ) then null
+        else jsonb_array_length(wanted.value)
+      end;
+    end loop;
+    if combinations between 1 and 100 then
+      return;
+    end if;
+  end if;
+  raise exception using
+    errcode = 'PL013',
+    message = format('when is %s', left(given::text, 1000)),
+    hint = 'Give for each name either "*" or a list of values, as in {"constraint": ["orders_pkey"], "table": "*"}; at most 100 combinations.';
+end
+$$;
+
+comment on function ops_internal.require_when is
+  'Raises PL013 unless the parameter when, if there is one, has "*" or a list of values for each name.';
+
 create function ops_internal.require_whole_fix(p_fix jsonb) returns void
 language plpgsql
 immutable
@@ -524,6 +661,7 @@ begin
   fix.max_rows := ops_internal.limit_parameter(parameters, 'max_rows', 1000, 1, limits.max_rows);
   fix.trusted_writers := ops_internal.trusted_writers(parameters);
   fix.target := ops_internal.text_list(parameters, 'target');
+  perform ops_internal.require_when(parameters);
   fix.tables := ops_internal.text_list(p_fix, 'tables');
   fix.hosts := ops_internal.text_list(p_fix, 'hosts');
   fix.secrets := ops_internal.text_list(p_fix, 'secrets');
@@ -533,30 +671,7 @@ end
 $$;
 
 comment on function ops_internal.composed_fix is
-  'A fix as it would be pinned, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
-
-create function ops_internal.require_no_live_fix(p_latest ops.pattern_fixes) returns void
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  if p_latest.version is not null and p_latest.disabled_at is null then
-    raise exception using
-      errcode = 'PL003',
-      message = 'another fix is approved for this pattern',
-      detail = format(
-        'Version %s, %s, approved by %s at %s.', p_latest.version, p_latest.mode, p_latest.approved_by, p_latest.approved_at
-      ),
-      hint = case
-        when p_latest.mode = 'live' then 'POST /disable first, then approve the new version.'
-        else 'POST /enable makes this version run; to approve another one, POST /disable this one first.'
-      end;
-  end if;
-end
-$$;
-
-comment on function ops_internal.require_no_live_fix is 'Raises PL003 where the latest version is not disabled.';
+  'A fix as it would be pinned without a guard, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
 
 create function ops_internal.require_secrets(p_names text []) returns void
 language plpgsql
@@ -603,30 +718,23 @@ begin
   fix.mode_changed_at := fix.approved_at;
   fix.mode_changed_by := p_person;
   fix.is_on_probation := false;
+  fix.success_rate := 0;
+  fix.confidence_score := 0.5;
+  fix.confidence_outcomes := 0;
+  fix.consecutive_failures := 0;
   insert into ops.pattern_fixes select fix.*;
+  perform ops_internal.rate_fix(fix);
 
-  update ops.error_patterns set
-    auto_fix_enabled = true,
-    auto_fix_script = fix.script,
-    auto_fix_type = fix.fix_type,
-    auto_fix_parameters = fix.parameters,
-    human_approved = true,
-    approved_by = p_person,
-    approved_at = fix.approved_at,
-    constitutional_compliant = true,
-    constitutional_violations = null,
-    confidence_lower_bound = null,
-    confidence_outcomes = 0,
-    consecutive_failures = 0
-  where error_patterns.pattern_id = fix.pattern_id
-  returning * into pattern;
+  update ops.error_patterns set human_approved = true, constitutional_compliant = true, constitutional_violations = null
+  where error_patterns.pattern_id = fix.pattern_id;
+  pattern := ops_internal.show_fix(fix.pattern_id, true);
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
     'pattern_approved', 'info', 'Pattern approved for auto-fix: ' || pattern.pattern_signature, p_person,
     jsonb_build_object(
       'pattern_id', fix.pattern_id, 'approved_by', p_person, 'auto_fix_type', fix.fix_type, 'version', fix.version,
-      'sha256', fix.sha256, 'mode', fix.mode, 'proposal_id', fix.proposal_id, 'proposed_by', fix.proposed_by
+      'sha256', fix.sha256, 'mode', fix.mode, 'guard', fix.guard, 'proposal_id', fix.proposal_id, 'proposed_by', fix.proposed_by
     )
   );
   return pattern;
@@ -649,9 +757,10 @@ begin
     disabled_reason = p_reason
   where pattern_fixes.id = p_fix.id;
 
-  update ops.error_patterns set auto_fix_enabled = false
-  where error_patterns.pattern_id = p_fix.pattern_id
-  returning * into pattern;
+  select shown.* into pattern
+  from ops.error_patterns as patterns
+  cross join lateral ops_internal.show_fix(patterns.pattern_id, patterns.auto_fix_enabled) as shown
+  where patterns.pattern_id = p_fix.pattern_id;
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
@@ -680,9 +789,10 @@ begin
     mode_reason = p_reason
   where pattern_fixes.id = p_fix.id;
 
-  update ops.error_patterns set auto_fix_enabled = false
-  where error_patterns.pattern_id = p_fix.pattern_id
-  returning pattern_signature into signature;
+  select shown.pattern_signature into signature
+  from ops.error_patterns as patterns
+  cross join lateral ops_internal.show_fix(patterns.pattern_id, patterns.auto_fix_enabled) as shown
+  where patterns.pattern_id = p_fix.pattern_id;
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (

@@ -987,8 +987,12 @@ begin
           'template', signatures.template,
           'created_at', signatures.created_at,
           'confirmed_at', signatures.confirmed_at,
-          'is_trusted', fixes.version is not null
-          and (signatures.created_at <= fixes.trusts_until or signatures.confirmed_at is not null),
+          'is_trusted', exists (
+            select from ops.pattern_fixes as fixes
+            where fixes.pattern_id = p_pattern_id
+              and fixes.disabled_at is null
+              and (signatures.created_at <= fixes.trusts_until or signatures.confirmed_at is not null)
+          ),
           -- The message of the latest error that is still in the log.
           'example', (
             select left(logs.message, 8192)
@@ -1008,7 +1012,6 @@ begin
       '[]'
     )
     from ops.pattern_signatures as signatures
-    left join ops.pattern_fixes as fixes on fixes.pattern_id = signatures.pattern_id and fixes.disabled_at is null
     where signatures.pattern_id = p_pattern_id
   );
 end
@@ -1019,7 +1022,7 @@ language sql stable set search_path = ''
 as $$ select ops_internal.pattern_signatures(p_pattern_id) $$;
 
 comment on function ops.pattern_signatures_v1 is
-  'The signatures of a pattern, with template, number of errors, and whether its live fix fires for them. For operators and the engine.';
+  'The signatures of a pattern, with template, number of errors, and whether a live fix of the pattern fires for them. For operators and the engine.';
 
 create function ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text []) returns jsonb
 language plpgsql
@@ -1032,9 +1035,12 @@ declare
   fix ops.pattern_fixes;
   confirmed text [];
 begin
+  -- A signature is confirmed for all fixes of its pattern, each of which has its own guard. This one asks for most of them.
   select * into fix
-  from ops.pattern_fixes
-  where pattern_fixes.pattern_id = p_pattern_id and pattern_fixes.disabled_at is null;
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = p_pattern_id and fixes.disabled_at is null
+  order by fixes.trusts_until
+  limit 1;
   if not found then
     raise exception using
       errcode = 'PL014',

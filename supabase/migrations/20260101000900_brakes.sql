@@ -280,6 +280,7 @@ begin
           and logs.created_at > since
           and logs.log_level in ('error', 'critical')
           and logs.written_by = any(fixes.trusted_writers)
+          and (fixes.guard is null or ops_internal.guard_admits(ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), incidents.identifiers))
       )
   );
 end
@@ -438,28 +439,27 @@ begin
         jsonb_build_object('rows_per_incident', p_policy -> 'rows_per_incident')
       ),
       ops_internal.law_part(
-        3, 'confidence', patterns.confidence_score >= ops_internal.threshold(p_policy, 'min_confidence_' || p_fix.fix_type),
+        3, 'confidence', p_fix.confidence_score >= ops_internal.threshold(p_policy, 'min_confidence_' || p_fix.fix_type),
         jsonb_build_object(
-          'confidence', patterns.confidence_score, 'min_confidence', p_policy -> ('min_confidence_' || p_fix.fix_type)
+          'confidence', p_fix.confidence_score, 'min_confidence', p_policy -> ('min_confidence_' || p_fix.fix_type)
         )
       ),
       ops_internal.law_part(
         3, 'lower_bound',
         -- Of outcomes that have faded little is left, and the bound says nothing of the fix any more.
         case
-          when round(patterns.confidence_outcomes) >= ops_internal.threshold(p_policy, 'min_lower_bound_outcomes')
-            then patterns.confidence_lower_bound >= ops_internal.threshold(p_policy, 'min_lower_bound')
+          when round(p_fix.confidence_outcomes) >= ops_internal.threshold(p_policy, 'min_lower_bound_outcomes')
+            then p_fix.confidence_lower_bound >= ops_internal.threshold(p_policy, 'min_lower_bound')
         end,
         jsonb_build_object(
-          'lower_bound', patterns.confidence_lower_bound,
+          'lower_bound', p_fix.confidence_lower_bound,
           'min_lower_bound', p_policy -> 'min_lower_bound',
-          'decided_outcomes', round(patterns.confidence_outcomes),
+          'decided_outcomes', round(p_fix.confidence_outcomes),
           'min_lower_bound_outcomes', p_policy -> 'min_lower_bound_outcomes'
         )
       )
     )
-    from ops.error_patterns as patterns
-    cross join (
+    from (
       select
         count(*) as runs,
         coalesce(sum((applications.system_state_after ->> 'rows_touched')::bigint), 0) as rows_touched,
@@ -478,28 +478,31 @@ begin
         and claims.application_id is distinct from p_taken
         and claims.claimed_at > now() - interval '1 hour'
     ) as hour
-    where patterns.pattern_id = p_fix.pattern_id
   );
 end
 $$;
 
 comment on function ops_internal.proportion_parts is
-  'Law 3: how much was done within an hour and for how many errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
+  'Law 3: how much was done within an hour for the pattern and for how many of its errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
 
 create function ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) returns jsonb
 language plpgsql
 set search_path = ''
 as $$
+declare
+  pause constant double precision := least(
+    ops_internal.threshold(p_policy, 'cooldown_seconds') * ops_internal.fibonacci(p_fix.consecutive_failures), 1e9
+  );
 begin
   return (
     select jsonb_build_array(
       ops_internal.law_part(
-        4, 'cooldown', run.seconds >= run.pause,
+        4, 'cooldown', run.seconds >= pause,
         jsonb_build_object(
           'seconds_since_last_run', round(run.seconds::numeric, 3),
-          'pause_seconds', run.pause,
+          'pause_seconds', pause,
           'cooldown_seconds', p_policy -> 'cooldown_seconds',
-          'consecutive_failures', run.consecutive_failures
+          'consecutive_failures', p_fix.consecutive_failures
         )
       ),
       ops_internal.law_part(
@@ -516,32 +519,22 @@ begin
       )
     )
     from (
-      select
-        patterns.consecutive_failures,
-        pauses.pause,
-        extract(epoch from clock_timestamp() - (
-          select max(claims.claimed_at)
-          from ops.pattern_claims as claims
-          where claims.pattern_id = p_fix.pattern_id
-            and claims.fix_version = p_fix.version
-            and claims.purpose <> 'undo'
-            and claims.target = p_target
-            and claims.application_id is distinct from p_taken
-            -- As long as a pause can be.
-            and claims.claimed_at > now() - greatest(interval '1 day', make_interval(secs => pauses.pause))
-        )) as seconds
-      from ops.error_patterns as patterns
-      cross join lateral (
-        select least(
-          ops_internal.threshold(p_policy, 'cooldown_seconds') * ops_internal.fibonacci(patterns.consecutive_failures), 1e9
-        ) as pause
-      ) as pauses
-      where patterns.pattern_id = p_fix.pattern_id
+      select extract(epoch from clock_timestamp() - max(claims.claimed_at)) as seconds
+      from ops.pattern_claims as claims
+      where claims.pattern_id = p_fix.pattern_id
+        and claims.fix_version = p_fix.version
+        and claims.purpose <> 'undo'
+        and claims.target = p_target
+        and claims.application_id is distinct from p_taken
+        -- As long as a pause can be.
+        and claims.claimed_at > now() - greatest(interval '1 day', make_interval(secs => pause))
     ) as run
     cross join (
       select count(*) as times
       from ops.pattern_verifications as verifications
-      where verifications.pattern_id = p_fix.pattern_id and verifications.overturned_at > now() - interval '1 day'
+      where verifications.pattern_id = p_fix.pattern_id
+        and verifications.overturned_at > now() - interval '1 day'
+        and verifications.fix_version <> all(ops_internal.strangers(p_fix.pattern_id, p_fix.version))
     ) as overturned
     cross join ops_internal.firing_patterns(p_fix.pattern_id, ops_internal.threshold(p_policy, 'storm_seconds')) as firing (patterns)
   );
@@ -549,7 +542,7 @@ end
 $$;
 
 comment on function ops_internal.rhythm_parts is
-  'Law 4: whether enough time went by since the last run for this target, whether the fix flaps, and whether many patterns with an enabled fix have errors at the same time.';
+  'Law 4: whether enough time went by since the last run of this fix for this target, whether it flaps, and whether many patterns with an enabled fix have errors at the same time.';
 
 create function ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) returns jsonb
 language plpgsql

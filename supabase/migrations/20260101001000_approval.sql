@@ -1,6 +1,20 @@
 -- Approval. A person proposes a fix, the engine tries it, and an administrator approves or rejects exactly these bytes; or an
 -- administrator approves a fix without a proposal. Each step is one transaction, and every version is kept.
 
+create function ops_internal.approved(p_pattern ops.error_patterns, p_fix ops.pattern_fixes) returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select to_jsonb(p_pattern) || jsonb_build_object(
+    'fix', jsonb_build_object('version', p_fix.version, 'sha256', p_fix.sha256, 'mode', p_fix.mode)
+    || ops_internal.guard_coverage(p_pattern.pattern_id, ops_internal.whole_guard(p_fix.pattern_id, p_fix.version, p_fix.guard))
+  )
+$$;
+
+comment on function ops_internal.approved is
+  'A pattern, and under fix the version that was approved, with its guard and what is outside it.';
+
 create function ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) returns jsonb
 language plpgsql
 security definer
@@ -10,7 +24,7 @@ declare
   person constant uuid := ops_internal.require_person(array['ops_admin']);
   fix ops.pattern_fixes;
   pattern ops.error_patterns;
-  latest ops.pattern_fixes;
+  live ops.pattern_fixes;
 begin
   if p_approved_by is distinct from person then
     raise exception using
@@ -25,12 +39,20 @@ begin
 
   pattern := ops_internal.lock_pattern(p_pattern_id);
   perform ops_internal.require_cause(pattern);
-  latest := ops_internal.latest_fix(p_pattern_id);
-  if latest.version is not null and latest.disabled_at is null and latest.sha256 = fix.sha256 and latest.mode = p_mode then
-    return to_jsonb(pattern);
-  end if;
-  perform ops_internal.require_no_live_fix(latest);
-  return to_jsonb(ops_internal.pin_fix(fix, person));
+  for live in
+    select fixes.* from ops.pattern_fixes as fixes
+    where fixes.pattern_id = p_pattern_id and fixes.disabled_at is null and fixes.mode = p_mode
+    order by fixes.version
+  loop
+    -- What was seen since its approval does not make another fix of it.
+    if (ops_internal.with_guard(fix, live.guard)).sha256 = live.sha256 then
+      return ops_internal.approved(pattern, live);
+    end if;
+  end loop;
+  fix := ops_internal.guarded(fix);
+  perform ops_internal.require_room(fix, fix.guard);
+  pattern := ops_internal.pin_fix(fix, person);
+  return ops_internal.approved(pattern, ops_internal.latest_fix(p_pattern_id));
 end
 $$;
 
@@ -39,7 +61,7 @@ language sql set search_path = ''
 as $$ select ops_internal.approve_pattern(p_pattern_id, p_fix, p_approved_by, p_mode) $$;
 
 comment on function ops.approve_pattern_v1 is
-  'Approves a fix for a pattern as its next version, live or as a shadow. For an ops_admin in person; the same fix twice changes nothing, another one raises PL003. What a fix is made of: see ops_internal.composed_fix.';
+  'Approves a fix for a pattern as its next version, live or as a shadow; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
 
 create function ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) returns jsonb
 language plpgsql
@@ -49,21 +71,9 @@ as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_admin']);
   pattern ops.error_patterns := ops_internal.lock_pattern(p_pattern_id);
-  fix ops.pattern_fixes := ops_internal.latest_fix(p_pattern_id);
+  former_mode text;
+  fix ops.pattern_fixes := ops_internal.live_fix(p_pattern_id, null, coalesce(p_sha256, ''));
 begin
-  if fix.version is null or fix.disabled_at is not null then
-    raise exception using
-      errcode = 'PL014',
-      message = 'this pattern has no fix that can be enabled',
-      hint = 'Approve a fix; a disabled fix needs a new approval.';
-  end if;
-  if fix.sha256 is distinct from p_sha256 then
-    raise exception using
-      errcode = 'PL006',
-      message = 'the digest is not that of the approved fix',
-      detail = format('Version %s has digest %s.', fix.version, fix.sha256),
-      hint = 'Read the fix again, and send the digest of what you have read.';
-  end if;
   if fix.mode = 'live' then
     return to_jsonb(pattern);
   end if;
@@ -75,23 +85,23 @@ begin
       hint = 'Ask another administrator to POST /enable with this digest.';
   end if;
 
+  former_mode := fix.mode;
   update ops.pattern_fixes set
     mode = 'live',
     mode_changed_at = clock_timestamp(),
     mode_changed_by = person,
     mode_reason = p_reason,
-    is_on_probation = fix.mode = 'demoted'
-  where pattern_fixes.id = fix.id;
-
-  update ops.error_patterns set auto_fix_enabled = true, consecutive_failures = 0
-  where error_patterns.pattern_id = p_pattern_id
-  returning * into pattern;
+    is_on_probation = former_mode = 'demoted'
+  where pattern_fixes.id = fix.id
+  returning * into fix;
+  perform ops_internal.rate_fix(fix);
+  pattern := ops_internal.show_fix(p_pattern_id, true);
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
     'fix_enabled', 'info', 'A fix was enabled: ' || pattern.pattern_signature, person,
     jsonb_build_object(
-      'pattern_id', p_pattern_id, 'version', fix.version, 'sha256', fix.sha256, 'former_mode', fix.mode, 'reason', p_reason
+      'pattern_id', p_pattern_id, 'version', fix.version, 'sha256', fix.sha256, 'former_mode', former_mode, 'reason', p_reason
     )
   );
   return to_jsonb(pattern);
@@ -107,39 +117,34 @@ as $$ select ops_internal.enable_fix(p_pattern_id, p_sha256, p_reason, p_two_peo
 comment on function ops.enable_fix_v1 is
   'Makes a shadow live, or enables a demoted fix on probation. Only the fix with this digest is enabled. For an ops_admin in person.';
 
-create function ops_internal.disable_pattern(p_pattern_id uuid, p_reason text) returns jsonb
+create function ops_internal.disable_pattern(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
 as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
-  fix ops.pattern_fixes;
 begin
   perform ops_internal.lock_pattern(p_pattern_id);
-  fix := ops_internal.latest_fix(p_pattern_id);
-  if fix.version is null or fix.disabled_at is not null then
-    raise exception using
-      errcode = 'PL014',
-      message = 'this pattern has no enabled fix',
-      hint = 'There is nothing to disable.';
-  end if;
-  return to_jsonb(ops_internal.switch_off(fix, person, p_reason));
+  return to_jsonb(ops_internal.switch_off(ops_internal.live_fix(p_pattern_id, p_version, p_sha256), person, p_reason));
 end
 $$;
 
-create function ops.disable_pattern_v1(p_pattern_id uuid, p_reason text default null) returns jsonb
+create function ops.disable_pattern_v1(
+  p_pattern_id uuid, p_reason text default null, p_version integer default null, p_sha256 text default null
+) returns jsonb
 language sql set search_path = ''
-as $$ select ops_internal.disable_pattern(p_pattern_id, p_reason) $$;
+as $$ select ops_internal.disable_pattern(p_pattern_id, p_reason, p_version, p_sha256) $$;
 
 comment on function ops.disable_pattern_v1 is
-  'Disables a pattern''s fix for good: to use a fix again takes a new approval. For an ops_operator or ops_admin in person.';
+  'Disables a fix of a pattern for good, of several the one with this version or digest: to use it again takes a new approval. For an ops_operator or ops_admin in person.';
 
 create table ops.fix_proposals (
   id bigserial primary key,
   proposal_id uuid not null unique default gen_random_uuid(),
   pattern_id uuid not null references ops.error_patterns (pattern_id) on delete cascade,
   fix jsonb not null,
+  guard jsonb,
   sha256 text not null,
   based_on_version integer,
   analysis jsonb not null,
@@ -165,9 +170,11 @@ comment on column ops.fix_proposals.proposal_id is 'Stable id.';
 comment on column ops.fix_proposals.pattern_id is 'The pattern whose errors the fix is meant for.';
 comment on column ops.fix_proposals.fix is
   'Type, scripts, parameters, and what the analysis found that it touches, as ops_internal.composed_fix takes them.';
+comment on column ops.fix_proposals.guard is
+  'The guard that would be approved, out of what the errors had named when the fix was proposed; see ops.pattern_fixes.';
 comment on column ops.fix_proposals.sha256 is 'Digest of what would be approved. A decision has to name the same digest.';
 comment on column ops.fix_proposals.based_on_version is
-  'The latest version of the fix of the pattern when this one was proposed. Once there is a later version, the proposal is stale.';
+  'The latest version of a fix of the pattern when this one was proposed. A later version for some of the same errors makes the proposal stale.';
 comment on column ops.fix_proposals.analysis is 'What the script does, as its static analysis says.';
 comment on column ops.fix_proposals.dry_run is
   'SQL: the rows by table that a real run touched, which was undone, and the tables of which it touched every row. Other types: a plan of what would be called.';
@@ -221,10 +228,15 @@ as $$
     when p_proposal.decision is not null
       then format('it was %s by %s at %s', p_proposal.decision, p_proposal.decided_by, p_proposal.decided_at)
     when p_proposal.expires_at <= clock_timestamp() then format('it expired at %s', p_proposal.expires_at)
-    when latest.version is distinct from p_proposal.based_on_version
-      then format('version %s of the fix was approved since', latest.version)
+    else (
+      select format('version %s of the fix was approved since', max(later.version))
+      from ops.pattern_fixes as later
+      where later.pattern_id = p_proposal.pattern_id
+        and later.version > coalesce(p_proposal.based_on_version, 0)
+        and ops_internal.guards_overlap(later.guard, p_proposal.guard)
+      having count(*) > 0
+    )
   end
-  from ops_internal.latest_fix(p_proposal.pattern_id) as latest
 $$;
 
 comment on function ops_internal.closed_because is
@@ -269,7 +281,7 @@ as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
   pattern constant ops.error_patterns := ops_internal.lock_pattern(p_pattern_id);
-  fix constant ops.pattern_fixes := ops_internal.composed_fix(p_pattern_id, p_fix);
+  fix constant ops.pattern_fixes := ops_internal.guarded(ops_internal.composed_fix(p_pattern_id, p_fix));
   proposal ops.fix_proposals;
 begin
   perform ops_internal.require_cause(pattern);
@@ -279,9 +291,9 @@ begin
       message = 'the proposal has no analysis or no valid length',
       hint = 'Send the analysis as an object, and a length from 1 second to 365 days.';
   end if;
-  insert into ops.fix_proposals (pattern_id, fix, sha256, based_on_version, analysis, proposed_by, expires_at)
+  insert into ops.fix_proposals (pattern_id, fix, guard, sha256, based_on_version, analysis, proposed_by, expires_at)
   values (
-    p_pattern_id, p_fix, fix.sha256, (ops_internal.latest_fix(p_pattern_id)).version, p_analysis, person,
+    p_pattern_id, p_fix, fix.guard, fix.sha256, (ops_internal.latest_fix(p_pattern_id)).version, p_analysis, person,
     clock_timestamp() + make_interval(secs => p_seconds)
   )
   returning * into proposal;
@@ -398,7 +410,7 @@ begin
   perform ops_internal.require_open(proposal);
   update ops.fix_proposals set
     dry_run = p_dry_run,
-    replay = p_replay,
+    replay = p_replay || jsonb_build_object('guard', ops_internal.guard_coverage(proposal.pattern_id, proposal.guard)),
     previewed_at = clock_timestamp()
   where fix_proposals.id = proposal.id
   returning * into proposal;
@@ -407,9 +419,9 @@ end
 $$;
 
 comment on function ops.note_preview_v1 is
-  'Stores dry-run and replay of an open proposal, with rows scrubbed. For the engine alone; answers the proposal.';
+  'Stores dry-run and replay of an open proposal, with rows scrubbed, and with what is outside its guard. For the engine alone; answers the proposal.';
 
-create function ops.incidents_for_replay_v1(p_pattern_id uuid, p_limit integer, p_policy jsonb) returns jsonb
+create function ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) returns jsonb
 language sql
 stable
 set search_path = ''
@@ -420,6 +432,7 @@ as $$
       logs.id, left(logs.message, 65536) as message, logs.source, logs.log_level, logs.created_at, logs.written_by,
       case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end as error_data,
       logs.environment, logs.release, true as learned,
+      incidents.identifiers, ops_internal.guard_admits(p_guard, incidents.identifiers) as is_inside_guard,
       ops_internal.load_part(
         (
           select count(*)
@@ -450,7 +463,7 @@ as $$
 $$;
 
 comment on function ops.incidents_for_replay_v1 is
-  'The latest errors of a pattern that are still in the log, newest first, each with what Law 2 says of the errors of the five minutes before it. For the engine.';
+  'The latest errors of a pattern that are still in the log, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 create function ops_internal.decide_fix(
   p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean
@@ -483,8 +496,8 @@ begin
         message = 'you proposed this fix; another administrator has to approve it',
         hint = 'Ask another administrator to POST /decide with this digest.';
     end if;
-    perform ops_internal.require_no_live_fix(ops_internal.latest_fix(proposal.pattern_id));
-    fix := ops_internal.composed_fix(proposal.pattern_id, proposal.fix);
+    fix := ops_internal.with_guard(ops_internal.composed_fix(proposal.pattern_id, proposal.fix), proposal.guard);
+    perform ops_internal.require_room(fix, fix.guard);
     if fix.sha256 <> proposal.sha256 then
       raise exception using
         errcode = 'PL006', message = 'the stored proposal was changed since it was made', hint = 'POST /propose makes a new one.';
@@ -600,7 +613,7 @@ begin
         once.score, once.in_same_cluster,
         fixes.fix_type as auto_fix_type, fixes.script as auto_fix_script, fixes.parameters as auto_fix_parameters,
         fixes.undo_script, fixes.version, fixes.disabled_at is null and fixes.mode = 'live' as is_live,
-        patterns.success_rate, patterns.confidence_score, patterns.confidence_lower_bound, patterns.confidence_outcomes,
+        fixes.success_rate, fixes.confidence_score, fixes.confidence_lower_bound, fixes.confidence_outcomes,
         (
           select jsonb_build_object(
             'verified', count(*) filter (where verifications.outcome = 'verified'),
@@ -618,7 +631,7 @@ begin
       cross join lateral ops_internal.latest_fix(patterns.pattern_id) as fixes
       where fixes.version is not null
       -- A fix without outcomes comes before fixes that are known not to help.
-      order by coalesce(patterns.confidence_lower_bound, 0.05) desc, once.score desc nulls last, patterns.id
+      order by coalesce(fixes.confidence_lower_bound, 0.05) desc, once.score desc nulls last, patterns.id
       limit least(greatest(p_limit, 1), 50)
     )
 

@@ -2,8 +2,9 @@
 
 -- Which fix may be run for an error. A fix is trusted for an error if it is trusted for any of the error's signatures that
 -- lead to the pattern: signatures that existed when it was proposed or, without a proposal, approved, and those that a person
--- confirmed since. The signature under which the log row was counted is among them. Expressions are tried only where no
--- signature is known, and only expressions that were made by grouping/v1 or by hand.
+-- confirmed since. The signature under which the log row was counted is among them. Of several fixes it is the one whose guard
+-- admits what the error names. Expressions are tried only where no signature is known, and only expressions that were made by
+-- grouping/v1 or by hand.
 
 create function ops.find_candidates_v1(p_errors jsonb) returns jsonb
 language plpgsql
@@ -18,8 +19,11 @@ begin
       select
         inputs.ordinality, inputs.system_log_id,
         -- The error was counted under a signature of the whole log row, which may differ from that of the message alone.
-        inputs.signatures || array_remove(array[incidents.signature], null) as signatures
-      from rows from (jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint)) with ordinality as inputs
+        inputs.signatures || array_remove(array[incidents.signature], null) as signatures,
+        coalesce(inputs.identifiers, '{}') as identifiers
+      from rows from (
+        jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint, identifiers jsonb)
+      ) with ordinality as inputs
       left join ops.pattern_incidents as incidents on incidents.system_log_id = inputs.system_log_id
     ),
 
@@ -63,7 +67,10 @@ begin
           'fix', case when fixes.version is not null then to_jsonb(fixes) || jsonb_build_object(
             'stored_matches', ops_internal.is_as_approved(fixes, patterns)
           ) end,
-          'untrusted_signature', case when fixes.version is null and patterns.auto_fix_enabled then hit.signature end,
+          'untrusted_signature', case when chosen.is_trusted is not true and patterns.auto_fix_enabled then hit.signature end,
+          'outside_guard', case when chosen.is_trusted and not chosen.is_inside then jsonb_build_object(
+            'version', chosen.version, 'identifiers', ops_internal.guarding(errors.identifiers)
+          ) end,
           'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
           'hold', case when fixes.version is not null then coalesce(
             (
@@ -93,23 +100,35 @@ begin
       limit 1
     ) as hit on true
     left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
-    -- The live version, and only for a signature that existed when it was proposed or approved, or was confirmed since.
-    left join ops.pattern_fixes as fixes
-      on fixes.pattern_id = patterns.pattern_id
-      and fixes.disabled_at is null
-      and (patterns.auto_fix_enabled or fixes.mode = 'demoted')
-      and exists (
-        select from ops.pattern_signatures as trusted
-        where trusted.signature = any(errors.signatures)
-          and trusted.pattern_id = fixes.pattern_id
-          and (trusted.created_at <= fixes.trusts_until or trusted.confirmed_at is not null)
-      )
+    -- Of the versions that are not disabled, the one for what the error names. Its approver has to have seen the signature:
+    -- it existed when the fix was proposed or approved, or was confirmed since.
+    left join lateral (
+      select judged.*
+      from (
+        select
+          live.id, live.version,
+          ops_internal.guard_admits(ops_internal.whole_guard(live.pattern_id, live.version, live.guard), errors.identifiers) as is_inside,
+          exists (
+            select from ops.pattern_signatures as trusted
+            where trusted.signature = any(errors.signatures)
+              and trusted.pattern_id = live.pattern_id
+              and (trusted.created_at <= live.trusts_until or trusted.confirmed_at is not null)
+          ) as is_trusted
+        from ops.pattern_fixes as live
+        where live.pattern_id = patterns.pattern_id
+          and live.disabled_at is null
+          and (patterns.auto_fix_enabled or live.mode = 'demoted')
+      ) as judged
+      order by judged.is_inside desc, judged.is_trusted desc, judged.version
+      limit 1
+    ) as chosen on true
+    left join ops.pattern_fixes as fixes on fixes.id = chosen.id and chosen.is_inside and chosen.is_trusted
   );
 end
 $$;
 
 comment on function ops.find_candidates_v1 is
-  'For each error its log row, its pattern, the live or demoted fix, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one on the fix.';
+  'For each error its log row, its pattern, the live or demoted fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
 
 create function ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) returns boolean
 language plpgsql
@@ -626,7 +645,8 @@ create function ops.claim_application_v1(
   p_parts jsonb,
   p_error jsonb,
   p_target text,
-  p_policy jsonb
+  p_policy jsonb,
+  p_identifiers jsonb default '{}'
 ) returns jsonb
 language plpgsql
 set search_path = ''
@@ -683,6 +703,9 @@ begin
   ) then
     return ops_internal.refused('moved');
   end if;
+  if not ops_internal.guard_admits(ops_internal.whole_guard(fix.pattern_id, fix.version, fix.guard), p_identifiers) then
+    return ops_internal.refused('outside_guard');
+  end if;
   hold := ops_internal.hold(fix);
   if hold is not null then
     return ops_internal.refused(null) || jsonb_build_object('refusal', hold);
@@ -731,7 +754,7 @@ end
 $$;
 
 comment on function ops.claim_application_v1 is
-  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, paused, demoted, laws or shadow (recorded, not run).';
+  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
 
 -- Runs, and how they end.
 
@@ -770,14 +793,15 @@ as $$
     'rows_touched', coalesce((applications.system_state_after ->> 'rows_touched')::bigint, 0),
     'tables', coalesce(applications.system_state_after -> 'tables', '{}'),
     'execution_time_ms', applications.execution_time_ms,
-    'pattern', jsonb_build_object('success_rate', patterns.success_rate, 'confidence_score', patterns.confidence_score)
+    'pattern', jsonb_build_object('success_rate', fixes.success_rate, 'confidence_score', fixes.confidence_score)
   )
   from ops.pattern_applications as applications
-  inner join ops.error_patterns as patterns on patterns.pattern_id = applications.pattern_id
+  inner join ops.pattern_fixes as fixes
+    on fixes.pattern_id = applications.pattern_id and fixes.version = (applications.metadata ->> 'fix_version')::integer
   where applications.application_id = p_application_id
 $$;
 
-comment on function ops_internal.recorded_outcome is 'What was recorded of an application.';
+comment on function ops_internal.recorded_outcome is 'What was recorded of an application, and how well its fix does.';
 
 create function ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) returns jsonb
 language plpgsql
@@ -1156,7 +1180,8 @@ begin
     reason = 'An operator took the run back: ' || coalesce(p_reason, 'no reason given'),
     decided_at = clock_timestamp()
   where pattern_verifications.application_id = p_application_id;
-  perform ops_internal.rate_pattern(run.pattern_id, ops_internal.latest_fix(run.pattern_id));
+  perform ops_internal.rate_fix(fixes) from ops.pattern_fixes as fixes where fixes.id = fix.id;
+  perform ops_internal.show_figures(run.pattern_id);
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
     'rollback_ordered', 'warning', 'A run is being undone', person,

@@ -1,14 +1,20 @@
 -- Whether the error stopped after a run, how far a fix is trusted by its outcomes, and when it is taken out of use.
 
-create function ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb) returns interval
+create function ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb default null) returns interval
 language sql
 stable
 set search_path = ''
 as $$
   with latest as (
     select incidents.occurred_at
-    from ops.pattern_incidents as incidents
-    where incidents.pattern_id = p_pattern_id
+    from (
+      select stored.occurred_at, stored.identifiers
+      from ops.pattern_incidents as stored
+      where stored.pattern_id = p_pattern_id
+      order by stored.occurred_at desc
+      limit 1000
+    ) as incidents
+    where ops_internal.guard_admits(p_guard, incidents.identifiers)
     order by incidents.occurred_at desc
     limit 200
   ),
@@ -37,7 +43,7 @@ as $$
 $$;
 
 comment on function ops_internal.silence_window is
-  'How long an error has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
+  'How long an error that this guard admits has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
 
 create function ops_internal.open_verification(
   p_claim ops.pattern_claims, p_mode text, p_outcome text default 'pending', p_reason text default null
@@ -55,7 +61,11 @@ as $$
     clock.now + clock.silence + make_interval(secs => ops_internal.threshold(p_claim.policy, 'late_seconds')),
     p_outcome, p_reason, case when p_outcome <> 'pending' then clock.now end, p_claim.policy
   from (
-    select clock_timestamp() as now, ops_internal.silence_window(p_claim.pattern_id, p_claim.policy) as silence
+    select
+      clock_timestamp() as now,
+      ops_internal.silence_window(p_claim.pattern_id, p_claim.policy, ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard)) as silence
+    from ops.pattern_fixes as fixes
+    where fixes.pattern_id = p_claim.pattern_id and fixes.version = p_claim.fix_version
   ) as clock
 $$;
 
@@ -84,6 +94,7 @@ as $$
   inner join ops.pattern_fixes as fixes
     on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
   inner join ops.error_patterns as patterns on patterns.pattern_id = p_verification.pattern_id
+  cross join lateral (select ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as tuples) as guard
   -- Lateral, so that each pattern is looked up by index: the planner cannot know how few patterns a path has.
   cross join lateral (
     select incidents.*
@@ -104,8 +115,9 @@ as $$
         p_verification.target = ''
         or incidents.target = p_verification.target
         -- While the fix is out of use, errors are stored without a target.
-        or (incidents.target is null and not patterns.auto_fix_enabled)
+        or (incidents.target is null and (fixes.disabled_at is not null or not patterns.auto_fix_enabled))
       )
+      and ops_internal.guard_admits(guard.tuples, incidents.identifiers)
     order by incidents.occurred_at
     limit 1
   ) as firsts
@@ -154,6 +166,8 @@ declare
       and later.target = p_verification.target
       and later.mode = p_verification.mode
       and later.started_at > p_verification.started_at
+      -- A run of a fix for other errors says nothing about these.
+      and later.fix_version <> all(ops_internal.strangers(p_verification.pattern_id, p_verification.fix_version))
   );
   incident ops.pattern_incidents;
 begin
@@ -327,7 +341,7 @@ $$;
 comment on function ops_internal.beta_lower_bound is
   'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8.';
 
-create function ops_internal.recent_confidence(p_pattern_id uuid) returns numeric
+create function ops_internal.recent_confidence(p_fix ops.pattern_fixes) returns numeric
 language sql
 stable
 set search_path = ''
@@ -343,7 +357,8 @@ as $$
   from (
     select (verifications.outcome = 'verified')::integer as verified
     from ops.pattern_verifications as verifications
-    where verifications.pattern_id = p_pattern_id
+    where verifications.pattern_id = p_fix.pattern_id
+      and verifications.fix_version <> all(ops_internal.strangers(p_fix.pattern_id, p_fix.version))
       and verifications.mode = 'live'
       and verifications.outcome in ('verified', 'failed')
     order by verifications.started_at desc
@@ -379,55 +394,71 @@ $$;
 comment on function ops_internal.failures_in_a_row is
   'Failed outcomes of a fix since its last verified one, and since it was last put in use.';
 
-create function ops_internal.rate_pattern(p_pattern_id uuid, p_fix ops.pattern_fixes) returns void
-language sql
+create function ops_internal.rate_fix(p_fix ops.pattern_fixes) returns ops.pattern_fixes
+language plpgsql
 set search_path = ''
 as $$
-  with outcomes as (
-    select
-      verifications.outcome = 'verified' as is_verified,
-      verifications.fix_version = p_fix.version as is_of_fix,
-      -- An outcome of 30 days ago counts a half.
-      0.5 ^ (extract(epoch from clock_timestamp() - verifications.started_at)::double precision / 2592000) as weight
-    from ops.pattern_verifications as verifications
-    where verifications.pattern_id = p_pattern_id
-      and verifications.mode = 'live'
-      and verifications.outcome in ('verified', 'failed')
-  ),
-
-  sums as (
+declare
+  others constant integer [] := ops_internal.strangers(p_fix.pattern_id, p_fix.version);
+  fix ops.pattern_fixes := p_fix;
+begin
+  select
+    coalesce(round(100.0 * sums.verified / nullif(sums.decided, 0), 2), 0),
+    case
+      when sums.weight_verified + sums.weight_failed > 0
+        then round(ops_internal.beta_lower_bound(sums.weight_verified, sums.weight_failed)::numeric, 4)
+    end,
+    round((sums.weight_verified + sums.weight_failed)::numeric, 2)
+  into fix.success_rate, fix.confidence_lower_bound, fix.confidence_outcomes
+  from (
     select
       count(*) as decided,
       count(*) filter (where outcomes.is_verified) as verified,
       coalesce(sum(outcomes.weight) filter (where outcomes.is_of_fix and outcomes.is_verified), 0) as weight_verified,
       coalesce(sum(outcomes.weight) filter (where outcomes.is_of_fix and not outcomes.is_verified), 0) as weight_failed
-    from outcomes
-  )
+    from (
+      select
+        verifications.outcome = 'verified' as is_verified,
+        verifications.fix_version = p_fix.version as is_of_fix,
+        -- An outcome of 30 days ago counts a half.
+        0.5 ^ (extract(epoch from clock_timestamp() - verifications.started_at)::double precision / 2592000) as weight
+      from ops.pattern_verifications as verifications
+      where verifications.pattern_id = p_fix.pattern_id
+        and verifications.fix_version <> all(others)
+        and verifications.mode = 'live'
+        and verifications.outcome in ('verified', 'failed')
+    ) as outcomes
+  ) as sums;
+  fix.confidence_score := ops_internal.recent_confidence(p_fix);
+  fix.consecutive_failures := ops_internal.failures_in_a_row(p_fix);
 
-  update ops.error_patterns set
-    success_rate = coalesce(round(100.0 * sums.verified / nullif(sums.decided, 0), 2), 0),
-    confidence_score = ops_internal.recent_confidence(p_pattern_id),
-    confidence_lower_bound = case
-      when sums.weight_verified + sums.weight_failed > 0
-        then ops_internal.beta_lower_bound(sums.weight_verified, sums.weight_failed)
-    end,
-    confidence_outcomes = round((sums.weight_verified + sums.weight_failed)::numeric, 2),
-    consecutive_failures = ops_internal.failures_in_a_row(p_fix)
-  from sums
-  where error_patterns.pattern_id = p_pattern_id
+  -- Seldom is any of them another one.
+  update ops.pattern_fixes set
+    success_rate = fix.success_rate,
+    confidence_score = fix.confidence_score,
+    confidence_lower_bound = fix.confidence_lower_bound,
+    confidence_outcomes = fix.confidence_outcomes,
+    consecutive_failures = fix.consecutive_failures
+  where pattern_fixes.id = fix.id
+    and (
+      pattern_fixes.success_rate, pattern_fixes.confidence_score, pattern_fixes.confidence_lower_bound,
+      pattern_fixes.confidence_outcomes, pattern_fixes.consecutive_failures
+    ) is distinct from (
+      fix.success_rate, fix.confidence_score, fix.confidence_lower_bound, fix.confidence_outcomes, fix.consecutive_failures
+    );
+  return fix;
+end
 $$;
 
-comment on function ops_internal.rate_pattern is
-  'Computes the success rate and the confidence of the latest fix again, from all decided outcomes.';
+comment on function ops_internal.rate_fix is
+  'Computes success rate, confidence and failures in a row of a fix again, from all decided outcomes; answers it with these.';
 
 create function ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  failures constant integer := (
-    select patterns.consecutive_failures from ops.error_patterns as patterns where patterns.pattern_id = p_fix.pattern_id
-  );
+  failures constant integer := p_fix.consecutive_failures;
   has_helped constant boolean := exists (
     select from ops.pattern_verifications as verifications
     where verifications.pattern_id = p_fix.pattern_id
@@ -454,7 +485,7 @@ end
 $$;
 
 comment on function ops_internal.break_circuit is
-  'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. Reads the count that ops_internal.rate_pattern stored.';
+  'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. The fix was rated before.';
 
 create function ops_internal.judge_pattern(p_pattern_id uuid) returns integer
 language plpgsql
@@ -490,16 +521,23 @@ begin
   order by verifications.started_at desc
   limit 1;
   if policy is not null then
-    fix := ops_internal.latest_fix(p_pattern_id);
-    perform ops_internal.rate_pattern(p_pattern_id, fix);
-    perform ops_internal.break_circuit(fix, policy);
+    for fix in
+      select fixes.*
+      from ops.pattern_fixes as fixes
+      where fixes.pattern_id = p_pattern_id
+        and (fixes.disabled_at is null or fixes.version = (ops_internal.shown_fix(p_pattern_id)).version)
+      order by fixes.version
+    loop
+      perform ops_internal.break_circuit(ops_internal.rate_fix(fix), policy);
+    end loop;
+    perform ops_internal.show_figures(p_pattern_id);
   end if;
   return decided;
 end
 $$;
 
 comment on function ops_internal.judge_pattern is
-  'Decides the runs of a pattern that can be decided now, rates its fix, and takes it out of use where it fails. Answers how many were decided.';
+  'Decides the runs of a pattern that can be decided now, rates its fixes, and takes those out of use that fail. Answers how many were decided.';
 
 create function ops.verify_applications_v1() returns integer
 language plpgsql

@@ -29,7 +29,7 @@ grant usage on schema fix to service_role, ops_fixer;
 -- nobody.
 
 grant select on table
-  ops.error_patterns, ops.fix_pauses, ops.fix_proposals, ops.grouping_rules, ops.learning_sessions, ops.operators,
+  ops.error_patterns, ops.fix_confirmations, ops.fix_pauses, ops.fix_proposals, ops.grouping_rules, ops.learning_sessions, ops.operators,
   ops.pattern_applications, ops.pattern_cannot_links, ops.pattern_claims, ops.pattern_clusters, ops.pattern_fixes,
   ops.pattern_identifiers, ops.pattern_incidents, ops.pattern_links, ops.pattern_merges, ops.pattern_signatures, ops.pattern_splits, ops.pattern_verifications,
   ops.roman_events, ops.system_logs
@@ -68,7 +68,7 @@ to service_role;
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
 grant execute on function
-  ops.approve_pattern_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
+  ops.approve_pattern_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
   ops.enable_fix_v1, ops.fail_session_v1, ops.fix_proposals_v1, ops.grouping_rules_v1, ops.ignore_pattern_v1,
   ops.merge_patterns_v1, ops.open_proposal_v1, ops.pattern_facets_v1, ops.pattern_signatures_v1, ops.pattern_stats_v1, ops.pause_fixes_v1, ops.ping_v1,
   ops.propose_fix_v1, ops.reopen_pattern_v1, ops.replace_clusters_v1, ops.resolve_pattern_v1, ops.resume_fixes_v1,
@@ -76,7 +76,7 @@ grant execute on function
   ops.statistics_v1, ops.stored_errors_v1, ops.suggested_fixes_v1, ops.undo_merge_v1, ops.undo_split_v1
 to authenticated;
 grant execute on function
-  ops_internal.approve_pattern, ops_internal.confirm_signatures, ops_internal.decide_fix, ops_internal.disable_grouping_rule,
+  ops_internal.approve_pattern, ops_internal.confirm_identifiers, ops_internal.confirm_signatures, ops_internal.decide_fix, ops_internal.disable_grouping_rule,
   ops_internal.disable_pattern, ops_internal.enable_fix, ops_internal.fail_session, ops_internal.fix_proposals,
   ops_internal.grouping_rules, ops_internal.ignore_pattern, ops_internal.merge_patterns, ops_internal.open_proposal,
   ops_internal.pattern_facets, ops_internal.pattern_signatures, ops_internal.pattern_stats, ops_internal.pause_fixes, ops_internal.propose_fix,
@@ -96,7 +96,8 @@ grant execute on function
   ops_internal.add_identifiers, ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
   ops_internal.constitutional_verdict, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
   ops_internal.firing_patterns, ops_internal.fix_digest, ops_internal.fix_limits, ops_internal.handling,
-  ops_internal.has_live_fix, ops_internal.hold, ops_internal.identifiers_digest, ops_internal.is_abandoned, ops_internal.is_as_approved,
+  ops_internal.guard_admits, ops_internal.guarding, ops_internal.guards_overlap,
+  ops_internal.has_live_fix, ops_internal.has_most_specific, ops_internal.hold, ops_internal.identifiers_digest, ops_internal.is_abandoned, ops_internal.is_as_approved,
   ops_internal.is_kept_apart, ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike,
   ops_internal.join_patterns, ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.law_part,
   ops_internal.leaf_lock, ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease,
@@ -107,7 +108,7 @@ grant execute on function
   ops_internal.record_violation, ops_internal.recorded_outcome, ops_internal.refresh_known, ops_internal.refused, ops_internal.require_own_log_rows,
   ops_internal.require_parts, ops_internal.require_policies, ops_internal.require_policy, ops_internal.rhythm_parts,
   ops_internal.run_lock_class, ops_internal.seen_again, ops_internal.settle_signatures, ops_internal.stop_for_storm,
-  ops_internal.threshold
+  ops_internal.strangers, ops_internal.threshold, ops_internal.undisputed, ops_internal.whole_guard
 to service_role;
 grant execute on function fix.execute, fix.rehearse to service_role;
 

@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(279);
+select plan(288);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_identifiers'), ('pattern_incidents'), ('pattern_links'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_verifications'), ('fix_pauses'), ('fix_proposals'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_pauses'), ('fix_proposals'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  20, 'there are no other tables in ops'
+  21, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -41,6 +41,7 @@ from (
   ('fix_proposals', array['Operators read proposals']),
   ('pattern_merges', array['Operators read merges']),
   ('pattern_splits', array['Operators read splits']),
+  ('fix_confirmations', array['Operators read confirmed identifiers']),
   ('pattern_cannot_links', array['Operators read which patterns are kept apart']),
   ('grouping_rules', array['Operators read grouping rules']),
   ('pattern_clusters', array['Operators read clusters']),
@@ -91,6 +92,7 @@ from (
   ('learning_sessions', array['SELECT', 'INSERT', 'UPDATE']),
   ('pattern_merges', array['SELECT']),
   ('pattern_splits', array['SELECT']),
+  ('fix_confirmations', array['SELECT']),
   ('pattern_cannot_links', array['SELECT']),
   ('grouping_rules', array['SELECT']),
   ('roman_events', array['SELECT']),
@@ -153,7 +155,7 @@ from (
   ('join_errors_v1', array['jsonb'], false),
   ('read_logs_v1', array['bigint[]'], false),
   ('find_candidates_v1', array['jsonb'], false),
-  ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb', 'text', 'jsonb'], false),
+  ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb', 'text', 'jsonb', 'jsonb'], false),
   ('application_job_v1', array['uuid'], false),
   ('note_rows_v1', array['uuid', 'jsonb', 'jsonb'], false),
   ('record_refusals_v1', array['jsonb'], false),
@@ -161,7 +163,7 @@ from (
   ('recover_applications_v1', array[]::text [], false),
   ('rehearse_proposal_v1', array['uuid', 'jsonb'], false),
   ('note_preview_v1', array['uuid', 'jsonb', 'jsonb'], false),
-  ('incidents_for_replay_v1', array['uuid', 'integer', 'jsonb'], false),
+  ('incidents_for_replay_v1', array['uuid', 'jsonb', 'integer', 'jsonb'], false),
   ('run_application_v1', array['uuid'], false),
   ('cancel_application_v1', array['uuid'], false),
   ('finish_application_v1', array['uuid', 'jsonb'], false),
@@ -174,7 +176,7 @@ from (
   ('fix_proposals_v1', array['uuid', 'boolean', 'integer'], true),
   ('start_rollback_v1', array['uuid', 'text'], true),
   ('suggested_fixes_v1', array['uuid', 'integer'], true),
-  ('disable_pattern_v1', array['uuid', 'text'], true),
+  ('disable_pattern_v1', array['uuid', 'text', 'integer', 'text'], true),
   ('statistics_v1', array[]::text [], true),
   ('pattern_facets_v1', array['uuid[]', 'integer'], true),
   ('merge_patterns_v1', array['uuid[]', 'text'], true),
@@ -182,6 +184,7 @@ from (
   ('split_pattern_v1', array['uuid', 'text[]', 'text', 'text'], true),
   ('undo_split_v1', array['uuid'], true),
   ('confirm_signatures_v1', array['uuid', 'text[]'], true),
+  ('confirm_identifiers_v1', array['uuid', 'jsonb', 'integer', 'text'], true),
   ('resolve_pattern_v1', array['uuid', 'text', 'text'], true),
   ('ignore_pattern_v1', array['uuid', 'timestamp with time zone', 'integer', 'text'], true),
   ('reopen_pattern_v1', array['uuid', 'text'], true),

@@ -110,9 +110,11 @@ class Patterns:
         error = self.error()
         return str(self.learn(*[error] * occurrences)[0]["pattern_id"])
 
-    def find(self, signature: str, log_id: int | None = None) -> dict[str, Any]:
+    def find(
+        self, signature: str, log_id: int | None = None, **more: dict[str, str]
+    ) -> dict[str, Any]:
         """Return what find_candidates_v1 answers for one error."""
-        query = {"signatures": [signature], "system_log_id": log_id}
+        query = {"signatures": [signature], "system_log_id": log_id, **more}
         found: list[dict[str, Any]] = self._engine.call("find_candidates_v1", p_errors=[query])
         return found[0]
 
@@ -147,10 +149,12 @@ class Patterns:
         pattern: dict[str, Any] = person.rest.call("approve_pattern_v1", **arguments)
         return pattern
 
-    def disable(self, pattern_id: str, reason: str | None = "test") -> dict[str, Any]:
+    def disable(
+        self, pattern_id: str, reason: str | None = "test", **fix: object
+    ) -> dict[str, Any]:
         """Switch a fix off as an administrator; return the pattern."""
         pattern: dict[str, Any] = self._administrator.rest.call(
-            "disable_pattern_v1", p_pattern_id=pattern_id, p_reason=reason
+            "disable_pattern_v1", p_pattern_id=pattern_id, p_reason=reason, **fix
         )
         return pattern
 

@@ -42,6 +42,12 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _not_any(value: str) -> str:
+    if value == "*":
+        raise PydanticCustomError("any_value", "Input should name one object, not any")
+    return value
+
+
 def _at_most(kind: LiteralString, most: int) -> AfterValidator:
     """Refuse a value of more bytes: a string is measured in UTF-8, anything else as JSON."""
 
@@ -69,6 +75,11 @@ Reason = Annotated[Text, Field(max_length=MAX_REASON_LENGTH)]
 # JSON has no UUIDs, so a strict model has to accept a string here.
 Identifier = Annotated[UUID, Field(strict=False)]
 LogId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The version of the fix.")]
+# "*" stands for any value, so it is none.
+ObjectName = Annotated[Text, Field(max_length=200), AfterValidator(_not_any)]
+GuardingName = Literal["constraint", "table", "column", "function", "role"]
 Severity = Literal["debug", "info", "warning", "error", "critical"]
 PatternType = Literal["database", "api", "rls", "stripe", "deployment"]
 

@@ -33,7 +33,7 @@ def approve(
         FixTypeNotSupported: if the type is bash and bash fixes are off.
         FixRefused: if the analysis objects to the script.
         OwnFix: if approval takes two people; then a fix has to be proposed first.
-        AnotherFixApproved: if another fix is approved; it has to be disabled first.
+        AnotherFixApproved: if another fix is approved for some of the same errors.
         Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
@@ -58,7 +58,7 @@ def approve(
         },
         caller,
     )
-    return PatternResponse(pattern=ApprovedPattern.model_validate(pattern))
+    return PatternResponse.model_validate({"pattern": pattern, "fix": pattern.get("fix")})
 
 
 def compose(
@@ -132,12 +132,22 @@ def enable(
 
 
 def disable(request: DisableRequest, caller: Caller, database: Database) -> PatternResponse:
-    """Switch a pattern's fix off.
+    """Switch a fix of a pattern off.
 
     Raises:
         NoEnabledFix: if the pattern has no enabled fix.
+        InvalidChoice: if it has several, and the request does not say which.
+        FixNotPinned: if none has the version or digest in the request.
         Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
-    pattern = database.disable_pattern(str(request.pattern_id), request.reason, caller)
+    pattern = database.disable_pattern(
+        {
+            "pattern_id": str(request.pattern_id),
+            "reason": request.reason,
+            "version": request.version,
+            "sha256": request.sha256,
+        },
+        caller,
+    )
     return PatternResponse(pattern=ApprovedPattern.model_validate(pattern))

@@ -8,18 +8,41 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import (
+    Digest,
+    GuardingName,
     Identifier,
+    ObjectName,
     Reason,
     Request,
     Response,
     Script,
     SeenIdentifiers,
+    Version,
 )
 from pattern_engine.limits import DIRECTORY_NAME, MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FixMode = Literal["live", "shadow"]
 Writer = Literal["service_role", "authenticated", "postgres"]
+WhenName = Literal[
+    GuardingName,
+    "schema",
+    "database",
+    "type",
+    "sequence",
+    "trigger",
+    "index",
+    "policy",
+    "extension",
+    "operator",
+    "statement",
+]
+Guard = Annotated[
+    list[dict[str, str]] | None,
+    Field(
+        description="Tuples of identifiers for which the fix runs, `*` for any value; null if the "
+        "pattern's errors name none, so that it runs for all of them."
+    ),
+]
 
 
 class FixParameters(BaseModel):
@@ -52,6 +75,16 @@ class FixParameters(BaseModel):
         description="Names of captured values that identify what a run works on, as in "
         '["uuid"]: cooldown and recurrence are then judged for each target by itself, instead of '
         "for the whole pattern.",
+    )
+    when: dict[WhenName, Literal["*"] | Annotated[list[ObjectName], Field(min_length=1)]] | None = (
+        Field(
+            default=None,
+            description="The identifiers for which the fix runs, instead of those that the "
+            'pattern\'s errors named so far: {"constraint": ["orders_currency_check"]} keeps those '
+            'with one of these values, {"table": "*"} admits any table. Names that are not '
+            "mentioned stay as they were "
+            "seen.",
+        )
     )
     directories: (
         dict[Annotated[str, Field(pattern=f"^{DIRECTORY_NAME}$")], Literal["read", "write"]] | None
@@ -124,10 +157,12 @@ class ApproveRequest(FixRequest):
 
 
 class DisableRequest(Request):
-    """A pattern whose fix is to be disabled."""
+    """A pattern whose fix is to be disabled; if it has several fixes, which of them."""
 
     pattern_id: Identifier
     reason: Reason | None = Field(default=None, description="Recorded in the journal.")
+    version: Version | None = None
+    sha256: Digest | None = Field(default=None, description="The digest, instead of the version.")
 
 
 class ApprovedPattern(Response):
@@ -142,11 +177,42 @@ class ApprovedPattern(Response):
     constitutional_compliant: bool
 
 
+class OutsideSample(Response):
+    """Identifiers that errors outside a guard named."""
+
+    identifiers: dict[str, str]
+    occurrences: int
+    last_seen: str
+    system_log_id: int | None
+
+
+class GuardCoverage(Response):
+    """A guard, and which of the pattern's latest 1,000 errors are outside it."""
+
+    guard: Guard
+    incidents: int = Field(description="The number of errors that were looked at.")
+    outside: int = Field(description="The number of those for which the fix does not run.")
+    samples: list[OutsideSample] = Field(description="What errors outside it name; at most five.")
+
+
+class ApprovedFix(GuardCoverage):
+    """The version that was approved."""
+
+    version: int
+    sha256: str
+    mode: Literal["live", "shadow", "demoted"]
+
+
 class PatternResponse(Response):
     """The pattern after the change."""
 
+    omitted_when_none = frozenset({"fix"})
+
     success: Literal[True] = True
     pattern: ApprovedPattern
+    fix: ApprovedFix | None = Field(
+        default=None, description="What was approved; only in the answer of /approve."
+    )
 
 
 class ProposeRequest(FixRequest):
@@ -228,9 +294,10 @@ class Proposal(Response):
     sha256: str = Field(
         description="The digest of everything that would be approved; POST /decide requires it."
     )
+    guard: Guard
     based_on_version: int | None = Field(
-        description="The pattern's latest fix version when this was proposed; a later version "
-        "makes the proposal stale."
+        description="The pattern's latest fix version when this was proposed; a later version for "
+        "some of the same errors makes the proposal stale."
     )
     analysis: dict[str, Any] = Field(
         description="What the script does: operations, destructive, tables, written_tables, "
@@ -244,7 +311,7 @@ class Proposal(Response):
     replay: dict[str, Any] | None = Field(
         description="A simulation over stored errors: for which of them the fix would run, for "
         "which it would be refused and why, and for sql the rows that it would touch for each, "
-        "with whole_tables as in dry_run."
+        "with whole_tables as in dry_run. Under guard, how many errors are outside it."
     )
     identifiers: list[SeenIdentifiers] = Field(
         default=[], description="What the errors of the pattern named until now, most often first."

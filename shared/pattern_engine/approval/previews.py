@@ -42,6 +42,7 @@ ABOUT_REPLAY: Final = (
     " data; every change is undone. Cooldown, budgets, storms, pauses and quiet hours are not"
     " simulated."
 )
+OUTSIDE_GUARD: Final = "What the error names is not in the guard that would be approved"
 NO_ERROR: Final[ErrorSeen] = {
     "message": "",
     "source": None,
@@ -59,8 +60,9 @@ def preview(proposal: Json, analysis: Analysis, database: Database, settings: Se
         PatternEngineError: if they cannot be stored.
     """
     fix = proposal["fix"]
-    incidents, problem = _incidents(proposal["pattern_id"], database, settings)
-    error = incidents[0].error if incidents else NO_ERROR
+    incidents, problem = _incidents(proposal, database, settings)
+    inside = [each for each in incidents if each.row["is_inside_guard"]]
+    error = next((each.error for each in inside or incidents), NO_ERROR)
     rehearsals = _Rehearsals(database, proposal["proposal_id"], _limits(fix))
     if fix["type"] == "sql":
         dry_run = rehearsals.of(error)
@@ -90,12 +92,13 @@ class _Incident:
 
 
 def _incidents(
-    pattern_id: str, database: Database, settings: Settings
+    proposal: Json, database: Database, settings: Settings
 ) -> tuple[list[_Incident], str | None]:
     """The latest stored errors of a pattern, newest first; or none, and why they are missing."""
+    pattern_id = proposal["pattern_id"]
     try:
         policy = settings.thresholds.policy()
-        rows = database.incidents_for_replay(pattern_id, MAX_INCIDENTS, policy)
+        rows = database.incidents_for_replay(pattern_id, proposal["guard"], MAX_INCIDENTS, policy)
         rule_set = rules.current(database)
         found = find(database, [sightings.of_row(row, rule_set) for row in rows])
     except PatternEngineError as problem:
@@ -191,6 +194,7 @@ def _replay(fix: Json, incidents: list[_Incident], rehearsals: _Rehearsals) -> J
             "incidents": len(replayed),
             "would_match": sum(each["matches"] for each in replayed),
             "would_be_refused": sum(each["refusal"] is not None for each in replayed),
+            "outside_guard": sum(not each.row["is_inside_guard"] for each in incidents),
             "would_run": len(runs),
             "rehearsed": sum("success" in each for each in runs),
             "would_fail": sum(each.get("success") is False for each in runs),
@@ -209,6 +213,7 @@ def _replayed(fix: Json, incident: _Incident, rehearsals: _Rehearsals) -> Json:
         "system_log_id": row["id"],
         "occurred_at": row["created_at"],
         "message": error["scrubbed"][:MAX_MESSAGE_LENGTH],
+        "identifiers": row["identifiers"],
         "matches": incident.matches,
         "refusal": refusal,
         "would_run": would_run,
@@ -223,6 +228,8 @@ def _replayed(fix: Json, incident: _Incident, rehearsals: _Rehearsals) -> Json:
 
 def _refusal(fix: Json, row: ReplayedRecord) -> str | None:
     """Why the fix would not have run when the error occurred; None if it would have."""
+    if not row["is_inside_guard"]:
+        return OUTSIDE_GUARD
     trusted = fix["parameters"].get("trusted_writers", [ENGINE_WRITER])
     if row["written_by"] not in trusted:
         return distrust(row["written_by"], trusted)

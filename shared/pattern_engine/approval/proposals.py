@@ -88,7 +88,7 @@ def decide(
             when it was proposed.
         FixRefused: if the analysis objects to the script now.
         OwnFix: if approval takes two people and the caller proposed the fix.
-        AnotherFixApproved: if another fix is approved; it has to be disabled first.
+        AnotherFixApproved: if another fix is approved for some of the same errors.
     """
     proposal_id = str(request.proposal_id)
     if request.decision == "approve":

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         Claim,
         ClaimRequest,
         ComposedFix,
+        Confirming,
         Decision,
+        Disabling,
         Enabling,
         ErrorRecord,
         ErrorSeen,
@@ -126,10 +128,9 @@ class Database:
         """Make a shadow or a demoted fix live, in the caller's name; answers the pattern."""
         return self._object("enable_fix_v1", _as_arguments(enabling), caller)
 
-    def disable_pattern(self, pattern_id: str, reason: str | None, caller: Caller) -> Json:
-        """Disable a pattern's fix, in the caller's name; answers the pattern."""
-        arguments = {"p_pattern_id": pattern_id, "p_reason": reason}
-        return self._object("disable_pattern_v1", arguments, caller)
+    def disable_pattern(self, disabling: Disabling, caller: Caller) -> Json:
+        """Disable a fix of a pattern, in the caller's name; answers the pattern."""
+        return self._object("disable_pattern_v1", _as_arguments(disabling), caller)
 
     def start_rollback(self, application_id: str, reason: str | None, caller: Caller) -> Undo:
         """Begin to undo a run, in the caller's name; answers the undo script and its limits."""
@@ -176,10 +177,19 @@ class Database:
         return self._object("note_preview_v1", arguments)
 
     def incidents_for_replay(
-        self, pattern_id: str, limit: int, policy: Mapping[str, float]
+        self,
+        pattern_id: str,
+        guard: list[dict[str, str]] | None,
+        limit: int,
+        policy: Mapping[str, float],
     ) -> list[ReplayedRecord]:
         """Read a pattern's latest errors that are still in the log, newest first."""
-        arguments = {"p_pattern_id": pattern_id, "p_limit": limit, "p_policy": policy}
+        arguments = {
+            "p_pattern_id": pattern_id,
+            "p_guard": guard,
+            "p_limit": limit,
+            "p_policy": policy,
+        }
         return self._rows("incidents_for_replay_v1", arguments)
 
     def decide_fix(self, decision: Decision, caller: Caller) -> Json:
@@ -223,6 +233,10 @@ class Database:
         """Confirm signatures for a pattern's fix, in the caller's name."""
         arguments = {"p_pattern_id": pattern_id, "p_signatures": signatures}
         return self._object("confirm_signatures_v1", arguments, caller)
+
+    def confirm_identifiers(self, confirming: Confirming, caller: Caller) -> Json:
+        """Confirm identifiers for a fix, in the caller's name."""
+        return self._object("confirm_identifiers_v1", _as_arguments(confirming), caller)
 
     def resolve_pattern(
         self, pattern_id: str, release: str | None, reason: str | None, caller: Caller

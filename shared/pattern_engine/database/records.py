@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pattern_engine.limits import FixType
 
@@ -96,6 +96,8 @@ class CandidateQuery(TypedDict):
     signatures: list[str]
     """Its signatures under all algorithms; the first known signature decides on the pattern."""
     system_log_id: int | None
+    identifiers: dict[str, str]
+    """What it names, as it is stored; the guard of a fix is compared with it."""
 
 
 class CandidateLog(TypedDict):
@@ -146,6 +148,8 @@ class CandidateFix(TypedDict):
     max_retries: int
     max_rows: int
     sha256: str
+    guard: list[dict[str, str]] | None
+    """Tuples of identifiers for which it was approved; None if the pattern's errors name none."""
     trusted_writers: list[str]
     target: list[str]
     """Names of the captured values that identify what a run works on."""
@@ -168,11 +172,27 @@ class Expression(TypedDict):
     pattern_signature: str
 
 
+class OutsideGuard(TypedDict):
+    """A fix that was not approved for what an error names."""
+
+    version: int
+    identifiers: dict[str, str]
+    """What a person would have to confirm; empty if the error names nothing that counts."""
+
+
 class Refusal(TypedDict):
     """Why the database refuses to run a fix."""
 
     code: Literal[
-        "not_live", "applied_before", "in_hand", "moved", "paused", "demoted", "laws", "shadow"
+        "not_live",
+        "applied_before",
+        "in_hand",
+        "moved",
+        "outside_guard",
+        "paused",
+        "demoted",
+        "laws",
+        "shadow",
     ]
     reason: NotRequired[str]
     """The reason of the pause, or why the fix was demoted."""
@@ -188,6 +208,8 @@ class Candidate(TypedDict):
     fix: CandidateFix | None
     untrusted_signature: str | None
     """The error's signature, if its pattern got it after the enabled fix was approved."""
+    outside_guard: OutsideGuard | None
+    """The fix that comes closest, if none was approved for what the error names."""
     expressions: list[Expression]
     hold: Refusal | None
     """Why the fix does not run for this error now: applied_before, in_hand, paused or demoted."""
@@ -214,6 +236,7 @@ class ClaimRequest(TypedDict):
     parts: list[Json]
     """The parts of the Four Laws that the engine computed: law, part, holds, numbers, risk."""
     error: ErrorSeen
+    identifiers: dict[str, str]
     target: str
     policy: Mapping[str, float]
 
@@ -308,6 +331,24 @@ class Decision(TypedDict):
     two_people: bool
 
 
+class Disabling(TypedDict):
+    """A fix that a person disables; its version or digest tells it from others of the pattern."""
+
+    pattern_id: str
+    reason: str | None
+    version: int | None
+    sha256: str | None
+
+
+class Confirming(TypedDict):
+    """Identifiers that a person confirms for a fix."""
+
+    pattern_id: str
+    identifiers: Sequence[Mapping[Any, str]]
+    version: int | None
+    sha256: str | None
+
+
 class Enabling(TypedDict):
     """A shadow or demoted fix that a person makes live."""
 
@@ -348,6 +389,8 @@ class Rehearsal(TypedDict):
 class ReplayedRecord(LogRecord):
     """A stored error of a pattern, for the replay of a proposed fix."""
 
+    identifiers: dict[str, str]
+    is_inside_guard: bool
     load: Json
     """The part `load` of Law 2 for the five minutes before the error."""
 

@@ -35,7 +35,7 @@ from pattern_engine.healing.models import AppliedPattern, ApplyResponse
 from pattern_engine.laws import verdict
 from pattern_engine.laws.circumstances import Circumstances
 from pattern_engine.laws.parts import parts
-from pattern_engine.learning import sightings
+from pattern_engine.learning import recording, sightings
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
@@ -128,10 +128,11 @@ def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
 
 
 def _without_fix(database: Database, found: NoMatch) -> Healing:
-    """Answer that there is no fix for this error, or none that was approved for its signature."""
-    if found.untrusted_signature is None:
+    """Answer that there is no fix for this error, or none that was approved for it."""
+    if found.untrusted_signature is not None:
+        database.refuse_signature(found.untrusted_signature, found.sighting.system_log_id)
+    elif found.outside_guard is None:
         return Healing(ApplyResponse(applied=False, reason=found.reason))
-    database.refuse_signature(found.untrusted_signature, found.sighting.system_log_id)
     return _refused(found, found.reason)
 
 
@@ -230,6 +231,7 @@ def _claim_request(found: Match, analysis: Analysis, settings: Settings) -> Clai
         "sha256": fix["sha256"],
         "parts": [part._asdict() for part in parts(circumstances, settings.thresholds)],
         "error": error,
+        "identifiers": recording.identifiers(found.sighting),
         "target": of_target,
         "policy": settings.thresholds.policy(),
     }
@@ -255,7 +257,7 @@ def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> 
             pattern=AppliedPattern(
                 pattern_id=found.pattern["pattern_id"],
                 pattern_signature=found.pattern["pattern_signature"],
-                auto_fix_script=found.pattern["auto_fix_script"],
+                auto_fix_script=found.fix["script"],
                 success_rate=outcome["pattern"]["success_rate"],
             ),
         )

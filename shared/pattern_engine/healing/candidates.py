@@ -5,8 +5,11 @@ For each error the result is a `Match` with a fix, or a `NoMatch` with the reaso
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pattern_engine.learning import recording
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
         CandidateLog,
         CandidatePattern,
         CandidateQuery,
+        OutsideGuard,
         Refusal,
     )
     from pattern_engine.learning.sightings import Sighting
 
+GUARDING = ("constraint", "column", "table", "function", "role")
+"""The names by which fixes are guarded, the most specific first."""
 NO_PATTERN = "No matching pattern found"
 NO_FIX = "The matching pattern has no enabled fix"
 
@@ -47,18 +53,38 @@ class NoMatch:
     pattern: CandidatePattern | None
     untrusted_signature: str | None
     """The error's signature, if its pattern got it after the fix was approved."""
+    outside_guard: OutsideGuard | None
+    """The fix that comes closest, if none was approved for what the error names."""
 
     @property
     def reason(self) -> str:
         """Why there is no fix."""
         if self.pattern is None:
             return NO_PATTERN
-        if self.untrusted_signature is None:
-            return NO_FIX
+        if self.untrusted_signature is not None:
+            return (
+                f"The error's signature {self.untrusted_signature} was added to the pattern after "
+                "the fix was approved; POST /confirm lets the fix run for it"
+            )
+        if self.outside_guard is not None:
+            return _unapproved(self.outside_guard)
+        return NO_FIX
+
+
+def _unapproved(outside: OutsideGuard) -> str:
+    version = outside["version"]
+    identifiers = {name: value for name in GUARDING if (value := outside["identifiers"].get(name))}
+    if not identifiers:
         return (
-            f"The error's signature {self.untrusted_signature} was added to the pattern after the "
-            "fix was approved; POST /confirm lets the fix run for it"
+            f"The error names none of the identifiers for which version {version} of the fix was "
+            'approved; the parameter "when" of a new version can name others'
         )
+    named = ", ".join(f"{name} {value!r}" for name, value in identifiers.items())
+    return (
+        f"Version {version} of the fix was not approved for {named}; POST /confirm with "
+        f'"version": {version}, "identifiers": [{json.dumps(identifiers, ensure_ascii=False)}] '
+        "lets it run for them"
+    )
 
 
 def find(database: Database, sightings: list[Sighting]) -> list[Match | NoMatch]:
@@ -85,12 +111,18 @@ def find(database: Database, sightings: list[Sighting]) -> list[Match | NoMatch]
 def _parsed(sighting: Sighting, candidate: Candidate) -> Match | NoMatch:
     log, pattern, fix = candidate["log"], candidate["pattern"], candidate["fix"]
     if pattern is None or fix is None:
-        return NoMatch(sighting, log, pattern, candidate["untrusted_signature"])
+        return NoMatch(
+            sighting, log, pattern, candidate["untrusted_signature"], candidate["outside_guard"]
+        )
     return Match(sighting, log, pattern, fix, candidate["hold"], candidate["before_approval"])
 
 
 def _query(sighting: Sighting, *signatures: str) -> CandidateQuery:
-    return {"signatures": list(signatures), "system_log_id": sighting.system_log_id}
+    return {
+        "signatures": list(signatures),
+        "system_log_id": sighting.system_log_id,
+        "identifiers": recording.identifiers(sighting),
+    }
 
 
 def _by_expression(message: str, candidate: Candidate) -> str | None:

@@ -17,6 +17,7 @@ REASONS: Final[Mapping[str, str]] = {
     "applied_before": "This version of the fix has already run for this log row",
     "in_hand": "Another worker is handling this error",
     "moved": "This error was moved to another pattern",
+    "outside_guard": "The fix was not approved for what the error names",
     "paused": "All fixes are paused until {until}: {reason}",
     "demoted": "The fix was demoted ({reason}); POST /enable makes it live again",
     "laws": UNCONSTITUTIONAL,

@@ -51,12 +51,17 @@ def keys(sighting: Sighting) -> ErrorRecord:
         # The database compares the message with the log row only if a person reported the error.
         "error_message": sighting.message if sighting.claimed_by else None,
     }
-    if identifiers := _harmless(sighting.group.identifiers):
-        record["identifiers"] = identifiers
+    if named := identifiers(sighting):
+        record["identifiers"] = named
     frame = sighting.group.captured.get("frame")
     if frame and _is_harmless(frame):
         record["frame"] = frame[:MAX_VALUE]
     return record
+
+
+def identifiers(sighting: Sighting) -> dict[str, str]:
+    """Return what an error names, without values that scrubbing would change."""
+    return _harmless(sighting.group.identifiers)
 
 
 def _harmless(named: Mapping[str, str]) -> dict[str, str]:

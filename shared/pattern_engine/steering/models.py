@@ -8,14 +8,18 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, model_va
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import (
+    Digest,
+    GuardingName,
     Identifier,
     Message,
+    ObjectName,
     Reason,
     Request,
     Response,
     SeenIdentifiers,
     Severity,
     Text,
+    Version,
 )
 
 MAX_PATTERNS = 50
@@ -33,6 +37,8 @@ def _text_only(value: object) -> object:
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text_only)]
 Signature = Annotated[Text, Field(max_length=100)]
 Signatures = Annotated[list[Signature], Field(min_length=1, max_length=MAX_SIGNATURES)]
+Tuple = Annotated[dict[GuardingName, ObjectName], Field(min_length=1)]
+Tuples = Annotated[list[Tuple], Field(min_length=1, max_length=MAX_PATTERNS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
@@ -69,12 +75,31 @@ class UndoRequest(Request):
 
 
 class ConfirmRequest(Request):
-    """Signatures for which the live fix of their pattern may run."""
+    """Signatures or identifiers for which a live fix may run: one of the two."""
 
     pattern_id: Identifier
-    signatures: Signatures = Field(
-        description="Signatures that were added after the approval, or moved."
+    signatures: Signatures | None = Field(
+        default=None, description="Signatures that were added after the approval, or moved."
     )
+    identifiers: Tuples | None = Field(
+        default=None,
+        description="Tuples of identifiers outside the guard of the fix, as in "
+        '[{"constraint": "orders_pkey", "table": "orders"}].',
+    )
+    version: Version | None = Field(
+        default=None, description="With identifiers: the fix, if the pattern has several."
+    )
+    sha256: Digest | None = Field(
+        default=None, description="The digest of the fix, instead of its version."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ConfirmRequest:
+        if (self.signatures is None) == (self.identifiers is None):
+            raise PydanticCustomError("one_of", "Give either signatures or identifiers")
+        if self.signatures is not None and (self.version, self.sha256) != (None, None):
+            raise PydanticCustomError("one_of", "Signatures are confirmed for all fixes")
+        return self
 
 
 class ResolveRequest(Request):
@@ -262,11 +287,14 @@ class UndoResponse(Response):
 
 
 class ConfirmResponse(Response):
-    """The signatures that this request confirmed."""
+    """What this request confirmed; what was approved or confirmed before is left out."""
+
+    omitted_when_none = frozenset({"confirmed", "confirmed_identifiers"})
 
     success: Literal[True] = True
     pattern: SteeredPattern
-    confirmed: list[str]
+    confirmed: list[str] | None = Field(default=None, description="Signatures.")
+    confirmed_identifiers: list[dict[str, str]] | None = None
 
 
 class LifeCycleResponse(Response):

@@ -104,13 +104,28 @@ def undo(request: UndoRequest, caller: Caller, database: Database) -> UndoRespon
 
 
 def confirm(request: ConfirmRequest, caller: Caller, database: Database) -> ConfirmResponse:
-    """Let the live fix of a pattern run for signatures that were added after its approval.
+    """Let a live fix run for signatures that were added since, or for other identifiers.
 
     Raises:
         NoEnabledFix: if there is no live fix.
-        InvalidChoice: if a signature is not one of the pattern's.
+        InvalidChoice: if a signature is not one of the pattern's, or if there are several fixes
+            and the request does not say which.
+        FixNotPinned: if no fix has the version or digest in the request.
+        AnotherFixApproved: if another fix is approved for these identifiers.
     """
-    answer = database.confirm_signatures(str(request.pattern_id), request.signatures, caller)
+    pattern_id = str(request.pattern_id)
+    if request.signatures is not None:
+        answer = database.confirm_signatures(pattern_id, request.signatures, caller)
+    else:
+        answer = database.confirm_identifiers(
+            {
+                "pattern_id": pattern_id,
+                "identifiers": request.identifiers or [],
+                "version": request.version,
+                "sha256": request.sha256,
+            },
+            caller,
+        )
     return ConfirmResponse.model_validate(answer)
 
 

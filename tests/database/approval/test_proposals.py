@@ -531,7 +531,7 @@ def test_rehearsing_is_the_engines_alone(
         ),
         "incidents": (
             "incidents_for_replay_v1",
-            {"p_pattern_id": ABSENT, "p_limit": 1, "p_policy": {}},
+            {"p_pattern_id": ABSENT, "p_guard": None, "p_limit": 1, "p_policy": {}},
         ),
     }
     name, arguments = calls[function]

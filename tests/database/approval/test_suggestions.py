@@ -120,7 +120,7 @@ def test_those_that_helped_most_come_first_and_as_many_as_asked_for(
     assert len(set(ids)) == len(ids)
     for pattern_id in (low, high, unknown):
         patterns.approve(pattern_id)
-    bound = "update ops.error_patterns set confidence_lower_bound = %s where pattern_id = %s"
+    bound = "update ops.pattern_fixes set confidence_lower_bound = %s where pattern_id = %s"
     database.run(bound, 0.2, low)
     database.run(bound, 0.8, high)
     assert [each["pattern_id"] for each in suggested(engine, bare)] == [high, low, unknown]

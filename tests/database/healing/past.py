@@ -117,9 +117,9 @@ class Past:
         )
 
     def rated(self, **columns: object) -> Self:
-        """Columns of the pattern, as the rating of its outcomes leaves them."""
+        """Columns of the fix, as the rating of its outcomes leaves them."""
         self.sql.run(
-            """update ops.error_patterns set
+            """update ops.pattern_fixes set
                  confidence_score = coalesce(%s, confidence_score),
                  confidence_lower_bound = %s,
                  confidence_outcomes = coalesce(%s, confidence_outcomes),

@@ -39,7 +39,7 @@ def test_an_error_finds_its_log_row_pattern_and_fix(
     assert found["before_approval"] is True, "its log row came first"
     assert found["hold"] is None
     assert set(found) == {
-        *("log", "pattern", "fix", "untrusted_signature", "expressions"),
+        *("log", "pattern", "fix", "untrusted_signature", "outside_guard", "expressions"),
         *("hold", "before_approval"),
     }
 

@@ -42,6 +42,7 @@ def proposal(**changes: object) -> dict[str, Any]:
         "proposal_id": PROPOSAL_ID,
         "pattern_id": PATTERN_ID,
         "fix": FIX,
+        "guard": None,
         "sha256": DIGEST,
         "based_on_version": None,
         "analysis": ANALYSIS,
@@ -95,6 +96,8 @@ def incident(number: int, message: str = MESSAGE, **changes: object) -> dict[str
         "environment": None,
         "release": None,
         "learned": True,
+        "identifiers": {},
+        "is_inside_guard": True,
         "load": load_part(),
         **changes,
     }

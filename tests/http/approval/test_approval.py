@@ -61,6 +61,57 @@ def test_an_approval_is_passed_on_and_answered(
     assert wire.requests[0].headers["authorization"] == person["Authorization"]
 
 
+def test_an_approval_answers_the_guard_and_what_is_outside(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """The condition is passed on as a parameter; the database makes the guard of it."""
+    approved = {
+        "version": 1,
+        "sha256": "a" * 64,
+        "mode": "live",
+        "guard": [{"constraint": "orders_pkey", "table": "*"}],
+        "incidents": 3,
+        "outside": 1,
+        "samples": [
+            {
+                "identifiers": {"constraint": "orders_total_check"},
+                "occurrences": 1,
+                "last_seen": "2026-01-01T00:00:00+00:00",
+                "system_log_id": 7,
+            }
+        ],
+    }
+    wire.replies["approve_pattern_v1"] = ROW | {"fix": approved}
+    when = {"constraint": ["orders_pkey"], "table": "*"}
+    body = {**BODY, "auto_fix_parameters": {"when": when}}
+    answer = load("approve").post("/", json=body, headers=person)
+    assert answer.get_json() == {"success": True, "pattern": SHOWN, "fix": approved}
+    assert wire.sent("approve_pattern_v1")["p_fix"]["parameters"] == {"when": when}
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        [],
+        {"table": "orders"},
+        {"table": []},
+        {"table": ["*"]},
+        {"table": [""]},
+        {"table": ["x" * 201]},
+        {"colour": "*"},
+        {"frame": "*"},
+    ],
+)
+def test_a_condition_that_does_not_fit_is_refused(
+    load: Load, wire: Wire, person: dict[str, str], when: object
+) -> None:
+    """It has `*` or a list of objects for names of identifiers."""
+    body = {**BODY, "auto_fix_parameters": {"when": when}}
+    answer = load("approve").post("/", json=body, headers=person)
+    assert (answer.status_code, wire.names) == (422, [])
+    assert "when" in answer.get_json()["error"]["message"]
+
+
 def test_parameters_may_be_left_out(load: Load, wire: Wire, person: dict[str, str]) -> None:
     """Defaults are the database's: nothing is filled in on the way."""
     wire.replies["approve_pattern_v1"] = ROW
@@ -146,5 +197,7 @@ def test_a_fix_is_disabled_with_a_reason(load: Load, wire: Wire, person: dict[st
     assert wire.sent("disable_pattern_v1") == {
         "p_pattern_id": PATTERN_ID,
         "p_reason": "It made things worse.",
+        "p_version": None,
+        "p_sha256": None,
     }
     assert wire.requests[0].headers["authorization"] == person["Authorization"]

@@ -82,7 +82,12 @@ PERSONAL: dict[str, tuple[Callable[[Database], object], object]] = {
         ),
         {},
     ),
-    "disable_pattern_v1": (lambda database: database.disable_pattern("p", None, PERSON), {}),
+    "disable_pattern_v1": (
+        lambda database: database.disable_pattern(
+            {"pattern_id": "p", "reason": None, "version": None, "sha256": None}, PERSON
+        ),
+        {},
+    ),
     "enable_fix_v1": (
         lambda database: database.enable_fix(
             {"pattern_id": "p", "sha256": "d", "reason": None, "two_people": False}, PERSON
@@ -305,7 +310,7 @@ def test_an_answer_that_is_not_understood_is_an_error(
     """One outcome for each error, or none at all: nothing is guessed."""
     wire.replies["find_candidates_v1"] = answer
     with pytest.raises(DatabaseError, match="find_candidates_v1"):
-        database.find_candidates([{"signatures": ["x"], "system_log_id": None}])
+        database.find_candidates([{"signatures": ["x"], "system_log_id": None, "identifiers": {}}])
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(500, text="oops"), httpx.Response(404)])

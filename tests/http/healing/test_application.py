@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from tests.http.conftest import Load, Wire
 
+VIOLATION = 'new row for relation "orders" violates check constraint "orders_pkey"'
+
 
 def test_a_fix_runs_and_is_answered(
     healer: FlaskClient, wire: Wire, engine: dict[str, str]
@@ -136,6 +138,49 @@ def test_a_signature_that_came_later_is_refused_and_told(
     assert "pattern_x was added to the pattern after the fix was approved" in answer["reason"]
     assert wire.sent("refuse_signature_v1") == {"p_signature": "pattern_x", "p_system_log_id": 12}
     assert wire.names[-1] == "record_refusals_v1"
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "told"),
+    [
+        (
+            {"table": "orders", "constraint": "orders_pkey"},
+            """Version 3 of the fix was not approved for constraint 'orders_pkey', table 'orders'; \
+POST /confirm with "version": 3, "identifiers": [{"constraint": "orders_pkey", "table": "orders"}] \
+lets it run for them""",
+        ),
+        ({}, "The error names none of the identifiers for which version 3"),
+    ],
+)
+def test_an_error_outside_the_guard_is_refused_and_told(
+    healer: FlaskClient,
+    wire: Wire,
+    engine: dict[str, str],
+    identifiers: dict[str, str],
+    told: str,
+) -> None:
+    """The reason has what a person can send to confirm it, and is noted with the error."""
+    outside = {"version": 3, "identifiers": identifiers}
+    wire.replies["find_candidates_v1"] = [candidate(fix=None, outside_guard=outside)]
+    answer = post(healer, engine).get_json()
+    assert answer["applied"] is False
+    assert answer["reason"].startswith(told)
+    assert wire.names == ["find_candidates_v1", "record_refusals_v1"]
+    (noted,) = wire.sent("record_refusals_v1")["p_refusals"]
+    assert noted["reason"] == answer["reason"]
+
+
+def test_what_an_error_names_is_sent_with_it(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """Where a fix is searched and again where the error is claimed."""
+    wire.replies["find_candidates_v1"] = [candidate(log=log(message=VIOLATION))]
+    wire.replies["claim_application_v1"] = refused("outside_guard")
+    answer = post(healer, engine, VIOLATION).get_json()
+    assert answer["reason"] == "The fix was not approved for what the error names"
+    named = {"table": "orders", "constraint": "orders_pkey"}
+    (query,) = wire.sent("find_candidates_v1")["p_errors"]
+    assert query["identifiers"] == wire.sent("claim_application_v1")["p_identifiers"] == named
 
 
 def test_the_age_limit_can_be_another(
