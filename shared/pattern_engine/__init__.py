@@ -3,6 +3,7 @@
 Packages by subject; each imports only packages before it here, and the modules beside this one:
 
 - `text`, `api`, `laws`, `fixes`, `database`: what the subjects share;
+- `catalogue`: known messages; `reading`: the root error of a text;
 - `grouping`: from an error to its group; `learning`: counting errors;
 - `steering`: merging, splitting, rules; `overview`: clusters and figures;
 - `healing`: running approved fixes; `approval`: proposing and approving them;
