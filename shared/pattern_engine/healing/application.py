@@ -35,7 +35,7 @@ from pattern_engine.healing.models import AppliedPattern, ApplyResponse
 from pattern_engine.laws import verdict
 from pattern_engine.laws.circumstances import Circumstances
 from pattern_engine.laws.parts import parts
-from pattern_engine.learning import recording, sightings
+from pattern_engine.learning import sightings
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
@@ -231,7 +231,7 @@ def _claim_request(found: Match, analysis: Analysis, settings: Settings) -> Clai
         "sha256": fix["sha256"],
         "parts": [part._asdict() for part in parts(circumstances, settings.thresholds)],
         "error": error,
-        "identifiers": recording.identifiers(found.sighting),
+        "identifiers": found.sighting.identifiers,
         "target": of_target,
         "policy": settings.thresholds.policy(),
     }

@@ -9,8 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pattern_engine.learning import recording
-
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
     from pattern_engine.database.records import (
@@ -121,7 +119,7 @@ def _query(sighting: Sighting, *signatures: str) -> CandidateQuery:
     return {
         "signatures": list(signatures),
         "system_log_id": sighting.system_log_id,
-        "identifiers": recording.identifiers(sighting),
+        "identifiers": sighting.identifiers,
     }
 
 

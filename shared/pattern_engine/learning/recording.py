@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pattern_engine import grouping
 from pattern_engine.grouping.v2.expression import expression
 from pattern_engine.learning import classification, features
+from pattern_engine.learning.sightings import harmless
 from pattern_engine.text import scrubbing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pattern_engine.database.records import ErrorRecord
     from pattern_engine.learning.sightings import Sighting
 
 MAX_SAMPLE = 1024
 """Characters of a pattern's first message that are stored as a sample."""
-MAX_IDENTIFIERS: Final = 16
-"""Captured values of an error that are stored."""
-MAX_VALUE: Final = 200
-"""Characters of a captured value that are stored."""
 _SCRUBBED = re.compile(r"\[[a-z0-9_ ]+\]")
 
 
@@ -51,28 +44,12 @@ def keys(sighting: Sighting) -> ErrorRecord:
         # The database compares the message with the log row only if a person reported the error.
         "error_message": sighting.message if sighting.claimed_by else None,
     }
-    if named := identifiers(sighting):
-        record["identifiers"] = named
-    frame = sighting.group.captured.get("frame")
-    if frame and _is_harmless(frame):
-        record["frame"] = frame[:MAX_VALUE]
+    if sighting.identifiers:
+        record["identifiers"] = sighting.identifiers
+    captured = sighting.group.captured
+    if frame := harmless({"frame": captured.get("frame", "")}).get("frame"):
+        record["frame"] = frame
     return record
-
-
-def identifiers(sighting: Sighting) -> dict[str, str]:
-    """Return what an error names, without values that scrubbing would change."""
-    return _harmless(sighting.group.identifiers)
-
-
-def _harmless(named: Mapping[str, str]) -> dict[str, str]:
-    """Return the first of these values, without those that scrubbing would change."""
-    kept = ((name, value[:MAX_VALUE]) for name, value in named.items() if _is_harmless(value))
-    return dict(islice(kept, MAX_IDENTIFIERS))
-
-
-@lru_cache(maxsize=4096)
-def _is_harmless(value: str) -> bool:
-    return scrubbing.scrub(value) == value
 
 
 def complete(sighting: Sighting) -> ErrorRecord:
@@ -102,7 +79,7 @@ def complete(sighting: Sighting) -> ErrorRecord:
         "features": features.extract(message, sighting.source, sighting.severity).as_dict(),
         "sample": sample[:MAX_SAMPLE],
         # A value may be personal data by the words around it, so it has to be in the scrubbed text.
-        "captured": _harmless({n: value for n, value in group.captured.items() if value in sample}),
+        "captured": harmless({n: value for n, value in group.captured.items() if value in sample}),
         # A rule or a fingerprint may join errors of several kinds.
         "known": None if is_chosen else group.known,
         "symptom": None if is_chosen else group.symptom,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine import grouping
 from pattern_engine.grouping import evidence, rules
+from pattern_engine.text import scrubbing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pattern_engine.api.callers import Caller
     from pattern_engine.database.database import Database
     from pattern_engine.database.records import LogRecord
@@ -16,6 +21,12 @@ if TYPE_CHECKING:
     from pattern_engine.grouping.evidence import Evidence
     from pattern_engine.grouping.rules import RuleSet
     from pattern_engine.learning.models import ErrorReport
+
+
+MAX_IDENTIFIERS: Final = 16
+"""Captured values of an error that are stored."""
+MAX_VALUE: Final = 200
+"""Characters of a captured value that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +46,25 @@ class Sighting:
     """Its signatures under older algorithms; the first known signature decides on the pattern."""
 
     @property
+    def identifiers(self) -> dict[str, str]:
+        """What it names, without values that scrubbing would change."""
+        return harmless(self.group.identifiers)
+
+    @property
     def signatures(self) -> list[str]:
         """All its signatures, in the order in which they decide on its pattern."""
         return [*self.older, self.group.signature]
+
+
+def harmless(named: Mapping[str, str]) -> dict[str, str]:
+    """Return the first of some captured values, without those that scrubbing would change."""
+    kept = ((name, value[:MAX_VALUE]) for name, value in named.items() if _is_harmless(value))
+    return dict(islice(kept, MAX_IDENTIFIERS))
+
+
+@lru_cache(maxsize=4096)
+def _is_harmless(value: str) -> bool:
+    return scrubbing.scrub(value) == value
 
 
 def sighted(  # noqa: PLR0913  an error has this many properties

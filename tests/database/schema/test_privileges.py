@@ -330,11 +330,10 @@ def filled(
     learned = patterns.learn(error)[0]
     pattern_id = learned["pattern_id"]
     patterns.approve(pattern_id)
-    patterns.apply(pattern_id)
-    guarded = patterns.learn(patterns.error(identifiers={"table": "orders"}))[0]["pattern_id"]
-    patterns.approve(guarded)
+    claim = patterns.claim(pattern_id, p_identifiers={"table": "orders"})
+    patterns.run(claim["application_id"])
     administrator.rest.call(
-        "confirm_identifiers_v1", p_pattern_id=guarded, p_identifiers=[{"table": "invoices"}]
+        "confirm_identifiers_v1", p_pattern_id=pattern_id, p_identifiers=[{"table": "invoices"}]
     )
     fix = {"type": "sql", "script": "select 1", "prepared_script": "select 1"}
     administrator.rest.call(
