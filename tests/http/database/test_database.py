@@ -176,6 +176,7 @@ CODES = {
     "PL027": (404, "unknown_proposal"),
     "PL028": (409, "proposal_closed"),
     "PL029": (403, "own_fix"),
+    "PL030": (409, "only_symptom"),
     "57014": (503, "statement_cancelled"),
     "40001": (503, "transaction_conflict"),
     "40P01": (503, "transaction_conflict"),

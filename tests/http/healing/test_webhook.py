@@ -152,7 +152,7 @@ def test_what_came_beside_the_message_decides(
     errors = wire.sent("learn_errors_v1")["p_errors"]
     assert [error["template"] for error in errors] == [
         "ValueError: could not connect to shard <*>",
-        "TypeError\n  at page.load",
+        "TypeError: x\n  at page.load",
         "fingerprint shards",
         "could not connect to shard <*>",
     ]
