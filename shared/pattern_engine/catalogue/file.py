@@ -2,12 +2,12 @@
 
 Numbers are unsigned, of 32 bits, the lowest byte first:
 
-1. how many anchors there are, and how many sections;
+1. how many sections there are, how many anchors, and how many starts;
 2. of each section, the number of its first line, and its compressed length;
-3. for each `_BITS` bits that an anchor can start with, where the first such anchor stands; all
-   anchors in order; the line of each;
+3. all anchors in order; the line of each; the keys of the starts that templates have, in order;
 4. the sections, each compressed by itself: lines of text. The first section has the entries, a line
-   each; of the others, one a language, a line has the templates of an anchor.
+   each; of the others, one a language, a line has the templates of an anchor. An anchor that
+   several languages have stands in the section of the first one.
 
 A section is decompressed when a message first needs one of its lines, English in about five
 milliseconds together with the entries.
@@ -18,23 +18,21 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import anchor
-from pattern_engine.catalogue.template import Template, Variable
+from pattern_engine.catalogue.anchors import anchor, anchors, of_end, of_start, start_of
+from pattern_engine.catalogue.template import Template, Variable, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "may_end", "may_start", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
-_BITS: Final = 16
-_REST: Final = 32 - _BITS
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
 
 
@@ -65,9 +63,9 @@ class Numbered(NamedTuple):
 
 
 class _Head(NamedTuple):
-    starts: array[int]
-    anchors: array[int]
-    lines: array[int]
+    lines: Mapping[int, int]
+    """The number of each anchor's line."""
+    starts: frozenset[int]
     firsts: Sequence[int]
     """The number of each section's first line."""
     sections: Sequence[bytes]
@@ -76,13 +74,14 @@ class _Head(NamedTuple):
 @cache
 def _head() -> _Head:
     raw = PATH.read_bytes()
-    count, sections = _numbers(raw[:8])
-    lengths = (2 * sections, (1 << _BITS) + 1, count, count)
-    ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=8))
-    pairs, starts, anchors, lines = (_numbers(raw[start:end]) for start, end in pairwise(ends))
+    sections, keys, starts = _numbers(raw[:12])
+    lengths = (2 * sections, keys, keys, starts)
+    ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=12))
+    pairs, *numbers = (_numbers(raw[start:end]) for start, end in pairwise(ends))
     places = list(accumulate(pairs[1::2], initial=ends[-1]))
     compressed = [raw[start:end] for start, end in pairwise(places)]
-    return _Head(starts, anchors, lines, pairs[::2], compressed)
+    lines = dict(zip(numbers[0], numbers[1], strict=True))
+    return _Head(lines, frozenset(numbers[2]), pairs[::2], compressed)
 
 
 def _numbers(raw: bytes) -> array[int]:
@@ -103,31 +102,40 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def templates(keys: Iterable[int], text: str) -> list[Numbered]:
-    """Return the templates of some anchors whose first and last literal a plain text has."""
-    starts, anchors, lines, *_ = _head()
-    found: list[Numbered] = []
-    for key in keys:
-        bucket = key >> _REST
-        for place in range(starts[bucket], starts[bucket + 1]):
-            if anchors[place] == key:
-                for first, last, item in _items(lines[place]):
-                    if text.startswith(first) and text.endswith(last):
-                        found.append(_template(item))
-    return found
+def templates(text: str) -> list[Numbered]:
+    """Return the templates whose first and last literal a plain text has; digits do not count."""
+    lines, starts, *_ = _head()
+    text = shape(text)
+    return [
+        _template(item)
+        for key in anchors(text, starts)
+        if key in lines
+        for first, last, item in _items(lines[key])
+        if text.startswith(first) and text.endswith(last)
+    ]
+
+
+def may_start(text: str) -> bool:
+    """Return whether any template starts as a plain text does; digits do not count."""
+    lines, starts, *_ = _head()
+    text = shape(text)
+    return start_of(text) in starts or any(key in lines for key in of_start(text))
+
+
+def may_end(text: str) -> bool:
+    """Return whether any template that has no start ends as a plain text does."""
+    lines = _head().lines
+    return any(key in lines for key in of_end(shape(text)))
 
 
 @lru_cache(maxsize=4096)
 def _items(number: int) -> tuple[tuple[str, str, str], ...]:
     """Return the templates of a line, not decoded yet, behind their first and last literal."""
-    return tuple(
-        (item[item.rindex(_FIELD) + 1 :].partition(_PART)[0], item[_last(item) :], item)
-        for item in _line(number).split(_ITEM)
-    )
-
-
-def _last(item: str) -> int:
-    return max(item.rfind(_FIELD), item.rfind(_PART)) + 1
+    found = []
+    for item in _line(number).split(_ITEM):
+        literals = shape(item[item.rindex(_FIELD) + 1 :])
+        found.append((literals.partition(_PART)[0], literals.rpartition(_PART)[2], item))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -157,41 +165,41 @@ def written(
 
     The same content makes the same file.
     """
+    lines: dict[int, dict[str, None]] = {}
+    starts: set[int] = set()
+    ends = [0]
+    for numbered in languages.values():
+        for number, template in numbered:
+            literals = tuple(map(shape, template.literals))
+            key = anchor(literals)
+            if key is not None:  # a few have too little text at every place that an anchor can have
+                lines.setdefault(key, {})[_item(number, template)] = None
+                starts.add(start_of(*literals))
+        ends.append(len(lines))
+    texts = list(map(_ITEM.join, lines.values()))
     sections = [[_FIELD.join(map(_field, each)) for each in entries]]
-    anchored: list[tuple[int, int]] = []
-    total = len(entries)
-    for templates_of_one in languages.values():
-        keys, lines = _anchored(templates_of_one)
-        anchored += ((key, total + place) for place, key in enumerate(keys))
-        sections.append(lines)
-        total += len(lines)
-    anchored.sort()
-    compressed = [zlib.compress(_LINE.join(lines).encode(), 9) for lines in sections]
-    numbers = array("I", [len(anchored), len(sections)])
-    first = 0
-    for lines, raw in zip(sections, compressed, strict=True):
+    sections += (texts[start:end] for start, end in pairwise(ends))
+    places = {key: place for place, key in enumerate(lines, start=len(entries))}
+    return _packed(sections, sorted(places.items()), sorted(starts))
+
+
+def _packed(
+    sections: Sequence[Sequence[str]], lines: Sequence[tuple[int, int]], starts: Sequence[int]
+) -> bytes:
+    compressed = [zlib.compress(_LINE.join(section).encode(), 9) for section in sections]
+    numbers = array("I", [len(sections), len(lines), len(starts)])
+    for first, raw in zip(accumulate(map(len, sections), initial=0), compressed, strict=False):
         numbers.extend((first, len(raw)))
-        first += len(lines)
-    firsts = [key >> _REST for key, _ in anchored]
-    numbers.extend(bisect_left(firsts, first) for first in range((1 << _BITS) + 1))
-    numbers.extend(key for key, _ in anchored)
-    numbers.extend(line for _, line in anchored)
+    for more in (*zip(*lines, strict=True), starts):
+        numbers.extend(more)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes() + b"".join(compressed)
 
 
-def _anchored(numbered: Iterable[tuple[int, Template]]) -> tuple[list[int], list[str]]:
-    """Return anchors in order, and the line of each."""
-    found: dict[int, list[str]] = {}
-    for number, template in numbered:
-        variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
-        text = _FIELD.join((str(number), variables, _PART.join(template.literals)))
-        key = anchor(template.literals)
-        if key is not None:  # a few have too little text at every place that an anchor can have
-            found.setdefault(key, []).append(text)
-    keys = sorted(found)
-    return keys, [_ITEM.join(found[key]) for key in keys]
+def _item(number: int, template: Template) -> str:
+    variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
+    return _FIELD.join((str(number), variables, _PART.join(template.literals)))
 
 
 def _field(field: Sequence[str]) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue import file
-from pattern_engine.catalogue.anchors import anchors
 from pattern_engine.catalogue.labels import without_position
 from pattern_engine.catalogue.template import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
@@ -55,17 +55,16 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     whole = message.strip()
     # A log adds a position. libpq explains some messages in lines that start with a tab.
     shorter = without_position(whole.partition("\n\t")[0])
-    for text in dict.fromkeys((shorter, whole)):
-        best = _best((each for each in _matches(text) if _agrees(each.entry, code)), origin)
+    for text in (shorter, whole) if shorter != whole else (whole,):
+        best = _best(text, origin, code)
         if best:
             return _known(best, text, code)
     return None
 
 
 def may_know(message: str) -> bool:
-    """Return whether a message starts and ends as a known one does: a quick look before `find`."""
-    text = plain(message)
-    return bool(file.templates(anchors(text), text))
+    """Return whether a message starts and ends as a known one does; digits do not count."""
+    return bool(file.templates(plain(message)))
 
 
 def detail(text: str) -> dict[str, str]:
@@ -82,33 +81,43 @@ def detail(text: str) -> dict[str, str]:
 
 
 def _named(line: str) -> dict[str, str]:
-    best = _best(_matches(line, "detail"))
+    best = _best(line, part="detail")
     return _keyed(_values(best, line)) if best else {}
 
 
 class _Match(NamedTuple):
-    weight: int
     entry: Entry
     template: Template
     spans: list[tuple[int, int]]
 
 
-def _matches(message: str, part: str = "") -> Iterator[_Match]:
-    text = plain(message)
-    for weight, number, template in file.templates(anchors(text), text):
-        spans = template.match(text)
-        if spans is not None and (entry := file.entry(number)).part == part:
-            yield _Match(weight, entry, template, spans)
-
-
-def _best(matches: Iterator[_Match], origin: str | None = None) -> _Match | None:
+def _best(
+    message: str, origin: str | None = None, code: str | None = None, part: str = ""
+) -> _Match | None:
     """Return the match with the most literal text; None if two entries are left."""
-    found = list(matches)
-    most = max((match.weight for match in found), default=0)
-    best = [match for match in found if match.weight == most]
-    if origin is not None and len({match.entry for match in best}) > 1:
+    text = plain(message)
+    best: list[_Match] = []
+    least = 0
+    for weight, number, template in sorted(file.templates(text), key=_weight, reverse=True):
+        if weight < least:
+            break
+        spans = template.match(text)
+        if spans is not None:
+            entry = file.entry(number)
+            if entry.part == part and _agrees(entry, code):
+                least = weight
+                best.append(_Match(entry, template, spans))
+    if origin is not None and _differ(best):
         best = [match for match in best if match.entry.origin == origin]
-    return best[0] if best and all(match.entry == best[0].entry for match in best) else None
+    return best[0] if best and not _differ(best) else None
+
+
+_weight: Final = itemgetter(0)
+
+
+def _differ(matches: Sequence[_Match]) -> bool:
+    """Return whether matches are of more than one entry."""
+    return any(match.entry != matches[0].entry for match in matches[1:])
 
 
 def _values(match: _Match, message: str) -> dict[str, str]:

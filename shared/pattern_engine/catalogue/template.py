@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LONGEST", "QUOTES", "Template", "Variable", "made", "parse", "plain", "shown"]
+__all__ = ["LONGEST", "QUOTES", "Template", "Variable", "made", "parse", "plain", "shape", "shown"]
 
 LONGEST: Final = 1_000
 """Characters of a variable without a kind."""
@@ -110,6 +110,14 @@ def plain(text: str) -> str:
 
 
 _PLAIN: Final = dict.fromkeys(map(ord, QUOTES), '"') | dict.fromkeys(map(ord, _SPACES), " ")
+
+
+def shape(text: str) -> str:
+    """Return a text with all its digits 0: what a template of digits of its own goes by."""
+    return text.translate(_ZEROS)
+
+
+_ZEROS: Final = str.maketrans("123456789", "0" * 9)
 
 
 def parse(text: str) -> tuple[tuple[str, ...], tuple[Variable, ...]]:
