@@ -24,13 +24,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import anchor, anchors, of_end, of_start, start_of
+from pattern_engine.catalogue.anchors import anchor, anchors, start_of
 from pattern_engine.catalogue.template import Template, Variable, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "may_end", "may_start", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
@@ -102,10 +102,9 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def templates(text: str) -> list[Numbered]:
-    """Return the templates whose first and last literal a plain text has; digits do not count."""
+def templates(text: bytes) -> list[Numbered]:
+    """Return the templates that start and end as the shape of a plain text does."""
     lines, starts, *_ = _head()
-    text = shape(text)
     return [
         _template(item)
         for key in anchors(text, starts)
@@ -115,26 +114,13 @@ def templates(text: str) -> list[Numbered]:
     ]
 
 
-def may_start(text: str) -> bool:
-    """Return whether any template starts as a plain text does; digits do not count."""
-    lines, starts, *_ = _head()
-    text = shape(text)
-    return start_of(text) in starts or any(key in lines for key in of_start(text))
-
-
-def may_end(text: str) -> bool:
-    """Return whether any template that has no start ends as a plain text does."""
-    lines = _head().lines
-    return any(key in lines for key in of_end(shape(text)))
-
-
 @lru_cache(maxsize=4096)
-def _items(number: int) -> tuple[tuple[str, str, str], ...]:
+def _items(number: int) -> tuple[tuple[bytes, bytes, str], ...]:
     """Return the templates of a line, not decoded yet, behind their first and last literal."""
     found = []
     for item in _line(number).split(_ITEM):
-        literals = shape(item[item.rindex(_FIELD) + 1 :])
-        found.append((literals.partition(_PART)[0], literals.rpartition(_PART)[2], item))
+        literals = item[item.rindex(_FIELD) + 1 :].split(_PART)
+        found.append((shape(literals[0]), shape(literals[-1]), item))
     return tuple(found)
 
 

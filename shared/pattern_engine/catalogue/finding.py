@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue import file
 from pattern_engine.catalogue.labels import without_position
-from pattern_engine.catalogue.template import plain
+from pattern_engine.catalogue.template import plain, shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
 
 def may_know(message: str) -> bool:
     """Return whether a message starts and ends as a known one does; digits do not count."""
-    return bool(file.templates(plain(message)))
+    return bool(file.templates(shape(plain(message))))
 
 
 def detail(text: str) -> dict[str, str]:
@@ -98,7 +98,10 @@ def _best(
     text = plain(message)
     best: list[_Match] = []
     least = 0
-    for weight, number, template in sorted(file.templates(text), key=_weight, reverse=True):
+    candidates = file.templates(shape(text))
+    if len(candidates) > 1:
+        candidates.sort(key=_weight, reverse=True)
+    for weight, number, template in candidates:
         if weight < least:
             break
         spans = template.match(text)

@@ -29,9 +29,7 @@ _LONGEST_END: Final = 1 + max(len(after) for _, after in positions)
 
 def without_position(message: str) -> str:
     """Return a message without the place in the statement that the server's log adds at its end."""
-    if _DIGITS.isdisjoint(message[-_LONGEST_END:]):
-        return message
-    if message[-1:] not in _LAST:
+    if message[-1:] not in _LAST or _DIGITS.isdisjoint(message[-_LONGEST_END:]):
         return message
     for before, after in positions:
         if message.endswith(after):

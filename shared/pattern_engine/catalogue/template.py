@@ -112,12 +112,12 @@ def plain(text: str) -> str:
 _PLAIN: Final = dict.fromkeys(map(ord, QUOTES), '"') | dict.fromkeys(map(ord, _SPACES), " ")
 
 
-def shape(text: str) -> str:
-    """Return a text with all its digits 0: what a template of digits of its own goes by."""
-    return text.translate(_ZEROS)
+def shape(text: str) -> bytes:
+    """Return the bytes of a text with all its digits 0."""
+    return text.encode(errors="replace").translate(_ZEROS)
 
 
-_ZEROS: Final = str.maketrans("123456789", "0" * 9)
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 
 
 def parse(text: str) -> tuple[tuple[str, ...], tuple[Variable, ...]]:
