@@ -5,6 +5,14 @@
 imports make the data from `tables/` and from PostgreSQL's own catalogues.
 """
 
-from pattern_engine.catalogue.finding import RAISED, Known, detail, find, may_know
+from pattern_engine.catalogue.finding import (
+    RAISED,
+    Known,
+    detail,
+    find,
+    may_end,
+    may_know,
+    may_start,
+)
 
-__all__ = ["RAISED", "Known", "detail", "find", "may_know"]
+__all__ = ["RAISED", "Known", "detail", "find", "may_end", "may_know", "may_start"]

@@ -19,7 +19,7 @@ from zlib import crc32
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-__all__ = ["anchor", "anchors", "start_of"]
+__all__ = ["anchor", "anchors", "of_end", "of_start", "start_of"]
 
 _LONG_START, _START, _SHORT_START = 14, 4, 2
 _LONG_END, _END, _SHORT_END = 9, 4, 2
@@ -55,15 +55,8 @@ def anchors(text: bytes, starts: Container[int]) -> list[int]:
     `starts` has what `start_of` returns for templates. A text that is too short for a size has an
     anchor that no template has.
     """
+    found = of_start(text) + of_end(text)
     first, last = _opening(text), text[-_LONG_END:]
-    found = [
-        crc32(first[:_SHORT_START], _AT_START),
-        *(crc32(last, _AT_END), crc32(last[-_END:], _AT_END), crc32(last[-_SHORT_END:], _AT_END)),
-    ]
-    word = _END_OF_WORD.search(text)
-    if word:
-        behind = text[word.start() : word.start() + _BEHIND_A_WORD[0]]
-        found += (crc32(behind, _BEHIND), crc32(behind[: _BEHIND_A_WORD[1]], _BEHIND))
     start = crc32(first[:_START], _AT_START)
     if start in starts:
         long_start, end = crc32(first[:_LONG_START], _AT_START), last[-_SHORT_END:]
@@ -77,6 +70,24 @@ def anchors(text: bytes, starts: Container[int]) -> list[int]:
 def start_of(*literals: bytes) -> int:
     """Return a key of the start of a text or a template: what most anchors have in common."""
     return crc32(_opening(*literals)[:_START], _AT_START)
+
+
+def of_start(text: bytes) -> list[int]:
+    """Return those anchors of a text that are made of its start alone; few templates have one."""
+    found = [crc32(_opening(text)[:_SHORT_START], _AT_START)]
+    word = _END_OF_WORD.search(text)
+    if word:
+        long, short = _BEHIND_A_WORD
+        behind = text[word.start() : word.start() + long]
+        found += (crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND))
+    return found
+
+
+def of_end(text: bytes) -> list[int]:
+    """Return those anchors of a text that are made of its end alone."""
+    last = text[-_LONG_END:]
+    ends = (last, last[-_END:], last[-_SHORT_END:])
+    return [crc32(end, _AT_END) for end in ends]
 
 
 def _opening(first: bytes, *further: bytes) -> bytes:

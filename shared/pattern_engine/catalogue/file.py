@@ -24,13 +24,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import anchor, anchors, start_of
+from pattern_engine.catalogue.anchors import anchor, anchors, of_end, of_start, start_of
 from pattern_engine.catalogue.template import Template, Variable, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "may_end", "may_start", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
@@ -112,6 +112,18 @@ def templates(text: bytes) -> list[Numbered]:
         for first, last, item in _items(lines[key])
         if text.startswith(first) and text.endswith(last)
     ]
+
+
+def may_start(text: bytes) -> bool:
+    """Return whether any template may start as the shape of a plain text does."""
+    lines, starts, *_ = _head()
+    return start_of(text) in starts or any(key in lines for key in of_start(text))
+
+
+def may_end(text: bytes) -> bool:
+    """Return whether any template that starts with a variable ends as the shape of a text does."""
+    lines = _head().lines
+    return any(key in lines for key in of_end(text))
 
 
 @lru_cache(maxsize=4096)

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
 
-__all__ = ["Known", "detail", "find", "may_know"]
+__all__ = ["Known", "detail", "find", "may_end", "may_know", "may_start"]
 
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
 MOST_LINES: Final = 32
 """Lines of a context that are read."""
+_END: Final = 16
+"""Characters of an end that tell whether a known message may have it."""
 #: A SQLSTATE has a digit, as `EPIPE` has not; Prisma's `P2002` only looks like one.
 _SQLSTATE: Final = re.compile(r"(?=.*[0-9])(?!P[1-9])[0-9A-Z]{5}")
 
@@ -52,10 +54,7 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
     """
     if code == RAISED:
         return None
-    whole = message.strip()
-    # A log adds a position. libpq explains some messages in lines that start with a tab.
-    shorter = without_position(whole.partition("\n\t")[0])
-    for text in (shorter, whole) if shorter != whole else (whole,):
+    for text in _texts(message):
         best = _best(text, origin, code)
         if best:
             return _known(best, text, code)
@@ -63,8 +62,39 @@ def find(message: str, code: str | None = None, origin: str | None = None) -> Kn
 
 
 def may_know(message: str) -> bool:
-    """Return whether a message starts and ends as a known one does; digits do not count."""
-    return bool(file.templates(shape(plain(message))))
+    """Return whether a message is known, or may be if its digits are others.
+
+    If it is false, no message is known that differs from this one in nothing but digits: a variable
+    takes any digits, and a template with digits of its own is taken for one that matches.
+    """
+    return any(
+        template.has_digits or template.match(text) is not None
+        for text in map(plain, _texts(message))
+        for _, _, template in file.templates(shape(text))
+    )
+
+
+def may_start(text: str) -> bool:
+    """Return whether a known message may start as a text does; its digits do not count."""
+    return file.may_start(shape(plain(text)))
+
+
+def may_end(text: str) -> bool:
+    """Return whether a known message that starts with a value may end as a text does."""
+    shorter = without_position(text)
+    return file.may_end(shape(plain(text[-_END:]))) or (
+        shorter != text and file.may_end(shape(plain(shorter[-_END:])))
+    )
+
+
+def _texts(message: str) -> tuple[str, ...]:
+    """Return what of a message is looked for: all of it, at last, and its shorter forms before.
+
+    A log adds a position. libpq explains some messages in lines that start with a tab.
+    """
+    whole = message.strip()
+    shorter = without_position(whole.partition("\n\t")[0])
+    return (shorter, whole) if shorter != whole else (whole,)
 
 
 def detail(text: str) -> dict[str, str]:

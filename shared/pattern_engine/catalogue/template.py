@@ -36,6 +36,7 @@ QUOTES: Final = (
 """What counts as `"`, beside it."""
 _SPACES: Final = "\u00a0\u202f\u2009\u3000"
 _VARIABLE: Final = re.compile(r"<([a-z_][a-z0-9_]*)(?::([a-z]+))?>")
+_HAS_DIGIT: Final = re.compile("[0-9]").search
 _NUMBER: Final = frozenset("0123456789abcdefABCDEFxX+-.,/")
 _KINDS: Final = frozenset({None, "word", "number", "keyword", "quoted", "rest"})
 _FREE: Final = frozenset({"quoted", "rest"})
@@ -71,6 +72,11 @@ class Template(NamedTuple):
     def weight(self) -> int:
         """The number of literal characters; the template with the most decides."""
         return sum(map(len, self.literals))
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether the literal texts have any digit."""
+        return any(map(_HAS_DIGIT, self.literals))
 
     def match(self, text: str) -> list[tuple[int, int]] | None:
         """Return where the variables stand in a plain text that matches whole, or None."""

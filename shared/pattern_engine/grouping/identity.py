@@ -12,6 +12,7 @@ a template that masking makes.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine import catalogue
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from pattern_engine.catalogue import Known
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["Identity", "identify", "kind_of", "known_of"]
+__all__ = [
+    "Identity",
+    "identify",
+    "kind_of",
+    "known_of",
+    "may_be_known",
+    "of_known",
+    "of_masked",
+]
 
 #: Kinds of exception that say nothing about the cause.
 _GENERIC_KINDS: Final = sqlstates.DBAPI | frozenset(
@@ -91,11 +100,18 @@ class Identity(NamedTuple):
 def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
     """Return what an error is; `mask` makes the template of a message of no catalogue."""
     known, text = known_of(error)
-    if known is not None:
-        if known.origin not in LANGUAGES:
-            return Identity(known.key, text, known, "message")
-        return _with_place(_of_language(known), text, known, error)
-    template = mask(text)
+    return of_known(error, known, text) if known else of_masked(error, text, mask(text))
+
+
+def of_known(error: ReadError, known: Known, text: str) -> Identity:
+    """Return what an error is whose message the catalogue knows."""
+    if known.origin not in LANGUAGES:
+        return Identity(known.key, text, known, "message")
+    return _with_place(_of_language(known), text, known, error)
+
+
+def of_masked(error: ReadError, text: str, template: str) -> Identity:
+    """Return what an error is whose message no catalogue knows, by the message's template."""
     if error.origin is not None or _OF_A_DATABASE(error.kind or ""):
         return Identity(template, text, None, "message")
     kind = kind_of(error)
@@ -111,14 +127,26 @@ def known_of(error: ReadError) -> tuple[Known | None, str]:
     text, origin = error.message, _origin(error)
     known = catalogue.find(text, error.code, origin)
     if known is None and error.code != catalogue.RAISED:
-        # What was taken for an envelope may belong to the message, and there may be unknown ones.
-        for part in (*error.layers[: -MAX_LAYERS - 1 : -1], *_parts(text)):
-            if len(part) > MAX_KNOWN or not catalogue.may_know(part):
-                continue
+        for part in _likely(error):
             known = catalogue.find(part, None, origin)
             if known is not None:
                 return known, part
     return known, text
+
+
+def may_be_known(error: ReadError) -> bool:
+    """Return whether the message, or one that differs from it in digits alone, may be known."""
+    return catalogue.may_know(error.message) or any(map(catalogue.may_know, _likely(error)))
+
+
+def _likely(error: ReadError) -> Iterator[str]:
+    """Yield the texts beside the message that may be known.
+
+    What was taken for an envelope may belong to the message, and there may be unknown envelopes.
+    """
+    for part in chain(error.layers[: -MAX_LAYERS - 1 : -1], _parts(error.message)):
+        if len(part) <= MAX_KNOWN:
+            yield part
 
 
 def _origin(error: ReadError) -> str | None:
@@ -145,13 +173,17 @@ def _says_no_error(line: str) -> bool:
 
 
 def _parts_of(line: str) -> Iterator[str]:
+    """Yield the parts of a line that could be a known message by where they start or end."""
     found = zip(_STARTS.finditer(line), range(MAX_STARTS), strict=False)
     for start in (0, *(each.end() for each, _ in found)):
+        starts = catalogue.may_start(line[start : start + MAX_KNOWN])
         found = zip(_ENDS.finditer(line, start + MIN_SCANNED), range(MAX_ENDS), strict=False)
         ends = [each.start() for each, _ in found]
         for end in (len(line), *reversed(ends)):
             if (start or end < len(line)) and end - start >= MIN_SCANNED:
-                yield line[start:end].rstrip(" .:")
+                part = line[start:end].rstrip(" .:")
+                if starts or catalogue.may_end(part):
+                    yield part
 
 
 def kind_of(error: ReadError) -> str | None:

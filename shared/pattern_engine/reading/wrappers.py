@@ -22,6 +22,7 @@ _POSITION: Final = re.compile(
     r"| al carattere [0-9]+| no caracter[eo]? [0-9]+| vid tecken [0-9]+| символ [0-9]+| \(символ [0-9]+\)"
     r"| ?\([0-9]+文字目\)| [0-9]+ 번째 문자 부근| 第 [0-9]+ 个字符处| 在第 [0-9]+ 個字元處| სიმბოლოსთან [0-9]+)\s*\Z"
 )
+_AFTER_POSITION: Final = "0123456789)근处處"
 _KIND_BEFORE: Final = re.compile(
     rf"(?P<kind>{KIND}|[Ee]rror|[Ee]xception|panic|err)(?P<number> ?\([^)\n]{{0,60}}\)| ?\[[\w.:-]{{1,60}}\])?: ?(?P<rest>\S.*)",
     re.DOTALL,
@@ -183,7 +184,8 @@ def _trailer(text: str, error: ReadError) -> str | None:
     if text[-1] in "):" and text.count(")") > text.count("("):
         closed = text.rstrip(":").removesuffix(")")
         return closed[:-1] if closed[-1:] in {"'", '"'} and closed.count(closed[-1]) % 2 else closed
-    position = _POSITION.search(text[-60:]) if error.origin == "postgres" else None
+    may_have_position = error.origin == "postgres" and text[-1] in _AFTER_POSITION
+    position = _POSITION.search(text[-60:]) if may_have_position else None
     if position:
         return text[: len(text) - len(position[0])]
     for needs, expression, _ in trailers(text):
