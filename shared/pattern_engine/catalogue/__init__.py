@@ -10,9 +10,9 @@ from pattern_engine.catalogue.finding import (
     Known,
     detail,
     find,
-    may_end,
     may_know,
-    may_start,
+    may_match,
+    start_of,
 )
 
-__all__ = ["RAISED", "Known", "detail", "find", "may_end", "may_know", "may_start"]
+__all__ = ["RAISED", "Known", "detail", "find", "may_know", "may_match", "start_of"]

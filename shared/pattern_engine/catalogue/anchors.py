@@ -13,13 +13,13 @@ for one message is found for every message that differs from it in nothing but d
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-__all__ = ["anchor", "anchors", "of_end", "of_start", "start_of"]
+__all__ = ["Start", "anchor", "begins", "of_end", "start_of"]
 
 _LONG_START, _START, _SHORT_START = 14, 4, 2
 _LONG_END, _END, _SHORT_END = 9, 4, 2
@@ -34,7 +34,13 @@ _QUOTE: Final = re.compile(b'"')
 _END_OF_WORD: Final = re.compile(b"[ (:,]")
 #: Where the checksum of an anchor starts, so that those of a start, an end and what stands behind a
 #: word differ.
-_AT_START, _AT_END, _BEHIND = 1, 2, 3
+_AT_LONG_START, _AT_START, _AT_END, _BEHIND = 1, 2, 3, 4
+_SEEDS: Final = {
+    _LONG_START: _AT_LONG_START,
+    _START: _AT_START,
+    _SHORT_START: _AT_START,
+    0: _AT_END,
+}
 
 
 def anchor(literals: Sequence[bytes]) -> int | None:
@@ -42,52 +48,59 @@ def anchor(literals: Sequence[bytes]) -> int | None:
     first, last = _opening(*literals), literals[-1]
     for start, end in _SIZES:
         if len(first) >= start and len(last) >= end:
-            ending = last[len(last) - end :]
-            return crc32(ending, crc32(first[:start], _AT_START) if start else _AT_END)
+            return crc32(last[len(last) - end :], crc32(first[:start], _SEEDS[start]))
     behind = _from(_END_OF_WORD, *literals)
     sizes = (size for size in _BEHIND_A_WORD if len(behind) >= size)
     return next((crc32(behind[:size], _BEHIND) for size in sizes), None)
 
 
-def anchors(text: bytes, starts: Container[int]) -> list[int]:
-    """Return the anchors under which templates that could match a text stand.
+class Start(NamedTuple):
+    """The anchors that a text may have because of its start."""
 
-    `starts` has what `start_of` returns for templates. A text that is too short for a size has an
-    anchor that no template has.
+    alone: tuple[int, ...]
+    """Anchors that no end is a part of."""
+    with_end: tuple[int, ...]
+    """Checksums to go on with over an end; none if no template has such a start."""
+
+
+def start_of(text: bytes, starts: Container[int]) -> Start:
+    """Return the anchors that come from a text's start; `starts` has what `begins` returns.
+
+    A text that is too short for a size has an anchor that no template has.
     """
-    found = of_start(text) + of_end(text)
-    first, last = _opening(text), text[-_LONG_END:]
-    start = crc32(first[:_START], _AT_START)
-    if start in starts:
-        long_start, end = crc32(first[:_LONG_START], _AT_START), last[-_SHORT_END:]
-        found += (
-            *(crc32(last, long_start), crc32(end, long_start), long_start),
-            *(crc32(last, start), crc32(end, start), start),
-        )
-    return found
+    first = _opening(text)
+    alone = (crc32(first[:_SHORT_START], _AT_START), *_behind(text))
+    long = crc32(first[:_LONG_START], _AT_LONG_START)
+    short = crc32(first[:_START], _AT_START)
+    with_end = tuple(start for start in (long, short) if start in starts)
+    return Start(alone + with_end, with_end)
 
 
-def start_of(*literals: bytes) -> int:
-    """Return a key of the start of a text or a template: what most anchors have in common."""
-    return crc32(_opening(*literals)[:_START], _AT_START)
+def begins(literals: Sequence[bytes]) -> int | None:
+    """Return the checksum of the start that a template's anchor has; None if it has no start."""
+    first = _opening(*literals)
+    if len(first) >= _LONG_START:
+        return crc32(first[:_LONG_START], _AT_LONG_START)
+    return crc32(first[:_START], _AT_START) if len(first) >= _START else None
 
 
-def of_start(text: bytes) -> list[int]:
-    """Return those anchors of a text that are made of its start alone; few templates have one."""
-    found = [crc32(_opening(text)[:_SHORT_START], _AT_START)]
-    word = _END_OF_WORD.search(text)
-    if word:
-        long, short = _BEHIND_A_WORD
-        behind = text[word.start() : word.start() + long]
-        found += (crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND))
-    return found
-
-
-def of_end(text: bytes) -> list[int]:
-    """Return those anchors of a text that are made of its end alone."""
+def of_end(text: bytes, start: Start) -> list[int]:
+    """Return the anchors that a text has because of its end, by itself and with a start."""
     last = text[-_LONG_END:]
-    ends = (last, last[-_END:], last[-_SHORT_END:])
-    return [crc32(end, _AT_END) for end in ends]
+    end = last[-_SHORT_END:]
+    found = [crc32(last, _AT_END), crc32(last[-_END:], _AT_END), crc32(end, _AT_END)]
+    for checksum in start.with_end:
+        found += (crc32(last, checksum), crc32(end, checksum))
+    return found
+
+
+def _behind(text: bytes) -> tuple[int, ...]:
+    word = _END_OF_WORD.search(text)
+    if word is None:
+        return ()
+    long, short = _BEHIND_A_WORD
+    behind = text[word.start() : word.start() + long]
+    return crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND)
 
 
 def _opening(first: bytes, *further: bytes) -> bytes:

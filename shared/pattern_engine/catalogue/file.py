@@ -24,13 +24,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import anchor, anchors, of_end, of_start, start_of
+from pattern_engine.catalogue.anchors import Start, anchor, begins, of_end, start_of
 from pattern_engine.catalogue.template import Template, Variable, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "may_end", "may_start", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "entry", "may_match", "start", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
@@ -105,25 +105,27 @@ def _line(number: int) -> str:
 def templates(text: bytes) -> list[Numbered]:
     """Return the templates that start and end as the shape of a plain text does."""
     lines, starts, *_ = _head()
+    start = start_of(text, starts)
     return [
         _template(item)
-        for key in anchors(text, starts)
+        for key in (*of_end(text, start), *start.alone)
         if key in lines
         for first, last, item in _items(lines[key])
         if text.startswith(first) and text.endswith(last)
     ]
 
 
-def may_start(text: bytes) -> bool:
-    """Return whether any template may start as the shape of a plain text does."""
+def start(text: bytes) -> Start:
+    """Return how the shape of a plain text starts, as far as the anchors of templates go."""
     lines, starts, *_ = _head()
-    return start_of(text) in starts or any(key in lines for key in of_start(text))
+    found = start_of(text, starts)
+    return Start(tuple(key for key in found.alone if key in lines), found.with_end)
 
 
-def may_end(text: bytes) -> bool:
-    """Return whether any template that starts with a variable ends as the shape of a text does."""
+def may_match(start: Start, end: bytes) -> bool:
+    """Return whether any template may have such a start and the shape of such an end."""
     lines = _head().lines
-    return any(key in lines for key in of_end(text))
+    return bool(start.alone) or any(key in lines for key in of_end(end, start))
 
 
 @lru_cache(maxsize=4096)
@@ -172,7 +174,7 @@ def written(
             key = anchor(literals)
             if key is not None:  # a few have too little text at every place that an anchor can have
                 lines.setdefault(key, {})[_item(number, template)] = None
-                starts.add(start_of(*literals))
+                starts.add(begins(literals) or 0)
         ends.append(len(lines))
     texts = list(map(_ITEM.join, lines.values()))
     sections = [[_FIELD.join(map(_field, each)) for each in entries]]

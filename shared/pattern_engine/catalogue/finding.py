@@ -13,10 +13,11 @@ from pattern_engine.catalogue.template import plain, shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pattern_engine.catalogue.anchors import Start
     from pattern_engine.catalogue.file import Entry
     from pattern_engine.catalogue.template import Template
 
-__all__ = ["Known", "detail", "find", "may_end", "may_know", "may_start"]
+__all__ = ["Known", "detail", "find", "may_know", "may_match", "start_of"]
 
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
@@ -74,16 +75,16 @@ def may_know(message: str) -> bool:
     )
 
 
-def may_start(text: str) -> bool:
-    """Return whether a known message may start as a text does; its digits do not count."""
-    return file.may_start(shape(plain(text)))
+def start_of(text: str) -> Start:
+    """Return what the start of a text leaves open; see `may_match`."""
+    return file.start(shape(plain(text)))
 
 
-def may_end(text: str) -> bool:
-    """Return whether a known message that starts with a value may end as a text does."""
+def may_match(start: Start, text: str) -> bool:
+    """Return whether a text with such a start may be known; its digits do not count."""
     shorter = without_position(text)
-    return file.may_end(shape(plain(text[-_END:]))) or (
-        shorter != text and file.may_end(shape(plain(shorter[-_END:])))
+    return file.may_match(start, shape(plain(text[-_END:]))) or (
+        shorter != text and file.may_match(start, shape(plain(shorter[-_END:])))
     )
 
 

@@ -176,13 +176,13 @@ def _parts_of(line: str) -> Iterator[str]:
     """Yield the parts of a line that could be a known message by where they start or end."""
     found = zip(_STARTS.finditer(line), range(MAX_STARTS), strict=False)
     for start in (0, *(each.end() for each, _ in found)):
-        starts = catalogue.may_start(line[start : start + MAX_KNOWN])
+        begun = catalogue.start_of(line[start : start + MAX_KNOWN])
         found = zip(_ENDS.finditer(line, start + MIN_SCANNED), range(MAX_ENDS), strict=False)
         ends = [each.start() for each, _ in found]
         for end in (len(line), *reversed(ends)):
             if (start or end < len(line)) and end - start >= MIN_SCANNED:
                 part = line[start:end].rstrip(" .:")
-                if starts or catalogue.may_end(part):
+                if catalogue.may_match(begun, part):
                     yield part
 
 
