@@ -13,13 +13,13 @@ for one message is found for every message that differs from it in nothing but d
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
-__all__ = ["Start", "anchor", "begins", "of_end", "start_of"]
+__all__ = ["anchor", "begins", "of_end", "of_start", "starts_of", "with_end"]
 
 _LONG_START, _START, _SHORT_START = 14, 4, 2
 _LONG_END, _END, _SHORT_END = 9, 4, 2
@@ -54,28 +54,6 @@ def anchor(literals: Sequence[bytes]) -> int | None:
     return next((crc32(behind[:size], _BEHIND) for size in sizes), None)
 
 
-class Start(NamedTuple):
-    """The anchors that a text may have because of its start."""
-
-    alone: tuple[int, ...]
-    """Anchors that no end is a part of."""
-    with_end: tuple[int, ...]
-    """Checksums to go on with over an end; none if no template has such a start."""
-
-
-def start_of(text: bytes, starts: Container[int]) -> Start:
-    """Return the anchors that come from a text's start; `starts` has what `begins` returns.
-
-    A text that is too short for a size has an anchor that no template has.
-    """
-    first = _opening(text)
-    alone = (crc32(first[:_SHORT_START], _AT_START), *_behind(text))
-    long = crc32(first[:_LONG_START], _AT_LONG_START)
-    short = crc32(first[:_START], _AT_START)
-    with_end = tuple(start for start in (long, short) if start in starts)
-    return Start(alone + with_end, with_end)
-
-
 def begins(literals: Sequence[bytes]) -> int | None:
     """Return the checksum of the start that a template's anchor has; None if it has no start."""
     first = _opening(*literals)
@@ -84,23 +62,36 @@ def begins(literals: Sequence[bytes]) -> int | None:
     return crc32(first[:_START], _AT_START) if len(first) >= _START else None
 
 
-def of_end(text: bytes, start: Start) -> list[int]:
-    """Return the anchors that a text has because of its end, by itself and with a start."""
-    last = text[-_LONG_END:]
-    end = last[-_SHORT_END:]
-    found = [crc32(last, _AT_END), crc32(last[-_END:], _AT_END), crc32(end, _AT_END)]
-    for checksum in start.with_end:
-        found += (crc32(last, checksum), crc32(end, checksum))
+def starts_of(text: bytes, starts: Container[int]) -> list[int]:
+    """Return those of the starts (what `begins` returns for templates) that a text has."""
+    first = _opening(text)
+    long = crc32(first[:_LONG_START], _AT_LONG_START)
+    short = crc32(first[:_START], _AT_START)
+    return [start for start in (long, short) if start in starts]
+
+
+def with_end(starts: Iterable[int], text: bytes) -> list[int]:
+    """Return the anchors that a text may have whose start is one of these."""
+    last, end = text[-_LONG_END:], text[-_SHORT_END:]
+    return [anchor for start in starts for anchor in (crc32(last, start), crc32(end, start), start)]
+
+
+def of_start(text: bytes) -> list[int]:
+    """Return the anchors that a text may have without a start as long as above, by its start."""
+    found = [crc32(_opening(text)[:_SHORT_START], _AT_START)]
+    word = _END_OF_WORD.search(text)
+    if word:
+        long, short = _BEHIND_A_WORD
+        behind = text[word.start() : word.start() + long]
+        found += (crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND))
     return found
 
 
-def _behind(text: bytes) -> tuple[int, ...]:
-    word = _END_OF_WORD.search(text)
-    if word is None:
-        return ()
-    long, short = _BEHIND_A_WORD
-    behind = text[word.start() : word.start() + long]
-    return crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND)
+def of_end(text: bytes) -> list[int]:
+    """Return the anchors that a text may have without a start, by its end."""
+    last = text[-_LONG_END:]
+    ends = (last, last[-_END:], last[-_SHORT_END:])
+    return [crc32(end, _AT_END) for end in ends]
 
 
 def _opening(first: bytes, *further: bytes) -> bytes:

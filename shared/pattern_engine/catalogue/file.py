@@ -2,9 +2,10 @@
 
 Numbers are unsigned, of 32 bits, the lowest byte first:
 
-1. how many sections there are, how many anchors, and how many starts;
+1. how many sections there are, how many anchors of a start, how many others, and how many starts;
 2. of each section, the number of its first line, and its compressed length;
-3. all anchors in order; the line of each; the keys of the starts that templates have, in order;
+3. all anchors of a start in order, and the line of each; the same of the others, which are few; what
+   `anchors.begins` returns for the templates, in order;
 4. the sections, each compressed by itself: lines of text. The first section has the entries, a line
    each; of the others, one a language, a line has the templates of an anchor. An anchor that
    several languages have stands in the section of the first one.
@@ -24,13 +25,20 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import Start, anchor, begins, of_end, start_of
+from pattern_engine.catalogue.anchors import (
+    anchor,
+    begins,
+    of_end,
+    of_start,
+    starts_of,
+    with_end,
+)
 from pattern_engine.catalogue.template import Template, Variable, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "may_match", "start", "templates", "written"]
+__all__ = ["PATH", "Entry", "Numbered", "Start", "entry", "may_match", "start", "templates", "written"]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
@@ -64,7 +72,9 @@ class Numbered(NamedTuple):
 
 class _Head(NamedTuple):
     lines: Mapping[int, int]
-    """The number of each anchor's line."""
+    """The number of the line of each anchor that has a start."""
+    edges: Mapping[int, int]
+    """The same for the anchors that have none: few, so that every text can be looked for here."""
     starts: frozenset[int]
     firsts: Sequence[int]
     """The number of each section's first line."""
@@ -74,14 +84,15 @@ class _Head(NamedTuple):
 @cache
 def _head() -> _Head:
     raw = PATH.read_bytes()
-    sections, keys, starts = _numbers(raw[:12])
-    lengths = (2 * sections, keys, keys, starts)
-    ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=12))
+    sections, lines, edges, starts = _numbers(raw[:16])
+    lengths = (2 * sections, lines, lines, edges, edges, starts)
+    ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=16))
     pairs, *numbers = (_numbers(raw[start:end]) for start, end in pairwise(ends))
     places = list(accumulate(pairs[1::2], initial=ends[-1]))
     compressed = [raw[start:end] for start, end in pairwise(places)]
-    lines = dict(zip(numbers[0], numbers[1], strict=True))
-    return _Head(lines, frozenset(numbers[2]), pairs[::2], compressed)
+    by_start = dict(zip(numbers[0], numbers[1], strict=True))
+    by_edge = dict(zip(numbers[2], numbers[3], strict=True))
+    return _Head(by_start, by_edge, frozenset(numbers[4]), pairs[::2], compressed)
 
 
 def _numbers(raw: bytes) -> array[int]:
@@ -104,28 +115,41 @@ def _line(number: int) -> str:
 
 def templates(text: bytes) -> list[Numbered]:
     """Return the templates that start and end as the shape of a plain text does."""
-    lines, starts, *_ = _head()
-    start = start_of(text, starts)
+    lines, edges, starts, *_ = _head()
+    found = [lines[key] for key in with_end(starts_of(text, starts), text) if key in lines]
+    found += [edges[key] for key in of_end(text) + of_start(text) if key in edges]
     return [
         _template(item)
-        for key in (*of_end(text, start), *start.alone)
-        if key in lines
-        for first, last, item in _items(lines[key])
+        for number in found
+        for first, last, item in _items(number)
         if text.startswith(first) and text.endswith(last)
     ]
 
 
+class Start(NamedTuple):
+    """What templates there may be for a text by its start."""
+
+    any_end: bool
+    """Whether there may be one whatever the end is."""
+    starts: list[int]
+
+
 def start(text: bytes) -> Start:
-    """Return how the shape of a plain text starts, as far as the anchors of templates go."""
-    lines, starts, *_ = _head()
-    found = start_of(text, starts)
-    return Start(tuple(key for key in found.alone if key in lines), found.with_end)
+    """Return what templates there may be by the start of the shape of a plain text."""
+    lines, edges, starts, *_ = _head()
+    own = starts_of(text, starts)
+    alone = any(key in lines for key in own) or any(key in edges for key in of_start(text))
+    return Start(alone, own)
 
 
 def may_match(start: Start, end: bytes) -> bool:
     """Return whether any template may have such a start and the shape of such an end."""
-    lines = _head().lines
-    return bool(start.alone) or any(key in lines for key in of_end(end, start))
+    lines, edges, *_ = _head()
+    return (
+        start.any_end
+        or any(key in edges for key in of_end(end))
+        or any(key in lines for key in with_end(start.starts, end))
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -166,7 +190,7 @@ def written(
     The same content makes the same file.
     """
     lines: dict[int, dict[str, None]] = {}
-    starts: set[int] = set()
+    starts: dict[int, int | None] = {}
     ends = [0]
     for numbered in languages.values():
         for number, template in numbered:
@@ -174,23 +198,31 @@ def written(
             key = anchor(literals)
             if key is not None:  # a few have too little text at every place that an anchor can have
                 lines.setdefault(key, {})[_item(number, template)] = None
-                starts.add(begins(literals) or 0)
+                starts[key] = begins(literals)
         ends.append(len(lines))
     texts = list(map(_ITEM.join, lines.values()))
     sections = [[_FIELD.join(map(_field, each)) for each in entries]]
     sections += (texts[start:end] for start, end in pairwise(ends))
-    places = {key: place for place, key in enumerate(lines, start=len(entries))}
-    return _packed(sections, sorted(places.items()), sorted(starts))
+    places = sorted((key, place) for place, key in enumerate(lines, start=len(entries)))
+    return _packed(
+        sections,
+        [each for each in places if starts[each[0]] is not None],
+        [each for each in places if starts[each[0]] is None],
+        sorted({start for start in starts.values() if start is not None}),
+    )
 
 
 def _packed(
-    sections: Sequence[Sequence[str]], lines: Sequence[tuple[int, int]], starts: Sequence[int]
+    sections: Sequence[Sequence[str]],
+    lines: Sequence[tuple[int, int]],
+    edges: Sequence[tuple[int, int]],
+    starts: Sequence[int],
 ) -> bytes:
     compressed = [zlib.compress(_LINE.join(section).encode(), 9) for section in sections]
-    numbers = array("I", [len(sections), len(lines), len(starts)])
+    numbers = array("I", [len(sections), len(lines), len(edges), len(starts)])
     for first, raw in zip(accumulate(map(len, sections), initial=0), compressed, strict=False):
         numbers.extend((first, len(raw)))
-    for more in (*zip(*lines, strict=True), starts):
+    for more in (*zip(*lines, strict=True), *zip(*edges, strict=True), starts):
         numbers.extend(more)
     if sys.byteorder == "big":
         numbers.byteswap()

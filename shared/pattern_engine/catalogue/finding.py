@@ -13,8 +13,7 @@ from pattern_engine.catalogue.template import plain, shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pattern_engine.catalogue.anchors import Start
-    from pattern_engine.catalogue.file import Entry
+    from pattern_engine.catalogue.file import Entry, Start
     from pattern_engine.catalogue.template import Template
 
 __all__ = ["Known", "detail", "find", "may_know", "may_match", "start_of"]

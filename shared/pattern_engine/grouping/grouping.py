@@ -210,13 +210,17 @@ class _Templates:
         if form is not None and self._plain.get(form):
             return _Unknown(message, message, None)
         error = reading.read(message)
-        known, text = identity.known_of(error)
-        if known is not None:
-            self._seen[message] = _of(identity.of_known(error, known, text))
-            return None
-        if form is not None and form not in self._plain:
-            self._plain[form] = not error.layers and _is_plain(form)
-        return _Unknown(message, text, error)
+        known, text = identity.known_whole(error), error.message
+        if known is None:
+            if form is not None and form not in self._plain:
+                self._plain[form] = not error.layers and _is_plain(form)
+                if self._plain[form]:
+                    return _Unknown(message, message, None)
+            known, text = identity.known_part(error)
+        if known is None:
+            return _Unknown(message, text, error)
+        self._seen[message] = _of(identity.of_known(error, known, text))
+        return None
 
 
 MAX_PLAIN: Final = 512
@@ -242,15 +246,15 @@ def _form_of(message: str) -> str | None:
 
 
 def _is_plain(form: str) -> bool:
-    """Return whether no message of a form has anything to be read or is known.
+    """Return whether nothing is to be read of a message of a form or known of it.
 
     All digits are alike to the expressions that read, but for the first one of an HTTP status.
     """
     error = reading.read(form)
-    if error.layers or identity.may_be_known(error):
-        return False
     has_status = "HTTP" in form or "status" in form
-    return not (has_status and reading.read(form.translate(_FAILURES)).layers)
+    if error.layers or (has_status and reading.read(form.translate(_FAILURES)).layers):
+        return False
+    return not identity.may_be_known(error)
 
 
 #: Older algorithm → the signature of a message under it.

@@ -12,7 +12,7 @@ a template that masking makes.
 from __future__ import annotations
 
 import re
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine import catalogue
@@ -30,6 +30,8 @@ __all__ = [
     "identify",
     "kind_of",
     "known_of",
+    "known_part",
+    "known_whole",
     "may_be_known",
     "of_known",
     "of_masked",
@@ -124,14 +126,24 @@ def of_masked(error: ReadError, text: str, template: str) -> Identity:
 
 def known_of(error: ReadError) -> tuple[Known | None, str]:
     """Return the catalogue's entry for the root error and the text that it was found in."""
-    text, origin = error.message, _origin(error)
-    known = catalogue.find(text, error.code, origin)
-    if known is None and error.code != catalogue.RAISED:
+    known = known_whole(error)
+    return (known, error.message) if known else known_part(error)
+
+
+def known_whole(error: ReadError) -> Known | None:
+    """Return the catalogue's entry for the message of the root error."""
+    return catalogue.find(error.message, error.code, _origin(error))
+
+
+def known_part(error: ReadError) -> tuple[Known | None, str]:
+    """Return the entry for a part of a message that is not known as a whole, and this part."""
+    if error.code != catalogue.RAISED:
+        origin = _origin(error)
         for part in _likely(error):
             known = catalogue.find(part, None, origin)
             if known is not None:
                 return known, part
-    return known, text
+    return None, error.message
 
 
 def may_be_known(error: ReadError) -> bool:
@@ -173,17 +185,16 @@ def _says_no_error(line: str) -> bool:
 
 
 def _parts_of(line: str) -> Iterator[str]:
-    """Yield the parts of a line that could be a known message by where they start or end."""
-    found = zip(_STARTS.finditer(line), range(MAX_STARTS), strict=False)
-    for start in (0, *(each.end() for each, _ in found)):
+    """Yield the parts of a line that could be a known message by where they start and end."""
+    starts = [found.end() for found in islice(_STARTS.finditer(line), MAX_STARTS)]
+    for start in (0, *starts):
         begun = catalogue.start_of(line[start : start + MAX_KNOWN])
-        found = zip(_ENDS.finditer(line, start + MIN_SCANNED), range(MAX_ENDS), strict=False)
-        ends = [each.start() for each, _ in found]
+        found = islice(_ENDS.finditer(line, start + MIN_SCANNED), MAX_ENDS)
+        ends = [each.start() for each in found if each.start() - start >= MIN_SCANNED]
         for end in (len(line), *reversed(ends)):
-            if (start or end < len(line)) and end - start >= MIN_SCANNED:
-                part = line[start:end].rstrip(" .:")
-                if catalogue.may_match(begun, part):
-                    yield part
+            part = line[start:end].rstrip(" .:")
+            if (start or end < len(line)) and end - start >= MIN_SCANNED and catalogue.may_match(begun, part):
+                yield part
 
 
 def kind_of(error: ReadError) -> str | None:
