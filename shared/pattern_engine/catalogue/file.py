@@ -38,7 +38,19 @@ from pattern_engine.catalogue.template import Template, Variable, shape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "Start", "entry", "may_match", "start", "templates", "written"]
+__all__ = [
+    "PATH",
+    "End",
+    "Entry",
+    "Numbered",
+    "Start",
+    "end",
+    "entry",
+    "may_match",
+    "start",
+    "templates",
+    "written",
+]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
@@ -129,27 +141,38 @@ def templates(text: bytes) -> list[Numbered]:
 class Start(NamedTuple):
     """What templates there may be for a text by its start."""
 
-    any_end: bool
+    suffices: bool
     """Whether there may be one whatever the end is."""
     starts: list[int]
+
+
+class End(NamedTuple):
+    """What templates there may be for a text by its end."""
+
+    suffices: bool
+    """Whether there may be one whatever the start is."""
+    shape: bytes
 
 
 def start(text: bytes) -> Start:
     """Return what templates there may be by the start of the shape of a plain text."""
     lines, edges, starts, *_ = _head()
     own = starts_of(text, starts)
-    alone = any(key in lines for key in own) or any(key in edges for key in of_start(text))
+    alone = not edges.keys().isdisjoint(of_start(text)) or not lines.keys().isdisjoint(own)
     return Start(alone, own)
 
 
-def may_match(start: Start, end: bytes) -> bool:
-    """Return whether any template may have such a start and the shape of such an end."""
-    lines, edges, *_ = _head()
-    return (
-        start.any_end
-        or any(key in edges for key in of_end(end))
-        or any(key in lines for key in with_end(start.starts, end))
-    )
+def end(text: bytes) -> End:
+    """Return what templates there may be by the end of the shape of a plain text."""
+    return End(not _head().edges.keys().isdisjoint(of_end(text)), text)
+
+
+def may_match(start: Start, end: End) -> bool:
+    """Return whether there may be any template for a text with such a start and such an end."""
+    if start.suffices or end.suffices:
+        return True
+    anchors = with_end(start.starts, end.shape) if start.starts else ()
+    return not _head().lines.keys().isdisjoint(anchors)
 
 
 @lru_cache(maxsize=4096)

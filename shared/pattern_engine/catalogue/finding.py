@@ -7,16 +7,17 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue import file
+from pattern_engine.catalogue.file import may_match
 from pattern_engine.catalogue.labels import without_position
 from pattern_engine.catalogue.template import plain, shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pattern_engine.catalogue.file import Entry, Start
+    from pattern_engine.catalogue.file import End, Entry, Start
     from pattern_engine.catalogue.template import Template
 
-__all__ = ["Known", "detail", "find", "may_know", "may_match", "start_of"]
+__all__ = ["Known", "detail", "find", "end_of", "may_know", "may_match", "start_of"]
 
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
@@ -75,16 +76,14 @@ def may_know(message: str) -> bool:
 
 
 def start_of(text: str) -> Start:
-    """Return what the start of a text leaves open; see `may_match`."""
+    """Return what known messages there may be for a text by its start; digits do not count."""
     return file.start(shape(plain(text)))
 
 
-def may_match(start: Start, text: str) -> bool:
-    """Return whether a text with such a start may be known; its digits do not count."""
-    shorter = without_position(text)
-    return file.may_match(start, shape(plain(text[-_END:]))) or (
-        shorter != text and file.may_match(start, shape(plain(shorter[-_END:])))
-    )
+def end_of(text: str) -> End:
+    """Return what known messages there may be for a text by its end; digits do not count."""
+    end = file.end(shape(plain(text[-_END:])))
+    return end if without_position(text) == text else end._replace(suffices=True)
 
 
 def _texts(message: str) -> tuple[str, ...]:

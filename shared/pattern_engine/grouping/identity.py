@@ -22,7 +22,7 @@ from pattern_engine.reading.places import place_of, thrown_by_application
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pattern_engine.catalogue import Known
+    from pattern_engine.catalogue import End, Known
     from pattern_engine.reading.error import ReadError
 
 __all__ = [
@@ -83,6 +83,9 @@ MAX_LAYERS: Final = 4
 """Envelopes that are taken for a part of the message."""
 MAX_KNOWN: Final = 2048
 """Characters of a known message."""
+_TAIL: Final = 200
+"""Characters before an end that are looked at to tell whether a known message ends there."""
+_STOPS: Final = " .:"
 MIN_SCANNED: Final = 12
 """Characters of a known message that is found within another text."""
 
@@ -186,15 +189,18 @@ def _says_no_error(line: str) -> bool:
 
 def _parts_of(line: str) -> Iterator[str]:
     """Yield the parts of a line that could be a known message by where they start and end."""
+    known_ends: dict[int, End] = {}
     starts = [found.end() for found in islice(_STARTS.finditer(line), MAX_STARTS)]
     for start in (0, *starts):
         begun = catalogue.start_of(line[start : start + MAX_KNOWN])
         found = islice(_ENDS.finditer(line, start + MIN_SCANNED), MAX_ENDS)
-        ends = [each.start() for each in found if each.start() - start >= MIN_SCANNED]
-        for end in (len(line), *reversed(ends)):
-            part = line[start:end].rstrip(" .:")
-            if (start or end < len(line)) and end - start >= MIN_SCANNED and catalogue.may_match(begun, part):
-                yield part
+        for end in (len(line), *reversed([each.start() for each in found])):
+            if (not start and end == len(line)) or end - start < MIN_SCANNED:
+                continue
+            if end not in known_ends:
+                known_ends[end] = catalogue.end_of(line[max(0, end - _TAIL) : end].rstrip(_STOPS))
+            if catalogue.may_match(begun, known_ends[end]):
+                yield line[start:end].rstrip(_STOPS)
 
 
 def kind_of(error: ReadError) -> str | None:
