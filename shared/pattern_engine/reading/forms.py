@@ -93,7 +93,7 @@ _WRAPPERS: Final = (
     # PHP's loggers print an exception in their context.
     Form(
         "[object]",
-        r".*\[object\] \((?P<kind>[\w\\]+)\(code: (?P<code>\w+)\): (?P<rest>.*?)"
+        r"(?>.*\[object\] \()(?P<kind>[\w\\]+)\(code: (?P<code>\w+)\): (?P<rest>.*?)"
         r"(?: at \S+\.php:[0-9]+\).*|\)\Z)",
     ),
     Form(": ", rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres", edge="[0123456789HPXF"),
