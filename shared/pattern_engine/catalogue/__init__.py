@@ -5,6 +5,26 @@
 imports make the data from `tables/` and from PostgreSQL's own catalogues.
 """
 
-from pattern_engine.catalogue.finding import RAISED, Known, detail, find, may_know
+from pattern_engine.catalogue.file import End
+from pattern_engine.catalogue.finding import (
+    RAISED,
+    Known,
+    detail,
+    end_of,
+    find,
+    may_know,
+    may_match,
+    start_of,
+)
 
-__all__ = ["RAISED", "Known", "detail", "find", "may_know"]
+__all__ = [
+    "RAISED",
+    "End",
+    "Known",
+    "detail",
+    "end_of",
+    "find",
+    "may_know",
+    "may_match",
+    "start_of",
+]

@@ -5,71 +5,103 @@ its start and its end. A message has one anchor for each pair, so that a few loo
 template that could match it. Where a message starts with a value in quotes, the text after this
 value counts as its start. A template with too little text at both ends stands under the text
 behind its first word, as in `<function>() missing 1 required argument`.
+
+Anchors are made of the shapes of texts (`template.shape`), whose digits are all 0: what is found
+for one message is found for every message that differs from it in nothing but digits.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-__all__ = ["anchor", "anchors"]
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
 
-#: Bytes of the start and the end; the first pair that a template is long enough for counts.
-_SIZES: Final = ((14, 9), (14, 2), (14, 0), (4, 9), (4, 2), (4, 0), (0, 9), (2, 0), (0, 2))
+__all__ = ["anchor", "begins", "of_end", "of_start", "starts_of", "with_end"]
+
 _LONG_START, _START, _SHORT_START = 14, 4, 2
-_LONG_END, _END = 9, 2
+_LONG_END, _END, _SHORT_END = 9, 4, 2
+#: Bytes of the start and the end; the first pair that a template is long enough for counts.
+_SIZES: Final = (
+    *((_LONG_START, _LONG_END), (_LONG_START, _SHORT_END), (_LONG_START, 0)),
+    *((_START, _LONG_END), (_START, _SHORT_END), (_START, 0)),
+    *((0, _LONG_END), (_SHORT_START, 0), (0, _END), (0, _SHORT_END)),
+)
 _BEHIND_A_WORD: Final = (6, 2)
-_QUOTE: Final = re.compile('"')
-_END_OF_WORD: Final = re.compile("[ (:,]")
+_QUOTE: Final = re.compile(b'"')
+_END_OF_WORD: Final = re.compile(b"[ (:,]")
+#: Where the checksum of an anchor starts, so that those of a start, an end and what stands behind a
+#: word differ.
+_AT_LONG_START, _AT_START, _AT_END, _BEHIND = 1, 2, 3, 4
+_SEEDS: Final = {
+    _LONG_START: _AT_LONG_START,
+    _START: _AT_START,
+    _SHORT_START: _AT_START,
+    0: _AT_END,
+}
 
 
-def anchor(literals: tuple[str, ...]) -> int | None:
+def anchor(literals: Sequence[bytes]) -> int | None:
     """Return the anchor of a template with these literals; None if they are too short."""
-    first, last = _bytes(_opening(literals)), _bytes(literals[-1])
-    for (start, end), found in zip(_SIZES, _of_ends(first, last), strict=True):
+    first, last = _opening(*literals), literals[-1]
+    for start, end in _SIZES:
         if len(first) >= start and len(last) >= end:
-            return found
-    behind = _bytes(_from(_END_OF_WORD, literals))
-    return next((crc32(behind[:size]) for size in _BEHIND_A_WORD if len(behind) >= size), None)
+            return crc32(last[len(last) - end :], crc32(first[:start], _SEEDS[start]))
+    behind = _from(_END_OF_WORD, *literals)
+    sizes = (size for size in _BEHIND_A_WORD if len(behind) >= size)
+    return next((crc32(behind[:size], _BEHIND) for size in sizes), None)
 
 
-def anchors(text: str) -> list[int]:
-    """Return the anchors under which templates that could match a text stand.
+def begins(literals: Sequence[bytes]) -> int | None:
+    """Return the checksum of the start that a template's anchor has; None if it has no start."""
+    first = _opening(*literals)
+    if len(first) >= _LONG_START:
+        return crc32(first[:_LONG_START], _AT_LONG_START)
+    return crc32(first[:_START], _AT_START) if len(first) >= _START else None
 
-    A text that is too short for a size has an anchor that no template has.
-    """
-    found = _of_ends(_bytes(_opening((text,))[:_LONG_START]), _bytes(text[-_LONG_END:]))
-    behind = _bytes(_from(_END_OF_WORD, (text,))[: max(_BEHIND_A_WORD)])
-    found += [crc32(behind[:size]) for size in _BEHIND_A_WORD]
+
+def starts_of(text: bytes, starts: Container[int]) -> list[int]:
+    """Return those of the starts (what `begins` returns for templates) that a text has."""
+    first = _opening(text)
+    long = crc32(first[:_LONG_START], _AT_LONG_START)
+    short = crc32(first[:_START], _AT_START)
+    return [start for start in (long, short) if start in starts]
+
+
+def with_end(starts: Iterable[int], text: bytes) -> list[int]:
+    """Return the anchors that a text may have whose start is one of these."""
+    last, end = text[-_LONG_END:], text[-_SHORT_END:]
+    return [anchor for start in starts for anchor in (crc32(last, start), crc32(end, start), start)]
+
+
+def of_start(text: bytes) -> list[int]:
+    """Return the anchors that a text may have without a start as long as above, by its start."""
+    found = [crc32(_opening(text)[:_SHORT_START], _AT_START)]
+    word = _END_OF_WORD.search(text)
+    if word:
+        long, short = _BEHIND_A_WORD
+        behind = text[word.start() : word.start() + long]
+        found += (crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND))
     return found
 
 
-def _of_ends(first: bytes, last: bytes) -> list[int]:
-    """Return the anchor of each of the pairs of sizes, in their order."""
-    long_start, start = crc32(first[:_LONG_START]), crc32(first[:_START])
-    long_end, end = b"\0" + last[-_LONG_END:], b"\0" + last[-_END:]
-    return [
-        *(crc32(long_end, long_start), crc32(end, long_start), crc32(b"\0", long_start)),
-        *(crc32(long_end, start), crc32(end, start), crc32(b"\0", start)),
-        *(crc32(long_end), crc32(b"\0", crc32(first[:_SHORT_START])), crc32(end)),
-    ]
+def of_end(text: bytes) -> list[int]:
+    """Return the anchors that a text may have without a start, by its end."""
+    last = text[-_LONG_END:]
+    ends = (last, last[-_END:], last[-_SHORT_END:])
+    return [crc32(end, _AT_END) for end in ends]
 
 
-def _opening(literals: tuple[str, ...]) -> str:
+def _opening(first: bytes, *further: bytes) -> bytes:
     """Return the first literal text; after a quotation mark at the start, from the second one."""
-    if not literals[0].startswith('"'):
-        return literals[0]
-    return _from(_QUOTE, (literals[0][1:], *literals[1:]))
+    return first if first[:1] != b'"' else _from(_QUOTE, first[1:], *further)
 
 
-def _from(what: re.Pattern[str], literals: tuple[str, ...]) -> str:
+def _from(what: re.Pattern[bytes], *literals: bytes) -> bytes:
     """Return the literal text from the first place where an expression matches; empty if none."""
     for literal in literals:
         if found := what.search(literal):
             return literal[found.start() :]
-    return ""
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="replace")
+    return b""

@@ -2,12 +2,13 @@
 
 Numbers are unsigned, of 32 bits, the lowest byte first:
 
-1. how many anchors there are, and how many sections;
+1. how many sections there are, how many anchors of a start, how many others, and how many starts;
 2. of each section, the number of its first line, and its compressed length;
-3. for each `_BITS` bits that an anchor can start with, where the first such anchor stands; all
-   anchors in order; the line of each;
+3. all anchors of a start in order, and the line of each; the same of the others, which are few;
+   what `anchors.begins` returns for the templates, in order;
 4. the sections, each compressed by itself: lines of text. The first section has the entries, a line
-   each; of the others, one a language, a line has the templates of an anchor.
+   each; of the others, one a language, a line has the templates of an anchor. An anchor that
+   several languages have stands in the section of the first one.
 
 A section is decompressed when a message first needs one of its lines, English in about five
 milliseconds together with the entries.
@@ -18,23 +19,40 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine.catalogue.anchors import anchor
-from pattern_engine.catalogue.template import Template, Variable
+from pattern_engine.catalogue.anchors import (
+    anchor,
+    begins,
+    of_end,
+    of_start,
+    starts_of,
+    with_end,
+)
+from pattern_engine.catalogue.template import Template, Variable, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PATH", "Entry", "Numbered", "entry", "places", "templates", "written"]
+__all__ = [
+    "PATH",
+    "End",
+    "Entry",
+    "Numbered",
+    "Start",
+    "end",
+    "entry",
+    "may_match",
+    "start",
+    "templates",
+    "written",
+]
 
 PATH: Final = Path(__file__).with_name("messages.bin")
-_BITS: Final = 16
-_REST: Final = 32 - _BITS
 _LINE, _ITEM, _FIELD, _PART = "\x1c", "\x1d", "\x1e", "\x1f"
 
 
@@ -65,9 +83,11 @@ class Numbered(NamedTuple):
 
 
 class _Head(NamedTuple):
-    starts: array[int]
-    anchors: array[int]
-    lines: array[int]
+    lines: Mapping[int, int]
+    """The number of the line of each anchor that has a start."""
+    edges: Mapping[int, int]
+    """The same for the anchors that have none: few, so that every text can be looked for here."""
+    starts: frozenset[int]
     firsts: Sequence[int]
     """The number of each section's first line."""
     sections: Sequence[bytes]
@@ -76,13 +96,15 @@ class _Head(NamedTuple):
 @cache
 def _head() -> _Head:
     raw = PATH.read_bytes()
-    count, sections = _numbers(raw[:8])
-    lengths = (2 * sections, (1 << _BITS) + 1, count, count)
-    ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=8))
-    pairs, starts, anchors, lines = (_numbers(raw[start:end]) for start, end in pairwise(ends))
+    sections, lines, edges, starts = _numbers(raw[:16])
+    lengths = (2 * sections, lines, lines, edges, edges, starts)
+    ends = list(accumulate(lengths, lambda end, length: end + 4 * length, initial=16))
+    pairs, *numbers = (_numbers(raw[start:end]) for start, end in pairwise(ends))
     places = list(accumulate(pairs[1::2], initial=ends[-1]))
     compressed = [raw[start:end] for start, end in pairwise(places)]
-    return _Head(starts, anchors, lines, pairs[::2], compressed)
+    by_start = dict(zip(numbers[0], numbers[1], strict=True))
+    by_edge = dict(zip(numbers[2], numbers[3], strict=True))
+    return _Head(by_start, by_edge, frozenset(numbers[4]), pairs[::2], compressed)
 
 
 def _numbers(raw: bytes) -> array[int]:
@@ -103,39 +125,64 @@ def _line(number: int) -> str:
     return _section(section)[number - firsts[section]]
 
 
-def places(keys: Iterable[int]) -> tuple[list[int], list[int]]:
-    """Return the lines of some anchors: those of English, and those of other languages."""
-    starts, anchors, lines, firsts, _ = _head()
-    found: list[int] = []
-    for key in keys:
-        bucket = key >> _REST
-        places_of_bucket = range(starts[bucket], starts[bucket + 1])
-        found += [lines[place] for place in places_of_bucket if anchors[place] == key]
-    foreign = firsts[2] if len(firsts) > 2 else 1 << 32
-    return [line for line in found if line < foreign], [line for line in found if line >= foreign]
-
-
-def templates(lines: Iterable[int], text: str) -> list[Numbered]:
-    """Return the templates of some lines whose first and last literal a plain text has."""
+def templates(text: bytes) -> list[Numbered]:
+    """Return the templates that start and end as the shape of a plain text does."""
+    lines, edges, starts, *_ = _head()
+    found = [lines[key] for key in with_end(starts_of(text, starts), text) if key in lines]
+    found += [edges[key] for key in of_end(text) + of_start(text) if key in edges]
     return [
         _template(item)
-        for line in lines
-        for first, last, item in _items(line)
+        for number in found
+        for first, last, item in _items(number)
         if text.startswith(first) and text.endswith(last)
     ]
 
 
+class Start(NamedTuple):
+    """What templates there may be for a text by its start."""
+
+    suffices: bool
+    """Whether there may be one whatever the end is."""
+    starts: list[int]
+
+
+class End(NamedTuple):
+    """What templates there may be for a text by its end."""
+
+    suffices: bool
+    """Whether there may be one whatever the start is."""
+    shape: bytes
+
+
+def start(text: bytes) -> Start:
+    """Return what templates there may be by the start of the shape of a plain text."""
+    lines, edges, starts, *_ = _head()
+    own = starts_of(text, starts)
+    alone = not edges.keys().isdisjoint(of_start(text)) or not lines.keys().isdisjoint(own)
+    return Start(alone, own)
+
+
+def end(text: bytes) -> End:
+    """Return what templates there may be by the end of the shape of a plain text."""
+    return End(not _head().edges.keys().isdisjoint(of_end(text)), text)
+
+
+def may_match(start: Start, end: End) -> bool:
+    """Return whether there may be any template for a text with such a start and such an end."""
+    if start.suffices or end.suffices:
+        return True
+    anchors = with_end(start.starts, end.shape) if start.starts else ()
+    return not _head().lines.keys().isdisjoint(anchors)
+
+
 @lru_cache(maxsize=4096)
-def _items(number: int) -> tuple[tuple[str, str, str], ...]:
+def _items(number: int) -> tuple[tuple[bytes, bytes, str], ...]:
     """Return the templates of a line, not decoded yet, behind their first and last literal."""
-    return tuple(
-        (item[item.rindex(_FIELD) + 1 :].partition(_PART)[0], item[_last(item) :], item)
-        for item in _line(number).split(_ITEM)
-    )
-
-
-def _last(item: str) -> int:
-    return max(item.rfind(_FIELD), item.rfind(_PART)) + 1
+    found = []
+    for item in _line(number).split(_ITEM):
+        literals = item[item.rindex(_FIELD) + 1 :].split(_PART)
+        found.append((shape(literals[0]), shape(literals[-1]), item))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -165,41 +212,49 @@ def written(
 
     The same content makes the same file.
     """
+    lines: dict[int, dict[str, None]] = {}
+    starts: dict[int, int | None] = {}
+    ends = [0]
+    for numbered in languages.values():
+        for number, template in numbered:
+            literals = tuple(map(shape, template.literals))
+            key = anchor(literals)
+            if key is not None:  # a few have too little text at every place that an anchor can have
+                lines.setdefault(key, {})[_item(number, template)] = None
+                starts[key] = begins(literals)
+        ends.append(len(lines))
+    texts = list(map(_ITEM.join, lines.values()))
     sections = [[_FIELD.join(map(_field, each)) for each in entries]]
-    anchored: list[tuple[int, int]] = []
-    total = len(entries)
-    for templates_of_one in languages.values():
-        keys, lines = _anchored(templates_of_one)
-        anchored += ((key, total + place) for place, key in enumerate(keys))
-        sections.append(lines)
-        total += len(lines)
-    anchored.sort()
-    compressed = [zlib.compress(_LINE.join(lines).encode(), 9) for lines in sections]
-    numbers = array("I", [len(anchored), len(sections)])
-    first = 0
-    for lines, raw in zip(sections, compressed, strict=True):
+    sections += (texts[start:end] for start, end in pairwise(ends))
+    places = sorted((key, place) for place, key in enumerate(lines, start=len(entries)))
+    return _packed(
+        sections,
+        [each for each in places if starts[each[0]] is not None],
+        [each for each in places if starts[each[0]] is None],
+        sorted({start for start in starts.values() if start is not None}),
+    )
+
+
+def _packed(
+    sections: Sequence[Sequence[str]],
+    lines: Sequence[tuple[int, int]],
+    edges: Sequence[tuple[int, int]],
+    starts: Sequence[int],
+) -> bytes:
+    compressed = [zlib.compress(_LINE.join(section).encode(), 9) for section in sections]
+    numbers = array("I", [len(sections), len(lines), len(edges), len(starts)])
+    for first, raw in zip(accumulate(map(len, sections), initial=0), compressed, strict=False):
         numbers.extend((first, len(raw)))
-        first += len(lines)
-    firsts = [key >> _REST for key, _ in anchored]
-    numbers.extend(bisect_left(firsts, first) for first in range((1 << _BITS) + 1))
-    numbers.extend(key for key, _ in anchored)
-    numbers.extend(line for _, line in anchored)
+    for more in (*zip(*lines, strict=True), *zip(*edges, strict=True), starts):
+        numbers.extend(more)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes() + b"".join(compressed)
 
 
-def _anchored(numbered: Iterable[tuple[int, Template]]) -> tuple[list[int], list[str]]:
-    """Return anchors in order, and the line of each."""
-    found: dict[int, list[str]] = {}
-    for number, template in numbered:
-        variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
-        text = _FIELD.join((str(number), variables, _PART.join(template.literals)))
-        key = anchor(template.literals)
-        if key is not None:  # a few have too little text at every place that an anchor can have
-            found.setdefault(key, []).append(text)
-    keys = sorted(found)
-    return keys, [_ITEM.join(found[key]) for key in keys]
+def _item(number: int, template: Template) -> str:
+    variables = _PART.join(f"{name}:{kind}" for name, kind in template.variables)
+    return _FIELD.join((str(number), variables, _PART.join(template.literals)))
 
 
 def _field(field: Sequence[str]) -> str:

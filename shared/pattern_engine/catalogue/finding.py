@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue import file
-from pattern_engine.catalogue.anchors import anchors
+from pattern_engine.catalogue.file import may_match
 from pattern_engine.catalogue.labels import without_position
-from pattern_engine.catalogue.template import plain
+from pattern_engine.catalogue.template import plain, shape
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Sequence
 
-    from pattern_engine.catalogue.file import Entry
+    from pattern_engine.catalogue.file import End, Entry, Start
     from pattern_engine.catalogue.template import Template
 
-__all__ = ["Known", "detail", "find", "may_know"]
+__all__ = ["Known", "detail", "end_of", "find", "may_know", "may_match", "start_of"]
 
 RAISED: Final = "P0001"
 """The SQLSTATE of `raise exception`: the wording is the application's own."""
 MOST_LINES: Final = 32
 """Lines of a context that are read."""
+_END: Final = 16
+"""Characters of an end that tell whether a known message may have it."""
 #: A SQLSTATE has a digit, as `EPIPE` has not; Prisma's `P2002` only looks like one.
 _SQLSTATE: Final = re.compile(r"(?=.*[0-9])(?!P[1-9])[0-9A-Z]{5}")
 
@@ -52,20 +55,45 @@ def find(message: str, code: str | None = None, origins: Collection[str] = ()) -
     """
     if code == RAISED:
         return None
-    whole = message.strip()
-    # A log adds a position. libpq explains some messages in lines that start with a tab.
-    shorter = without_position(whole.partition("\n\t")[0])
-    for text in dict.fromkeys((shorter, whole)):
-        best = _best((each for each in _matches(text) if _agrees(each.entry, code)), origins)
+    for text in _texts(message):
+        best = _best(text, origins, code)
         if best:
             return _known(best, text, code)
     return None
 
 
 def may_know(message: str) -> bool:
-    """Return whether a message starts and ends as a known one does: a quick look before `find`."""
-    text = plain(message)
-    return any(file.templates(lines, text) for lines in file.places(anchors(text)))
+    """Return whether a message is known, or may be if its digits are others.
+
+    If it is false, no message is known that differs from this one in nothing but digits: a variable
+    takes any digits, and a template with digits of its own is taken for one that matches.
+    """
+    return any(
+        template.has_digits or template.match(text) is not None
+        for text in map(plain, _texts(message))
+        for _, _, template in file.templates(shape(text))
+    )
+
+
+def start_of(text: str) -> Start:
+    """Return what known messages there may be for a text by its start; digits do not count."""
+    return file.start(shape(plain(text)))
+
+
+def end_of(text: str) -> End:
+    """Return what known messages there may be for a text by its end; digits do not count."""
+    end = file.end(shape(plain(text[-_END:])))
+    return end if without_position(text) == text else end._replace(suffices=True)
+
+
+def _texts(message: str) -> tuple[str, ...]:
+    """Return what of a message is looked for: all of it, at last, and its shorter forms before.
+
+    A log adds a position. libpq explains some messages in lines that start with a tab.
+    """
+    whole = message.strip()
+    shorter = without_position(whole.partition("\n\t")[0])
+    return (shorter, whole) if shorter != whole else (whole,)
 
 
 def detail(text: str) -> dict[str, str]:
@@ -82,39 +110,46 @@ def detail(text: str) -> dict[str, str]:
 
 
 def _named(line: str) -> dict[str, str]:
-    best = _best(_matches(line, "detail"))
+    best = _best(line, part="detail")
     return _keyed(_values(best, line)) if best else {}
 
 
 class _Match(NamedTuple):
-    weight: int
     entry: Entry
     template: Template
     spans: list[tuple[int, int]]
 
 
-def _matches(message: str, part: str = "") -> list[_Match]:
-    """Return what matches in English, or else in other languages, so that few are ever loaded."""
-    text = plain(message)
-    found: list[_Match] = []
-    for lines in file.places(anchors(text)):
-        for weight, number, template in file.templates(lines, text):
-            spans = template.match(text)
-            if spans is not None and (entry := file.entry(number)).part == part:
-                found.append(_Match(weight, entry, template, spans))
-        if found:
-            break
-    return found
-
-
-def _best(matches: Iterable[_Match], origins: Collection[str] = ()) -> _Match | None:
+def _best(
+    message: str, origins: Collection[str] = (), code: str | None = None, part: str = ""
+) -> _Match | None:
     """Return the match with the most literal text; None if two entries are left."""
-    found = list(matches)
-    most = max((match.weight for match in found), default=0)
-    best = [match for match in found if match.weight == most]
-    if origins and len({match.entry for match in best}) > 1:
+    text = plain(message)
+    best: list[_Match] = []
+    least = 0
+    candidates = file.templates(shape(text))
+    if len(candidates) > 1:
+        candidates.sort(key=_weight, reverse=True)
+    for weight, number, template in candidates:
+        if weight < least:
+            break
+        spans = template.match(text)
+        if spans is not None:
+            entry = file.entry(number)
+            if entry.part == part and _agrees(entry, code):
+                least = weight
+                best.append(_Match(entry, template, spans))
+    if origins and _differ(best):
         best = [match for match in best if match.entry.origin in origins]
-    return best[0] if best and all(match.entry == best[0].entry for match in best) else None
+    return best[0] if best and not _differ(best) else None
+
+
+_weight: Final = itemgetter(0)
+
+
+def _differ(matches: Sequence[_Match]) -> bool:
+    """Return whether matches are of more than one entry."""
+    return any(match.entry != matches[0].entry for match in matches[1:])
 
 
 def _values(match: _Match, message: str) -> dict[str, str]:

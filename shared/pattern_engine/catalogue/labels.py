@@ -24,19 +24,21 @@ positions: Final = tuple((before, after) for before, after in _READ["positions"]
 _MOST_DIGITS: Final = 10
 _LAST: Final = frozenset("0123456789") | {after[-1:] for _, after in positions} - {""}
 _DIGITS: Final = frozenset("0123456789")
+_BY_END: Final = {
+    after: tuple(before for before, its_after in positions if its_after == after)
+    for _, after in positions
+}
 _LONGEST_END: Final = 1 + max(len(after) for _, after in positions)
 
 
 def without_position(message: str) -> str:
     """Return a message without the place in the statement that the server's log adds at its end."""
-    if _DIGITS.isdisjoint(message[-_LONGEST_END:]):
+    if message[-1:] not in _LAST or _DIGITS.isdisjoint(message[-_LONGEST_END:]):
         return message
-    if message[-1:] not in _LAST:
-        return message
-    for before, after in positions:
+    for after, befores in _BY_END.items():
         if message.endswith(after):
             kept = message[: len(message) - len(after)]
             text = kept.rstrip("0123456789")
-            if 0 < len(kept) - len(text) <= _MOST_DIGITS and text.endswith(before):
-                return text.removesuffix(before)
+            if 0 < len(kept) - len(text) <= _MOST_DIGITS and text.endswith(befores):
+                return text.removesuffix(next(filter(text.endswith, befores)))
     return message

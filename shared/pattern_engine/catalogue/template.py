@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LONGEST", "QUOTES", "Template", "Variable", "made", "parse", "plain", "shown"]
+__all__ = ["LONGEST", "QUOTES", "Template", "Variable", "made", "parse", "plain", "shape", "shown"]
 
 LONGEST: Final = 1_000
 """Characters of a variable without a kind."""
@@ -37,6 +37,7 @@ QUOTES: Final = (
 """What counts as `"`, beside it."""
 _SPACES: Final = "\u00a0\u202f\u2009\u3000"
 _VARIABLE: Final = re.compile(r"<([a-z_][a-z0-9_]*)(?::([a-z]+))?>")
+_HAS_DIGIT: Final = re.compile("[0-9]").search
 _NUMBER: Final = frozenset("0123456789abcdefABCDEFxX+-.,/")
 _KINDS: Final = frozenset({None, "word", "number", "type", "keyword", "quoted", "rest"})
 _TYPE: Final = re.compile(r"[\w .,()\[\]\"$-]{1,100}").fullmatch
@@ -76,6 +77,11 @@ class Template(NamedTuple):
         """The number of literal characters; the template with the most decides."""
         return sum(map(len, self.literals))
 
+    @property
+    def has_digits(self) -> bool:
+        """Whether the literal texts have any digit."""
+        return any(map(_HAS_DIGIT, self.literals))
+
     def match(self, text: str) -> list[tuple[int, int]] | None:
         """Return where the variables stand in a plain text that matches whole, or None."""
         first, last = self.literals[0], self.literals[-1]
@@ -114,6 +120,14 @@ def plain(text: str) -> str:
 
 
 _PLAIN: Final = dict.fromkeys(map(ord, QUOTES), '"') | dict.fromkeys(map(ord, _SPACES), " ")
+
+
+def shape(text: str) -> bytes:
+    """Return the bytes of a text with all its digits 0."""
+    return text.encode(errors="replace").translate(_ZEROS)
+
+
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 
 
 def parse(text: str) -> tuple[tuple[str, ...], tuple[Variable, ...]]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pattern_engine import catalogue, reading
+from pattern_engine import reading
 from pattern_engine.grouping import captures, identity
 from pattern_engine.grouping.captures import IDENTIFIERS
 from pattern_engine.grouping.signatures import signature_of
@@ -161,11 +161,21 @@ def group_messages(messages: list[str]) -> list[str]:
     return [signatures[message] for message in messages]
 
 
+class _Unknown(NamedTuple):
+    """A message of no catalogue, whose template masking makes."""
+
+    message: str
+    text: str
+    """The message of the root error."""
+    error: ReadError | None
+    """None where nothing was read of the message."""
+
+
 class _Templates:
     """Templates of messages, and whether evidence may join them; the latest are remembered.
 
-    Digits seldom decide what a message is, so a message is first looked at without them: where
-    nothing is to be read and the catalogue knows nothing, only masking is left to do.
+    Digits seldom decide what a message is. Where nothing is to be read of a message or known of it,
+    whatever its digits are, only masking is left to do for those that differ from it in digits.
     """
 
     LIMIT: Final = 20_000
@@ -180,48 +190,71 @@ class _Templates:
         for memory in (self._seen, self._plain):
             if len(memory) > self.LIMIT:
                 memory.clear()
-        unseen = [message for message in messages if message not in self._seen]
-        plain: list[str] = []
-        for message in unseen:
-            named = self._named(message)
-            if named is None:
-                plain.append(message)
-            else:
-                self._seen[message] = named
-        masked = zip(plain, masking.MASKER.templates(plain), strict=True)
-        self._seen |= {message: (template, True) for message, template in masked}
+        unknown = [
+            found
+            for message in messages
+            if message not in self._seen and (found := self._look_at(message)) is not None
+        ]
+        templates = masking.MASKER.templates([each.text for each in unknown])
+        for (message, text, error), template in zip(unknown, templates, strict=True):
+            self._seen[message] = (
+                (template, True)
+                if error is None
+                else _of(identity.of_masked(error, text, template if text else ""))
+            )
         return [self._seen[message] for message in messages]
 
-    def _named(self, message: str) -> tuple[str, bool] | None:
-        """Return what is known or read of a message; None if only masking is left to do."""
-        if len(message) > MAX_PLAIN or not message.isprintable():
-            return _named(message)
-        form = message.translate(_DIGITS)
-        is_plain = self._plain.get(form)
-        if is_plain:
-            return None
-        known = catalogue.find(message) if message[:1].isalpha() else None
-        if known is not None and known.origin not in identity.LANGUAGES:
-            return known.key, False
-        if is_plain is None:
-            is_plain = self._plain[form] = _is_plain(form)
-        return None if is_plain else _named(message)
+    def _look_at(self, message: str) -> _Unknown | None:
+        """Note the template of a known message; return what is left to be masked of any other."""
+        form = _form_of(message)
+        if form is not None and self._plain.get(form):
+            return _Unknown(message, message, None)
+        error = reading.read(message)
+        known, text = identity.known_whole(error), error.message
+        if known is None:
+            if form is not None and form not in self._plain:
+                self._plain[form] = not error.layers and _is_plain(form)
+                if self._plain[form]:
+                    return _Unknown(message, message, None)
+            known, text = identity.known_part(error)
+        if known is None:
+            return _Unknown(message, text, error)
+        self._seen[message] = _of(identity.of_known(error, known, text))
+        return None
 
 
 MAX_PLAIN: Final = 512
 """Characters of a message that can be plain."""
 _DIGITS: Final = str.maketrans("123456789", "0" * 9)
+_FAILURES: Final = str.maketrans("0", "4")
 _TEMPLATES: Final = _Templates()
 
 
-def _is_plain(form: str) -> bool:
-    error = reading.read(form)
-    return not error.layers and identity.known_of(error)[0] is None
-
-
-def _named(message: str) -> tuple[str, bool]:
-    found = identity.identify(reading.read(message), _mask)
+def _of(found: Identity) -> tuple[str, bool]:
     return found.template, not found.known and found.basis != "trace"
+
+
+def _form_of(message: str) -> str | None:
+    """Return a message with its digits 0; None where its digits may decide how it is read.
+
+    A text of several lines may be a stack trace, and one with a brace an object, which are parsed.
+    """
+    if len(message) > MAX_PLAIN or "{" in message or not message.isprintable():
+        return None
+    form = message.translate(_DIGITS)
+    return form if form == form.strip() else None
+
+
+def _is_plain(form: str) -> bool:
+    """Return whether nothing is to be read of a message of a form or known of it.
+
+    All digits are alike to the expressions that read, but for the first one of an HTTP status.
+    """
+    error = reading.read(form)
+    has_status = "HTTP" in form or "status" in form
+    if error.layers or (has_status and reading.read(form.translate(_FAILURES)).layers):
+        return False
+    return not identity.may_be_known(error)
 
 
 #: Older algorithm → the signature of a message under it.

@@ -12,6 +12,7 @@ a template that masking makes.
 from __future__ import annotations
 
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine import catalogue
@@ -21,10 +22,20 @@ from pattern_engine.reading.places import place_of, thrown_by_application
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from pattern_engine.catalogue import Known
+    from pattern_engine.catalogue import End, Known
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["Identity", "identify", "kind_of", "known_of"]
+__all__ = [
+    "Identity",
+    "identify",
+    "kind_of",
+    "known_of",
+    "known_part",
+    "known_whole",
+    "may_be_known",
+    "of_known",
+    "of_masked",
+]
 
 #: Kinds of exception that say nothing about the cause.
 _GENERIC_KINDS: Final = sqlstates.DBAPI | frozenset(
@@ -78,6 +89,9 @@ MAX_LAYERS: Final = 4
 """Envelopes that are taken for a part of the message."""
 MAX_KNOWN: Final = 2048
 """Characters of a known message."""
+_TAIL: Final = 200
+"""Characters before an end that are looked at to tell whether a known message ends there."""
+_STOPS: Final = " .:"
 MIN_SCANNED: Final = 12
 """Characters of a known message that is found within another text."""
 
@@ -97,11 +111,18 @@ class Identity(NamedTuple):
 def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
     """Return what an error is; `mask` makes the template of a message of no catalogue."""
     known, text = known_of(error)
-    if known is not None:
-        if known.origin not in LANGUAGES:
-            return Identity(known.key, text, known, "message")
-        return _with_place(_of_language(known), text, known, error)
-    template = mask(text)
+    return of_known(error, known, text) if known else of_masked(error, text, mask(text))
+
+
+def of_known(error: ReadError, known: Known, text: str) -> Identity:
+    """Return what an error is whose message the catalogue knows."""
+    if known.origin not in LANGUAGES:
+        return Identity(known.key, text, known, "message")
+    return _with_place(_of_language(known), text, known, error)
+
+
+def of_masked(error: ReadError, text: str, template: str) -> Identity:
+    """Return what an error is whose message no catalogue knows, by the message's template."""
     if error.origin is not None or _OF_A_DATABASE(error.kind or ""):
         return Identity(template, text, None, "message")
     kind = kind_of(error)
@@ -114,19 +135,41 @@ def identify(error: ReadError, mask: Callable[[str], str]) -> Identity:
 
 def known_of(error: ReadError) -> tuple[Known | None, str]:
     """Return the catalogue's entry for the root error and the text that it was found in."""
-    text, origins = error.message, _origins(error)
-    known = catalogue.find(text, error.code, origins)
-    if known is not None and error.origin is not None and known.origin in LANGUAGES:
-        known = None  # a service does not raise the errors of a language
-    if known is None and error.code != catalogue.RAISED:
-        # What was taken for an envelope may belong to the message, and there may be unknown ones.
-        for part in (*error.layers[: -MAX_LAYERS - 1 : -1], *_parts(text)):
-            if len(part) > MAX_KNOWN or not catalogue.may_know(part):
-                continue
+    known = known_whole(error)
+    return (known, error.message) if known else known_part(error)
+
+
+def known_whole(error: ReadError) -> Known | None:
+    """Return the catalogue's entry for the message of the root error."""
+    known = catalogue.find(error.message, error.code, _origins(error))
+    # A service does not raise the errors of a language.
+    return None if known and error.origin and known.origin in LANGUAGES else known
+
+
+def known_part(error: ReadError) -> tuple[Known | None, str]:
+    """Return the entry for a part of a message that is not known as a whole, and this part."""
+    if error.code != catalogue.RAISED:
+        origins = _origins(error)
+        for part in _likely(error):
             known = catalogue.find(part, None, origins)
             if known is not None:
                 return known, part
-    return known, text
+    return None, error.message
+
+
+def may_be_known(error: ReadError) -> bool:
+    """Return whether the message, or one that differs from it in digits alone, may be known."""
+    return catalogue.may_know(error.message) or any(map(catalogue.may_know, _likely(error)))
+
+
+def _likely(error: ReadError) -> Iterator[str]:
+    """Yield the texts beside the message that may be known.
+
+    What was taken for an envelope may belong to the message, and there may be unknown envelopes.
+    """
+    for part in chain(error.layers[: -MAX_LAYERS - 1 : -1], _parts(error.message)):
+        if len(part) <= MAX_KNOWN:
+            yield part
 
 
 def _origins(error: ReadError) -> Collection[str]:
@@ -154,13 +197,19 @@ def _says_no_error(line: str) -> bool:
 
 
 def _parts_of(line: str) -> Iterator[str]:
-    found = zip(_STARTS.finditer(line), range(MAX_STARTS), strict=False)
-    for start in (0, *(each.end() for each, _ in found)):
-        found = zip(_ENDS.finditer(line, start + MIN_SCANNED), range(MAX_ENDS), strict=False)
-        ends = [each.start() for each, _ in found]
-        for end in (len(line), *reversed(ends)):
-            if (start or end < len(line)) and end - start >= MIN_SCANNED:
-                yield line[start:end].rstrip(" .:")
+    """Yield the parts of a line that could be a known message by where they start and end."""
+    known_ends: dict[int, End] = {}
+    starts = [found.end() for found in islice(_STARTS.finditer(line), MAX_STARTS)]
+    for start in (0, *starts):
+        begun = catalogue.start_of(line[start : start + MAX_KNOWN])
+        found = islice(_ENDS.finditer(line, start + MIN_SCANNED), MAX_ENDS)
+        for end in (len(line), *reversed([each.start() for each in found])):
+            if (not start and end == len(line)) or end - start < MIN_SCANNED:
+                continue
+            if end not in known_ends:
+                known_ends[end] = catalogue.end_of(line[max(0, end - _TAIL) : end].rstrip(_STOPS))
+            if catalogue.may_match(begun, known_ends[end]):
+                yield line[start:end].rstrip(_STOPS)
 
 
 def kind_of(error: ReadError) -> str | None:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_CAUSES", "MAX_CHARACTERS", "MAX_DEPTH", "MAX_LAYERS", "Frame", "ReadError", "cut"]
+__all__ = [
+    "MAX_CAUSES",
+    "MAX_CHARACTERS",
+    "MAX_DEPTH",
+    "MAX_LAYERS",
+    "MAX_TEXT",
+    "MAX_WORK",
+    "Frame",
+    "ReadError",
+    "cut",
+]
 
 #: Characters of a text that are read; of a longer one the start and the end.
 MAX_CHARACTERS: Final = 65_536
+#: Characters of a text that is no JSON document: of a longer one the start and the end.
+MAX_TEXT: Final = 16_384
+#: Characters of all the texts that are looked at one after the other.
+MAX_WORK: Final = 65_536
 #: Envelopes that are peeled one after the other.
 MAX_LAYERS: Final = 24
 #: Objects in objects that are followed.
@@ -60,9 +74,9 @@ class ReadError:
             self.chain.append(message[:MAX_SECTION])
 
 
-def cut(text: str) -> str:
+def cut(text: str, most: int = MAX_CHARACTERS) -> str:
     """Return what is read of a text: all of it, or its start and its end."""
-    if len(text) <= MAX_CHARACTERS:
+    if len(text) <= most:
         return text
-    half = MAX_CHARACTERS // 2
+    half = most // 2
     return f"{text[:half]}\n{text[-half:]}"

@@ -26,6 +26,8 @@ _CONDITION: Final = re.compile(
 #: Azure writes its session before the label without a space.
 _START: Final = r"(?:^|(?<=[\s(>\]:\[])|(?<=[0-9a-f]-))"
 _LABEL: Final = re.compile(rf"{_START}{LABEL}(?P<space>\s{{1,3}})(?=\S)")
+#: What a label ends with, or the space that French writes before a colon.
+_BEFORE_COLON: Final = frozenset(label[-1] for label in SEVERITIES) | {" ", "\u00a0", "\u202f"}
 #: Drivers that speak to PostgreSQL, in front of a label.
 _DRIVER: Final = re.compile(
     r"[Pp]ostgres|psycopg|PG::|[Nn]pgsql|PSQL|psql|asyncpg|pgx|pgconn|pg_"
@@ -71,7 +73,11 @@ def _label_of(line: str) -> re.Match[str] | None:
     for _ in range(MAX_COLONS):
         if colon < 0:
             break
-        if line[colon + 1 : colon + 2].isspace() and (label := _label_before(line, colon)):
+        if (
+            line[colon - 1 : colon] in _BEFORE_COLON
+            and line[colon + 1 : colon + 2].isspace()
+            and (label := _label_before(line, colon))
+        ):
             found = label
             if label["space"] == "  ":
                 break

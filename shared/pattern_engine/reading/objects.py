@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "csvlog",
     "fields_of",
+    "from_document",
     "from_fields",
     "from_text",
     "is_sqlstate",
@@ -138,9 +139,14 @@ def from_text(text: str, error: ReadError) -> str | None:
     if isinstance(document, list):
         document = _error_of(document)
     if isinstance(document, dict):
-        return from_fields(document, error) or _anywhere(document, error)
+        return from_document(document, error)
     fields = fields_of(text)
     return from_fields(fields, error) if fields else None
+
+
+def from_document(document: dict[str, Any], error: ReadError) -> str | None:
+    """Return the message in a JSON document; None where it has none."""
+    return from_fields(document, error) or _anywhere(document, error)
 
 
 def _anywhere(document: dict[str, Any], error: ReadError) -> str | None:

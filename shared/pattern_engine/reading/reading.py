@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pattern_engine.reading import labelled, objects, prefixes, sqlstates, traces, wrappers
-from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
+from pattern_engine.reading.error import MAX_LAYERS, MAX_TEXT, MAX_WORK, ReadError, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,8 @@ def read(
 ) -> ReadError:
     """Return what a text says of an error, in linear time; this never raises.
 
-    At most `MAX_CHARACTERS` are read and `MAX_LAYERS` envelopes are peeled. A text of no known form
+    At most `MAX_CHARACTERS` are read, of which `MAX_TEXT` where they are no JSON document, and
+    `MAX_LAYERS` envelopes are peeled, fewer of a long text (`MAX_WORK`). A text of no known form
     is its own message. `stack` is a stack trace that came with the text, `exception` the class of
     the exception, `fields` what else the application told of it.
     """
@@ -44,14 +45,26 @@ def read(
 def _read(text: str) -> ReadError:
     error = ReadError()
     text = cut(text).strip()
+    work = 0
     for _ in range(MAX_LAYERS):
-        rest = _peeled(text, error)
+        rest = _of_document(text, error) if len(text) > MAX_TEXT else None
+        if rest is None:
+            text = cut(text, MAX_TEXT).strip()
+            work += len(text)
+            rest = _peeled(text, error) if work <= MAX_WORK else None
         if rest is None or not (rest := rest.strip()) or rest == text:
             break
         error.layers.append(text)
         text = rest
-    error.message = text
+    error.message = cut(text, MAX_TEXT)
     return error
+
+
+def _of_document(text: str, error: ReadError) -> str | None:
+    """Return the message of a long text that is a JSON document, also behind a prefix."""
+    start = text.find("{", 0, 300)
+    document = objects.parsed(text[start:]) if start >= 0 and text[-1] in "}]" else None
+    return objects.from_document(document, error) if isinstance(document, dict) else None
 
 
 def _conclude(error: ReadError) -> None:
@@ -90,7 +103,7 @@ def _object_behind(text: str, error: ReadError) -> str | None:
     ):
         return None
     document = objects.parsed(text[start:])
-    return objects.from_text(text[start:], error) if isinstance(document, dict) else None
+    return objects.from_document(document, error) if isinstance(document, dict) else None
 
 
 def _colours(text: str, _error: ReadError) -> str | None:

@@ -7,6 +7,7 @@ itself and is read on; a frame is a function and its place.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading.error import Frame
@@ -235,15 +236,18 @@ def _go_stack(text: str, error: ReadError) -> str | None:
     return text[: first.start()]
 
 
-_RUST: Final = re.compile(
-    r"thread '[^'\n]*'(?: \([0-9]+\))? panicked at (?:'(?P<old>.*?)', (?P<oldplace>[\w./\\-]+\.rs)(?::[0-9]+)+"
-    r"|(?P<place>[^\n]*?\.rs)(?::[0-9]+)+:\n(?P<message>.*?))(?=\nnote: |\nstack backtrace|\Z)",
+_RUST: Final = re.compile(r"thread '[^'\n]*'(?: \([0-9]+\))? panicked at ")
+_RUST_MESSAGE: Final = re.compile(
+    r"'(?P<old>.*?)', (?P<oldplace>[\w./\\-]+\.rs)(?::[0-9]+)+"
+    r"|(?P<place>[^\n]*?\.rs)(?::[0-9]+)+:\n(?P<message>.*?)(?=\nnote: |\nstack backtrace|\Z)",
     re.DOTALL,
 )
+MAX_PANICS: Final = 4
 
 
 def _rust(text: str, error: ReadError) -> str | None:
-    found = _RUST.search(text)
+    panics = islice(_RUST.finditer(text), MAX_PANICS)
+    found = next(filter(None, (_RUST_MESSAGE.match(text, each.end()) for each in panics)), None)
     if found is None:
         return None
     error.frames = error.frames or [Frame("", found["place"] or found["oldplace"])]
@@ -298,7 +302,7 @@ _PHP_UNCAUGHT: Final = re.compile(
 )
 #: Monolog prints an exception in its context; of several the last is the cause.
 _PHP_OBJECT: Final = re.compile(
-    r".*\[object\] \((?P<kind>[\w\\]+)\(code: \w+\): (?P<rest>.*)", re.DOTALL
+    r"(?>.*\[object\] \()(?P<kind>[\w\\]+)\(code: \w+\): (?P<rest>.*)", re.DOTALL
 )
 _PHP_PLACE: Final = re.compile(
     r" (?:in|at) (?P<place>/?[\w./\\-]+\.php)(?::| on line |\()[0-9]+\)?"
@@ -324,10 +328,9 @@ def _php(text: str, error: ReadError) -> str | None:
     return _PHP_UNCAUGHT.sub("", head[: place.start()] if place else head)
 
 
-_ELIXIR: Final = re.compile(
-    r"\*\* \((?P<kind>[\w.]+)\) (?P<message>.*?)(?=\n\s*\n|\n\s+\*\* \("
-    r"|\n\s+(?:\([\w.]+ [\w.-]+\) |\S+\.exs?:[0-9]+: )|\nLast message|\Z)",
-    re.DOTALL,
+_ELIXIR: Final = re.compile(r"\*\* \((?P<kind>[\w.]+)\) ")
+_ELIXIR_END: Final = re.compile(
+    r"\n(?:\s*\n|\s+(?:\*\* \(|\([\w.]+ [\w.-]+\) |\S+\.exs?:[0-9]+: )|Last message)"
 )
 _ELIXIR_FRAME: Final = re.compile(
     r"\n\s+(?:\([\w.]+ [\w.-]+\) )?(?P<place>[\w./-]+\.exs?):[0-9]+: (?P<function>[^\n]+)"
@@ -335,17 +338,17 @@ _ELIXIR_FRAME: Final = re.compile(
 
 
 def _elixir(text: str, error: ReadError) -> str | None:
-    found = None
-    for found in _ELIXIR.finditer(text):
-        if not found["message"].startswith("an exception was raised"):
-            break
-    if found is None:
+    heads = list(islice(_ELIXIR.finditer(text), MAX_PANICS))
+    own = [head for head in heads if not text.startswith("an exception was raised", head.end())]
+    if not heads:
         return None
+    found = own[0] if own else heads[-1]
     error.note(text[: found.start()].strip())
     frames = [Frame(m["function"], m["place"]) for m in _ELIXIR_FRAME.finditer(text)]
     error.frames = error.frames or frames[:MAX_FRAMES]
     error.kind = error.kind or found["kind"]
-    return found["message"]
+    end = _ELIXIR_END.search(text, found.end())
+    return text[found.end() : end.start() if end else None]
 
 
 _DART_FRAME: Final = re.compile(

@@ -1,7 +1,6 @@
 """What drivers, libraries and programmers write around the message of an error, in one text.
 
-Each wrapper is an entry of a table: an expression with the message in the group `rest`, and what
-else the wrapper tells in groups with the names of `ReadError`'s fields.
+What has a form of its own is an entry of the tables in `forms`; what depends on more is told here.
 """
 
 from __future__ import annotations
@@ -10,142 +9,20 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading import objects
-from pattern_engine.reading.sqlstates import STATE
+from pattern_engine.reading.forms import KIND, trailers, wrappers
 
 if TYPE_CHECKING:
     from pattern_engine.reading.error import ReadError
 
 __all__ = ["field", "unwrapped", "without_context"]
 
-#: A class of exceptions: of its words one says that it is one, or it has a package before it.
-KIND: Final = r"(?:[A-Za-z_$][\w$]*(?:\.|::|\\|/(?=[\w.]+[.\w]*[A-Z])))*[A-Z][\w$]*"
-#: A text that every such wrapper has, the expression, the origin that it tells. The first that
-#: matches is applied, and the rest is read again.
-_WRAPPERS: Final = tuple(
-    (needs, re.compile(pattern, re.DOTALL), origin)
-    for needs, pattern, origin in (
-        # JavaScript's consoles, Python's and Ruby's loggers, PHP
-        ("Uncaught ", r"Uncaught (?:\(in promise\) ?:? ?)?(?P<rest>\S.*)", None),
-        (
-            "ejection",
-            r"(?:Uncaught |Unhandled )(?:Promise |promise )?[Rr]ejection(?: at: [^\n]*? reason)?:? \s*(?P<rest>\S.*)",
-            None,
-        ),
-        (
-            "Unhandled ",
-            r"(?:Unhandled [Ee]xception\W{1,3}|Unhandled Runtime Error\s+)(?P<rest>\S.*)",
-            None,
-        ),
-        ("⨯ ", r"⨯ (?P<rest>\S.*)", None),
-        ("pq: ", r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
-        # Prisma
-        ("`. ", r".*?[Cc]ode: `(?P<code>\w+)`\. [Mm]essage: `(?P<rest>.*)`.*", None),
-        # Knex: the statement, a dash, the message.
-        (
-            " - ",
-            r"(?:select|insert into|update|delete from|with|alter|create|drop|truncate|call|begin|"
-            r"SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH) .*? - (?P<rest>[^-\n]*[^-].*)",
-            None,
-        ),
-        # tslog
-        (
-            "Error  ",
-            r".*?\n\s*(?P<kind>[A-Z]\w*Error)\s{2,}(?P<rest>\S.*?)(?=\nerror stack:|\Z)",
-            None,
-        ),
-        (" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*", None),  # Rails
-        ("**", r"(?P<mark>\*\*)(?P<rest>\S.*\S)(?P=mark)\s*", None),  # Markdown
-        ("b'", r"b'(?P<rest>.*)'\s*", None),
-        ("{:cause", r".{0,400}?\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
-        # Erlang's binaries, Dart's and Swift's exceptions
-        (
-            ">>,",
-            rf".*?<<\"(?P<code>{STATE})\">>,\w+,<<\"(?P<rest>(?:[^\"\\]|\\.)+)\">>.*",
-            "postgres",
-        ),
-        (
-            "Severity.",
-            rf".*?Severity\.\w+ (?P<code>{STATE}): (?P<rest>.*?)(?: (?:hint|detail|table|constraint|column|schema): .*)?\Z",
-            "postgres",
-        ),
-        ("Error(", r"[^(\n]{0,200}?: (?P<rest>[A-Z]\w*Error\(.*\))\s*", None),
-        # sqlx and tokio-postgres
-        ("from database: ", r".*?error returned from database: (?P<rest>.*)", None),
-        ("db error: ", r".*?db error: (?P<rest>.*)", None),
-        # 23505 and its message beside it, as Haskell's and other drivers show their values.
-        ('" "', rf".*?\"(?P<code>{STATE})\" \"(?P<rest>(?:[^\"\\]|\\.)+)\".*", "postgres"),
-        ('", "', rf".*?\"(?P<code>{STATE})\", \"(?P<rest>(?:[^\"\\]|\\.)+)\".*", "postgres"),
-        # supabase-py's repr
-        ("Message: ", r"Error (?P<code>\w{5,8}):\nMessage: (?P<rest>[^\n]*).*", None),
-        (" failed: ", r"(?:DBD::Pg::\w+ |DBI )[\w ]{1,60} failed: (?P<rest>.*)", "postgres"),
-        # (psycopg2.errors.UniqueViolation) duplicate key …, <class 'asyncpg.exceptions.X'>: …
-        (") ", rf"\((?:{KIND}|[a-z_]+(?:\.\w+)+)\) (?P<rest>.*)", None),
-        ("<class '", r"<class '[\w.]+'>:? (?P<rest>.*)", None),
-        # SQLSTATE[42P01]: Undefined table: 7 ERROR:  …; SQLSTATE[08006] [7] connection to …
-        (
-            "SQLSTATE[",
-            r"SQLSTATE\[(?P<code>\w{5})\]:? ?(?:\[[0-9]+\]:? ?)?(?:[A-Z<][\w <>&;]*: [0-9]+ ?)?(?P<rest>.*)",
-            None,
-        ),
-        # PHP's loggers print an exception in their context.
-        (
-            "[object]",
-            r".*\[object\] \((?P<kind>[\w\\]+)\(code: (?P<code>\w+)\): (?P<rest>.*?)"
-            r"(?: at \S+\.php:[0-9]+\).*|\)\Z)",
-            None,
-        ),
-        (": ", rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres"),
-        ("0x", rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
-        # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
-        (
-            "HTTP",
-            r"HTTP(?:/[0-9.]+)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,200}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
-            None,
-        ),
-        (
-            "status",
-            r"[\w ]{1,60}status(?: code)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,60}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
-            None,
-        ),
-        ("Request req_", r"Request req_\w+: (?P<rest>.*)", "stripe"),
-        ("#<", r"#<(?P<kind>[A-Z][\w:]*): (?P<rest>.*)>\s*", None),
-        (" error ", r"<\w+ error (?P<rest>.*)>", None),
-        ("[", r"\[(?=[A-Z]\w*(?:Error|Exception): )(?P<rest>.*)\]\s*(?:\{.*\}\s*)?", None),
-        ('"', r"\"(?P<rest>[^\"]*\s[^\"]*\s[^\"]*)\"\Z", None),
-        ("'", r"'(?P<rest>[^']*\s[^']*\s[^']*)'\Z", None),
-    )
-)
-#: What may stand at the end of a text: a part of it, and the expression.
-_TRAILERS: Final = tuple(
-    (needs, re.compile(pattern, re.DOTALL))
-    for needs, pattern in (
-        ("(SQLSTATE", rf" \(SQLSTATE[:=]? ?(?P<code>{STATE})\)\)?\s*\Z"),
-        ("ode", rf" \(?\[?(?:Code|code)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z"),
-        ("tate", rf" \(?\[?(?:SQL ?[Ss]tate|sqlstate)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z"),
-        (")", rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z"),
-        ("]", rf" \[(?P<code>{STATE}|PGRST[0-9X]{{3}})\]\s*\Z"),
-        ("\n[SQL: ", r"\n\[SQL: (?P<statement>.*)\Z"),
-        ("\n(Back", r"\n\(Background on this error at: .*\Z"),
-        ("SQL: ", r" ?\((?:Connection: [^,)]*, )?(?:Host: .*?, )?SQL: (?P<statement>.*)\)\s*\Z"),
-        (" [for St", r" \[for Statement \"(?P<statement>.*)\Z"),
-        ("; SQL ", r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z"),
-        ("; nested", r"; nested exception is .*\Z"),
-        ("POSITION", r"\n\n\nPOSITION: [0-9]+\s*\Z"),
-        ("://", r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z"),
-        ("://", r" \((?:https?|file)://[^\s)]*\)\s*\Z"),
-        ("\nparams", r"\nparams: .*\Z"),
-        (".php", r"\s(?:at|in) /?[\w./\\-]+\.php(?::[0-9]+| on line [0-9]+)\)?.*\Z"),
-        ("[rows:", r"\n\[[0-9.]+m?s\] \[rows:.*\Z"),
-        ("\n", r"\n\s*[)>\]}]+:?\s*\Z"),
-        ("\\n", r"\\n['\"]?\)*\s*\Z"),
-    )
-)
 #: " at character 31" in PostgreSQL's log, in its languages.
 _POSITION: Final = re.compile(
     r"(?: at character [0-9]+| bei Zeichen [0-9]+| au caractère [0-9]+| en carácter [0-9]+"
     r"| al carattere [0-9]+| no caracter[eo]? [0-9]+| vid tecken [0-9]+| символ [0-9]+| \(символ [0-9]+\)"
     r"| ?\([0-9]+文字目\)| [0-9]+ 번째 문자 부근| 第 [0-9]+ 个字符处| 在第 [0-9]+ 個字元處| სიმბოლოსთან [0-9]+)\s*\Z"
 )
+_AFTER_POSITION: Final = "0123456789)근处處"
 _KIND_BEFORE: Final = re.compile(
     rf"(?P<kind>{KIND}|[Ee]rror|[Ee]xception|panic|err)(?P<number> ?\([^)\n]{{0,60}}\)| ?\[[\w.:-]{{1,60}}\])?: ?(?P<rest>\S.*)",
     re.DOTALL,
@@ -200,7 +77,7 @@ _WORDS: Final = re.compile(r"[^\W\d_]{2,}").findall
 
 def unwrapped(text: str, error: ReadError) -> str | None:
     """Return a text without one wrapper around its message; None where there is none."""
-    for needs, expression, origin in _WRAPPERS:
+    for needs, expression, origin in wrappers(text):
         found = expression.match(text) if needs in text else None
         if found and found["rest"].strip() and found["rest"] != text:
             _note(found.groupdict(), error, origin)
@@ -307,10 +184,11 @@ def _trailer(text: str, error: ReadError) -> str | None:
     if text[-1] in "):" and text.count(")") > text.count("("):
         closed = text.rstrip(":").removesuffix(")")
         return closed[:-1] if closed[-1:] in {"'", '"'} and closed.count(closed[-1]) % 2 else closed
-    position = _POSITION.search(text[-60:]) if error.origin == "postgres" else None
+    may_have_position = error.origin == "postgres" and text[-1] in _AFTER_POSITION
+    position = _POSITION.search(text[-60:]) if may_have_position else None
     if position:
         return text[: len(text) - len(position[0])]
-    for needs, expression in _TRAILERS:
+    for needs, expression, _ in trailers(text):
         found = expression.search(text) if needs in text else None
         if found and found.start() > 0:
             _note(found.groupdict(), error)
