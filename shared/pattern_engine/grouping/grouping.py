@@ -16,6 +16,7 @@ that its text, its stack trace and its fields tell.
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -173,11 +174,11 @@ class _Templates:
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, bool]] = {}
-        self._plain: dict[str, bool] = {}
+        self._forms: dict[str, _Form] = {}
 
     def of(self, messages: list[str]) -> list[tuple[str, bool]]:
         """Return the template of each message, and whether it is free to be joined."""
-        for memory in (self._seen, self._plain):
+        for memory in (self._seen, self._forms):
             if len(memory) > self.LIMIT:
                 memory.clear()
         unseen = [message for message in messages if message not in self._seen]
@@ -197,26 +198,31 @@ class _Templates:
         if len(message) > MAX_PLAIN or not message.isprintable():
             return _named(message)
         form = message.translate(_DIGITS)
-        is_plain = self._plain.get(form)
-        if is_plain:
-            return None
-        known = catalogue.find(message) if message[:1].isalpha() else None
-        if known is not None and known.origin not in identity.LANGUAGES:
-            return known.key, False
-        if is_plain is None:
-            is_plain = self._plain[form] = _is_plain(form)
-        return None if is_plain else _named(message)
+        known_form = self._forms.get(form)
+        if known_form is None:
+            error = reading.read(form)
+            known_form = self._forms[form] = _Form.WRAPPED if error.layers else _Form.WHOLE
+        if known_form is _Form.WHOLE:
+            known = catalogue.find(message)
+            if known is not None and known.origin not in identity.LANGUAGES:
+                return known.key, False
+            is_plain = known is None and identity.known_of(reading.read(form))[0] is None
+            known_form = self._forms[form] = _Form.PLAIN if is_plain else _Form.WRAPPED
+        return None if known_form is _Form.PLAIN else _named(message)
+
+
+class _Form(Enum):
+    """What a message is, by the looks of it without its digits."""
+
+    PLAIN = "only masking is left to do"
+    WHOLE = "nothing is to be read; the catalogue may know it"
+    WRAPPED = "something is to be read, or a part of it is known"
 
 
 MAX_PLAIN: Final = 512
 """Characters of a message that can be plain."""
 _DIGITS: Final = str.maketrans("123456789", "0" * 9)
 _TEMPLATES: Final = _Templates()
-
-
-def _is_plain(form: str) -> bool:
-    error = reading.read(form)
-    return not error.layers and identity.known_of(error)[0] is None
 
 
 def _named(message: str) -> tuple[str, bool]:
