@@ -235,8 +235,10 @@ def test_five_words_leave_a_pattern_with_a_fix_as_it_is(learner: Learner) -> Non
     """Words alone, without a variable, bring no error to a fix; the others are one without it."""
     fixed = learner.learn(FIVE[0])[0]["pattern_id"]
     learner.sql.run(
-        "insert into ops.pattern_fixes (pattern_id, version, fix_type, script, mode, approved_at) "
-        "values (%s, 1, 'sql', 'select 1', 'demoted', now())",
+        "insert into ops.pattern_fixes (pattern_id, version, fix_type, script, prepared_script, "
+        "parameters, timeout_ms, max_retries, max_rows, trusted_writers, target, tables, hosts, "
+        "secrets, sha256, mode, approved_by) values (%s, 1, 'sql', 'select 1', 'select 1', '{}', "
+        "1000, 0, 1, '{}', '{}', '{}', '{}', '{}', 'x', 'demoted', gen_random_uuid())",
         fixed,
     )
     for message in FIVE[1:]:
