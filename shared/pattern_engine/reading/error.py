@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_CAUSES", "MAX_CHARACTERS", "MAX_DEPTH", "MAX_LAYERS", "Frame", "ReadError", "cut"]
+__all__ = ["MAX_CAUSES", "MAX_CHARACTERS", "MAX_DEPTH", "MAX_FRAMES", "MAX_LAYERS", "Frame", "ReadError", "cut"]
 
 #: Characters of a text that are read; of a longer one the start and the end.
 MAX_CHARACTERS: Final = 65_536
@@ -13,8 +13,10 @@ MAX_CHARACTERS: Final = 65_536
 MAX_LAYERS: Final = 24
 #: Objects in objects that are followed.
 MAX_DEPTH: Final = 12
-#: Errors of a chain that are kept, and frames of a stack.
+#: Errors of a chain that are kept.
 MAX_CAUSES: Final = 16
+#: Frames of a stack that are kept.
+MAX_FRAMES: Final = 40
 #: Characters of each section, and of a message.
 MAX_SECTION: Final = 4096
 

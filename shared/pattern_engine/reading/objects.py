@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pattern_engine.reading.error import MAX_DEPTH
+from pattern_engine.reading.error import MAX_DEPTH, MAX_FRAMES, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -312,6 +312,9 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
     if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
         error.origin = error.origin or "postgres"
     _note_objects(fields, error)
+    frames = fields.get("frames")
+    if not error.frames and isinstance(frames, list):
+        error.frames = _frames(frames)
     for section, names in _SECTIONS.items():
         if getattr(error, section) is None:
             value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)
@@ -324,6 +327,15 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
         value = fields.get(name)
         if error.status is None and isinstance(value, int | str) and str(value)[:1] in "45":
             error.status = str(value)[:3]
+
+
+def _frames(frames: list[Any]) -> list[Frame]:
+    """Return frames that are data, as structlog has them with the outermost first."""
+    return [
+        Frame(str(each.get("name") or each.get("function") or ""), str(each["filename"]))
+        for each in reversed(frames[-MAX_FRAMES:])
+        if isinstance(each, dict) and "filename" in each
+    ]
 
 
 def _note_objects(fields: Mapping[str, Any], error: ReadError) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.reading.error import Frame
+from pattern_engine.reading.error import MAX_FRAMES, Frame
 from pattern_engine.reading.objects import fields_of, from_fields
 from pattern_engine.reading.places import is_vendored
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["DIRECT", "MAX_FRAMES", "root_of"]
-
-MAX_FRAMES: Final = 40
+__all__ = ["DIRECT", "root_of"]
 
 
 def root_of(text: str, error: ReadError) -> str | None:
@@ -150,7 +148,7 @@ def _browser(text: str, error: ReadError) -> str | None:
 
 
 # --- Java and its kin, C# ---
-_JVM_FRAME: Final = re.compile(r"\n\s+at (?P<function>[\w.$/<>-]+)\((?P<place>[^()\n]*)\)")
+_JVM_FRAME: Final = re.compile(r"\n\s+at (?P<function>[\w.$/<>-]+)\((?P<place>[^()\n:]*)[^()\n]*\)")
 _JVM_END: Final = re.compile(
     r"\n\s+(?:at [\w.$/<>-]+\(|\.\.\. [0-9]+ (?:more|common)|Suppressed: )"
 )

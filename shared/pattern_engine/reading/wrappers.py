@@ -130,6 +130,7 @@ _TRAILERS: Final = tuple(
         (" [for St", r" \[for Statement \"(?P<statement>.*)\Z"),
         ("; SQL ", r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z"),
         ("; nested", r"; nested exception is .*\Z"),
+        (" []", r" (?:\[\]|\{[^{}\n]*\}) \[\]\s*\Z"),  # Monolog's context and extra
         ("POSITION", r"\n\n\nPOSITION: [0-9]+\s*\Z"),
         ("://", r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z"),
         ("://", r" \((?:https?|file)://[^\s)]*\)\s*\Z"),
