@@ -12,6 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pattern_engine.reading import dumps
 from pattern_engine.reading.error import MAX_DEPTH, MAX_FRAMES, Frame
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ _TEXTS: Final = (
     "exc_value", "sqlErrorMsg", "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
     "error_description", "errorMessage", "error_message", "value", "@m", "@mt",
     "RenderedMessage", "full_message", "short_message", "body", "stringValue", "event", "text",
-    "title", "description", "detail", "reason", "content",
+    "detail", "title", "description", "reason", "content",
 )  # fmt: skip
 _CODES: Final = (
-    "code", "Code", "sqlState", "SqlState", "sqlstate", "SQLSTATE", "sql_state_code", "state_code",
-    "pgcode", "pg_code", "sql_state", "C", "error_code", "errorCode", "decline_code", "errno",
+    "sqlState", "SqlState", "sqlstate", "SQLSTATE", "sql_state_code", "state_code", "pgcode",
+    "pg_code", "sql_state", "code", "Code", "C", "error_code", "errorCode", "decline_code", "errno",
 )  # fmt: skip
 _SECTIONS: Final = {
     "detail": ("detail", "details", "Detail", "D", "sqlErrorDetail"),
@@ -162,6 +163,8 @@ def _anywhere(document: dict[str, Any], error: ReadError) -> str | None:
 
 def fields_of(text: str) -> dict[str, Any]:
     """Return the fields of a printed object of any notation; the first of each name counts."""
+    if text.startswith(dumps.STARTS):
+        return dumps.fields_of(text)
     if "Severity:" in text[:200] and '"' not in text[:40]:
         return {name: value for name, value in _OF_GO.findall(text) if value.strip()}
     fields: dict[str, Any] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
-from pattern_engine.reading import labelled, objects, prefixes, sqlstates, traces, wrappers
+from pattern_engine.reading import dumps, labelled, objects, prefixes, sqlstates, traces, wrappers
 from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _peeled(text: str, error: ReadError) -> str | None:
 
 
 def _whole_object(text: str, error: ReadError) -> str | None:
-    return objects.from_text(text, error) if text[0] in "{[" and len(text) > 2 else None
+    is_object = text[0] in "{[" or text.startswith(dumps.STARTS)
+    return objects.from_text(text, error) if is_object and len(text) > 2 else None
 
 
 def _object_behind(text: str, error: ReadError) -> str | None:
@@ -89,8 +91,16 @@ def _object_behind(text: str, error: ReadError) -> str | None:
         or text[start + 1] not in "\"' \n"
     ):
         return None
-    document = objects.parsed(text[start:])
-    return objects.from_text(text[start:], error) if isinstance(document, dict) else None
+    if not isinstance(objects.parsed(text[start:]), dict):
+        return None
+    message = objects.from_text(text[start:], error)
+    status = _STATUS(text, 0, start) if error.status is None else None
+    error.status = status[1] if status and message else error.status
+    return message
+
+
+#: HTTP 409 from POST /orders: {…}
+_STATUS: Final = re.compile(r"(?:HTTP(?:/[0-9.]+)?|[Ss]tatus(?: code)?:?) ([45][0-9]{2})\b").search
 
 
 def _colours(text: str, _error: ReadError) -> str | None:

@@ -211,7 +211,8 @@ def unwrapped(text: str, error: ReadError) -> str | None:
 
 def _plain(text: str) -> str:
     """Return a text without the escapes of the string that it was quoted in."""
-    return objects.unescape(text) if '\\"' in text or "\\n" in text else text
+    is_quoted = text.count('"') == text.count('\\"') and ('"' in text or "\\n" in text)
+    return objects.unescape(text) if is_quoted else text
 
 
 def _note(told: dict[str, str | None], error: ReadError, origin: str | None = None) -> None:
