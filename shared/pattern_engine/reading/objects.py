@@ -165,7 +165,7 @@ def fields_of(text: str) -> dict[str, Any]:
     """Return the fields of a printed object of any notation; the first of each name counts."""
     if text.startswith(dumps.STARTS):
         return dumps.fields_of(text)
-    if "Severity:" in text[:200] and '"' not in text[:40]:
+    if re.search(r"\bSeverity:\S", text[:200]) and '"' not in text[:40]:
         return {name: value for name, value in _OF_GO.findall(text) if value.strip()}
     fields: dict[str, Any] = {}
     for found in _FIELD.finditer(text):

@@ -37,7 +37,7 @@ _TRACEBACK: Final = "Traceback (most recent call last)"
 DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _DURING: Final = "During handling of the above exception, another exception occurred:"
 _PYTHON_FRAME: Final = re.compile(r'\n[ >]+File "([^"\n]*)", line [0-9]+(?:, in ([^\n]*))?')
-_GROUP_MARGIN: Final = re.compile(r"^ *(?:[|+] ?|\+-[+-]*(?: [0-9]+ )?-*)", re.MULTILINE)
+_GROUP_MARGIN: Final = re.compile(r"^ *(?:\+-[+-]*(?: [0-9]+ )?-*|[|+] ?)", re.MULTILINE)
 #: A library that handles one of these and raises an error of its own means the latter.
 _BUILT_IN: Final = (
     *("KeyError", "IndexError", "AttributeError", "StopIteration", "LookupError", "ValueError"),
@@ -92,6 +92,8 @@ _SCRIPT_FRAME: Final = re.compile(
 #: A logger may write a line of its own before the error.
 _ERROR_LINE: Final = re.compile(r"(?<=\n)(?:Uncaught )?(?=\w*[Ee](?:rror|xception)(?: \[\w+\])?: )")
 _UNCAUGHT: Final = re.compile(r"\S+:[0-9]+\n[^\n]*\n\s*\^+[^\n]*\n\n?")
+#: Deno prints the line of the source behind the message.
+_SOURCE: Final = re.compile(r"\n[^\n]*\n\s*[\^~]+\s*\Z")
 #: A cause within the object of an outer error. The last one is the innermost.
 _CAUSE: Final = re.compile(
     r"\n(?:caused by: |\s+(?:\[?(?:cause|originalError|original|parent|driverError|reason|previous|inner)\]?: (?:\[(?=\w*[Ee]rror))?"
@@ -120,6 +122,7 @@ def _script(text: str, error: ReadError) -> str | None:
     if brace > 0:
         from_fields(fields_of(part[brace:]), error)
     message = part[: at.start()] if at else part.partition("\n")[0].rstrip(" {")
+    message = _SOURCE.sub("", message)
     found = _UNCAUGHT.match(message)
     message = message[found.end() :] if found else message
     heads = list(_ERROR_LINE.finditer(message))

@@ -68,7 +68,6 @@ _WRAPPERS: Final = tuple(
             rf".*?Severity\.\w+ (?P<code>{STATE}): (?P<rest>.*?)(?: (?:hint|detail|table|constraint|column|schema): .*)?\Z",
             "postgres",
         ),
-        ("Error(", r"[^(\n]{0,200}?: (?P<rest>[A-Z]\w*Error\(.*\))\s*", None),
         # sqlx and tokio-postgres
         ("from database: ", r".*?error returned from database: (?P<rest>.*)", None),
         ("db error: ", r".*?db error: (?P<rest>.*)", None),
@@ -95,7 +94,7 @@ _WRAPPERS: Final = tuple(
             None,
         ),
         (": ", rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres"),
-        ("0x", rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
+        ("0x", rf"(?:(?P<kind>{KIND}) )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)", None),
         # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
         (
             "HTTP",
@@ -155,8 +154,9 @@ _SAYS_ERROR: Final = re.compile(
     r"(?:Error|Exception|Failure|Violation|Fault|Timeout|Invalid\w*|Failed|Refused|NotFound|Denied|Interrupt|Exit|"
     r"Warning|Overflow|Conflict|Unavailable|Exceeded|Rejected|Duplicate\w*|Undefined\w*|Unique\w*|Bad\w*)\Z"
 )
-_CALL: Final = re.compile(rf"(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z", re.DOTALL)
+_CALL: Final = re.compile(rf"(?:[^(\n]{{0,200}}?: (?=[A-Z]\w*Error\())?(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z", re.DOTALL)
 _NAMED: Final = re.compile(r"[a-z_]\w{0,40} ?[=:] ?\S", re.IGNORECASE).match
+_STRUCT: Final = re.compile(r"[A-Z]\w* \{").match
 _STRING: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")
 _INNER_CALL: Final = re.compile(rf"(?<![\w.])({KIND})\((?=[\"'\[(]|[0-9]|\w+=|[A-Z])")
 #: An object that stands at the end of a text.
@@ -211,8 +211,7 @@ def unwrapped(text: str, error: ReadError) -> str | None:
 
 def _plain(text: str) -> str:
     """Return a text without the escapes of the string that it was quoted in."""
-    is_quoted = text.count('"') == text.count('\\"') and ('"' in text or "\\n" in text)
-    return objects.unescape(text) if is_quoted else text
+    return objects.unescape(text) if '\\"' in text or "\\n" in text else text
 
 
 def _note(told: dict[str, str | None], error: ReadError, origin: str | None = None) -> None:
@@ -281,6 +280,9 @@ def _call(text: str, error: ReadError) -> str | None:
 
 def _argument(arguments: str, error: ReadError) -> str | None:
     """Return the message among the arguments of an exception: by name, or the longest string."""
+    message = _object(arguments, error) if _STRUCT(arguments) else None
+    if message:
+        return message
     fields = objects.fields_of(f"{{{arguments}") if _NAMED(arguments) else {}
     if "message" in fields:
         return objects.from_fields(fields, error)
