@@ -124,7 +124,7 @@ def without_sections(text: str, error: ReadError) -> str | None:
     message, *lines = text.split("\n", MAX_LINES)
     kept, name, section = [message], "", list[str]()
     for line in lines:
-        found = section_at(line)
+        found = section_at(line) or (_after_sections(line) if name else None)
         if found is not None:
             _close(error, name, section)
             name, section = found[0], [line[found[1] :]]
@@ -134,6 +134,13 @@ def without_sections(text: str, error: ReadError) -> str | None:
             kept.append(line)
     _close(error, name, section)
     return "\n".join(kept) if name else None
+
+
+def _after_sections(line: str) -> tuple[str, int] | None:
+    """Return what SQLAlchemy writes behind an error as sections of it."""
+    if line.startswith("[SQL: "):
+        return "statement", len("[SQL: ")
+    return ("parameters", 0) if line.startswith(("[parameters: ", "(Background on ")) else None
 
 
 def _close(error: ReadError, name: str, lines: list[str]) -> None:

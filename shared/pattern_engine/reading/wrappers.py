@@ -40,6 +40,11 @@ _WRAPPERS: Final = tuple(
         ("pq: ", r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
         # Prisma
         ("`. ", r".*?[Cc]ode: `(?P<code>\w+)`\. [Mm]essage: `(?P<rest>.*)`.*", None),
+        (
+            "` invocation",
+            r"Invalid `[^`\n]*` invocation(?: in\n[^\n]*)?:\s*\n(?:\s*(?:→?\s*[0-9]+ [^\n]*|\{\n.*?\n\})\n)*\s*(?P<rest>\S.*)",
+            None,
+        ),
         # Knex: the statement, a dash, the message.
         (
             " - ",
@@ -130,6 +135,9 @@ _TRAILERS: Final = tuple(
         ("; SQL ", r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z"),
         ("; nested", r"; nested exception is .*\Z"),
         (" []", r" (?:\[\]|\{[^{}\n]*\}) \[\]\s*\Z"),  # Monolog's context and extra
+        # A logger that writes one line has joined the sections.
+        (":  ", r" (?:DETAIL|HINT|CONTEXT|QUERY|STATEMENT):  \S.*\Z"),
+        (" LINE ", r" LINE [0-9]+: .*\Z"),
         ("POSITION", r"\n\n\nPOSITION: [0-9]+\s*\Z"),
         ("://", r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z"),
         ("://", r" \((?:https?|file)://[^\s)]*\)\s*\Z"),
