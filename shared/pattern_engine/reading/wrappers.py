@@ -213,7 +213,8 @@ def unwrapped(text: str, error: ReadError) -> str | None:
         found = expression.match(text) if needs in text else None
         if found and found["rest"].strip() and found["rest"] != text:
             _note(found.groupdict(), error, origin)
-            return _plain(found["rest"])
+            is_quoted = text[found.start("rest") - 1] in "\"'`"
+            return _plain(found["rest"]) if is_quoted else found["rest"]
     return _kind(text, error) or _call(text, error) or _object(text, error) or _trailer(text, error)
 
 
