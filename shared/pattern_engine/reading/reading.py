@@ -29,7 +29,7 @@ def read(
     """
     error = _read(text)
     if stack:
-        inner = _read(stack)
+        inner = _read(f"{error.message}\n{stack}" if traces.is_bare(stack) else stack)
         if inner.frames or inner.kind:
             inner.message = inner.message or error.message
             inner.code = inner.code or error.code

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["DIRECT", "root_of"]
+__all__ = ["DIRECT", "is_bare", "root_of"]
 
 
 def root_of(text: str, error: ReadError) -> str | None:
@@ -138,6 +138,12 @@ _BROWSER_FRAME: Final = re.compile(
     r"\n\s*(?P<function>[\w$.<>/*]*)@(?P<place>(?:https?|file|webpack(?:-internal)?|app|capacitor)://[^\n]*?)"
     r"(?::[0-9]+){1,2}(?=\n|\Z)"
 )
+
+
+def is_bare(stack: str) -> bool:
+    """Return whether a stack starts with a frame, so that the message stands elsewhere."""
+    start = f"\n{stack.lstrip()[:1000]}"
+    return start.startswith("\nat ") or _BROWSER_FRAME.match(start) is not None
 
 
 def _browser(text: str, error: ReadError) -> str | None:
