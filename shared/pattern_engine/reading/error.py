@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-__all__ = ["MAX_CAUSES", "MAX_CHARACTERS", "MAX_DEPTH", "MAX_FRAMES", "MAX_LAYERS", "Frame", "ReadError", "cut"]
+__all__ = [
+    "MAX_CAUSES",
+    "MAX_CHARACTERS",
+    "MAX_DEPTH",
+    "MAX_FRAMES",
+    "MAX_LAYERS",
+    "Frame",
+    "ReadError",
+    "cut",
+]
 
 #: Characters of a text that are read; of a longer one the start and the end.
 MAX_CHARACTERS: Final = 65_536

@@ -162,7 +162,10 @@ _SAYS_ERROR: Final = re.compile(
     r"(?:Error|Exception|Failure|Violation|Fault|Timeout|Invalid\w*|Failed|Refused|NotFound|Denied|Interrupt|Exit|"
     r"Warning|Overflow|Conflict|Unavailable|Exceeded|Rejected|Duplicate\w*|Undefined\w*|Unique\w*|Bad\w*)\Z"
 )
-_CALL: Final = re.compile(rf"(?:[^(\n]{{0,200}}?: (?=[A-Z]\w*Error\())?(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z", re.DOTALL)
+_CALL: Final = re.compile(
+    rf"(?:[^(\n]{{0,200}}?: (?=[A-Z]\w*Error\())?(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z",
+    re.DOTALL,
+)
 _NAMED: Final = re.compile(r"[a-z_]\w{0,40} ?[=:] ?\S", re.IGNORECASE).match
 _STRUCT: Final = re.compile(r"[A-Z]\w* \{").match
 _STRING: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")

@@ -22,7 +22,9 @@ CHECK = Raised(
     'new row for relation "orders" violates check constraint "orders_total_check"',
     "Failing row contains (7, -1).",
 )
-RAISED = Raised("P0001", "RaiseException", "Insufficient stock for product 7: requested 12, available 3")
+RAISED = Raised(
+    "P0001", "RaiseException", "Insufficient stock for product 7: requested 12, available 3"
+)
 GRANT = Raised("42501", "InsufficientPrivilege", "permission denied for table orders")
 POLICY = Raised(
     "42501",
@@ -69,7 +71,10 @@ def _own(message: str) -> Raised:
 PAIRS = {
     "grant and policy": (GRANT, POLICY),
     "two raises": (RAISED, _own("Order 17 was shipped already")),
-    "two raises of one form": (_own("Order must be paid first"), _own("Order must be packed first")),
+    "two raises of one form": (
+        _own("Order must be paid first"),
+        _own("Order must be packed first"),
+    ),
     "uuid and enum": (
         _type('invalid input syntax for type uuid: "abc"'),
         _type('invalid input value for enum order_status: "abc"'),
@@ -124,7 +129,9 @@ def test_an_error_of_a_language_is_told_apart_by_its_throwing_place() -> None:
 
 def test_an_exception_of_the_application_is_told_apart_by_its_throwing_place() -> None:
     """Its class and its wording say the same in both."""
-    assert _thrown("OutOfStock: nothing is left", "place") != _thrown("OutOfStock: nothing is left", "pack")
+    assert _thrown("OutOfStock: nothing is left", "place") != _thrown(
+        "OutOfStock: nothing is left", "pack"
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +188,7 @@ def test_classes_and_levels_of_wrappers_split_nothing(text: str) -> None:
 
 
 TRANSLATIONS = {
-    "de": 'FEHLER:  doppelter Schlüsselwert verletzt Unique-Constraint »orders_number_key«',
+    "de": "FEHLER:  doppelter Schlüsselwert verletzt Unique-Constraint »orders_number_key«",
     "fr": "ERREUR:  la valeur d'une clé dupliquée rompt la contrainte unique « orders_number_key »",
     "es": "ERROR:  llave duplicada viola restricción de unicidad «orders_number_key»",
     "ja": 'ERROR:  重複したキー値は一意性制約"orders_number_key"違反となります',
@@ -190,7 +197,7 @@ TRANSLATIONS = {
     "ko": '오류:  중복된 키 값이 "orders_number_key" 고유 제약 조건을 위반함',
     "sv": 'FEL:  duplicerat nyckelvärde bryter mot unik-villkor "orders_number_key"',
     "uk": 'ПОМИЛКА:  повторювані значення ключа порушують обмеження унікальності "orders_number_key"',
-    "zh": '错误:  重复键违反唯一约束"orders_number_key"',
+    "zh": '错误:  重复键值违反唯一约束 "orders_number_key"',
     "pt": 'ERRO:  duplicar valor da chave viola a restrição de unicidade "orders_number_key"',
 }
 
@@ -222,6 +229,9 @@ def test_a_sentence_in_quotes_is_read(quote: str) -> None:
     other = f"{quote}Customer 5 has no billing address{quote}"
     assert signature(one) == signature("Order 18 was refused by the warehouse")
     assert signature(one) != signature(other)
+    assert signature(f"policy {quote}anyone may read all rows{quote} is wrong") == signature(
+        f"policy {quote}own_rows{quote} is wrong"
+    )
     told = "the job says {0}{1}{0} and stops".format
     assert signature(told(quote, "the disk is full")) != signature(told(quote, "the lock is taken"))
     assert signature(told(quote, "lisbon")) == signature(told(quote, "order_17"))
@@ -247,7 +257,11 @@ NAMED = {
     "policy": (POLICY, {"table": "orders"}),
     "null": (CAUSES["null"], {"table": "orders", "column": "total"}),
     "role": (
-        Raised("28000", "InvalidAuthorizationSpecification", 'role "archive" is not permitted to log in'),
+        Raised(
+            "28000",
+            "InvalidAuthorizationSpecification",
+            'role "archive" is not permitted to log in',
+        ),
         {"role": "archive"},
     ),
     "function": (
@@ -297,23 +311,34 @@ def test_rules_come_before_fingerprints_and_both_before_what_is_known() -> None:
 def test_fields_beside_a_message_are_no_other_pattern() -> None:
     """What the application sent of the code names the error, and the text is the same."""
     found = evidence.read({"code": "23505", "constraint": "orders_number_key"}, UNIQUE.message)
-    assert grouping.group(UNIQUE.message, fields=found.fields).signature == signature(UNIQUE.message)
+    assert grouping.group(UNIQUE.message, fields=found.fields).signature == signature(
+        UNIQUE.message
+    )
 
 
 SPLIT = {
     "a run of stars": ("card **** 4242 was declined", "card ****** 1881 was declined"),
     "a currency sign": ("refund of €12.50 exceeds the charge", "refund of $7 exceeds the charge"),
-    "a currency's code": ("refund of 12.50 EUR exceeds the charge", "refund of 7 USD exceeds the charge"),
+    "a currency's code": (
+        "refund of 12.50 EUR exceeds the charge",
+        "refund of 7 USD exceeds the charge",
+    ),
     "a list of any length": (
         "columns id, total, note are unknown to the importer",
         "columns id, name are unknown to the importer",
     ),
-    "a list of one": (
+    "a list in brackets": (
         "cannot import the columns [id, total, note] of this file",
-        "cannot import the columns [id] of this file",
+        "cannot import the columns [id, name] of this file",
     ),
-    "a name without digits": ("customer cus_Abc was not found here", "customer cus_4bC1 was not found here"),
-    "a price": ("no plan for price_AbCdEf in this region", "no plan for price_1AbC2d in this region"),
+    "a name without digits": (
+        "customer cus_Abc was not found here",
+        "customer cus_4bC1 was not found here",
+    ),
+    "a price": (
+        "no plan for price_AbCdEf in this region",
+        "no plan for price_1AbC2d in this region",
+    ),
 }
 
 

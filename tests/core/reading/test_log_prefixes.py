@@ -176,15 +176,12 @@ LOGGERS = {
     "zerolog's console": f"9:25AM ERR {PLACE_ORDER}",
     "klog": f"E1129 09:37:40.123456       1 controller.go:114] {PLACE_ORDER}",
     "Elixir's Logger": f"09:25:16.732 [error] {PLACE_ORDER}",
-    "Elixir's Logger with metadata": (
-        f"09:25:16.732 request_id=F1a2b3 [error] {PLACE_ORDER}"
-    ),
+    "Elixir's Logger with metadata": (f"09:25:16.732 request_id=F1a2b3 [error] {PLACE_ORDER}"),
     "Serilog": f"[09:25:16 ERR] {PLACE_ORDER}",
     "env_logger": f"[2026-11-29T09:25:16Z ERROR shop::orders] {PLACE_ORDER}",
     "tracing": f"2026-11-29T09:25:16.123456Z ERROR shop::orders: {PLACE_ORDER}",
     "Kong": (
-        "2026/11/29 09:25:16 [error] 1406#0: *5 [kong] handler.lua:52 [key-auth] "
-        f"{PLACE_ORDER}"
+        f"2026/11/29 09:25:16 [error] 1406#0: *5 [kong] handler.lua:52 [key-auth] {PLACE_ORDER}"
     ),
     "Supavisor": f"09:25:16.732 project=abcdefghijkl user=web mode=transaction [error] {PLACE_ORDER}",
     "PostgREST": f"29/Nov/2026:09:25:16 +0000: {PLACE_ORDER}",

@@ -208,6 +208,8 @@ def test_objects_are_followed_to_a_bound() -> None:
     text = "nothing of item 7 is left"
     for _ in range(10):
         text = json.dumps({"error": text})
-    assert found(Case(text, "nothing of item 7 is left")) == {"message": "nothing of item 7 is left"}
+    assert found(Case(text, "nothing of item 7 is left")) == {
+        "message": "nothing of item 7 is left"
+    }
     deep = '{"error":' * 5000 + '"x"' + "}" * 5000
     assert found(Case(deep, deep[:9]))["message"]

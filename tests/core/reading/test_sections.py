@@ -27,7 +27,7 @@ def test_sections_belong_to_their_error_in_every_language(labels: tuple[str, ...
     error, detail, hint, context, statement = labels
     text = (
         f"{error}:  nothing is left\n{detail}:  Failing row contains (1, a).\n{hint}:  Look again.\n"
-        f"{context}:  PL/pgSQL function f() line 1 at RAISE\nSQL statement \"select 1\"\n"
+        f'{context}:  PL/pgSQL function f() line 1 at RAISE\nSQL statement "select 1"\n'
         f"{statement}:  insert into t\n\tvalues (1)"
     )
     case = Case(
@@ -48,7 +48,9 @@ FATAL = ["FATAL", "PANIC", "FATALE", "FATALT", "ВАЖНО", "ФАТАЛЬНО",
 @pytest.mark.parametrize("label", FATAL)
 def test_every_severity_is_a_label(label: str) -> None:
     """Whatever ended, the message stands behind the label."""
-    case = Case(f"{label}:  the database system is starting up", "the database system is starting up")
+    case = Case(
+        f"{label}:  the database system is starting up", "the database system is starting up"
+    )
     assert found(case) == wanted(case)
 
 

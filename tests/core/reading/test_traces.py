@@ -18,7 +18,7 @@ PYTHON = {
     ),
     "raise from": Case(
         'Traceback (most recent call last):\n  File "/srv/app/stock.py", line 3, in take\n'
-        '    return self.items[name]\nKeyError: \'7\'\n\nThe above exception was the direct cause of '
+        "    return self.items[name]\nKeyError: '7'\n\nThe above exception was the direct cause of "
         'the following exception:\n\nTraceback (most recent call last):\n  File "/srv/app/orders.py"'
         ', line 5, in place\n    take("7")\nshop.OrderFailed: could not place order 17',
         "'7'",
@@ -255,7 +255,7 @@ OTHERS = {
         place="orders.place",
     ),
     "Rails": Case(
-        'ActiveRecord::RecordNotUnique (PG::UniqueViolation: ERROR:  duplicate key value violates '
+        "ActiveRecord::RecordNotUnique (PG::UniqueViolation: ERROR:  duplicate key value violates "
         'unique constraint "orders_pkey"\nDETAIL:  Key (id)=(7) already exists.\n):\n\n'
         "app/models/order.rb:5:in `place'\napp/controllers/orders_controller.rb:9:in `create'",
         'duplicate key value violates unique constraint "orders_pkey"',
@@ -269,7 +269,7 @@ OTHERS = {
         place="Orders.App\\Orders->place",
     ),
     "PHP, PDO": Case(
-        'PHP Fatal error:  Uncaught PDOException: SQLSTATE[42P01]: Undefined table: 7 ERROR:  relation '
+        "PHP Fatal error:  Uncaught PDOException: SQLSTATE[42P01]: Undefined table: 7 ERROR:  relation "
         '"invoices" does not exist\nLINE 1: select * from invoices\n                      ^ in '
         "/app/Orders.php:5\nStack trace:\n#0 /app/Orders.php(5): PDO->query('select')\n#1 {main}\n"
         "  thrown in /app/Orders.php on line 5",

@@ -213,7 +213,7 @@ def test_what_the_program_was_doing_is_context(case: Case) -> None:
         "Error: ",
         "Nothing: at all",
         "the value (23505) is too large for this field",
-        "Invalid status transition from \"closed\" to \"open\"",
+        'Invalid status transition from "closed" to "open"',
         "x",
         "Insufficient stock for product 7: requested 12, available 3",
     ],
