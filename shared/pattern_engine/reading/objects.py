@@ -13,7 +13,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine.reading import dumps
-from pattern_engine.reading.error import MAX_DEPTH, MAX_FRAMES, Frame
+from pattern_engine.reading.error import MAX_DEPTH
+from pattern_engine.reading.frames import frames_of, with_stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,7 +141,7 @@ def from_text(text: str, error: ReadError) -> str | None:
         document = _error_of(document)
     if isinstance(document, dict):
         return from_fields(document, error) or _anywhere(document, error)
-    fields = fields_of(text)
+    fields = fields_of(text.partition('"locals": {')[0])  # a frame's variables, of a cut document
     return from_fields(fields, error) if fields else None
 
 
@@ -201,10 +202,10 @@ def from_fields(fields: Mapping[str, Any], error: ReadError, depth: int = 0) -> 
     inner = _inner(fields, error, depth, own)
     note(fields, error)
     if inner is None:
-        return own or (_only_code(fields) if depth == 0 else None)
+        return with_stack(own, fields) if own else _only_code(fields) if depth == 0 else None
     if own and own != inner:
         error.note(own)
-    return inner
+    return with_stack(inner, fields)
 
 
 def _error_of(errors: list[Any]) -> dict[str, Any] | None:
@@ -315,9 +316,7 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
     if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
         error.origin = error.origin or "postgres"
     _note_objects(fields, error)
-    frames = fields.get("frames")
-    if not error.frames and isinstance(frames, list):
-        error.frames = _frames(frames)
+    error.frames = error.frames or frames_of(fields)
     for section, names in _SECTIONS.items():
         if getattr(error, section) is None:
             value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)
@@ -330,15 +329,6 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
         value = fields.get(name)
         if error.status is None and isinstance(value, int | str) and str(value)[:1] in "45":
             error.status = str(value)[:3]
-
-
-def _frames(frames: list[Any]) -> list[Frame]:
-    """Return frames that are data, as structlog has them with the outermost first."""
-    return [
-        Frame(str(each.get("name") or each.get("function") or ""), str(each["filename"]))
-        for each in reversed(frames[-MAX_FRAMES:])
-        if isinstance(each, dict) and "filename" in each
-    ]
 
 
 def _note_objects(fields: Mapping[str, Any], error: ReadError) -> None:

@@ -121,7 +121,7 @@ def _after_loggers(text: str, start: int) -> int:
 
 #: What a container, a router or syslog writes before every line of a text of several lines.
 _MARGIN: Final = re.compile(
-    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[[0-9a-f-]{{36}}\] ?|> ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?"
+    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[[0-9a-f-]{{36}}\] ?|> ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?(?:[VDIWEF]/[\w.-]{{1,40}} ?\( ?[0-9]{{1,8}}\): )?"
     r"(?:(?:[\w.-]{1,60} )?(?:stdout|stderr) [FP] |(?:[\w.-]{1,60} )?[\w./-]{1,60}\[[\w./-]{1,30}\]:? ?(?:\w{3} )?(?:\[\w+\] ?)?)?"
 )
 _VARYING: Final = re.compile(r"[0-9]+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.reading import dumps, labelled, objects, prefixes, sqlstates, traces, wrappers
+from pattern_engine.reading import dumps, frames, labelled, objects, prefixes, sqlstates, traces, wrappers
 from pattern_engine.reading.error import MAX_LAYERS, ReadError, cut
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read(
     """
     error = _read(text)
     if stack:
-        inner = _read(f"{error.message}\n{stack}" if traces.is_bare(stack) else stack)
+        inner = _read(f"{error.message}\n{stack}" if frames.is_bare(stack) else stack)
         if inner.frames or inner.kind:
             inner.message = inner.message or error.message
             inner.code = inner.code or error.code

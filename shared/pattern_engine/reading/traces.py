@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading.error import MAX_FRAMES, Frame
+from pattern_engine.reading.frames import GO, of_go
 from pattern_engine.reading.objects import fields_of, from_fields
 from pattern_engine.reading.places import is_vendored
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["DIRECT", "is_bare", "root_of"]
+__all__ = ["DIRECT", "root_of"]
 
 
 def root_of(text: str, error: ReadError) -> str | None:
@@ -140,12 +141,6 @@ _BROWSER_FRAME: Final = re.compile(
 )
 
 
-def is_bare(stack: str) -> bool:
-    """Return whether a stack starts with a frame, so that the message stands elsewhere."""
-    start = f"\n{stack.lstrip()[:1000]}"
-    return start.startswith("\nat ") or _BROWSER_FRAME.match(start) is not None
-
-
 def _browser(text: str, error: ReadError) -> str | None:
     """Firefox and Safari print `function@https://host/file.js:1:2`, and the message elsewhere."""
     first = _BROWSER_FRAME.search(text)
@@ -216,6 +211,10 @@ _GO_FRAME: Final = re.compile(
 )
 
 
+#: http: panic serving 10.0.0.7:51234: …
+_SERVING: Final = re.compile(r"panic serving \S+: ")
+
+
 def _go(text: str, error: ReadError) -> str | None:
     start = text.find("panic: ")
     end = text.find("\n\ngoroutine ", max(start, 0))
@@ -224,21 +223,18 @@ def _go(text: str, error: ReadError) -> str | None:
     error.frames = error.frames or own[:MAX_FRAMES]
     if end < 0:
         end = text.find("goroutine ")
-    head = text[start + 7 if start >= 0 else 0 : end]
+    serving = _SERVING.search(text, 0, max(end, 0))
+    head = text[serving.end() if serving else start + 7 if start >= 0 else 0 : end]
     head = head.partition("\n[signal ")[0].partition(" [recovered]")[0]
     return re.sub(r"\A(?:error|interface ?\{\}|\*?[\w./]+)\((.*)\)\Z", r"\1", head, flags=re.DOTALL)
 
 
-_GO_STACK: Final = re.compile(r"\n(?P<function>[\w./*()\[\]{}·-]+)\n\t(?P<place>\S+\.go):[0-9]+")
-
-
 def _go_stack(text: str, error: ReadError) -> str | None:
     """The stack of `%+v`, as github.com/pkg/errors prints it behind the message of its error."""
-    first = _GO_STACK.search(text)
+    first = GO.search(text)
     if first is None:
         return None
-    frames = [Frame(m["function"], m["place"]) for m in _GO_STACK.finditer(text)]
-    error.frames = error.frames or frames[:MAX_FRAMES]
+    error.frames = error.frames or of_go(text)
     return text[: first.start()]
 
 

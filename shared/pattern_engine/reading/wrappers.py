@@ -59,6 +59,8 @@ _WRAPPERS: Final = tuple(
             None,
         ),
         (" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*", None),  # Rails
+        (" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S.*)\):\s*", None),
+        ("**", rf"\*\*(?P<kind>{KIND})\*\*[^\n]*\n+(?P<rest>\S.*)", None),
         ("**", r"(?P<mark>\*\*)(?P<rest>\S.*\S)(?P=mark)\s*", None),  # Markdown
         ("b'", r"b'(?P<rest>.*)'\s*", None),
         ("{:cause", r".{0,400}?\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*", None),  # Clojure
