@@ -1,7 +1,8 @@
 -- How errors are grouped into patterns: signatures, the locks of those that add or move them, and the operators' rules.
 --
 -- Two templates are alike if one is the other with one more variable (see grouping/v2/leaf.py). So a signature is kept with
--- the signatures of its template's wider forms, and finding similar templates in both directions is an index look-up.
+-- the signatures of its template's wider forms, and finding similar templates in both directions is an index look-up. So is
+-- finding those with the same wider form: five different words in one place are evidence of a variable too.
 
 create table ops.pattern_signatures (
   signature text primary key,
@@ -26,7 +27,7 @@ comment on column ops.pattern_signatures.template is 'The normalised message tha
 comment on column ops.pattern_signatures.leaf is
   'A key that all similar templates share: the number of words and the first word. Null if no template is similar to this one: older algorithms, stack traces, rules, fingerprints.';
 comment on column ops.pattern_signatures.wider is
-  'Signatures of the templates that have one more variable than this one. Two signatures are alike if one is among the wider ones of the other.';
+  'Signatures of the templates that have one more variable than this one. Two signatures are alike if one is among the wider ones of the other, or if five have the same wider one.';
 comment on column ops.pattern_signatures.created_at is
   'When the signature came to this pattern. A fix runs only for signatures that existed when it was proposed or approved.';
 comment on column ops.pattern_signatures.confirmed_at is

@@ -136,20 +136,70 @@ $$;
 comment on function ops_internal.refresh_known is
   'Notes with patterns what the catalogue says of their first signature today: its entry, and whether it is a symptom.';
 
+create function ops_internal.values_of_evidence() returns integer
+language sql
+immutable
+set search_path = ''
+as $$ select 5 $$;
+
+comment on function ops_internal.values_of_evidence is
+  'How many different free words in one place of a template are evidence of a variable; MIN_VALUES of grouping/v2.';
+
+create function ops_internal.seen_wider(p_wider text [], p_other jsonb default '{}') returns text []
+language sql
+stable
+set search_path = ''
+as $$
+  select array_agg(words.signature)
+  from unnest(p_wider) as words (signature)
+  where coalesce((p_other ->> words.signature)::integer, 0) + (
+    select count(*)
+    from (
+      select from ops.pattern_signatures as narrower
+      where narrower.wider @> array[words.signature]
+      limit ops_internal.values_of_evidence()
+    ) as enough
+  ) >= ops_internal.values_of_evidence()
+$$;
+
+comment on function ops_internal.seen_wider is
+  'Of these wider signatures, those that enough signatures have: the stored ones and so many others. Null if none has.';
+
 create function ops_internal.alike_patterns(p_signature text, p_wider text []) returns uuid []
 language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  -- Signatures with the same wider one that are looked at. All of them lead to one pattern, but for fixes and people's splits.
+  most constant integer := 50;
+  seen constant text [] := ops_internal.seen_wider(
+    p_wider, (select jsonb_object_agg(words.signature, 1) from unnest(p_wider) as words (signature))
+  );
+  found uuid [] := array(
+    select wider.pattern_id from ops.pattern_signatures as wider where wider.signature = any(p_wider)
+    union
+    select narrower.pattern_id from ops.pattern_signatures as narrower where narrower.wider @> array[p_signature]
+  );
 begin
+  if seen is not null and not exists (select from unnest(found) as ids (id) where ops_internal.has_live_fix(ids.id)) then
+    -- Words alone, without a variable, never bring an error to a fix.
+    found := found || array(
+      select distinct narrower.pattern_id
+      from unnest(seen) as words (signature)
+      cross join lateral (
+        select signatures.pattern_id
+        from ops.pattern_signatures as signatures
+        where signatures.wider @> array[words.signature]
+        limit most
+      ) as narrower
+      where not ops_internal.has_live_fix(narrower.pattern_id)
+    );
+  end if;
   return array(
     select patterns.pattern_id
     from ops.error_patterns as patterns
-    where patterns.pattern_id in (
-      select wider.pattern_id from ops.pattern_signatures as wider where wider.signature = any(p_wider)
-      union
-      select narrower.pattern_id from ops.pattern_signatures as narrower where narrower.wider @> array[p_signature]
-    )
+    where patterns.pattern_id = any(found)
     -- The pattern with a live fix is kept, else the oldest.
     order by patterns.auto_fix_enabled desc, patterns.id
   );
@@ -214,14 +264,27 @@ begin
     inner join errors as wider on wider.signature = words.signature
   ),
 
+  -- How many of these errors have each wider signature.
+  widened as materialized (
+    select jsonb_object_agg(counted.signature, counted.errors) as errors
+    from (
+      select words.signature, count(*) as errors
+      from errors
+      cross join lateral unnest(errors.wider) as words (signature)
+      group by words.signature
+    ) as counted
+  ),
+
   judged as materialized (
     select
       errors.error, errors.ordinality, errors.template,
       errors.signature not in (select pairs.signature from among_themselves as pairs)
       and errors.signature not in (select pairs.other from among_themselves as pairs)
       and not exists (select from ops.pattern_signatures as wider where wider.signature = any(errors.wider))
-      and not exists (select from ops.pattern_signatures as narrower where narrower.wider @> array[errors.signature]) as is_lonely
+      and not exists (select from ops.pattern_signatures as narrower where narrower.wider @> array[errors.signature])
+      and ops_internal.seen_wider(errors.wider, widened.errors) is null as is_lonely
     from errors
+    cross join widened
   )
 
   select

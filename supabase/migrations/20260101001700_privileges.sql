@@ -107,8 +107,9 @@ grant execute on function
   ops_internal.public_error_message, ops_internal.record_application, ops_internal.record_shadow,
   ops_internal.record_violation, ops_internal.recorded_outcome, ops_internal.refresh_known, ops_internal.refused, ops_internal.require_own_log_rows,
   ops_internal.require_parts, ops_internal.require_policies, ops_internal.require_policy, ops_internal.rhythm_parts,
-  ops_internal.run_lock_class, ops_internal.seen_again, ops_internal.settle_signatures, ops_internal.stop_for_storm,
-  ops_internal.strangers, ops_internal.threshold, ops_internal.undisputed, ops_internal.whole_guard
+  ops_internal.run_lock_class, ops_internal.seen_again, ops_internal.seen_wider, ops_internal.settle_signatures,
+  ops_internal.stop_for_storm, ops_internal.strangers, ops_internal.threshold, ops_internal.undisputed,
+  ops_internal.values_of_evidence, ops_internal.whole_guard
 to service_role;
 grant execute on function fix.execute, fix.rehearse to service_role;
 

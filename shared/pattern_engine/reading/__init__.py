@@ -1,7 +1,7 @@
 """Reading an error as it was logged: the root error of a text, out of all its envelopes.
 
-`reading` is the main module. `prefixes` knows log lines, `objects` printed objects, `traces` stack
-traces, `labelled` PostgreSQL's labels and sections, and `wrappers` what drivers and libraries write
+`reading` is the main module. `prefixes` knows log lines, `objects` and `dumps` printed objects, `traces` stack
+traces, `frames` those that are data, `labelled` PostgreSQL's labels and sections, and `wrappers` what drivers and libraries write
 around a message; `sections`, `sqlstates` and `places` are the words that these look for.
 """
 

@@ -9,6 +9,7 @@ __all__ = [
     "MAX_CAUSES",
     "MAX_CHARACTERS",
     "MAX_DEPTH",
+    "MAX_FRAMES",
     "MAX_LAYERS",
     "MAX_TEXT",
     "MAX_WORK",
@@ -27,8 +28,10 @@ MAX_WORK: Final = 65_536
 MAX_LAYERS: Final = 24
 #: Objects in objects that are followed.
 MAX_DEPTH: Final = 12
-#: Errors of a chain that are kept, and frames of a stack.
+#: Errors of a chain that are kept.
 MAX_CAUSES: Final = 16
+#: Frames of a stack that are kept.
+MAX_FRAMES: Final = 40
 #: Characters of each section, and of a message.
 MAX_SECTION: Final = 4096
 

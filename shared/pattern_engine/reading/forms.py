@@ -52,6 +52,11 @@ _WRAPPERS: Final = (
     Form("pq: ", r"(?:[^:\n]{1,80}: ){0,4}?pq: (?P<rest>.*)", "postgres"),
     # Prisma
     Form("`. ", r".*?[Cc]ode: `(?P<code>\w+)`\. [Mm]essage: `(?P<rest>.*)`.*"),
+    Form(
+        "` invocation",
+        r"Invalid `[^`\n]*` invocation(?: in\n[^\n]*)?:\s*\n(?:\s*(?:→?\s*[0-9]+ [^\n]*|\{\n.*?\n\})\n)*\s*(?P<rest>\S.*)",
+        edge="I",
+    ),
     # Knex: the statement, a dash, the message.
     Form(
         " - ",
@@ -65,6 +70,8 @@ _WRAPPERS: Final = (
         r".*?\n\s*(?P<kind>[A-Z]\w*Error)\s{2,}(?P<rest>\S.*?)(?=\nerror stack:|\Z)",
     ),
     Form(" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S+ .*)\):?\s*"),  # Rails
+    Form(" (", rf"(?P<kind>{KIND}) \((?P<rest>\S+ \S.*)\):\s*"),
+    Form("**", rf"\*\*(?P<kind>{KIND})\*\*[^\n]*\n+(?P<rest>\S.*)", edge="*"),
     Form("**", r"(?P<mark>\*\*)(?P<rest>\S.*\S)(?P=mark)\s*", edge="*"),  # Markdown
     Form("b'", r"b'(?P<rest>.*)'\s*", edge="b"),
     Form("{:cause", r".{0,400}?\{:cause \"(?P<rest>(?:[^\"\\]|\\.)*)\".*"),  # Clojure
@@ -107,16 +114,16 @@ _WRAPPERS: Final = (
         r"(?: at \S+\.php:[0-9]+\).*|\)\Z)",
     ),
     Form(": ", rf"\[?(?P<code>{STATE})\]?: (?P<rest>.*)", "postgres", edge="[0123456789HPXF"),
-    Form("0x", rf"(?:{KIND} )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)"),
+    Form("0x", rf"(?:(?P<kind>{KIND}) )?\(?(?:0x[0-9A-Fa-f]{{8}}\)?: )(?P<rest>.*)"),
     # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
     Form(
         "HTTP",
-        r"HTTP(?:/[0-9.]+)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,200}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+        r"HTTP(?:/[0-9.]+)? (?P<status>[0-9]{3})[^:{\n]{0,200}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
         edge="H",
     ),
     Form(
         "status",
-        r"[\w ]{1,60}status(?: code)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,60}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+        r"[\w ]{1,60}status(?: code)? (?P<status>[0-9]{3})[^:{\n]{0,60}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
     ),
     Form("Request req_", r"Request req_\w+: (?P<rest>.*)", "stripe", edge="R"),
     Form("#<", r"#<(?P<kind>[A-Z][\w:]*): (?P<rest>.*)>\s*", edge="#"),
@@ -152,6 +159,10 @@ _TRAILERS: Final = (
     Form(" [for St", r" \[for Statement \"(?P<statement>.*)\Z"),
     Form("; SQL ", r"; SQL (?:\[(?P<statement>[^\]]*)\]|statement).*\Z"),
     Form("; nested", r"; nested exception is .*\Z"),
+    Form(" []", r" (?:\[\]|\{[^{}\n]*\}) \[\]\s*\Z", edge="]"),  # Monolog's context and extra
+    # A logger that writes one line has joined the sections.
+    Form(":  ", r" (?:DETAIL|HINT|CONTEXT|QUERY|STATEMENT):  \S.*\Z"),
+    Form(" LINE ", r" LINE [0-9]+: .*\Z"),
     Form("POSITION", r"\n\n\nPOSITION: [0-9]+\s*\Z", edge=_DIGITS),
     Form("://", r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z", edge=_DIGITS),
     Form("://", r" \((?:https?|file)://[^\s)]*\)\s*\Z", edge=")"),

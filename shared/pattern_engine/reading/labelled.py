@@ -59,11 +59,26 @@ def labelled(text: str, error: ReadError) -> str | None:
     ):
         error.origin = "postgres"
     error.severity = SEVERITIES[found["label"]]
+    _note_driver(text[: found.start()], error)
     rest = text[found.end() :]
     state = _STATE_FIRST.match(rest)
     if state:
         error.code = state["code"]
     return rest[state.end() :] if state else rest
+
+
+#: At the end of what stands before a label: PSQLException, PG::UniqueViolation, a state.
+_KIND: Final = re.compile(
+    r"(?P<kind>(?:\w+(?:\.|::|\\))*[A-Z]\w*(?:Exception|Error|Violation|(?<=::)\w+)): ?\Z"
+)
+_STATE_WITHIN: Final = re.compile(rf"SQLSTATE\[(?P<code>{STATE})\]")
+
+
+def _note_driver(before: str, error: ReadError) -> None:
+    """Note the class and the state that a driver writes before the server's label."""
+    kind, state = _KIND.search(before[-200:]), _STATE_WITHIN.search(before)
+    error.kind = kind["kind"] if kind else error.kind
+    error.code = state["code"] if state else error.code
 
 
 def _label_of(line: str) -> re.Match[str] | None:
@@ -115,7 +130,7 @@ def without_sections(text: str, error: ReadError) -> str | None:
     message, *lines = text.split("\n", MAX_LINES)
     kept, name, section = [message], "", list[str]()
     for line in lines:
-        found = section_at(line)
+        found = section_at(line) or (_after_sections(line) if name else None)
         if found is not None:
             _close(error, name, section)
             name, section = found[0], [line[found[1] :]]
@@ -127,7 +142,19 @@ def without_sections(text: str, error: ReadError) -> str | None:
     return "\n".join(kept) if name else None
 
 
+def _after_sections(line: str) -> tuple[str, int] | None:
+    """Return what SQLAlchemy writes behind an error as sections of it."""
+    if line.startswith("[SQL: "):
+        return "statement", len("[SQL: ")
+    return ("parameters", 0) if line.startswith(("[parameters: ", "(Background on ")) else None
+
+
 def _close(error: ReadError, name: str, lines: list[str]) -> None:
     name = "statement" if name in {"line", "query"} else name
     if name in {"detail", "hint", "context", "statement"} and getattr(error, name) is None:
-        setattr(error, name, "\n".join(lines).strip()[:MAX_SECTION] or None)
+        text = _CLOSING.sub("", "\n".join(lines)).strip()
+        setattr(error, name, text[:MAX_SECTION] or None)
+
+
+#: What closes a wrapper behind the last section.
+_CLOSING: Final = re.compile(r"\n\s*[)>\]}]+:?\s*\Z")

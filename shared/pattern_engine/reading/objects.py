@@ -12,7 +12,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pattern_engine.reading import dumps
 from pattern_engine.reading.error import MAX_DEPTH
+from pattern_engine.reading.frames import frames_of, with_stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,11 +54,11 @@ _TEXTS: Final = (
     "exc_value", "sqlErrorMsg", "message", "msg", "Message", "MESSAGE", "M", "log", "@message", "textPayload", "event_message",
     "error_description", "errorMessage", "error_message", "value", "@m", "@mt",
     "RenderedMessage", "full_message", "short_message", "body", "stringValue", "event", "text",
-    "title", "description", "detail", "reason", "content",
+    "detail", "title", "description", "reason", "content",
 )  # fmt: skip
 _CODES: Final = (
-    "code", "Code", "sqlState", "SqlState", "sqlstate", "SQLSTATE", "sql_state_code", "state_code",
-    "pgcode", "pg_code", "sql_state", "C", "error_code", "errorCode", "decline_code", "errno",
+    "sqlState", "SqlState", "sqlstate", "SQLSTATE", "sql_state_code", "state_code", "pgcode",
+    "pg_code", "sql_state", "code", "Code", "C", "error_code", "errorCode", "decline_code", "errno",
 )  # fmt: skip
 _SECTIONS: Final = {
     "detail": ("detail", "details", "Detail", "D", "sqlErrorDetail"),
@@ -140,7 +142,7 @@ def from_text(text: str, error: ReadError) -> str | None:
         document = _error_of(document)
     if isinstance(document, dict):
         return from_document(document, error)
-    fields = fields_of(text)
+    fields = fields_of(text.partition('"locals": {')[0])  # a frame's variables, of a cut document
     return from_fields(fields, error) if fields else None
 
 
@@ -168,7 +170,9 @@ def _anywhere(document: dict[str, Any], error: ReadError) -> str | None:
 
 def fields_of(text: str) -> dict[str, Any]:
     """Return the fields of a printed object of any notation; the first of each name counts."""
-    if "Severity:" in text[:200] and '"' not in text[:40]:
+    if text.startswith(dumps.STARTS):
+        return dumps.fields_of(text)
+    if re.search(r"\bSeverity:\S", text[:200]) and '"' not in text[:40]:
         return {name: value for name, value in _OF_GO.findall(text) if value.strip()}
     fields: dict[str, Any] = {}
     for found in _FIELD.finditer(text):
@@ -204,10 +208,10 @@ def from_fields(fields: Mapping[str, Any], error: ReadError, depth: int = 0) -> 
     inner = _inner(fields, error, depth, own)
     note(fields, error)
     if inner is None:
-        return own or (_only_code(fields) if depth == 0 else None)
+        return with_stack(own, fields) if own else _only_code(fields) if depth == 0 else None
     if own and own != inner:
         error.note(own)
-    return inner
+    return with_stack(inner, fields)
 
 
 def _error_of(errors: list[Any]) -> dict[str, Any] | None:
@@ -318,6 +322,7 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
     if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
         error.origin = error.origin or "postgres"
     _note_objects(fields, error)
+    error.frames = error.frames or frames_of(fields)
     for section, names in _SECTIONS.items():
         if getattr(error, section) is None:
             value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)

@@ -40,7 +40,7 @@ _NOTHING: Final = frozenset(
 _OWNERS: Final = re.compile(r"(?:Object|globalThis|Module|exports|Function|window|Generator)\.")
 _BUILD_HASH: Final = re.compile(r"[.-](?=[A-Za-z]*[0-9])[0-9A-Za-z_]{4,}")
 _UNSTABLE: Final = re.compile(
-    r"<anonymous>|\$\$?Lambda.*|\$[0-9]+|::\{\{closure\}\}|\(anonymous.*|\.func[0-9.]+|\.<locals>"
+    r"<anonymous>|\$\$?Lambda.*|\$[0-9]+|::\{\{closure\}\}|\(anonymous.*|\.func[0-9.]+|\.<locals>|/[0-9]+\Z"
 )
 
 

@@ -33,7 +33,7 @@ _TIME: Final = (
 )
 #: A host, an address or a tag may stand before the time, and the time may stand in brackets.
 _TIMED: Final = re.compile(
-    rf"(?:[\[(<]|(?:[^\s0-9\[\]-]*[0-9\[\]-]\S{{0,60}} {{1,3}}){{1,3}}[\[(<]?)?{_TIME}[\])>]?(?=[\s|:;,\[\]-]|\Z)[\s|:;,-]{{0,4}}"
+    rf"(?:[\[(<]|(?:[^\s0-9\[\]-]*[0-9\[\]-]\S{{0,60}} {{1,3}}){{1,3}}[\[(<]?)??{_TIME}[\])>]?(?=[\s|:;,\[\]-]|\Z)[\s|:;,-]{{0,4}}"
 )
 _LEVEL: Final = (
     r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRIT|CRITICAL|FATAL|SEVERE|ALERT|EMERG"
@@ -48,17 +48,19 @@ _LEVEL_WORD: Final = re.compile(
 _SENTENCE: Final = re.compile(r"(?:^|\s)[a-z]{2,} [a-z]{2,} |[a-z]{3,}: ")
 _FIRST_LEVEL: Final = re.compile(
     rf"(?:[\[<(]{_LEVEL}[\])>]|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|SEVERE|CRITICAL|ALERT)"
-    r"|warn|info)(?:(?=\s)|:(?=\S)|: (?! ))[\s:|-]{0,12}"
+    r"|(?:warn|info)(?=:|\s{1,4}-))(?:(?=\s)|:(?=\S)|:(?: | {3,9})(?! ))[\s:|-]{0,12}"
 )
 #: After the level: a logger's name with a mark behind it, brackets, dashes.
 _LOGGER: Final = re.compile(
-    r"(?:\[[^\]\n]{0,120}\]:?|\{[^}\n]{0,60}\}|\([\w.: -]{0,60}\):?|[-–—|»>:]+"
+    r"(?:\[[^\]\n]{0,120}\]:?|[\w:./-]{1,80}\](?=\s)|in [\w.]{1,60}(?=: )|[0-9]+#[0-9]+:|\*[0-9]+(?=\s)"
+    r"|[\w./-]{1,80}\.[a-z]{1,5}:[0-9]{1,6}(?=\s)|\{[^}\n]{0,60}\}|\([\w.: -]{0,60}\):?|[-–—|»>:]+"
     r"|[\w.$/@<>#-]{1,80}(?:[:.][\w<>$-]{1,60}){0,4}(?:\([^)\n]{0,60}\))?(?=\s{1,30}(?:[-|–»]|: |--|\[))"
     r"|[a-z_]\w{0,40}(?:\.\w{1,40}){1,8}(?=:)|[\w.$<>`]{1,120}(?=\|)|(?!pq:)[a-z][\w-]{0,40}(?=:[^\s/]|: )|[A-Z]\w*Thread\S* |[0-9]{1,8}(?= ?---)"
     r"|PID[=:]\S+)\s{0,40}"
 )
 _PROCESS: Final = re.compile(
     r"(?:[\w.-]{1,60} )?[\w./-]{1,60}(?:\[[0-9]{1,8}\]|\([0-9]{1,8}\)): |\[[^\]\n]{1,80}\]:? "
+    r"|[\w./-]{1,80}\.[a-z]{1,5}:[0-9]{1,6}: |[\w.$]{1,120} [\w$<>]{1,60}\n(?=[A-Z]{4,7}: )"
 )
 #: db-1 | …, kubectl's, the container runtime's, syslog's, PostgreSQL's line counter, Heroku's, Fly's.
 _CONTAINER: Final = re.compile(
@@ -119,7 +121,7 @@ def _after_loggers(text: str, start: int) -> int:
 
 #: What a container, a router or syslog writes before every line of a text of several lines.
 _MARGIN: Final = re.compile(
-    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[[0-9a-f-]{{36}}\] ?|> ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?"
+    rf"(?:[A-Za-z][\w.-]{{0,60}} {{1,20}}\| ?|\[[0-9a-f-]{{36}}\] ?|> ?|\[?pod/\S{{1,120}} )?(?:{_TIME} ?)?(?:[VDIWEF]/[\w.-]{{1,40}} ?\( ?[0-9]{{1,8}}\): )?"
     r"(?:(?:[\w.-]{1,60} )?(?:stdout|stderr) [FP] |(?:[\w.-]{1,60} )?[\w./-]{1,60}\[[\w./-]{1,30}\]:? ?(?:\w{3} )?(?:\[\w+\] ?)?)?"
 )
 _VARYING: Final = re.compile(r"[0-9]+")

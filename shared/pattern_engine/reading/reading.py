@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
-from pattern_engine.reading import labelled, objects, prefixes, sqlstates, traces, wrappers
+from pattern_engine.reading import (
+    dumps,
+    frames,
+    labelled,
+    objects,
+    prefixes,
+    sqlstates,
+    traces,
+    wrappers,
+)
 from pattern_engine.reading.error import MAX_LAYERS, MAX_TEXT, MAX_WORK, ReadError, cut
 
 if TYPE_CHECKING:
@@ -29,7 +39,7 @@ def read(
     """
     error = _read(text)
     if stack:
-        inner = _read(stack)
+        inner = _read(f"{error.message}\n{stack}" if frames.is_bare(stack) else stack)
         if inner.frames or inner.kind:
             inner.message = inner.message or error.message
             inner.code = inner.code or error.code
@@ -89,7 +99,8 @@ def _peeled(text: str, error: ReadError) -> str | None:
 
 
 def _whole_object(text: str, error: ReadError) -> str | None:
-    return objects.from_text(text, error) if text[0] in "{[" and len(text) > 2 else None
+    is_object = text[0] in "{[" or text.startswith(dumps.STARTS)
+    return objects.from_text(text, error) if is_object and len(text) > 2 else None
 
 
 def _object_behind(text: str, error: ReadError) -> str | None:
@@ -103,7 +114,16 @@ def _object_behind(text: str, error: ReadError) -> str | None:
     ):
         return None
     document = objects.parsed(text[start:])
-    return objects.from_document(document, error) if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    message = objects.from_document(document, error)
+    status = _STATUS(text, 0, start) if error.status is None else None
+    error.status = status[1] if status and message else error.status
+    return message
+
+
+#: HTTP 409 from POST /orders: {…}
+_STATUS: Final = re.compile(r"(?:HTTP(?:/[0-9.]+)?|[Ss]tatus(?: code)?:?) ([45][0-9]{2})\b").search
 
 
 def _colours(text: str, _error: ReadError) -> str | None:

@@ -10,7 +10,8 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.reading.error import Frame
+from pattern_engine.reading.error import MAX_FRAMES, Frame
+from pattern_engine.reading.frames import GO, of_go
 from pattern_engine.reading.objects import fields_of, from_fields
 from pattern_engine.reading.places import is_vendored
 
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
     from pattern_engine.reading.error import ReadError
 
-__all__ = ["DIRECT", "MAX_FRAMES", "root_of"]
-
-MAX_FRAMES: Final = 40
+__all__ = ["DIRECT", "root_of"]
 
 
 def root_of(text: str, error: ReadError) -> str | None:
@@ -40,7 +39,7 @@ _TRACEBACK: Final = "Traceback (most recent call last)"
 DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _DURING: Final = "During handling of the above exception, another exception occurred:"
 _PYTHON_FRAME: Final = re.compile(r'\n[ >]+File "([^"\n]*)", line [0-9]+(?:, in ([^\n]*))?')
-_GROUP_MARGIN: Final = re.compile(r"^ *(?:[|+] ?|\+-[+-]*(?: [0-9]+ )?-*)", re.MULTILINE)
+_GROUP_MARGIN: Final = re.compile(r"^ *(?:\+-[+-]*(?: [0-9]+ )?-*|[|+] ?)", re.MULTILINE)
 #: A library that handles one of these and raises an error of its own means the latter.
 _BUILT_IN: Final = (
     *("KeyError", "IndexError", "AttributeError", "StopIteration", "LookupError", "ValueError"),
@@ -95,6 +94,8 @@ _SCRIPT_FRAME: Final = re.compile(
 #: A logger may write a line of its own before the error.
 _ERROR_LINE: Final = re.compile(r"(?<=\n)(?:Uncaught )?(?=\w*[Ee](?:rror|xception)(?: \[\w+\])?: )")
 _UNCAUGHT: Final = re.compile(r"\S+:[0-9]+\n[^\n]*\n\s*\^+[^\n]*\n\n?")
+#: Deno prints the line of the source behind the message.
+_SOURCE: Final = re.compile(r"\n[^\n]*\n\s*[\^~]+\s*\Z")
 #: A cause within the object of an outer error. The last one is the innermost.
 _CAUSE: Final = re.compile(
     r"\n(?:caused by: |\s+(?:\[?(?:cause|originalError|original|parent|driverError|reason|previous|inner)\]?: (?:\[(?=\w*[Ee]rror))?"
@@ -123,6 +124,7 @@ def _script(text: str, error: ReadError) -> str | None:
     if brace > 0:
         from_fields(fields_of(part[brace:]), error)
     message = part[: at.start()] if at else part.partition("\n")[0].rstrip(" {")
+    message = _SOURCE.sub("", message)
     found = _UNCAUGHT.match(message)
     message = message[found.end() :] if found else message
     heads = list(_ERROR_LINE.finditer(message))
@@ -151,7 +153,7 @@ def _browser(text: str, error: ReadError) -> str | None:
 
 
 # --- Java and its kin, C# ---
-_JVM_FRAME: Final = re.compile(r"\n\s+at (?P<function>[\w.$/<>-]+)\((?P<place>[^()\n]*)\)")
+_JVM_FRAME: Final = re.compile(r"\n\s+at (?P<function>[\w.$/<>-]+)\((?P<place>[^()\n:]*)[^()\n]*\)")
 _JVM_END: Final = re.compile(
     r"\n\s+(?:at [\w.$/<>-]+\(|\.\.\. [0-9]+ (?:more|common)|Suppressed: )"
 )
@@ -210,6 +212,10 @@ _GO_FRAME: Final = re.compile(
 )
 
 
+#: http: panic serving 10.0.0.7:51234: …
+_SERVING: Final = re.compile(r"panic serving \S+: ")
+
+
 def _go(text: str, error: ReadError) -> str | None:
     start = text.find("panic: ")
     end = text.find("\n\ngoroutine ", max(start, 0))
@@ -218,21 +224,18 @@ def _go(text: str, error: ReadError) -> str | None:
     error.frames = error.frames or own[:MAX_FRAMES]
     if end < 0:
         end = text.find("goroutine ")
-    head = text[start + 7 if start >= 0 else 0 : end]
+    serving = _SERVING.search(text, 0, max(end, 0))
+    head = text[serving.end() if serving else start + 7 if start >= 0 else 0 : end]
     head = head.partition("\n[signal ")[0].partition(" [recovered]")[0]
     return re.sub(r"\A(?:error|interface ?\{\}|\*?[\w./]+)\((.*)\)\Z", r"\1", head, flags=re.DOTALL)
 
 
-_GO_STACK: Final = re.compile(r"\n(?P<function>[\w./*()\[\]{}·-]+)\n\t(?P<place>\S+\.go):[0-9]+")
-
-
 def _go_stack(text: str, error: ReadError) -> str | None:
     """The stack of `%+v`, as github.com/pkg/errors prints it behind the message of its error."""
-    first = _GO_STACK.search(text)
+    first = GO.search(text)
     if first is None:
         return None
-    frames = [Frame(m["function"], m["place"]) for m in _GO_STACK.finditer(text)]
-    error.frames = error.frames or frames[:MAX_FRAMES]
+    error.frames = error.frames or of_go(text)
     return text[: first.start()]
 
 

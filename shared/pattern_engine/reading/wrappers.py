@@ -31,8 +31,12 @@ _SAYS_ERROR: Final = re.compile(
     r"(?:Error|Exception|Failure|Violation|Fault|Timeout|Invalid\w*|Failed|Refused|NotFound|Denied|Interrupt|Exit|"
     r"Warning|Overflow|Conflict|Unavailable|Exceeded|Rejected|Duplicate\w*|Undefined\w*|Unique\w*|Bad\w*)\Z"
 )
-_CALL: Final = re.compile(rf"(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z", re.DOTALL)
+_CALL: Final = re.compile(
+    rf"(?:[^(\n]{{0,200}}?: (?=[A-Z]\w*Error\())?(?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\((?P<rest>.*)\)\s*\Z",
+    re.DOTALL,
+)
 _NAMED: Final = re.compile(r"[a-z_]\w{0,40} ?[=:] ?\S", re.IGNORECASE).match
+_STRUCT: Final = re.compile(r"[A-Z]\w* \{").match
 _STRING: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")
 _INNER_CALL: Final = re.compile(rf"(?<![\w.])({KIND})\((?=[\"'\[(]|[0-9]|\w+=|[A-Z])")
 #: An object that stands at the end of a text.
@@ -81,7 +85,8 @@ def unwrapped(text: str, error: ReadError) -> str | None:
         found = expression.match(text) if needs in text else None
         if found and found["rest"].strip() and found["rest"] != text:
             _note(found.groupdict(), error, origin)
-            return _plain(found["rest"])
+            is_quoted = text[found.start("rest") - 1] in "\"'`"
+            return _plain(found["rest"]) if is_quoted else found["rest"]
     return _kind(text, error) or _call(text, error) or _object(text, error) or _trailer(text, error)
 
 
@@ -156,6 +161,9 @@ def _call(text: str, error: ReadError) -> str | None:
 
 def _argument(arguments: str, error: ReadError) -> str | None:
     """Return the message among the arguments of an exception: by name, or the longest string."""
+    message = _object(arguments, error) if _STRUCT(arguments) else None
+    if message:
+        return message
     fields = objects.fields_of(f"{{{arguments}") if _NAMED(arguments) else {}
     if "message" in fields:
         return objects.from_fields(fields, error)

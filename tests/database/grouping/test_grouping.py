@@ -15,7 +15,7 @@ from tests.database.grouping.grouped import Learner, settings_of
 from pattern_engine import grouping, settings
 from pattern_engine.api.callers import ENGINE
 from pattern_engine.database.database import Database
-from pattern_engine.grouping.v2.leaf import wider_templates
+from pattern_engine.grouping.v2.leaf import MIN_VALUES, wider_templates
 from pattern_engine.learning import learning
 from pattern_engine.learning.models import LearnRequest
 from pattern_engine.learning.recording import record
@@ -191,9 +191,76 @@ def test_alike_templates_join_whichever_comes_first(learner: Learner) -> None:
 
 
 def test_words_that_only_words_have_replaced_stay_apart(learner: Learner) -> None:
-    """Without a variable seen in their place, two names are two patterns."""
+    """Without a variable seen in their place, fewer than five names are as many patterns."""
     learner.learn(*map(_towards, PLACES))
     assert len(set(learner.groups([_towards(place) for place in PLACES]))) == len(PLACES)
+
+
+FIVE = [_towards(place) for place in (*PLACES, "madrid")]
+
+
+@pytest.mark.parametrize("calls", [(5,), (4, 1), (3, 2), (1, 1, 1, 1, 1)])
+def test_five_words_in_one_place_are_a_variable(learner: Learner, calls: tuple[int, ...]) -> None:
+    """In one call or in several, in any order; a sixth word joins them, and so does the variable."""
+    assert learner.sql.value("select ops_internal.values_of_evidence()") == MIN_VALUES == len(FIVE)
+    for seed in range(3):
+        learner.clear()
+        rest = random.Random(seed).sample(FIVE, len(FIVE))
+        for size in calls:
+            learner.learn(*rest[:size])
+            rest = rest[size:]
+        messages = [*FIVE, _towards("paris"), WIDE]
+        assert len(set(grouping.group_messages(messages[:5]))) == 1
+        assert len(set(learner.groups(messages[:5]))) == 1
+        for message in messages[5:]:
+            learner.learn(message)
+        assert len(set(learner.groups(messages))) == 1
+        assert learner.sql.value("select sum(occurrence_count) from ops.error_patterns") == 7
+
+
+def test_many_workers_agree_on_what_five_words_join(learner: Learner) -> None:
+    """Whichever worker counts the fifth word, it is one pattern with every error counted once."""
+    messages = [_towards(f"{a}{b}ville") for a in "bcdfgh" for b in "aeiou"]
+    for seed in range(3):
+        learner.clear()
+        shuffled = random.Random(seed).sample(messages, len(messages))
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(learner.learn, shuffled))
+        assert len(set(learner.groups(messages))) == 1
+        counted = "select sum(occurrence_count) from ops.error_patterns where status <> 'merged'"
+        assert learner.sql.value(counted) == len(messages)
+
+
+def test_five_words_leave_a_pattern_with_a_fix_as_it_is(learner: Learner) -> None:
+    """Words alone, without a variable, bring no error to a fix; the others are one without it."""
+    fixed = learner.learn(FIVE[0])[0]["pattern_id"]
+    learner.sql.run(
+        "insert into ops.pattern_fixes (pattern_id, version, fix_type, script, prepared_script, "
+        "parameters, timeout_ms, max_retries, max_rows, trusted_writers, target, tables, hosts, "
+        "secrets, sha256, mode, approved_by) values (%s, 1, 'sql', 'select 1', 'select 1', '{}', "
+        "1000, 0, 1, '{}', '{}', '{}', '{}', '{}', 'x', 'demoted', gen_random_uuid())",
+        fixed,
+    )
+    for message in FIVE[1:]:
+        learner.learn(message)
+    learner.learn(_towards("paris"))
+    groups = learner.groups([*FIVE, _towards("paris")])
+    assert groups[0] == fixed
+    assert len(set(groups[1:])) == 1
+    assert fixed not in groups[1:]
+
+
+def test_five_words_do_not_join_what_an_operator_separated(learner: Learner) -> None:
+    """The others go to one of the two, and the two stay two."""
+    one, other = (learner.learn(message)[0]["pattern_id"] for message in FIVE[:2])
+    learner.sql.run(
+        "insert into ops.pattern_cannot_links (pattern_a, pattern_b) "
+        "values (least(%s::uuid, %s), greatest(%s::uuid, %s))",
+        *(one, other, one, other),
+    )
+    for message in FIVE[2:]:
+        learner.learn(message)
+    assert learner.groups(FIVE) == [one, other, one, one, one]
 
 
 def test_a_warm_error_takes_one_call_and_a_new_one_no_more(

@@ -2,15 +2,16 @@
 
 Masking takes each message by itself, so "tenant acme" may keep its name while "tenant eu_3" does
 not. Two templates are alike if they have equally many words and differ in one, which is a variable
-in one of them and a free word in the other. Templates alike, and those alike to them, are one
-pattern: which ones are one does not depend on the order in which they came, since being alike does
-not.
+in one of them and a free word in the other. Where no variable was seen, five free words in one
+place are one: all templates that have the same wider template are alike. Templates alike, and those
+alike to them, are one pattern: which ones are one does not depend on the order in which they came,
+since being alike does not.
 
 Only templates of one leaf can be alike, so a database finds the candidates by one indexed column.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
@@ -18,7 +19,11 @@ from typing import Final
 from pattern_engine.grouping.v2.marks import WILDCARD
 from pattern_engine.grouping.v2.vocabulary import NOT_A_NAME, NOUNS
 
-__all__ = ["joined", "leaf_of", "wider_templates"]
+__all__ = ["MIN_VALUES", "joined", "leaf_of", "wider_templates"]
+
+#: Different free words in one place that are evidence of a variable; `ops_internal.min_values` has
+#: the same number.
+MIN_VALUES: Final = 5
 
 #: Literal words that two templates must share.
 MIN_LITERALS: Final = 3
@@ -68,8 +73,11 @@ def _components(templates: list[str]) -> dict[str, str]:
         if one != other:
             root[min(one, other, key=_rank)] = max(one, other, key=_rank)
 
-    for template in _narrower(templates):
-        for wider in wider_templates(template):
+    wider_of = {template: list(wider_templates(template)) for template in _narrower(templates)}
+    values = Counter(wider for all_wider in wider_of.values() for wider in all_wider)
+    root |= {wider: wider for wider, seen in values.items() if seen >= MIN_VALUES}
+    for template, all_wider in wider_of.items():
+        for wider in all_wider:
             if wider in root:
                 join(template, wider)
     return {template: find(template) for template in templates}
@@ -77,6 +85,8 @@ def _components(templates: list[str]) -> dict[str, str]:
 
 def _narrower(templates: list[str]) -> list[str]:
     """Return those that another one may be wider than: the others need no closer look."""
+    if len(templates) >= MIN_VALUES:
+        return templates
     by_variables: defaultdict[int, list[str]] = defaultdict(list)
     for template in templates:
         by_variables[template.count(WILDCARD)].append(template)

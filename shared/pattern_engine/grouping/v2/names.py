@@ -145,6 +145,20 @@ def _values(words: list[str], place: int) -> bool:
     return False
 
 
+def _list(words: list[str], place: int) -> bool:
+    """`columns id, total and note are unknown`: of a list of any length one name is left."""
+    end = place + 1
+    while end < len(words) and words[end].endswith(",") and _VALUE.match(words[end]):
+        end += 1
+    if end < len(words) and words[end] in {"and", "or"}:
+        end += 1
+    finished = end + 1 >= len(words) or words[end + 1] in AFTER_NAME
+    if end > place + 1 and end < len(words) and finished and _VALUE.match(words[end]):
+        dot = "." if words[end].endswith(".") else ""
+        words[place + 1 : end + 1] = [""] * (end - place - 1) + [VARIABLE + dot]
+    return False
+
+
 def _account(words: list[str], place: int) -> bool:
     """`for root`, `Failed password for bob from 10.0.0.1`."""
     name = words[place + 1].rstrip(",.:;)")
@@ -182,6 +196,7 @@ _FROM_CUES: Final = frozenset({"for", "user", "User"})
 _RULES: Final[dict[str, Callable[[list[str], int], bool]]] = {
     **dict.fromkeys(("by", "as"), _account),
     **dict.fromkeys(("to", "in", "on", "for", "from"), _environment),
+    **dict.fromkeys((f"{noun}s" for noun in NOUNS), _list),
     **dict.fromkeys(NOUNS, _after_noun),
     **dict.fromkeys((noun.capitalize() for noun in NOUNS), _after_noun),
     **{f"{noun}{end}": _values for noun in (*NOUNS, *VALUE_NOUNS) for end in (":", "s:", "(s):")},

@@ -256,6 +256,12 @@ _SECTIONS: Final[tuple[Section, ...]] = (
     ),
     _section(
         "[",
+        _rule(
+            "list in brackets",
+            ", ",
+            rf"\[[\"']?(?:{NAME}|{V})[\"']?(?:, [\"']?(?:{NAME}|{V})[\"']?)+\]",
+            f"[{V}]",
+        ),
         _rule("element", "[", r"(?<![\w\x01])[\w\x01]++(?:\[[\w\x01]+\])+", V),
         _rule("placeholder object", "[object ", r"\[object [A-Z]\w+\]", V),
     ),
@@ -268,6 +274,11 @@ _SECTIONS: Final[tuple[Section, ...]] = (
         _rule("file name with brackets", f"({V})", rf"{V}\({V}\)\.\w+", V),
         # 850 bytes (0.8 KB), 10.0.0.1 (host.example.org), 10.0.0.1 ()
         _rule("restatement", f"{V} (", rf"{V} \((?:{V}(?: [A-Za-z]{{1,3}})?)?\)", V),
+    ),
+    _section(
+        "**",
+        # card **** 4242, ****4242
+        _rule("stars", "**", rf"(?<![^ ])\*{{2,}}(?:{V})?(?![^ .,:;)])", V),
     ),
     # --- numbers ---
     _section(
@@ -282,6 +293,7 @@ _SECTIONS: Final[tuple[Section, ...]] = (
     _section(
         V,
         _rule("quoted list", f'"{V}"', rf"\"{V}\"(?:,? (?:and |or )?\"{V}\")+", f'"{V}"'),
+        _rule("list in quotes", f"'{V}'", rf"'{V}'(?:,? (?:and |or )?'{V}')+", f"'{V}'"),
         _rule("run", V, rf"{V}(?:[ ,|/#+~:*-]*{V})+", V),
         # 0x1f <ok> 0x2f <ok>: a list of pairs, however long
         _rule("pairs", V, rf"(?P<pair>{V} [^{V} ]{{1,40}})(?: (?P=pair))+(?![^ ])", r"\1"),

@@ -10,6 +10,7 @@ from typing import Final
 
 from pattern_engine.grouping.v2.kinds import TOKENS
 from pattern_engine.grouping.v2.marks import CODE, DIGITS, VARIABLE
+from pattern_engine.grouping.v2.vocabulary import NOUNS
 from pattern_engine.text.compiled import compiled
 
 __all__ = ["FOLD", "Words", "keep_codes", "marked_words", "quoted", "restored"]
@@ -27,6 +28,14 @@ _STRINGS: Final = tuple(
         ("`", r"(?<!\w)`[^`]*`(?!\w)"),
     )
 )
+#: A word of a sentence. Only a letter may follow its apostrophe.
+_PROSE: Final = re.compile(r"\w[\w-]*(?:['\u2019]\w+)?[,;:.!?]?\Z").match
+_SMALL: Final = re.compile(r"[a-z]{2,}[,;:.!?]?\Z").match
+_STATEMENTS: Final = frozenset(
+    {"select", "insert", "update", "delete", "with", "create", "alter", "drop"}
+)
+MIN_SENTENCE: Final = 3
+"""Words in small letters that tell a sentence from a value."""
 #: Finds a character that makes a quote beside it an apostrophe.
 _NEAR: Final = re.compile(r"\w").search
 #: "GET /path HTTP/1.1": the method tells what was asked for.
@@ -86,12 +95,34 @@ def quoted(text: str) -> str:
         if quote in text:
             parts = text.split(quote)
             if len(parts) == 3 and not _NEAR(parts[0][-1:] + parts[2][:1]):
-                text = parts[0] + replacement + parts[2]
+                text = f"{parts[0]}{_marked(parts[0], quote, parts[1])}{parts[2]}"
             elif _in_pairs(parts):
-                text = replacement.join(parts[::2])
+                pairs = zip(parts[::2], parts[1::2], strict=False)
+                marked = (f"{out}{_marked(out, quote, inside)}" for out, inside in pairs)
+                text = "".join(marked) + parts[-1]
             else:
                 text = substitute(replacement, text)
     return text
+
+
+def _marked(before: str, quote: str, inside: str) -> str:
+    """Return a quoted string as a mark; a sentence in quotes is text and stays."""
+    if inside.count(" ") + 1 < MIN_SENTENCE or not _is_text(before, quote, inside):
+        inside = VARIABLE
+    return f"{quote}{inside}{quote}"
+
+
+def _is_text(before: str, quote: str, inside: str) -> bool:
+    """Tell a sentence from a name: what a noun stands before, as policy "Users read their own"."""
+    if quote == "`" or before[-1:] not in {"", " "}:
+        return False
+    words = inside.split(" ")
+    return (
+        before.rstrip(" :").rpartition(" ")[2] not in NOUNS
+        and all(map(_PROSE, words))
+        and words[0].lower() not in _STATEMENTS
+        and sum(_SMALL(word) is not None for word in words) >= MIN_SENTENCE
+    )
 
 
 def restored(template: str) -> str:
@@ -132,8 +163,8 @@ def _mark_field(found: re.Match[str]) -> str:
         return found[0]
     if found["text"]:
         return _INNER.sub(_mark_inner, found[0])
-    quote = found[0][0]
-    return f"{quote}{VARIABLE}{quote}"
+    before = found.string[max(0, found.start() - 40) : found.start()]
+    return _marked(before, found[0][0], found[0][1:-1])
 
 
 def _mark_inner(found: re.Match[str]) -> str:
