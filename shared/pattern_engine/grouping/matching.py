@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import re2
 
-from pattern_engine.grouping import clean
+from pattern_engine.grouping.v1.normalizing import clean
 
 __all__ = ["ExpressionSet", "first_unique_match"]
 

@@ -279,6 +279,55 @@ EVENTS = {
         'table "orders"',
         code="23503",
     ),
+    "structlog, cut off": Case(
+        '{"event":"sync failed","exception":[{"exc_type":"OutOfStock","exc_value":"nothing of item 7 is'
+        ' left","is_cause":false,"frames":[{"filename":"/srv/app/orders.py","lineno":5,"name":"place",'
+        '"locals": {"exc_info": "\\"a value of a variable\\"", "item": "7"',
+        "nothing of item 7 is left",
+        kind="OutOfStock",
+    ),
+    "zap, a panic that was caught": Case(
+        '{"level":"error","msg":"recovered from panic","error":"nothing of item 7 is left","stacktrace":'
+        '"shop/api.recover.func1\\n\\t/app/api/recover.go:17\\nruntime.gopanic\\n\\t/usr/local/go/src/'
+        'runtime/panic.go:770\\nshop.(*Orders).Place\\n\\t/app/orders/place.go:42"}',
+        "nothing of item 7 is left",
+        place="place.shop.(*Orders).Place",
+    ),
+    "Rust's tracing, a panic": Case(
+        '{"level":"ERROR","fields":{"message":"A panic occurred","panic.payload":"nothing of item 7 is '
+        'left","panic.location":"src/orders.rs:12:5"}}',
+        "nothing of item 7 is left",
+        place="orders",
+    ),
+    "AWS Lambda, Python": Case(
+        '{"errorMessage":"nothing of item 7 is left","errorType":"OutOfStock","requestId":"5432","stackTrace":'
+        '["  File \\"/var/task/main.py\\", line 9, in handle\\n    place(7)\\n","  File \\"/var/task/orders.py'
+        '\\", line 5, in place\\n    take(7)\\n"]}',
+        "nothing of item 7 is left",
+        kind="OutOfStock",
+        place="orders.place",
+    ),
+    "AWS Lambda, Node": Case(
+        '{"errorType":"OutOfStock","errorMessage":"nothing of item 7 is left","stack":["OutOfStock: nothing '
+        'of item 7 is left","    at place (/var/task/orders.mjs:5:9)"]}',
+        "nothing of item 7 is left",
+        kind="OutOfStock",
+    ),
+    "Sentry": Case(
+        '{"platform":"javascript","level":"error","exception":{"values":[{"type":"OutOfStock","value":'
+        '"nothing of item 7 is left","stacktrace":{"frames":[{"filename":"app:///main.js","function":'
+        '"serve"},{"filename":"app:///orders.js","function":"place"},{"filename":"app:///lib.js",'
+        '"function":"inner","in_app":false}]}}]}}',
+        "nothing of item 7 is left",
+        kind="OutOfStock",
+        place="orders.place",
+    ),
+    "a stack beside its message": Case(
+        '{"exception":"nothing of item 7 is left","stack":"#0      Orders.place (package:shop/orders.dart:'
+        '5:9)\\n#1      main (package:shop/main.dart:9:3)"}',
+        "nothing of item 7 is left",
+        place="orders.Orders.place",
+    ),
     "Cloud Logging": Case(
         '{"insertId":"s=140","resource":{"type":"cloudsql_database"},"severity":"ERROR",'
         '"textPayload":"2026-11-29 09:36:49.922 UTC [9279] web@shop ERROR:  syntax error at end of '

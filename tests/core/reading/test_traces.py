@@ -169,6 +169,21 @@ SCRIPT = {
     ),
 }
 
+SCRIPT |= {
+    "Firefox's console": Case(
+        "Uncaught (in promise) ReferenceError: total is not defined\n    render https://shop.example/assets/"
+        "cart.js:4\n    mount https://shop.example/assets/index.js:14",
+        "total is not defined",
+        kind="ReferenceError",
+        place="cart.render",
+    ),
+    "window.onerror": Case(
+        "Uncaught ReferenceError: total is not defined at t (https://shop.example/assets/cart.js:1:4089)",
+        "total is not defined",
+        kind="ReferenceError",
+    ),
+}
+
 JVM = {
     "Java": Case(
         f'Exception in thread "main" com.shop.OutOfStockException: {LEFT}\n\tat com.shop.Orders.place'
@@ -296,6 +311,29 @@ OTHERS = {
         "isolate_patch.dart:297:19)",
         LEFT,
         place="orders.Orders.place",
+    ),
+    "Go, a server's panic": Case(
+        "2026/11/29 09:25:16 http: panic serving 10.0.0.9:32506: runtime error: index out of range [3] with "
+        "length 3\ngoroutine 22 [running]:\nnet/http.(*conn).serve.func1()\n\t/usr/local/go/src/net/http/"
+        "server.go:1903 +0xbe\npanic({0x7a1c40?, 0xa4b2f0?})\n\t/usr/local/go/src/runtime/panic.go:770 "
+        "+0x132\nshop.(*Orders).Place(0x0?, 0x3)\n\t/app/orders/place.go:42 +0x1d",
+        "runtime error: index out of range [3] with length 3",
+        place="place.shop.(*Orders).Place",
+    ),
+    "Flutter": Case(
+        "E/flutter (12256): [ERROR:flutter/runtime/dart_vm_initializer.cc(41)] Unhandled Exception: "
+        f"OutOfStock: {LEFT}\nE/flutter (12256): #0      Orders.place (package:shop/orders.dart:5:9)\n"
+        "E/flutter (12256): #1      main (package:shop/main.dart:9:3)",
+        LEFT,
+        place="orders.Orders.place",
+    ),
+    "Rails with tags, two words": Case(
+        "[1b4e28ba-2fa1-11d2-883f-0016d3cca427]   \n[1b4e28ba-2fa1-11d2-883f-0016d3cca427] OutOfStock "
+        "(nothing left):\n[1b4e28ba-2fa1-11d2-883f-0016d3cca427]   \n[1b4e28ba-2fa1-11d2-883f-"
+        "0016d3cca427] app/models/order.rb:5:in `place'",
+        "nothing left",
+        kind="OutOfStock",
+        place="order.place",
     ),
     "Elixir": Case(
         f"** (Shop.OutOfStock) {LEFT}\n    (shop 0.1.0) lib/shop/orders.ex:5: Shop.Orders.place/1\n"

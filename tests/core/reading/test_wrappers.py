@@ -29,6 +29,12 @@ DRIVERS = {
         "system is starting up",
         "the database system is starting up",
     ),
+    "PDO, uncaught, a connection": Case(
+        'Uncaught PDOException: SQLSTATE[08006] [7] connection to server at "10.0.0.7", port 5432 failed: '
+        'FATAL:  too many connections for role "web"',
+        'too many connections for role "web"',
+        origin="postgres",
+    ),
     "Laravel": Case(
         f"SQLSTATE[42P01]: Undefined table: 7 ERROR:  {TABLE} (Connection: pgsql, SQL: select * from "
         '"invoices")',
@@ -64,6 +70,11 @@ DRIVERS = {
         f"(sqlalchemy.dialects.postgresql.asyncpg.IntegrityError) <class 'asyncpg.exceptions."
         f"UniqueViolationError'>: {UNIQUE}",
         UNIQUE,
+    ),
+    "asyncpg's own class in SQLAlchemy": Case(
+        "DBAPIError: (sqlalchemy.dialects.postgresql.asyncpg.Error) Coupon is expired\n[SQL: select f()]",
+        "Coupon is expired",
+        origin="postgres",
     ),
     "a repr": Case(f"UniqueViolation('{UNIQUE}\\nDETAIL:  Key (id)=(7) already exists.\\n')", UNIQUE),
     "pg8000": Case(
@@ -193,6 +204,11 @@ SURROUNDINGS = {
     "a class of Stripe": Case(
         "stripe.error.InvalidRequestError: Request req_abc123: No such price: 'price_1'",
         "No such price: 'price_1'",
+    ),
+    "Markdown": Case(
+        "**OutOfStockError** in **orders#place**\nnothing of item 7 is left",
+        "nothing of item 7 is left",
+        kind="OutOfStockError",
     ),
     "a code of Node": Case(
         "TypeError [ERR_INVALID_URL]: Invalid URL", "Invalid URL", code="ERR_INVALID_URL", kind="TypeError"
