@@ -5,8 +5,8 @@ that threw it, or by a template of its wording (`identity`).
 
 `v2` makes the templates; `v1` is an older algorithm whose signatures still lead to the patterns
 that it made, and are computed only where the database holds some. `ops.pattern_signatures` stores
-each signature with its algorithm, so that one pattern can have signatures of several. A released algorithm is never changed: a better one is a new module,
-and the former one is added to `OLDER`.
+each signature with its algorithm, so that one pattern can have signatures of several. A released
+algorithm is never changed: a better one is a new module, and the former one is added to `OLDER`.
 
 What identifies an error, the first that applies:
 
