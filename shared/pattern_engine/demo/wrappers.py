@@ -19,7 +19,7 @@ from supabase import Client
 from pattern_engine.local.node import find_node
 
 _INSERT = "insert into public.invoices (order_id, amount, currency) values (%s, %s, %s)"
-_GERMAN = "FEHLER:  NULL-Wert in Spalte »{}« von Relation »{}« verletzt Not-Null-Constraint"
+GERMAN = "FEHLER:  NULL-Wert in Spalte »{}« von Relation »{}« verletzt Not-Null-Constraint"
 _JAVASCRIPT = Path(__file__).with_name("invoice.mjs")
 _LOG_ENTRY = ("ERROR:", "DETAIL:", "STATEMENT:")
 
@@ -89,7 +89,7 @@ class Wrappers:
     def by_german(self, invoice: Row) -> str:
         """What a server says whose `lc_messages` is German."""
         self.by_psycopg(invoice)
-        return _GERMAN.format("currency", "invoices")
+        return GERMAN.format("currency", "invoices")
 
 
 def _required(text: str, invoice: Row) -> str:
