@@ -225,6 +225,7 @@ def test_a_warm_error_takes_one_call_and_a_new_one_no_more(
     learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known, new, or alike to one pattern: one round trip. Alike to two: one more."""
+    rules.current(learner.database)  # a process reads the rules once in a while
     calls: list[str] = []
     call = Database._call  # noqa: SLF001
 
