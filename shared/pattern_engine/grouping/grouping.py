@@ -80,6 +80,10 @@ class Group(NamedTuple):
     """The key of the catalogue's entry for the error; None for text of no catalogue."""
     symptom: str | None = None
     """What to look for instead, if the error only says that something else went wrong."""
+    type: str | None = None
+    """The type of a known error: rls, stripe, deployment, database or api."""
+    severity: str | None = None
+    """The severity of a known error, if its message alone tells it."""
 
     @property
     def identifiers(self) -> dict[str, str]:
@@ -115,6 +119,8 @@ def group(  # noqa: PLR0913  an error may be identified in this many ways
         _captured(error, found),
         known.key if known else None,
         known.symptom if known else None,
+        known.type if known else None,
+        known.severity if known else None,
     )
     if rule is not None or fingerprint is not None:
         basis = "rule" if rule is not None else "fingerprint"
