@@ -141,10 +141,10 @@ def test_what_covers_a_make_command_runs_its_recipe(
         assert "pattern_engine.cli" in words
 
 
-def test_the_readmes_application_and_operator(shell: Shell, own_stack: Stack) -> None:
+def test_the_readmes_application_andoperator(shell: Shell, own_stack: Stack) -> None:
     """The Python block logs an error; the operator's calls see it and approve its fix."""
     status = own_stack.status()
-    token, person = _operator(shell, status)
+    token, person = operator(shell, status)
     (snippet,) = blocks(README, "python")
     shell.run(
         f".venv/bin/python - <<'END'\n{GIVEN}{snippet}END\n",
@@ -164,9 +164,10 @@ def test_the_readmes_application_and_operator(shell: Shell, own_stack: Stack) ->
     assert '"human_approved":true' in printed
 
 
-def _operator(shell: Shell, status: dict[str, Any]) -> tuple[str, str]:
+def operator(
+    shell: Shell, status: dict[str, Any], email: str = "reader@example.com"
+) -> tuple[str, str]:
     """Sign an administrator up with the CLI and curl; return the token and the user's id."""
-    email = "reader@example.com"
     body = json.dumps({"email": email, "password": "only for this test"})
     answer = shell.run(
         f'curl -s "{status["api_url"]}/auth/v1/signup" -H "apikey: {status["publishable_key"]}" '
