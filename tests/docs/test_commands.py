@@ -153,7 +153,8 @@ def test_the_readmes_application_andoperator(shell: Shell, own_stack: Stack) -> 
     )
     pattern = _pattern(status, "the checkout lost an order")
     (calls,) = (block for block in blocks(README, "sh") if block.startswith("curl"))
-    filled = calls.replace('"pattern_id": "…"', f'"pattern_id": "{pattern}"')
+    filled = calls.replace("pattern_id=…", f"pattern_id={pattern}")
+    filled = filled.replace('"pattern_id": "…"', f'"pattern_id": "{pattern}"')
     printed = shell.run(
         filled.replace("YOUR USER ID", person).replace("curl ", "curl -s --fail-with-body "),
         FUNCTIONS=status["functions_url"],
@@ -161,6 +162,7 @@ def test_the_readmes_application_andoperator(shell: Shell, own_stack: Stack) -> 
         TOKEN=token,
     )
     assert '"total_patterns":' in printed
+    assert '"facets":' in printed
     assert '"human_approved":true' in printed
 
 

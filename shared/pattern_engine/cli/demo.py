@@ -187,7 +187,7 @@ class _Demo:
     def _explain(self, error: Wrapped) -> None:
         """Show what one of the errors means."""
         cause = self.story.explain(error.text)
-        self._say(f'[dim]$ pattern-engine explain "{escape(error.text[:38])}…"[/dim]')
+        self._say("The engine explains it, even from the German text:")
         meaning = f"[bold]{escape(cause['title'])}.[/bold] {escape(cause['meaning'])}"
         self._say(" ".join(meaning.split()))
         self._say(escape(cause["cure"]))
