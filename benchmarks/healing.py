@@ -39,8 +39,7 @@ def _approved(status: dict[str, Any]) -> Story:
     for words in (["operators", "add", OPERATOR_EMAIL, "--role", "ops_admin"], _GRANT):
         if main([*words, "--data-dir", status["data_dir"]]) != 0:
             raise RuntimeError(f"pattern-engine {' '.join(words)} failed")
-    story.invoice_everything()
-    story.decide(story.propose(story.awaiting_pattern()["pattern_id"]))
+    story.decide(story.propose(story.only_pattern_of(story.invoice_by_every_client())))
     return story
 
 

@@ -63,7 +63,7 @@ ROW = {
 ANSWERS: dict[str, object] = {
     "learn_errors_v1": [LEARNED],
     "read_logs_v1": [ROW],
-    "grouping_rules_v1": [],
+    "read_grouping_v1": {"rules": [], "older_algorithms": []},
     "find_candidates_v1": [
         {
             "log": None,

@@ -44,6 +44,8 @@ create index idx_pattern_signatures_wider on ops.pattern_signatures using gin (w
 create index idx_pattern_signatures_confirmed_by on ops.pattern_signatures (confirmed_by);
 -- The signatures that rules made, by their fingerprint.
 create index idx_pattern_signatures_rule on ops.pattern_signatures (template) where algorithm like '%/rule';
+-- Whether there are signatures of the older algorithm; empty in a database that it never wrote to.
+create index idx_pattern_signatures_v1 on ops.pattern_signatures (signature) where algorithm = 'grouping/v1';
 
 alter table ops.pattern_signatures enable row level security;
 
@@ -494,6 +496,20 @@ as $$ select ops_internal.grouping_rules(p_disabled_too) $$;
 
 comment on function ops.grouping_rules_v1 is
   'The grouping rules in the order in which they are tried, each with the pattern that its errors lead to now. For operators and the engine.';
+
+create function ops.read_grouping_v1() returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'rules', ops_internal.grouping_rules(false),
+    'older_algorithms', to_jsonb(array(
+      select 'grouping/v1' where exists (select from ops.pattern_signatures as signatures where signatures.algorithm = 'grouping/v1')
+    ))
+  )
+$$;
+
+comment on function ops.read_grouping_v1 is
+  'What decides on the pattern of an error beside its text: the enabled rules, and the older algorithms of which there are signatures. For the engine, which reads it once in a while.';
 
 create function ops_internal.stored_errors(p_most integer) returns jsonb
 language plpgsql

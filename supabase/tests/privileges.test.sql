@@ -154,6 +154,7 @@ from (
   ('learn_errors_v1', array['jsonb'], false),
   ('join_errors_v1', array['jsonb'], false),
   ('read_logs_v1', array['bigint[]'], false),
+  ('read_grouping_v1', array[]::text [], false),
   ('find_candidates_v1', array['jsonb'], false),
   ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb', 'text', 'jsonb', 'jsonb'], false),
   ('application_job_v1', array['uuid'], false),

@@ -141,10 +141,10 @@ def test_what_covers_a_make_command_runs_its_recipe(
         assert "pattern_engine.cli" in words
 
 
-def test_the_readmes_application_and_operator(shell: Shell, own_stack: Stack) -> None:
+def test_the_readmes_application_andoperator(shell: Shell, own_stack: Stack) -> None:
     """The Python block logs an error; the operator's calls see it and approve its fix."""
     status = own_stack.status()
-    token, person = _operator(shell, status)
+    token, person = operator(shell, status)
     (snippet,) = blocks(README, "python")
     shell.run(
         f".venv/bin/python - <<'END'\n{GIVEN}{snippet}END\n",
@@ -153,7 +153,8 @@ def test_the_readmes_application_and_operator(shell: Shell, own_stack: Stack) ->
     )
     pattern = _pattern(status, "the checkout lost an order")
     (calls,) = (block for block in blocks(README, "sh") if block.startswith("curl"))
-    filled = calls.replace('"pattern_id": "…"', f'"pattern_id": "{pattern}"')
+    filled = calls.replace("pattern_id=…", f"pattern_id={pattern}")
+    filled = filled.replace('"pattern_id": "…"', f'"pattern_id": "{pattern}"')
     printed = shell.run(
         filled.replace("YOUR USER ID", person).replace("curl ", "curl -s --fail-with-body "),
         FUNCTIONS=status["functions_url"],
@@ -161,12 +162,14 @@ def test_the_readmes_application_and_operator(shell: Shell, own_stack: Stack) ->
         TOKEN=token,
     )
     assert '"total_patterns":' in printed
+    assert '"facets":' in printed
     assert '"human_approved":true' in printed
 
 
-def _operator(shell: Shell, status: dict[str, Any]) -> tuple[str, str]:
+def operator(
+    shell: Shell, status: dict[str, Any], email: str = "reader@example.com"
+) -> tuple[str, str]:
     """Sign an administrator up with the CLI and curl; return the token and the user's id."""
-    email = "reader@example.com"
     body = json.dumps({"email": email, "password": "only for this test"})
     answer = shell.run(
         f'curl -s "{status["api_url"]}/auth/v1/signup" -H "apikey: {status["publishable_key"]}" '

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
-    from tests.conftest import Person, Sql
+    from tests.conftest import Person, Rest, Sql
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,31 @@ def approve(
         )
 
     return approve
+
+
+@pytest.fixture
+def occur(engine: Rest) -> Callable[[str], int]:
+    """Logs a message as the application does."""
+
+    def occur(message: str) -> int:
+        row = {"message": message, "source": "shop", "log_level": "error"}
+        log_id: int = engine.insert("system_logs", row)[0]["id"]
+        return log_id
+
+    return occur
+
+
+@pytest.fixture
+def post(functions: Functions, administrator: Person) -> Callable[..., dict[str, Any]]:
+    """Calls a function as the administrator."""
+
+    def post(path: str, **body: object) -> dict[str, Any]:
+        answer = functions.call(path, body, token=administrator.token)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    return post
 
 
 @pytest.fixture

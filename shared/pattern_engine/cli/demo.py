@@ -13,11 +13,19 @@ from typing import Any
 import httpx
 from postgrest.exceptions import APIError
 from rich.console import Console
+from rich.markup import escape
 
 from pattern_engine.cli import main
 from pattern_engine.demo import report
-from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, FIXED_TABLE, USELESS_FIX, open_shop
-from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, DemoFailedError, Story
+from pattern_engine.demo.shop import (
+    FIX,
+    FIX_PARAMETERS,
+    FIXED_TABLE,
+    USELESS_FIX,
+    USELESS_FIX_PARAMETERS,
+    open_shop,
+)
+from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, DemoFailedError, Story, Wrapped
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.project import Project
 from pattern_engine.local.stack import Stack
@@ -90,19 +98,19 @@ class _Demo:
             DemoFailedError: A step did not end as it has to.
         """
         open_shop(self.story.stack["db_url"])
-        errors = self._learn_history()
+        self._learn_history()
         operator_id, clusters = self._cluster()
-        pattern = self._break_the_shop()
+        pattern = self._recognise(self._break_the_shop())
         self._decide(self._propose(pattern["pattern_id"]))
         application, seconds = self._heal()
         self._verify(application)
-        useless = self._demote(operator_id)
+        self._demote(operator_id, pattern["pattern_id"])
         fixed = self.story.pattern(pattern["pattern_id"])
         least = fixed["confidence_lower_bound"] * 100
         outcomes = fixed["confidence_outcomes"]
-        report.step(self.console, 10, "Summary")
+        report.step(self.console, 11, "Summary")
         self._show(
-            ("errors logged", f"{errors + fixed['occurrence_count'] + useless}"),
+            ("errors learned", f"{self.story.error_count()}"),
             ("patterns found", f"{self.story.pattern_count()}"),
             ("clusters", f"{clusters}"),
             ("rows fixed", f"{application['system_state_after']['rows_touched']}"),
@@ -116,8 +124,8 @@ class _Demo:
             "[bold]The fix that did not help\nwas demoted; it runs again after POST /enable.[/bold]"
         )
 
-    def _learn_history(self) -> int:
-        """Write the sample and wait for the webhook; return how many errors it holds."""
+    def _learn_history(self) -> None:
+        """Write the sample and wait until the webhook has delivered it."""
         report.step(self.console, 1, "An application logs errors; a database webhook delivers them")
         with report.progress(self.console) as progress:
             writing = progress.add_task("written to the log", total=None)
@@ -136,7 +144,6 @@ class _Demo:
             self.console, 2, f"The engine groups them into {found} patterns; the largest are"
         )
         self.console.print(report.patterns(self.story.largest_patterns(_SHOWN_PATTERNS)))
-        return errors
 
     def _cluster(self) -> tuple[str, int]:
         """Return the operator's user id and the number of clusters."""
@@ -148,25 +155,52 @@ class _Demo:
         self._say("Patterns with fewer than three errors are left out.")
         return operator_id, len(clusters)
 
-    def _break_the_shop(self) -> dict[str, Any]:
-        """Return the pattern of the shop's error."""
+    def _break_the_shop(self) -> list[Wrapped]:
+        """Return what each client of the shop logged."""
         report.step(self.console, 4, "A shop cannot invoice orders that have no currency")
-        invoiced, failed = self.story.invoice_everything()
-        self._say(f"{invoiced} order was invoiced, {failed} failed with this error:")
-        waiting = self.story.awaiting_pattern()
-        self._say(f"[italic]{waiting['template']}[/italic]")
+        self._say("Five programs try, and each logs the same error in its own way:")
+        wrapped = self.story.invoice_by_every_client()
+        self.console.print(report.wrapped((each.client, each.text) for each in wrapped))
         self._say(
-            f"It occurred {waiting['occurrence_count']} times, so the engine now asks for a fix."
+            "The demo's server speaks English, so the last text is filled into PostgreSQL's own "
+            "translation."
         )
-        return self.story.pattern(waiting["pattern_id"])
+        return wrapped
+
+    def _recognise(self, wrapped: list[Wrapped]) -> dict[str, Any]:
+        """Return the one pattern of these errors."""
+        report.step(self.console, 5, "One cause arrives as one pattern, with what the errors named")
+        pattern = self.story.pattern(self.story.only_pattern_of(wrapped))
+        self._say(f"[italic]{escape(pattern['metadata']['template'])}[/italic]")
+        facets = self.story.facets(pattern["pattern_id"], "table", "column")
+        self._show(*report.facets(facets))
+        for name, value in {"table": "invoices", "column": "currency"}.items():
+            if (value, len(wrapped)) not in [
+                (one["value"], one["occurrences"]) for one in facets[name]
+            ]:
+                raise DemoFailedError(f"the facets do not name the {name} {value}")
+        self._say("The other names are those of errors that were learned in step 1.")
+        self._explain(wrapped[-1])
+        self.story.require_awaiting(pattern["pattern_id"])
+        return pattern
+
+    def _explain(self, error: Wrapped) -> None:
+        """Show what one of the errors means."""
+        cause = self.story.explain(error.text)
+        self._say("The engine explains it, even from the German text:")
+        meaning = f"[bold]{escape(cause['title'])}.[/bold] {escape(cause['meaning'])}"
+        self._say(" ".join(meaning.split()))
+        self._say(escape(cause["cure"]))
 
     def _propose(self, pattern_id: str) -> dict[str, Any]:
         """Return the proposal."""
         report.step(
-            self.console, 5, "The operator proposes a fix; the engine tries it and rolls it back"
+            self.console, 6, "The operator proposes a fix; the engine tries it and rolls it back"
         )
         report.script(self.console, FIX)
-        self._say(f"$1 is {json.dumps(FIX_PARAMETERS)}")
+        others = {name: value for name, value in FIX_PARAMETERS.items() if name != "when"}
+        self._say(f"$1 is {json.dumps(others)}")
+        self._say(f"It is for errors with {json.dumps(FIX_PARAMETERS['when'])}")
         self._command("fixer", "grant", FIXED_TABLE)
         proposal = self.story.propose(pattern_id)
         self._show(
@@ -180,13 +214,13 @@ class _Demo:
         return proposal
 
     def _decide(self, proposal: dict[str, Any]) -> None:
-        report.step(self.console, 6, "The operator approves exactly this proposal, by its digest")
+        report.step(self.console, 7, "The operator approves exactly this proposal, by its digest")
         self.story.decide(proposal)
         self._say("Approved. From now on the fix runs whenever the error occurs.")
 
     def _heal(self) -> tuple[dict[str, Any], float]:
         """Return the run of the fix, and the seconds from the error to the end of the run."""
-        report.step(self.console, 7, "The same error occurs again, and the fix runs")
+        report.step(self.console, 8, "The same error occurs again, and the fix runs")
         before = self.story.shop.orders()
         log_id = self.story.fail_to_invoice()
         failed_at = time.monotonic()
@@ -207,7 +241,7 @@ class _Demo:
 
     def _verify(self, application: dict[str, Any]) -> None:
         """Wait until it is known whether the error stayed away; raise unless it did."""
-        report.step(self.console, 8, "The engine checks whether the error stays away")
+        report.step(self.console, 9, "The engine checks whether the error stays away")
         verification = self.story.verification(application, shop_is_active=True)
         self._say(f"{verification['outcome']}: {verification['reason']}")
         self._say(
@@ -217,25 +251,27 @@ class _Demo:
         if verification["outcome"] != "verified":
             raise DemoFailedError(f"the fix was not verified: {verification['reason']}")
 
-    def _demote(self, operator_id: str) -> int:
-        """Let a fix that does not help run until it is demoted; return the number of errors."""
-        report.step(self.console, 9, "A second fix runs without an error, but does not help")
+    def _demote(self, operator_id: str, pattern_id: str) -> None:
+        """Let a second fix of the pattern, which does not help, run until it is demoted."""
+        report.step(self.console, 10, "A second fix runs without an error, but does not help")
         failed = self.story.ship_everything()
-        waiting = self.story.awaiting_pattern("shipping")
-        self._say(f"{failed} orders could not be shipped: [italic]{waiting['template']}[/italic]")
-        self._say("The address is missing, but this fix sets the weight:")
+        self._say(
+            f"{failed} orders could not be shipped. Their error has the same pattern but names the "
+            "table parcels, so the first fix does not run for it. The address is missing, but the "
+            "second fix sets the weight:"
+        )
         report.script(self.console, USELESS_FIX)
-        self.story.approve_useless_fix(waiting["pattern_id"], operator_id)
+        self._say(f"It is for errors with {json.dumps(USELESS_FIX_PARAMETERS['when'])}")
+        self.story.approve_useless_fix(pattern_id, operator_id)
         runs = []
         for order_id in (1, 2):
             runs.append(self.story.wait_until_healed(self.story.fail_to_ship(order_id)))
             time.sleep(1)  # longer than the cooldown
         refusal = self.story.refusal(self.story.fail_to_ship(3))
         self._show(*map(self._run_outcome, (1, 2), runs), ("run 3", f"refused: {refusal}"))
-        mode = self.story.fix_mode(waiting["pattern_id"])
-        if mode != "demoted":
-            raise DemoFailedError(f"the fix that does not help is {mode} instead of demoted")
-        return failed + len(runs) + 1
+        modes = self.story.fix_modes(pattern_id)
+        if modes != ["live", "demoted"]:
+            raise DemoFailedError(f"the fixes are {modes} instead of live and demoted")
 
     def _run_outcome(self, number: int, run: dict[str, Any]) -> tuple[str, str]:
         if not run["success"]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ErrorRecord,
         ErrorSeen,
         Event,
+        GroupingRecord,
         Ignoring,
         JobRecord,
         Json,
@@ -269,6 +270,10 @@ class Database:
     ) -> list[RuleRecord]:
         """Read the grouping rules, in the order in which they are tried."""
         return self._rows("grouping_rules_v1", {"p_disabled_too": disabled_too}, caller=caller)
+
+    def grouping(self) -> GroupingRecord:
+        """Read the enabled rules, and the older algorithms of which there are signatures."""
+        return cast("GroupingRecord", self._object("read_grouping_v1", {}))
 
     def stored_errors(self, most: int, caller: Caller) -> list[StoredErrorRecord]:
         """Read the latest counted errors, for the preview of a grouping rule."""

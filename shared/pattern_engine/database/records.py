@@ -448,6 +448,13 @@ class RuleRecord(TypedDict):
     priority: int
 
 
+class GroupingRecord(TypedDict):
+    """What decides on the pattern of an error beside its text."""
+
+    rules: list[RuleRecord]
+    older_algorithms: list[str]
+
+
 class StoredErrorRecord(TypedDict):
     """A counted error and its pattern."""
 

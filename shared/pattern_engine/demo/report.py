@@ -8,9 +8,12 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 _INDENT = (0, 0, 0, 3)
 _CELL = (0, 2, 0, 3)
+#: Columns of texts that may be longer than the screen is wide.
+_LONG = frozenset({"pattern", "what arrived"})
 
 
 def progress(console: Console) -> Progress:
@@ -48,9 +51,10 @@ def rows_by_table(tables: dict[str, int]) -> str:
 def replayed(replay: dict[str, Any]) -> str:
     """Return in words the result of a simulation over stored errors."""
     totals = replay["totals"]
+    would_run = totals["would_match"] - totals["would_be_refused"]
     return (
-        f"{totals['would_match']} of {totals['incidents']} stored errors would have triggered it, "
-        f"{totals['would_be_refused']} refused"
+        f"it would have run for {would_run} of the {totals['incidents']} latest errors; "
+        f"{totals['outside_guard']} name something else"
     )
 
 
@@ -62,6 +66,22 @@ def patterns(rows: Iterable[dict[str, Any]]) -> Table:
             str(row["occurrence_count"]), row["pattern_type"], row["metadata"]["template"]
         )
     return table
+
+
+def wrapped(rows: Iterable[tuple[str, str]]) -> Table:
+    """Return how each client logged an error: the beginning of its text, on one line."""
+    table = _table("logged by", "what arrived")
+    for client, text in rows:
+        table.add_row(client, Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis"))
+    return table
+
+
+def facets(named: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str]]:
+    """Return the values of each facet with their counts, one facet a line."""
+    return [
+        (name, ", ".join(f"{one['value']} {one['occurrences']}" for one in values))
+        for name, values in named.items()
+    ]
 
 
 def clusters(rows: Iterable[dict[str, Any]]) -> Table:
@@ -99,8 +119,7 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, padding=_CELL, header_style="dim")
     for column in columns:
         is_number = column in {"errors", "patterns", "order"}
-        # Only a pattern may be longer than the screen is wide, so only patterns wrap.
         table.add_column(
-            column, justify="right" if is_number else "left", no_wrap=column != "pattern"
+            column, justify="right" if is_number else "left", no_wrap=column not in _LONG
         )
     return table

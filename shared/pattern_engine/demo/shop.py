@@ -36,9 +36,15 @@ insert into public.orders (id, customer, amount, currency) values
 
 FIX = "UPDATE orders SET currency = $1 ->> 'currency' WHERE currency IS NULL;"
 UNDO = "UPDATE orders SET currency = NULL WHERE currency = $1 ->> 'currency' AND id > 1;"
-FIX_PARAMETERS = {"currency": "EUR", "timeout_ms": 2000, "max_rows": 100}
+#: Both errors of the shop are one pattern, so each fix is for its own table.
+FIX_PARAMETERS = {
+    "currency": "EUR",
+    "max_rows": 100,
+    "when": {"table": ["invoices"], "column": ["currency"]},
+}
 #: Shipping fails because the address is missing. This runs without an error and does not help.
 USELESS_FIX = "UPDATE orders SET weight = 1 WHERE weight IS NULL;"
+USELESS_FIX_PARAMETERS = {"max_rows": 100, "when": {"table": ["parcels"]}}
 FIXED_TABLE = "public.orders"
 
 
@@ -72,7 +78,7 @@ class Shop:
 
     def log_activity(self) -> None:
         """Log a row of level info, as an application does while it works."""
-        self._log("info", "looked for orders without an invoice", "invoicing", {})
+        self.log("info", "looked for orders without an invoice", "invoicing")
 
     def _order(self, order_id: int) -> dict[str, Any]:
         query = self.client.table("orders").select("*").eq("id", order_id).single()
@@ -84,13 +90,12 @@ class Shop:
             self.client.table(table).insert(fields).execute()
         except APIError as error:
             order_id = fields["order_id"]
-            message = f"{work} order {order_id} failed: {error.message}"
-            return self._log("error", message, work, {"code": error.code, "order_id": order_id})
+            return self.log("error", f"{work} order {order_id} failed: {error.message}", work)
         return None
 
-    def _log(self, level: str, message: str, work: str, data: dict[str, Any]) -> int:
-        where = {"source": f"shop/{work}", "error_data": data}
-        row = {"log_level": level, "message": message, **where}
+    def log(self, level: str, message: str, work: str) -> int:
+        """Write a row to the log; return its id."""
+        row = {"log_level": level, "message": message, "source": f"shop/{work}"}
         query = self.client.schema("ops").table("system_logs").insert(row)
         (written,) = cast("list[dict[str, Any]]", query.execute().data)
         return int(written["id"])

@@ -7,7 +7,7 @@ an application and an operator made them.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import supabase
@@ -15,7 +15,15 @@ from postgrest.types import CountMethod
 from supabase import Client, ClientOptions
 
 from pattern_engine.demo import history
-from pattern_engine.demo.shop import FIX, FIX_PARAMETERS, UNDO, USELESS_FIX, Shop
+from pattern_engine.demo.shop import (
+    FIX,
+    FIX_PARAMETERS,
+    UNDO,
+    USELESS_FIX,
+    USELESS_FIX_PARAMETERS,
+    Shop,
+)
+from pattern_engine.demo.wrappers import Wrappers
 
 OPERATOR_EMAIL = "operator@shop.example"
 _OPERATOR_PASSWORD = "only for the demo 1"  # noqa: S105 - a throw-away account of a local stack
@@ -47,6 +55,14 @@ def _eventually(
             raise DemoFailedError(f"{failure} within {seconds:.0f} seconds")
         time.sleep(pause)
     return found
+
+
+class Wrapped(NamedTuple):
+    """An error as one client logged it."""
+
+    client: str
+    text: str
+    log_id: int
 
 
 @dataclass
@@ -107,6 +123,10 @@ class Story:
         """Return the number of patterns."""
         return self._count("error_patterns")
 
+    def error_count(self) -> int:
+        """Return the number of errors that were learned."""
+        return self._count("pattern_incidents")
+
     def largest_patterns(self, limit: int) -> list[dict[str, Any]]:
         """Return the patterns with the most errors."""
         query = self._ops("error_patterns").select("pattern_type,occurrence_count,metadata")
@@ -117,25 +137,61 @@ class Story:
         """Cluster the patterns, as the operator."""
         return list(self._call("POST", "cluster", {})["clusters"])
 
-    def invoice_everything(self) -> tuple[int, int]:
-        """Let the shop invoice its orders; return how many have an invoice and how many failed."""
-        orders = self.shop.orders()
-        open_orders = [order["id"] for order in orders if not order["invoices"]]
-        failed = sum(self.shop.invoice(order_id) is not None for order_id in open_orders)
-        return len(orders) - failed, failed
+    def invoice_by_every_client(self) -> list[Wrapped]:
+        """Let each client invoice one of the orders without a currency, and log its error."""
+        wrappers = Wrappers(self.service, self.stack)
+        orders = [order for order in self.shop.orders() if order["currency"] is None]
+        wrapped = []
+        for order, (name, error_of) in zip(orders, wrappers.all().items(), strict=True):
+            text = error_of({"order_id": order["id"], "amount": order["amount"], "currency": None})
+            wrapped.append(Wrapped(name, text, self.shop.log("error", text, "invoicing")))
+        return wrapped
+
+    def only_pattern_of(self, wrapped: list[Wrapped]) -> str:
+        """Return the id of the pattern of all these errors; raise if they are several patterns."""
+        patterns = {self._pattern_of(each.log_id) for each in wrapped}
+        if len(patterns) != 1:
+            raise DemoFailedError(f"one cause became {len(patterns)} patterns")
+        return patterns.pop()
+
+    def _pattern_of(self, log_id: int) -> str:
+        """Return the id of the pattern of a log row, once it is learned."""
+        query = self._ops("pattern_incidents").select("pattern_id").eq("system_log_id", log_id)
+
+        def learned() -> str | None:
+            found = query.execute().data
+            return found[0]["pattern_id"] if found else None
+
+        return _eventually(learned, f"log row {log_id} was not learned")
+
+    def facets(self, pattern_id: str, *names: str) -> dict[str, list[dict[str, Any]]]:
+        """Return what the errors of a pattern named, by these names, most often first."""
+        found = self._call("GET", f"facets?pattern_id={pattern_id}&limit=4")["facets"]
+        return {facet["name"]: facet["values"] for facet in found if facet["name"] in names}
+
+    def explain(self, text: str) -> dict[str, Any]:
+        """Return the page about the cause of an error, from the text as it was logged."""
+        query = str(httpx.QueryParams({"text": text}))
+        cause: dict[str, Any] | None = self._call("GET", f"explain?{query}")["cause"]
+        if cause is None:
+            raise DemoFailedError(f"there is no page about {text!r}")
+        return cause
+
+    def invoice_everything(self) -> None:
+        """Let the shop invoice all orders that have no invoice yet."""
+        for order in self.shop.orders():
+            if not order["invoices"]:
+                self.shop.invoice(order["id"])
 
     def ship_everything(self) -> int:
         """Let the shop ship its orders; return how many failed."""
         return sum(self.shop.ship(order["id"]) is not None for order in self.shop.orders())
 
-    def awaiting_pattern(self, work: str = "invoicing") -> dict[str, Any]:
-        """Return the pattern of the shop's error once it awaits approval: seen five times."""
-
-        def listed() -> dict[str, Any] | None:
-            waiting = self._call("GET", "statistics")["statistics"]["awaiting_approval"]
-            return next((one for one in waiting if one["error_source"] == f"shop/{work}"), None)
-
-        return _eventually(listed, f"the error of shop/{work} did not come up for approval")
+    def require_awaiting(self, pattern_id: str) -> None:
+        """Raise unless the engine asks for a fix for this pattern."""
+        waiting = self._call("GET", "statistics")["statistics"]["awaiting_approval"]
+        if pattern_id not in {each["pattern_id"] for each in waiting}:
+            raise DemoFailedError(f"pattern {pattern_id} did not come up for approval")
 
     def propose(self, pattern_id: str) -> dict[str, Any]:
         """Propose the fix, as the operator; return the proposal with its dry-run and replay."""
@@ -164,7 +220,7 @@ class Story:
             "pattern_id": pattern_id,
             "auto_fix_script": USELESS_FIX,
             "auto_fix_type": "sql",
-            "auto_fix_parameters": {"timeout_ms": 2000, "max_rows": 100},
+            "auto_fix_parameters": USELESS_FIX_PARAMETERS,
             "approved_by": operator_id,
         }
         self._call("POST", "approve", request)
@@ -204,11 +260,10 @@ class Story:
 
         return _eventually(decided, "no outcome was decided", seconds=60, pause=0.3)
 
-    def fix_mode(self, pattern_id: str) -> str:
-        """Return the mode of the latest version of a pattern's fix."""
+    def fix_modes(self, pattern_id: str) -> list[str]:
+        """Return the mode of each version of a pattern's fix, the first version first."""
         query = self._ops("pattern_fixes").select("mode").eq("pattern_id", pattern_id)
-        (found,) = query.order("version", desc=True).limit(1).execute().data
-        return str(found["mode"])
+        return [str(each["mode"]) for each in query.order("version").execute().data]
 
     def refusal(self, log_id: int) -> str:
         """Return why the engine ran no fix for a log row, once the reason is recorded."""

@@ -4,9 +4,9 @@ An error is read out of its envelopes (`reading`), then it is named by the catal
 that threw it, or by a template of its wording (`identity`).
 
 `v2` makes the templates; `v1` is an older algorithm whose signatures still lead to the patterns
-that it made. `ops.pattern_signatures` stores each signature with its algorithm, so that one pattern
-can have signatures of several. A released algorithm is never changed: a better one is a new module,
-and the former one is added to `OLDER`.
+that it made, and are computed only where the database holds some. `ops.pattern_signatures` stores
+each signature with its algorithm, so that one pattern can have signatures of several. A released
+algorithm is never changed: a better one is a new module, and the former one is added to `OLDER`.
 
 What identifies an error, the first that applies:
 
@@ -31,7 +31,7 @@ from pattern_engine.grouping.v2.marks import bound
 from pattern_engine.reading.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pattern_engine.grouping.identity import Identity
     from pattern_engine.reading import ReadError
@@ -80,6 +80,10 @@ class Group(NamedTuple):
     """The key of the catalogue's entry for the error; None for text of no catalogue."""
     symptom: str | None = None
     """What to look for instead, if the error only says that something else went wrong."""
+    type: str | None = None
+    """The type of a known error: rls, stripe, deployment, database or api."""
+    severity: str | None = None
+    """The severity of a known error, if its message alone tells it."""
 
     @property
     def identifiers(self) -> dict[str, str]:
@@ -115,6 +119,8 @@ def group(  # noqa: PLR0913  an error may be identified in this many ways
         _captured(error, found),
         known.key if known else None,
         known.symptom if known else None,
+        known.type if known else None,
+        known.severity if known else None,
     )
     if rule is not None or fingerprint is not None:
         basis = "rule" if rule is not None else "fingerprint"
@@ -263,15 +269,19 @@ OLDER: Final[dict[str, Callable[[str], str]]] = {
 }
 
 
-def older_signatures(message: str, group: Group) -> list[Signature]:
-    """Return the signatures of a message under the older algorithms, the latest first.
+def older_signatures(message: str, group: Group, algorithms: Sequence[str]) -> list[Signature]:
+    """Return the signatures of a message under these older algorithms, the latest first.
 
     They lead to the patterns that those algorithms made. An error that matches a rule has none,
     because the rule is meant to move it to another pattern.
     """
     if group.basis == "rule":
         return []
-    return [Signature(of_message(message), name) for name, of_message in OLDER.items()]
+    return [
+        Signature(of_message(message), name)
+        for name, of_message in OLDER.items()
+        if name in algorithms
+    ]
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,9 @@
 """Grouping rules: the operators' rule that an error matches decides on its fingerprint.
 
 If several rules match, the one with the smallest priority decides, and the oldest of equal ones.
-RE2 matches every expression in linear time. A process reads the enabled rules and keeps them for
-`KEPT_SECONDS`, so a change takes effect everywhere within that time.
+RE2 matches every expression in linear time. A process reads the enabled rules, and of which older
+algorithms the database holds signatures, and keeps both for `KEPT_SECONDS`. So a change takes
+effect everywhere within that time.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules in order of precedence, compiled into one automaton."""
+    """Rules in order of precedence, compiled into one automaton, and the older algorithms."""
 
     rules: Sequence[RuleRecord]
+    older_algorithms: Sequence[str] = ()
+    """The older algorithms of which the database holds signatures."""
     _expressions: ExpressionSet[int] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -77,7 +80,7 @@ class RuleSet:
 
 
 NONE: Final = RuleSet(())
-"""No rules."""
+"""No rules, and no signatures of an older algorithm."""
 
 
 def _is_meant(rule: RuleRecord, exact: Mapping[str, str | None], severity: str | None) -> bool:
@@ -98,12 +101,13 @@ _KEPT: WeakKeyDictionary[Database, tuple[float, RuleSet]] = WeakKeyDictionary()
 
 
 def current(database: Database) -> RuleSet:
-    """The enabled rules, at most `KEPT_SECONDS` old."""
+    """The enabled rules and the older algorithms in use, at most `KEPT_SECONDS` old."""
     kept = _KEPT.get(database)
     now = time.monotonic()
     if kept is not None and now - kept[0] < KEPT_SECONDS:
         return kept[1]
-    rules = RuleSet(database.grouping_rules())
+    found = database.grouping()
+    rules = RuleSet(found["rules"], found["older_algorithms"])
     _KEPT[database] = (now, rules)
     return rules
 

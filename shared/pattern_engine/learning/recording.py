@@ -72,10 +72,10 @@ def complete(sighting: Sighting) -> ErrorRecord:
         "template": template,
         "leaf": group.leaf or None,
         "wider": wider,
-        "pattern_type": classification.classify(message),
+        "pattern_type": group.type or classification.classify(message),
         "error_message_pattern": expression(group),
         "error_source": sighting.source,
-        "severity": classification.severity(message, sighting.severity),
+        "severity": classification.severity(message, sighting.severity or group.severity),
         "features": features.extract(message, sighting.source, sighting.severity).as_dict(),
         "sample": sample[:MAX_SAMPLE],
         # A value may be personal data by the words around it, so it has to be in the scrubbed text.

@@ -43,7 +43,8 @@ class Sighting:
     group: Group
     """Its group under the current algorithm."""
     older: tuple[str, ...]
-    """Its signatures under older algorithms; the first known signature decides on the pattern."""
+    """Its signatures under older algorithms, if the database holds signatures of them; the first
+    known signature decides on the pattern."""
 
     @property
     def identifiers(self) -> dict[str, str]:
@@ -90,8 +91,9 @@ def sighted(  # noqa: PLR0913  an error has this many properties
         exception=sent.exception,
         fields=sent.fields,
     )
-    older = tuple(older.signature for older in grouping.older_signatures(message, group))
-    return Sighting(message, source, severity, system_log_id, claimed_by, group, older)
+    older = grouping.older_signatures(message, group, rule_set.older_algorithms)
+    signatures = tuple(each.signature for each in older)
+    return Sighting(message, source, severity, system_log_id, claimed_by, group, signatures)
 
 
 def of_row(row: LogRecord, rule_set: RuleSet) -> Sighting:

@@ -15,7 +15,7 @@ from pattern_engine.grouping.rules import RuleSet
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import RuleRecord
+    from pattern_engine.database.records import GroupingRecord, RuleRecord
 
 
 def rule(name: str, expression: str, **conditions: str) -> RuleRecord:
@@ -121,15 +121,16 @@ def test_matching_takes_linear_time_whatever_an_operator_writes(expression: str)
 
 
 class _Reading:
-    """A database that counts how often its rules were read."""
+    """A database that counts how often its rules and algorithms were read."""
 
     def __init__(self, *known: RuleRecord) -> None:
         self.known = list(known)
+        self.older_algorithms: list[str] = []
         self.reads = 0
 
-    def grouping_rules(self) -> list[RuleRecord]:
+    def grouping(self) -> GroupingRecord:
         self.reads += 1
-        return self.known
+        return {"rules": self.known, "older_algorithms": self.older_algorithms}
 
 
 def test_rules_are_read_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +143,12 @@ def test_rules_are_read_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None
         assert rules.current(database).fingerprint("pool") == "a"
     assert reading.reads == 1
     reading.known = []
+    reading.older_algorithms = ["grouping/v1"]
     now += 29.9
     assert rules.current(database).fingerprint("pool") == "a"
+    assert rules.current(database).older_algorithms == []
     now += 0.2
     assert rules.current(database).fingerprint("pool") is None
+    assert rules.current(database).older_algorithms == ["grouping/v1"]
     assert reading.reads == 2
     assert rules.current(cast("Database", _Reading(rule("b", "x")))).rules[0]["rule_id"] == "b"

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from tests import corpora
 
 from pattern_engine import grouping
+from pattern_engine.grouping import grouping as grouping_module
+from pattern_engine.grouping.rules import RuleSet
 from pattern_engine.grouping.v1 import normalizing
 from pattern_engine.grouping.v2.leaf import leaf_of, wider_templates
+from pattern_engine.learning.sightings import sighted
 
 MESSAGE = 'relation "orders" does not exist'
 TRACE = "TypeError: x is not a function\n    at load (/srv/app/src/page.ts:1:2)"
@@ -25,11 +28,23 @@ def test_the_current_algorithm_is_v2_and_v1_is_still_known() -> None:
         grouping.signature_of(current.template, "grouping/v2"),
         "grouping/v2",
     )
-    (older,) = grouping.older_signatures(MESSAGE, current)
+    (older,) = grouping.older_signatures(MESSAGE, current, [normalizing.NAME])
     assert older == (
         grouping.signature_of(grouping.normalize(MESSAGE), normalizing.NAME),
         "grouping/v1",
     )
+
+
+def test_only_older_algorithms_in_use_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database without signatures of `v1` pays nothing for it."""
+
+    def compute(message: str) -> str:
+        raise AssertionError(message)
+
+    monkeypatch.setitem(grouping_module.OLDER, normalizing.NAME, compute)
+    assert sighted(MESSAGE).older == ()
+    with pytest.raises(AssertionError):
+        sighted(MESSAGE, rule_set=RuleSet((), older_algorithms=[normalizing.NAME]))
 
 
 def test_precedence_is_rule_fingerprint_trace_exception_message() -> None:
@@ -82,7 +97,7 @@ def test_a_rule_has_no_older_signature() -> None:
     )
     for told, count in cases:
         group = grouping.group(MESSAGE, **told)
-        assert len(grouping.older_signatures(MESSAGE, group)) == count
+        assert len(grouping.older_signatures(MESSAGE, group, [normalizing.NAME])) == count
 
 
 SWALLOWED = [

@@ -73,3 +73,19 @@ def test_a_pattern_of_a_rule_is_no_symptom(basis: str, expected: str | None) -> 
     """A rule joins errors of several kinds, so one of them does not decide for the pattern."""
     record = recording.complete(seen({}, basis=basis, known="x", symptom="look"))
     assert record["symptom"] == expected
+
+
+def test_the_catalogue_decides_on_the_type_of_a_known_error() -> None:
+    """Words of a wrapper or of a name do not: one cause has one type."""
+    message = 'null value in column "a" of relation "invoices" violates not-null constraint'
+    for text in (message, f"stripe webhook: {message}", f"deploy hook failed: {message}"):
+        assert recording.complete(sighted(text))["pattern_type"] == "database"
+    unknown = recording.complete(sighted("the payment of an invoice is lost"))
+    assert unknown["pattern_type"] == "stripe"
+
+
+def test_the_applications_severity_comes_before_that_of_the_catalogue() -> None:
+    """Where neither tells one, the words of the message do."""
+    known = seen({}, severity="critical")
+    assert recording.complete(known)["severity"] == "critical"
+    assert recording.complete(replace(known, severity="warning"))["severity"] == "warning"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from pattern_engine import grouping
+from pattern_engine.grouping import rules
 from pattern_engine.learning import counting
 from pattern_engine.learning.recording import record
 from pattern_engine.learning.sightings import sighted
@@ -46,7 +47,9 @@ class Learner:
 
     def learn(self, *messages: str) -> list[LearnedRecord]:
         """Learn messages in one call."""
-        return counting.count(self.database, [record(sighted(text)) for text in messages])
+        rule_set = rules.current(self.database)
+        errors = [record(sighted(text, rule_set=rule_set)) for text in messages]
+        return counting.count(self.database, errors)
 
     def learn_all(self, messages: list[str], *, workers: int = 1, batch: int = BATCH) -> None:
         """Learn messages in batches, by so many workers at once."""

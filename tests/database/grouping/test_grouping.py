@@ -15,6 +15,7 @@ from tests.database.grouping.grouped import Learner, settings_of
 from pattern_engine import grouping, settings
 from pattern_engine.api.callers import ENGINE
 from pattern_engine.database.database import Database
+from pattern_engine.grouping import rules
 from pattern_engine.grouping.v2.leaf import MIN_VALUES, wider_templates
 from pattern_engine.learning import learning
 from pattern_engine.learning.models import LearnRequest
@@ -148,8 +149,11 @@ def test_what_a_database_lost_is_learned_anew(learner: Learner, since: tuple[str
 
 
 @pytest.mark.usefixtures("environment")
-def test_an_older_signature_does_not_do_for_a_lost_one(learner: Learner) -> None:
+def test_an_older_signature_does_not_do_for_a_lost_one(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where only the older algorithm's signature is left, the current one is attached again."""
+    monkeypatch.setattr(rules, "KEPT_SECONDS", 0)
     request = LearnRequest(error_message=WIDE)
     learning.learn(request, ENGINE, learner.database)
     learner.clear()
@@ -157,6 +161,27 @@ def test_an_older_signature_does_not_do_for_a_lost_one(learner: Learner) -> None
     learned = learning.learn(request, ENGINE, learner.database)
     assert (learned.action, learned.pattern.pattern_id) == ("updated", by_v1["pattern_id"])
     assert learner.count("pattern_incidents") == learner.count("pattern_signatures") == 2
+
+
+def test_a_database_that_v1_never_wrote_to_gets_signatures_of_v2_alone(learner: Learner) -> None:
+    """No error has an older signature there, so nothing is computed or stored for them."""
+    learner.learn(WIDE, *map(_towards, PLACES))
+    assert learner.database.grouping()["older_algorithms"] == []
+    assert learner.count("pattern_signatures", "algorithm <> 'grouping/v2'") == 0
+    assert record(sighted(WIDE, rule_set=rules.current(learner.database)))["older"] == []
+
+
+def test_the_first_signature_of_v1_is_noticed_within_the_time_that_rules_are_kept(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then a running process makes a pattern of its own; afterwards the older one decides."""
+    assert rules.current(learner.database).older_algorithms == []
+    (by_v1,) = learner.learn_by_v1(WIDE)
+    (early,) = learner.learn(WIDE)
+    assert early["pattern_id"] != by_v1["pattern_id"]
+    monkeypatch.setattr(rules, "KEPT_SECONDS", 0)
+    (late,) = learner.learn(WIDE)
+    assert late["pattern_id"] == by_v1["pattern_id"]
 
 
 def test_64_learners_of_alike_templates_make_one_pattern(learner: Learner) -> None:
@@ -267,6 +292,7 @@ def test_a_warm_error_takes_one_call_and_a_new_one_no_more(
     learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known, new, or alike to one pattern: one round trip. Alike to two: one more."""
+    rules.current(learner.database)  # a process reads the rules once in a while
     calls: list[str] = []
     call = Database._call  # noqa: SLF001
 

@@ -12,6 +12,7 @@ from tests.database.grouping.grouped import Learner, settings_of
 
 from pattern_engine import grouping
 from pattern_engine.database.database import Database
+from pattern_engine.grouping import rules
 from pattern_engine.grouping.rules import RuleSet
 from pattern_engine.healing.candidates import Match, find
 from pattern_engine.learning.sightings import sighted
@@ -42,7 +43,8 @@ def word() -> str:
 
 
 def _fix(learner: Learner, message: str) -> dict[str, Any] | None:
-    (found,) = find(learner.database, [sighted(message)])
+    sighting = sighted(message, rule_set=rules.current(learner.database))
+    (found,) = find(learner.database, [sighting])
     return dict(found.fix) if isinstance(found, Match) else None
 
 

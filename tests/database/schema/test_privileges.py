@@ -92,6 +92,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops.pause_fixes_v1(text,integer)": PEOPLE,
     "ops.ping_v1()": ["anon", *PEOPLE],
     "ops.propose_fix_v1(uuid,jsonb,jsonb,double precision)": PEOPLE,
+    "ops.read_grouping_v1()": ENGINE,
     "ops.read_logs_v1(bigint[])": ENGINE,
     "ops.recall_error_v1(uuid,jsonb)": ENGINE,
     "ops.record_event_v1(text,text,text,jsonb,jsonb)": ENGINE,

@@ -86,7 +86,7 @@ def test_everything_is_sent_in_one_call(load: Load, wire: Wire, engine: dict[str
     assert error["template"] == "Database connection failed for user <*>"
     assert error["leaf"] == group.leaf
     assert error["wider"] == list(grouping.wider_signatures(group.template))
-    assert error["older"] == [grouping.signature_of(grouping.normalize(MESSAGE), "grouping/v1")]
+    assert error["older"] == [], "the database holds no signature of an older algorithm"
     assert (error["pattern_type"], error["severity"]) == ("database", "critical")
     assert (error["error_source"], error["system_log_id"]) == ("auth-service", 12345)
     assert error["features"]["has_uuid"] is True
@@ -238,16 +238,17 @@ def test_a_rule_gives_an_error_its_fingerprint(
         "fingerprint": "auth is down",
         "priority": 100,
     }
-    wire.replies["grouping_rules_v1"] = [rule]
+    wire.replies["read_grouping_v1"] = {"rules": [rule], "older_algorithms": ["grouping/v1"]}
     wire.replies["learn_errors_v1"] = [learned()]
     function = load("learn")
     for body in (BODY, BODY | {"error_source": "shop"}):
         function.post("/", json=body, headers=engine)
-    assert wire.names == ["grouping_rules_v1", "learn_errors_v1", "learn_errors_v1"]
+    assert wire.names == ["read_grouping_v1", "learn_errors_v1", "learn_errors_v1"]
     first, second = (json.loads(one.content)["p_errors"][0] for one in wire.requests[1:])
     told = grouping.group(MESSAGE, rule="auth is down")
     assert (first["signature"], first["older"]) == (told.signature, [])
     assert second["signature"] == grouping.group(MESSAGE).signature
+    assert len(second["older"]) == 1
 
 
 def test_nothing_secret_is_stored_in_a_pattern(wire: Wire, database: Database) -> None:

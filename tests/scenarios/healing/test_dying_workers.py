@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["life"]
 
 WORKER = Path(__file__).with_name("dying_worker.py")
-#: read_logs, grouping_rules, learn_errors, find_candidates, claim, run, note_rows.
+#: read_logs, read_grouping, learn_errors, find_candidates, claim, run, note_rows.
 MAX_CALLS = 7
 
 
@@ -103,7 +103,7 @@ def test_a_worker_killed_at_any_call_leaves_one_outcome(
     assert _statuses(database, life) == {"x"}
 
 
-#: read_logs, grouping_rules, learn_errors, find_candidates, claim, finish.
+#: read_logs, read_grouping, learn_errors, find_candidates, claim, finish.
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("call", range(1, MAX_CALLS))
 def test_what_a_dead_worker_may_have_sent_is_not_sent_again(

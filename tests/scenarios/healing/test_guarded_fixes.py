@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Person, Rest, Sql
-    from tests.scenarios.conftest import Fault, Functions
+    from tests.scenarios.conftest import Fault
 
 
 class Shop:
@@ -82,31 +82,6 @@ def _executed(query: Any) -> object:
 def shop(database: Sql, fault: Fault, addresses: dict[str, Any]) -> Shop:
     """A shop of its own; the pattern of its errors is that of all check constraints."""
     return Shop(database, fault, addresses)
-
-
-@pytest.fixture
-def occur(engine: Rest) -> Callable[[str], int]:
-    """Logs a message as the application does."""
-
-    def occur(message: str) -> int:
-        row = {"message": message, "source": "shop", "log_level": "error"}
-        log_id: int = engine.insert("system_logs", row)[0]["id"]
-        return log_id
-
-    return occur
-
-
-@pytest.fixture
-def post(functions: Functions, administrator: Person) -> Callable[..., dict[str, Any]]:
-    """Calls a function as the administrator."""
-
-    def post(path: str, **body: object) -> dict[str, Any]:
-        answer = functions.call(path, body, token=administrator.token)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    return post
 
 
 def test_each_fix_runs_for_its_own_constraint_through_every_client(

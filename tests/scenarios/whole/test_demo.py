@@ -6,7 +6,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from pattern_engine import catalogue
 from pattern_engine.demo import history
+from pattern_engine.demo.wrappers import GERMAN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,11 @@ def test_the_demo_heals_its_last_error(server: ServerName, open_directory: Path)
     assert ran.returncode == 0, ran.stderr
     assert f"{len(history.log_rows())} errors" in ran.stdout
     assert "The error healed itself and stayed away." in ran.stdout
+    for client in ("supabase-py", "supabase-js", "psycopg", "PostgreSQL's own log", "a German"):
+        assert client in ran.stdout
+    assert "currency 5" in ran.stdout
+    assert "invoices 5" in ran.stdout
+    assert "A column that may not be null got no value." in ran.stdout
     assert "verified: The error stayed away" in ran.stdout
     assert ran.stdout.count("failed: The error came back") == 2
     assert "The fix was demoted" in ran.stdout
@@ -57,6 +64,33 @@ def test_the_demo_fails_when_the_error_does_not_heal(
     ran = run_demo(["-c", USELESS_FIX], server, open_directory)
     assert ran.returncode == 1
     assert "still cannot be invoiced" in ran.stderr
+
+
+SPLIT = """
+import sys
+from pattern_engine.cli import main
+from pattern_engine.demo import history, wrappers
+wrappers.Wrappers.by_german = lambda self, invoice: "permission denied for table invoices"
+history.log_rows = list
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_the_demo_fails_when_the_errors_are_not_one_pattern(
+    server: ServerName, open_directory: Path
+) -> None:
+    """The exit code is 0 only if each client's error is in the same pattern."""
+    ran = run_demo(["-c", SPLIT], server, open_directory)
+    assert ran.returncode == 1
+    assert "one cause became 2 patterns" in ran.stderr
+
+
+def test_the_german_text_is_a_wording_of_postgresql() -> None:
+    """The one text that the demo does not produce is in PostgreSQL's own translation."""
+    known = catalogue.find(GERMAN.partition("  ")[2].format("currency", "invoices"), "23502")
+    assert known is not None
+    assert known.template.startswith("null value in column")
+    assert known.values == {"column": "currency", "table": "invoices"}
 
 
 def test_the_sample_is_large_and_real() -> None:
