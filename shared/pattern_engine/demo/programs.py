@@ -31,7 +31,7 @@ class NoErrorError(Exception):
 
 
 @dataclass(frozen=True)
-class Wrappers:
+class Programs:
     """The ways in which one error reaches the log.
 
     Attributes:
