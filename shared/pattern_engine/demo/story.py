@@ -22,6 +22,7 @@ from pattern_engine.demo.shop import (
     UNDO,
     USELESS_FIX,
     USELESS_FIX_PARAMETERS,
+    DemoFailedError,
     Shop,
 )
 
@@ -39,10 +40,6 @@ SETTINGS = {
 }
 
 _Found = TypeVar("_Found")
-
-
-class DemoFailedError(Exception):
-    """A step of the demo did not end as it has to."""
 
 
 def _eventually(
