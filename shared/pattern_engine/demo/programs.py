@@ -42,11 +42,11 @@ class Programs:
     def all(self) -> dict[str, Callable[[Row], str]]:
         """Return each way by the name that is shown."""
         return {
-            "supabase-py, str(error)": self.by_supabase_py,
-            "supabase-js, console.error": self.by_supabase_js,
-            "psycopg, str(error)": self.by_psycopg,
-            "PostgreSQL's own log": self.by_server_log,
-            "a German server": self.by_german,
+            "supabase-py": self.by_supabase_py,
+            "supabase-js": self.by_supabase_js,
+            "psycopg": self.by_psycopg,
+            "PostgreSQL log": self.by_server_log,
+            "German server": self.by_german,
         }
 
     def by_supabase_py(self, invoice: Row) -> str:
