@@ -23,9 +23,10 @@ from pattern_engine.demo.shop import (
     FIXED_TABLE,
     USELESS_FIX,
     USELESS_FIX_PARAMETERS,
+    DemoFailedError,
     open_shop,
 )
-from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, DemoFailedError, Story, Wrapped
+from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, Story, Wrapped
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.project import Project
 from pattern_engine.local.stack import Stack

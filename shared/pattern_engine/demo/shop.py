@@ -48,6 +48,10 @@ USELESS_FIX_PARAMETERS = {"max_rows": 100, "when": {"table": ["parcels"]}}
 FIXED_TABLE = "public.orders"
 
 
+class DemoFailedError(Exception):
+    """A step of the demo did not end as it has to."""
+
+
 @dataclass(frozen=True)
 class Shop:
     """The application; `client` uses the project's secret key, as a server does."""

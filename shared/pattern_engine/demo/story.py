@@ -15,15 +15,16 @@ from postgrest.types import CountMethod
 from supabase import Client, ClientOptions
 
 from pattern_engine.demo import history
+from pattern_engine.demo.programs import Programs
 from pattern_engine.demo.shop import (
     FIX,
     FIX_PARAMETERS,
     UNDO,
     USELESS_FIX,
     USELESS_FIX_PARAMETERS,
+    DemoFailedError,
     Shop,
 )
-from pattern_engine.demo.wrappers import Wrappers
 
 OPERATOR_EMAIL = "operator@shop.example"
 _OPERATOR_PASSWORD = "only for the demo 1"  # noqa: S105 - a throw-away account of a local stack
@@ -39,10 +40,6 @@ SETTINGS = {
 }
 
 _Found = TypeVar("_Found")
-
-
-class DemoFailedError(Exception):
-    """A step of the demo did not end as it has to."""
 
 
 def _eventually(
@@ -139,10 +136,10 @@ class Story:
 
     def invoice_by_every_client(self) -> list[Wrapped]:
         """Let each client invoice one of the orders without a currency, and log its error."""
-        wrappers = Wrappers(self.service, self.stack)
+        programs = Programs(self.service, self.stack)
         orders = [order for order in self.shop.orders() if order["currency"] is None]
         wrapped = []
-        for order, (name, error_of) in zip(orders, wrappers.all().items(), strict=True):
+        for order, (name, error_of) in zip(orders, programs.all().items(), strict=True):
             text = error_of({"order_id": order["id"], "amount": order["amount"], "currency": None})
             wrapped.append(Wrapped(name, text, self.shop.log("error", text, "invoicing")))
         return wrapped

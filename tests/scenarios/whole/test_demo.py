@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pattern_engine import catalogue
 from pattern_engine.demo import history
-from pattern_engine.demo.wrappers import GERMAN
+from pattern_engine.demo.programs import GERMAN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def test_the_demo_heals_its_last_error(server: ServerName, open_directory: Path)
     assert ran.returncode == 0, ran.stderr
     assert f"{len(history.log_rows())} errors" in ran.stdout
     assert "The error healed itself and stayed away." in ran.stdout
-    for client in ("supabase-py", "supabase-js", "psycopg", "PostgreSQL's own log", "a German"):
+    for client in ("supabase-py", "supabase-js", "psycopg", "PostgreSQL log", "German server"):
         assert client in ran.stdout
     assert "currency 5" in ran.stdout
     assert "invoices 5" in ran.stdout
@@ -69,8 +69,8 @@ def test_the_demo_fails_when_the_error_does_not_heal(
 SPLIT = """
 import sys
 from pattern_engine.cli import main
-from pattern_engine.demo import history, wrappers
-wrappers.Wrappers.by_german = lambda self, invoice: "permission denied for table invoices"
+from pattern_engine.demo import history, programs
+programs.Programs.by_german = lambda self, invoice: "permission denied for table invoices"
 history.log_rows = list
 sys.exit(main(sys.argv[1:]))
 """

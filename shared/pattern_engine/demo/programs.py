@@ -1,8 +1,8 @@
-"""One error as an application logs it: with other clients, in the server's log, in German.
+"""One error as five programs log it.
 
-Each function lets the shop fail to invoice an order and returns the text that is logged. All but
-the last one are really produced on the way; the demo's server has no translations, so `by_german`
-fills in PostgreSQL's own German wording.
+Each function fails to invoice an order and returns the text that is logged. All texts but the last
+one are what the program really says. The demo's server speaks English, so `by_german` fills the
+names into PostgreSQL's own German wording.
 """
 
 import json
@@ -16,6 +16,7 @@ import psycopg
 from postgrest.exceptions import APIError
 from supabase import Client
 
+from pattern_engine.demo.shop import DemoFailedError
 from pattern_engine.local.node import find_node
 
 _INSERT = "insert into public.invoices (order_id, amount, currency) values (%s, %s, %s)"
@@ -26,12 +27,8 @@ _LOG_ENTRY = ("ERROR:", "DETAIL:", "STATEMENT:")
 Row = dict[str, Any]
 
 
-class NoErrorError(Exception):
-    """An order was invoiced although it has no currency."""
-
-
 @dataclass(frozen=True)
-class Wrappers:
+class Programs:
     """The ways in which one error reaches the log.
 
     Attributes:
@@ -45,11 +42,11 @@ class Wrappers:
     def all(self) -> dict[str, Callable[[Row], str]]:
         """Return each way by the name that is shown."""
         return {
-            "supabase-py, str(error)": self.by_supabase_py,
-            "supabase-js, console.error": self.by_supabase_js,
-            "psycopg, str(error)": self.by_psycopg,
-            "PostgreSQL's own log": self.by_server_log,
-            "a German server": self.by_german,
+            "supabase-py": self.by_supabase_py,
+            "supabase-js": self.by_supabase_js,
+            "psycopg": self.by_psycopg,
+            "PostgreSQL log": self.by_server_log,
+            "German server": self.by_german,
         }
 
     def by_supabase_py(self, invoice: Row) -> str:
@@ -58,13 +55,15 @@ class Wrappers:
             self.client.table("invoices").insert(invoice).execute()
         except APIError as error:
             return str(error)
-        raise NoErrorError(invoice)
+        raise _invoiced(invoice)
 
     def by_supabase_js(self, invoice: Row) -> str:
         """JavaScript through the API."""
         addresses = [self.stack["api_url"], self.stack["secret_key"]]
         command = [str(find_node()), str(_JAVASCRIPT), *addresses, json.dumps(invoice)]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if ran.returncode != 0:
+            raise DemoFailedError(f"supabase-js could not be run: {ran.stderr}")
         return _required(ran.stderr.strip(), invoice)
 
     def by_psycopg(self, invoice: Row) -> str:
@@ -74,7 +73,7 @@ class Wrappers:
                 connection.execute(_INSERT, list(invoice.values()))
         except psycopg.Error as error:
             return str(error)
-        raise NoErrorError(invoice)
+        raise _invoiced(invoice)
 
     def by_server_log(self, invoice: Row) -> str:
         """What the server itself wrote, as a log collector delivers it."""
@@ -87,12 +86,16 @@ class Wrappers:
         return _required("".join(lines).strip(), invoice)
 
     def by_german(self, invoice: Row) -> str:
-        """What a server says whose `lc_messages` is German."""
+        """What a server says that speaks German."""
         self.by_psycopg(invoice)
         return GERMAN.format("currency", "invoices")
 
 
 def _required(text: str, invoice: Row) -> str:
     if not text:
-        raise NoErrorError(invoice)
+        raise _invoiced(invoice)
     return text
+
+
+def _invoiced(invoice: Row) -> DemoFailedError:
+    return DemoFailedError(f"{invoice} was stored, although it has no currency")
