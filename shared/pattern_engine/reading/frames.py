@@ -30,15 +30,29 @@ def is_bare(stack: str) -> bool:
 
 
 def with_stack(message: str, fields: Mapping[str, Any]) -> str:
-    """Return a message with the stack that stands in a field beside it without one."""
-    stacks = (fields[name] for name in _STACKS if isinstance(fields.get(name), str))
-    stack = next(filter(is_bare, stacks), None)
-    return message if stack is None or "\n" in message else f"{message}\n{stack}"
+    """Return a message with the stack that stands in a field beside it without one.
+
+    It may be a list of its lines, as AWS Lambda logs it.
+    """
+    if "\n" in message:
+        return message
+    for stack in map(fields.get, _STACKS):
+        if isinstance(stack, list) and all(isinstance(line, str) for line in stack):
+            lines = "\n".join(line.rstrip("\n") for line in stack[:MAX_FRAMES])
+            if lines.startswith("  File "):
+                kind = fields.get("errorType") or "Error"
+                return f"Traceback (most recent call last):\n{lines}\n{kind}: {message}"
+            stack = lines
+        if isinstance(stack, str) and is_bare(stack):
+            return f"{message}\n{stack}"
+    return message
 
 
 def frames_of(fields: Mapping[str, Any]) -> list[Frame]:
     """Return the frames of an error that its fields tell, the throwing place first."""
     frames, stack = fields.get("frames"), fields.get("stacktrace")
+    if isinstance(stack, dict):
+        frames = stack.get("frames")  # Sentry's
     if isinstance(frames, list):
         return _listed(frames)
     if isinstance(stack, str) and _PANIC in stack:
@@ -58,5 +72,5 @@ def _listed(frames: list[Any]) -> list[Frame]:
     return [
         Frame(str(each.get("name") or each.get("function") or ""), str(each["filename"]))
         for each in reversed(frames[-MAX_FRAMES:])
-        if isinstance(each, dict) and "filename" in each
+        if isinstance(each, dict) and "filename" in each and each.get("in_app") is not False
     ]

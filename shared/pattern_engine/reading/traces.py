@@ -137,13 +137,13 @@ def _named(function: str | None, place: str) -> tuple[str, str]:
 
 
 _BROWSER_FRAME: Final = re.compile(
-    r"\n\s*(?P<function>[\w$.<>/*]*)@(?P<place>(?:https?|file|webpack(?:-internal)?|app|capacitor)://[^\n]*?)"
-    r"(?::[0-9]+){1,2}(?=\n|\Z)"
+    r"\n\s*(?P<function>[\w$.<>/*]*)(?:@|(?<=\w) )"
+    r"(?P<place>(?:https?|file|webpack(?:-internal)?|app|capacitor)://[^\s]*?)(?::[0-9]+){1,2}(?=\n|\Z)"
 )
 
 
 def _browser(text: str, error: ReadError) -> str | None:
-    """Firefox and Safari print `function@https://host/file.js:1:2`, and the message elsewhere."""
+    """Firefox and Safari print `function@https://host/file.js:1:2`, their consoles a space."""
     first = _BROWSER_FRAME.search(text)
     if first is None:
         return None
@@ -365,11 +365,11 @@ def _dart(text: str, error: ReadError) -> str | None:
         return None
     frames = [Frame(m["function"], m["place"]) for m in _DART_FRAME.finditer(text)]
     error.frames = error.frames or frames[:MAX_FRAMES]
-    return (
-        text[: first.start()]
-        .removeprefix("Unhandled exception:\n")
-        .removeprefix("Unhandled Exception: ")
-    )
+    return _DART_HEAD.sub("", text[: first.start()])
+
+
+#: Dart's own, and Flutter's in the log of a phone.
+_DART_HEAD: Final = re.compile(r"\A(?:\[ERROR:[^\]\n]*\] )?Unhandled [Ee]xception:\s+")
 
 
 _PERL: Final = re.compile(
@@ -402,6 +402,7 @@ _READERS: Final[tuple[tuple[str, Callable[[str, ReadError], str | None]], ...]] 
     ("@http", _browser),
     ("@file", _browser),
     ("@webpack", _browser),
+    (" http", _browser),
     (":in `", _ruby),
     (":in '", _ruby),
     ("\n#0 /", _php),
