@@ -261,13 +261,6 @@ CREATE FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis js
 
 COMMENT ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) IS 'Proposes a fix for a pattern; the proposal can be decided on for so many seconds, and nothing runs by it. For an ops_operator or ops_admin in person.';
 
-CREATE FUNCTION ops.read_grouping_v1() RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops.read_grouping_v1() IS 'What decides on the pattern of an error beside its text: the enabled rules, and the older algorithms of which there are signatures. For the engine, which reads it once in a while.';
-
 CREATE FUNCTION ops.read_logs_v1(p_ids bigint[]) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -2192,6 +2185,13 @@ CREATE FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) RE
 
 COMMENT ON FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) IS 'The tuples that the latest errors of a pattern named in log rows of these writers, the 100 most frequent ones.';
 
+CREATE FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb DEFAULT '{}'::jsonb) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) IS 'Of these wider signatures, those that enough signatures have: the stored ones and so many others. Null if none has.';
+
 CREATE FUNCTION ops_internal.send_unhandled(p_grace interval DEFAULT '00:00:30'::interval, p_most_age interval DEFAULT '00:15:00'::interval) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -2413,6 +2413,13 @@ CREATE FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_m
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) IS 'Errors in this range of log rows that were never learned, oldest first.';
+
+CREATE FUNCTION ops_internal.values_of_evidence() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.values_of_evidence() IS 'How many different free words in one place of a template are evidence of a variable; MIN_VALUES of grouping/v2.';
 
 CREATE FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2774,7 +2781,7 @@ COMMENT ON COLUMN ops.pattern_signatures.template IS 'The normalised message tha
 
 COMMENT ON COLUMN ops.pattern_signatures.leaf IS 'A key that all similar templates share: the number of words and the first word. Null if no template is similar to this one: older algorithms, stack traces, rules, fingerprints.';
 
-COMMENT ON COLUMN ops.pattern_signatures.wider IS 'Signatures of the templates that have one more variable than this one. Two signatures are alike if one is among the wider ones of the other.';
+COMMENT ON COLUMN ops.pattern_signatures.wider IS 'Signatures of the templates that have one more variable than this one. Two signatures are alike if one is among the wider ones of the other, or if five have the same wider one.';
 
 COMMENT ON COLUMN ops.pattern_signatures.created_at IS 'When the signature came to this pattern. A fix runs only for signatures that existed when it was proposed or approved.';
 
@@ -3166,8 +3173,6 @@ CREATE INDEX idx_pattern_signatures_rule ON ops.pattern_signatures USING btree (
 
 CREATE INDEX idx_pattern_signatures_trigram ON ops.pattern_signatures USING gist (template extensions.gist_trgm_ops (siglen='64'));
 
-CREATE INDEX idx_pattern_signatures_v1 ON ops.pattern_signatures USING btree (signature) WHERE (algorithm = 'grouping/v1'::text);
-
 CREATE INDEX idx_pattern_signatures_wider ON ops.pattern_signatures USING gin (wider) WITH (fastupdate=off);
 
 CREATE INDEX idx_pattern_splits_made ON ops.pattern_splits USING btree (made);
@@ -3516,9 +3521,6 @@ GRANT ALL ON FUNCTION ops.ping_v1() TO authenticated;
 REVOKE ALL ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO service_role;
 GRANT ALL ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO authenticated;
-
-REVOKE ALL ON FUNCTION ops.read_grouping_v1() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.read_grouping_v1() TO service_role;
 
 REVOKE ALL ON FUNCTION ops.read_logs_v1(p_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.read_logs_v1(p_ids bigint[]) TO service_role;
@@ -4092,6 +4094,9 @@ REVOKE ALL ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) FROM PUB
 
 REVOKE ALL ON FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
@@ -4182,6 +4187,9 @@ GRANT ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.values_of_evidence() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.values_of_evidence() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) FROM PUBLIC;
 
