@@ -9,8 +9,7 @@ The application fills `ops.system_logs.error_data`. These keys are read, which r
   `stacktrace.frames`, oldest call first, each with `filename` (or `module`) and `function`; a frame
   whose `in_app` is false is a library's. A list of such objects, or one below `values`, is a chain
   of causes, the cause first.
-- `code`, `details`, `hint`, `constraint` and the other fields that drivers give their errors, as
-  strings.
+- `code`, `details`, `hint`, `constraint` and the other fields of `OF_DRIVERS`, as strings.
 
 Values of any other form are ignored, so that an error is learned whatever its error_data holds.
 """
@@ -22,14 +21,17 @@ from typing import NamedTuple
 
 from pattern_engine.reading.traces import DIRECT
 
-__all__ = ["NONE", "Evidence", "read"]
+__all__ = ["MAX_CAUSES", "MAX_CHARACTERS", "MAX_FRAMES", "NONE", "OF_DRIVERS", "Evidence", "read"]
 
 #: Characters of each value that are read.
 MAX_CHARACTERS: int = 4096
+#: Frames of a stack that are read.
+MAX_FRAMES: int = 64
+#: Exceptions of a chain that are read.
+MAX_CAUSES: int = 8
 _DEFAULT = "{{ default }}"
-_MAX_FRAMES = 64
-_MAX_CAUSES = 8
-_OF_DRIVERS = (
+#: Keys of the fields that drivers give their errors.
+OF_DRIVERS = (
     *("code", "sqlState", "details", "detail", "hint", "where", "context", "routine"),
     *("constraint", "table", "column", "schema", "constraint_name", "table_name", "column_name"),
 )
@@ -62,7 +64,7 @@ def read(error_data: object, message: str) -> Evidence:
 
 
 def _fields(error_data: Mapping[str, object]) -> dict[str, str] | None:
-    fields = {name: _text(error_data.get(name)) for name in _OF_DRIVERS if name in error_data}
+    fields = {name: _text(error_data.get(name)) for name in OF_DRIVERS if name in error_data}
     return {name: value for name, value in fields.items() if value is not None} or None
 
 
@@ -76,7 +78,7 @@ def _word(value: object) -> str:
 
 
 def _fingerprint(value: object, message: str) -> str | None:
-    parts = [_word(part) for part in (value if isinstance(value, list) else [value])[:_MAX_FRAMES]]
+    parts = [_word(part) for part in (value if isinstance(value, list) else [value])[:MAX_FRAMES]]
     given = [part for part in parts if part]
     if not given or set(given) == {_DEFAULT}:
         return None
@@ -95,7 +97,7 @@ def _causes(value: object) -> list[Mapping[str, object]]:
     chain = value if isinstance(value, list) else [value]
     return [
         {"type": one} if isinstance(one, str) else one
-        for one in chain[-_MAX_CAUSES:]
+        for one in chain[-MAX_CAUSES:]
         if isinstance(one, str | Mapping) and _kind({"type": one} if isinstance(one, str) else one)
     ]
 
@@ -129,7 +131,7 @@ def _frames(stacktrace: object) -> list[str]:
     frames = stacktrace.get("frames") if isinstance(stacktrace, Mapping) else None
     if not isinstance(frames, list):
         return []
-    lines = (_frame(frame) for frame in frames[-_MAX_FRAMES:] if isinstance(frame, Mapping))
+    lines = (_frame(frame) for frame in frames[-MAX_FRAMES:] if isinstance(frame, Mapping))
     return [line for line in lines if line]
 
 

@@ -9,7 +9,7 @@ __all__ = [
     "MAX_CAUSES",
     "MAX_CHARACTERS",
     "MAX_DEPTH",
-    "MAX_FRAMES",
+    "MAX_HEADS",
     "MAX_LAYERS",
     "MAX_TEXT",
     "MAX_WORK",
@@ -30,8 +30,8 @@ MAX_LAYERS: Final = 24
 MAX_DEPTH: Final = 12
 #: Errors of a chain that are kept.
 MAX_CAUSES: Final = 16
-#: Frames of a stack that are kept.
-MAX_FRAMES: Final = 40
+#: Errors of a trace that are looked at, where each has a head of its own.
+MAX_HEADS: Final = 4
 #: Characters of each section, and of a message.
 MAX_SECTION: Final = 4096
 

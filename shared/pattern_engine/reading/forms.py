@@ -86,7 +86,6 @@ _WRAPPERS: Final = (
         rf".*?Severity\.\w+ (?P<code>{STATE}): (?P<rest>.*?)(?: (?:hint|detail|table|constraint|column|schema): .*)?\Z",
         "postgres",
     ),
-    Form("Error(", r"[^(\n]{0,200}?: (?P<rest>[A-Z]\w*Error\(.*\))\s*"),
     # sqlx and tokio-postgres
     Form("from database: ", r".*?error returned from database: (?P<rest>.*)"),
     Form("db error: ", r".*?db error: (?P<rest>.*)"),
@@ -99,7 +98,7 @@ _WRAPPERS: Final = (
         " failed: ", r"(?:DBD::Pg::\w+ |DBI )[\w ]{1,60} failed: (?P<rest>.*)", "postgres", edge="D"
     ),
     # (psycopg2.errors.UniqueViolation) duplicate key …, <class 'asyncpg.exceptions.X'>: …
-    Form(") ", rf"\((?:{KIND}|[a-z_]+(?:\.\w+)+)\) (?P<rest>.*)", edge="("),
+    Form(") ", rf"\((?P<kind>{KIND}|[a-z_]+(?:\.\w+)+)\) (?P<rest>.*)", edge="("),
     Form("<class '", r"<class '[\w.]+'>:? (?P<rest>.*)", edge="<"),
     # SQLSTATE[42P01]: Undefined table: 7 ERROR:  …; SQLSTATE[08006] [7] connection to …
     Form(
@@ -164,7 +163,11 @@ _TRAILERS: Final = (
     Form(":  ", r" (?:DETAIL|HINT|CONTEXT|QUERY|STATEMENT):  \S.*\Z"),
     Form(" LINE ", r" LINE [0-9]+: .*\Z"),
     Form("POSITION", r"\n\n\nPOSITION: [0-9]+\s*\Z", edge=_DIGITS),
-    Form("://", r" at (?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\s*\Z", edge=_DIGITS),
+    Form(
+        "://",
+        r" at (?:[\w$.<>]{1,80} \()?(?:https?|file|webpack|app)://[^\s]*:[0-9]+(?::[0-9]+)?\)?\s*\Z",
+        edge=f"{_DIGITS})",
+    ),
     Form("://", r" \((?:https?|file)://[^\s)]*\)\s*\Z", edge=")"),
     Form("\nparams", r"\nparams: .*\Z"),
     Form(".php", r"\s(?:at|in) /?[\w./\\-]+\.php(?::[0-9]+| on line [0-9]+)\)?.*\Z"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pattern_engine.reading.error import MAX_FRAMES, Frame
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["GO", "frames_of", "is_bare", "of_go", "with_stack"]
+__all__ = ["GO", "MAX_FRAMES", "frames_of", "is_bare", "of_go", "with_stack"]
 
+#: Frames of a stack that are kept.
+MAX_FRAMES: Final = 40
+#: A function and its place, as `error.Frame` has them.
+Pair = tuple[str, str]
 _PANIC: Final = "runtime.gopanic\n"
 #: A call and its file, as Go's stacks have them without arguments.
 GO: Final = re.compile(r"(?:^|\n)(?P<function>[\w./*()\[\]{}·-]+)\n\t(?P<place>\S+\.go):[0-9]+")
@@ -30,33 +32,50 @@ def is_bare(stack: str) -> bool:
 
 
 def with_stack(message: str, fields: Mapping[str, Any]) -> str:
-    """Return a message with the stack that stands in a field beside it without one."""
-    stacks = (fields[name] for name in _STACKS if isinstance(fields.get(name), str))
-    stack = next(filter(is_bare, stacks), None)
-    return message if stack is None or "\n" in message else f"{message}\n{stack}"
+    """Return a message with the stack that stands in a field beside it without one.
+
+    It may be a list of its lines, as AWS Lambda logs it.
+    """
+    if "\n" in message:
+        return message
+    for stack in map(_lines, map(fields.get, _STACKS)):
+        if stack.startswith("  File "):
+            kind = fields.get("errorType") or "Error"
+            return f"Traceback (most recent call last):\n{stack}\n{kind}: {message}"
+        if is_bare(stack):
+            return f"{message}\n{stack}"
+    return message
 
 
-def frames_of(fields: Mapping[str, Any]) -> list[Frame]:
+def _lines(stack: object) -> str:
+    if isinstance(stack, list) and all(isinstance(line, str) for line in stack):
+        return "\n".join(line.rstrip("\n") for line in stack[-MAX_FRAMES:])
+    return stack if isinstance(stack, str) else ""
+
+
+def frames_of(fields: Mapping[str, Any]) -> list[Pair]:
     """Return the frames of an error that its fields tell, the throwing place first."""
     frames, stack = fields.get("frames"), fields.get("stacktrace")
+    if isinstance(stack, dict):
+        frames = stack.get("frames")  # Sentry's
     if isinstance(frames, list):
         return _listed(frames)
     if isinstance(stack, str) and _PANIC in stack:
         return of_go(stack.partition(_PANIC)[2])  # what stands above has caught the panic
     # PHP's Monolog, Rust's tracing
     place = fields.get("file") if "class" in fields else fields.get("panic.location")
-    return [Frame("", _LINES.sub("", place))] if isinstance(place, str) else []
+    return [("", _LINES.sub("", place))] if isinstance(place, str) else []
 
 
-def of_go(stack: str) -> list[Frame]:
+def of_go(stack: str) -> list[Pair]:
     """Return the frames of a stack of Go."""
-    return [Frame(each["function"], each["place"]) for each in GO.finditer(stack)][:MAX_FRAMES]
+    return [(each["function"], each["place"]) for each in GO.finditer(stack)][:MAX_FRAMES]
 
 
-def _listed(frames: list[Any]) -> list[Frame]:
+def _listed(frames: list[Any]) -> list[Pair]:
     """Return frames of a list, as structlog has them with the outermost first."""
     return [
-        Frame(str(each.get("name") or each.get("function") or ""), str(each["filename"]))
+        (str(each.get("name") or each.get("function") or ""), str(each["filename"]))
         for each in reversed(frames[-MAX_FRAMES:])
-        if isinstance(each, dict) and "filename" in each
+        if isinstance(each, dict) and "filename" in each and each.get("in_app") is not False
     ]

@@ -78,7 +78,12 @@ def _note_driver(before: str, error: ReadError) -> None:
     """Note the class and the state that a driver writes before the server's label."""
     kind, state = _KIND.search(before[-200:]), _STATE_WITHIN.search(before)
     error.kind = kind["kind"] if kind else error.kind
-    error.code = state["code"] if state else error.code
+    if state and not state["code"].startswith(_OF_CLIENTS):
+        error.code = state["code"]
+
+
+#: The class of a failed connection: what the server said of it has a state of its own.
+_OF_CLIENTS: Final = "08"
 
 
 def _label_of(line: str) -> re.Match[str] | None:

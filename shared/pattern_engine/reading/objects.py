@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine.reading import dumps
-from pattern_engine.reading.error import MAX_DEPTH
+from pattern_engine.reading.error import MAX_DEPTH, Frame
 from pattern_engine.reading.frames import frames_of, with_stack
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
     if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
         error.origin = error.origin or "postgres"
     _note_objects(fields, error)
-    error.frames = error.frames or frames_of(fields)
+    error.frames = error.frames or [Frame(*pair) for pair in frames_of(fields)]
     for section, names in _SECTIONS.items():
         if getattr(error, section) is None:
             value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)

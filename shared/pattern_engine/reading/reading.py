@@ -79,6 +79,8 @@ def _of_document(text: str, error: ReadError) -> str | None:
 
 def _conclude(error: ReadError) -> None:
     """Tell the origin and the SQLSTATE by the class of a driver's exception."""
+    if error.kind and sqlstates.is_driver(error.kind):
+        error.origin = error.origin or "postgres"
     state = (
         sqlstates.of_kind(error.kind.rpartition(".")[2].rpartition(":")[2]) if error.kind else None
     )

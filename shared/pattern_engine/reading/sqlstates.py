@@ -8,9 +8,10 @@ Source: `errcodes.txt` of PostgreSQL 18.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["DBAPI", "STATE", "of_kind"]
+__all__ = ["DBAPI", "STATE", "is_driver", "of_kind"]
 
 #: A SQLSTATE within an expression.
 STATE: Final = r"(?:[0-9]{2}|0[A-Z]|2[BDF]|3[BDF]|HV|P0|XX|F0)[0-9A-Z]{3}"
@@ -166,3 +167,15 @@ def of_kind(kind: str) -> str | None:
     if name in _OF_LANGUAGES:
         return None
     return _KINDS.get(name) or _KINDS.get(name.removesuffix("error")) or _SHORTENED.get(name)
+
+
+#: Drivers of PostgreSQL, and PostgREST's clients, which pass its errors on.
+_DRIVER: Final = re.compile(
+    r"(?:PG::|asyncpg|pg8000|Postgrex|Npgsql|Postgrest|postgrest\.|psycopg)"
+    r"|.*\.(?:asyncpg|psycopg2?|postgresql)\."
+).match
+
+
+def is_driver(kind: str) -> bool:
+    """Return whether a class of exceptions is that of a driver, which speaks for PostgreSQL."""
+    return _DRIVER(kind) is not None

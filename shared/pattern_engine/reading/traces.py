@@ -10,8 +10,9 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from pattern_engine.reading.error import MAX_FRAMES, Frame
-from pattern_engine.reading.frames import GO, of_go
+from pattern_engine.reading import panics
+from pattern_engine.reading.error import MAX_HEADS, Frame
+from pattern_engine.reading.frames import MAX_FRAMES
 from pattern_engine.reading.objects import fields_of, from_fields
 from pattern_engine.reading.places import is_vendored
 
@@ -137,13 +138,13 @@ def _named(function: str | None, place: str) -> tuple[str, str]:
 
 
 _BROWSER_FRAME: Final = re.compile(
-    r"\n\s*(?P<function>[\w$.<>/*]*)@(?P<place>(?:https?|file|webpack(?:-internal)?|app|capacitor)://[^\n]*?)"
-    r"(?::[0-9]+){1,2}(?=\n|\Z)"
+    r"\n\s*(?P<function>[\w$.<>/*]*)(?:@|(?<=\w) )"
+    r"(?P<place>(?:https?|file|webpack(?:-internal)?|app|capacitor)://[^\s]*?)(?::[0-9]+){1,2}(?=\n|\Z)"
 )
 
 
 def _browser(text: str, error: ReadError) -> str | None:
-    """Firefox and Safari print `function@https://host/file.js:1:2`, and the message elsewhere."""
+    """Firefox and Safari print `function@https://host/file.js:1:2`, their consoles a space."""
     first = _BROWSER_FRAME.search(text)
     if first is None:
         return None
@@ -204,69 +205,6 @@ def _dotnet(text: str, error: ReadError) -> str | None:
     head = part[: end.start()] if end else part
     kinds = list(_DOTNET_HEAD.finditer(head))
     return head[kinds[-1].end() :] if kinds else head if end else None
-
-
-# --- Go, Rust ---
-_GO_FRAME: Final = re.compile(
-    r"\n(?P<function>[\w./*()\[\]{}·-]+)\([^\n]*\)\n\t(?P<place>\S+\.go):[0-9]+"
-)
-
-
-#: http: panic serving 10.0.0.7:51234: …
-_SERVING: Final = re.compile(r"panic serving \S+: ")
-
-
-def _go(text: str, error: ReadError) -> str | None:
-    start = text.find("panic: ")
-    end = text.find("\n\ngoroutine ", max(start, 0))
-    frames = [Frame(m["function"], m["place"]) for m in _GO_FRAME.finditer(text)]
-    own = [frame for frame in frames if not frame.function.startswith(("panic", "runtime."))]
-    error.frames = error.frames or own[:MAX_FRAMES]
-    if end < 0:
-        end = text.find("goroutine ")
-    serving = _SERVING.search(text, 0, max(end, 0))
-    head = text[serving.end() if serving else start + 7 if start >= 0 else 0 : end]
-    head = head.partition("\n[signal ")[0].partition(" [recovered]")[0]
-    return re.sub(r"\A(?:error|interface ?\{\}|\*?[\w./]+)\((.*)\)\Z", r"\1", head, flags=re.DOTALL)
-
-
-def _go_stack(text: str, error: ReadError) -> str | None:
-    """The stack of `%+v`, as github.com/pkg/errors prints it behind the message of its error."""
-    first = GO.search(text)
-    if first is None:
-        return None
-    error.frames = error.frames or of_go(text)
-    return text[: first.start()]
-
-
-_RUST: Final = re.compile(r"thread '[^'\n]*'(?: \([0-9]+\))? panicked at ")
-_RUST_MESSAGE: Final = re.compile(
-    r"'(?P<old>.*?)', (?P<oldplace>[\w./\\-]+\.rs)(?::[0-9]+)+"
-    r"|(?P<place>[^\n]*?\.rs)(?::[0-9]+)+:\n(?P<message>.*?)(?=\nnote: |\nstack backtrace|\Z)",
-    re.DOTALL,
-)
-MAX_PANICS: Final = 4
-
-
-def _rust(text: str, error: ReadError) -> str | None:
-    panics = islice(_RUST.finditer(text), MAX_PANICS)
-    found = next(filter(None, (_RUST_MESSAGE.match(text, each.end()) for each in panics)), None)
-    if found is None:
-        return None
-    error.frames = error.frames or [Frame("", found["place"] or found["oldplace"])]
-    return found["old"] or found["message"]
-
-
-_NUMBERED: Final = re.compile(r"\n\s+[0-9]+: ")
-
-
-def _caused_by(text: str, error: ReadError) -> str | None:
-    """`Caused by:` with the causes below it, as anyhow and eyre print them."""
-    head, _, causes = text.partition("Caused by:\n")
-    causes = causes.partition("\n\nStack backtrace")[0].partition("\n\nLocation:")[0]
-    error.note(head.strip())
-    parts = _NUMBERED.split(f"\n{causes}")
-    return parts[-1].strip() or None
 
 
 # --- Ruby, PHP, Elixir, Dart, Perl ---
@@ -341,7 +279,7 @@ _ELIXIR_FRAME: Final = re.compile(
 
 
 def _elixir(text: str, error: ReadError) -> str | None:
-    heads = list(islice(_ELIXIR.finditer(text), MAX_PANICS))
+    heads = list(islice(_ELIXIR.finditer(text), MAX_HEADS))
     own = [head for head in heads if not text.startswith("an exception was raised", head.end())]
     if not heads:
         return None
@@ -365,11 +303,11 @@ def _dart(text: str, error: ReadError) -> str | None:
         return None
     frames = [Frame(m["function"], m["place"]) for m in _DART_FRAME.finditer(text)]
     error.frames = error.frames or frames[:MAX_FRAMES]
-    return (
-        text[: first.start()]
-        .removeprefix("Unhandled exception:\n")
-        .removeprefix("Unhandled Exception: ")
-    )
+    return _DART_HEAD.sub("", text[: first.start()])
+
+
+#: Dart's own, and Flutter's in the log of a phone.
+_DART_HEAD: Final = re.compile(r"\A(?:\[ERROR:[^\]\n]*\] )?Unhandled [Ee]xception:\s+")
 
 
 _PERL: Final = re.compile(
@@ -389,12 +327,12 @@ def _perl(text: str, error: ReadError) -> str | None:
 #: What a trace of the language always has, and its reader. Several are tried in this order.
 _READERS: Final[tuple[tuple[str, Callable[[str, ReadError], str | None]], ...]] = (
     (_TRACEBACK, _python),
-    ("goroutine ", _go),
-    (".go:", _go_stack),
-    (" panicked at ", _rust),
+    ("goroutine ", panics.go),
+    (".go:", panics.go_stack),
+    (" panicked at ", panics.rust),
     ("** (", _elixir),
     ("\n\tat ", _jvm),
-    ("Caused by:\n", _caused_by),
+    ("Caused by:\n", panics.caused_by),
     ("Caused by: ", _jvm),
     ("\n   at ", _script),
     ("    at ", _script),
@@ -402,6 +340,7 @@ _READERS: Final[tuple[tuple[str, Callable[[str, ReadError], str | None]], ...]] 
     ("@http", _browser),
     ("@file", _browser),
     ("@webpack", _browser),
+    (" http", _browser),
     (":in `", _ruby),
     (":in '", _ruby),
     ("\n#0 /", _php),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading import objects
 from pattern_engine.reading.forms import KIND, trailers, wrappers
+from pattern_engine.reading.sqlstates import is_driver
 
 if TYPE_CHECKING:
     from pattern_engine.reading.error import ReadError
@@ -116,19 +117,12 @@ def _kind(text: str, error: ReadError) -> str | None:
     ):
         return None
     error.kind = kind
-    if kind.startswith(_OF_POSTGRES):
+    if is_driver(kind):
         error.origin = error.origin or "postgres"
     number = (found["number"] or "").strip(" ()[]")
     if number.startswith("ERR_"):
         error.code = error.code or number
     return found["rest"]
-
-
-#: Drivers of PostgreSQL, and PostgREST's clients, which pass its errors on.
-_OF_POSTGRES: Final = (
-    *("PG::", "psycopg", "asyncpg", "pg8000", "Postgrex", "Npgsql", "org.postgresql", "Postgrest"),
-    "postgrest.",
-)
 
 
 def _is_camel(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from tests.core.grouping.wrapped import WRAPPERS, Raised
@@ -58,6 +59,14 @@ def test_the_same_violation_through_eleven_wrappers_is_one_signature(cause: Rais
     assert len(WRAPPERS) == 11
     signatures = {name: signature(wrap(cause)) for name, wrap in WRAPPERS.items()}
     assert set(signatures.values()) == {signature(cause.message)}, signatures
+
+
+def test_the_example_of_the_documentation_is_one_signature() -> None:
+    """A server's log, SQLAlchemy, supabase-py and a server in German."""
+    page = (Path(__file__).parents[3] / "docs/explanation/identity.md").read_text()
+    example = page.partition("one signature:\n\n```text\n")[2].partition("\n```")[0].splitlines()
+    assert len(example) == 4
+    assert {signature(text) for text in example} == {signature(UNIQUE.message)}
 
 
 def _type(message: str) -> Raised:

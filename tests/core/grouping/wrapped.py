@@ -89,8 +89,8 @@ def _pino(error: Raised) -> str:
 
 def _body(error: Raised) -> str:
     body = {"code": error.code, "details": error.detail or None, "hint": None}
-    body = json.dumps(body | {"message": error.message})
-    return f"HTTP 400 from POST /rest/v1/rpc/place: {body}"
+    text = json.dumps(body | {"message": error.message})
+    return f"HTTP 400 from POST /rest/v1/rpc/place: {text}"
 
 
 def _inspect(error: Raised) -> str:

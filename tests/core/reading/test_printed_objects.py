@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tests.core.reading.cases import Case, found, wanted
@@ -11,7 +12,7 @@ MESSAGE = 'duplicate key value violates unique constraint "orders_number_key"'
 DETAIL = "Key (number)=(7) already exists."
 
 
-def _case(text: str, **more: object) -> Case:
+def _case(text: str, **more: Any) -> Case:
     return Case(text, MESSAGE, code="23505", origin="postgres")._replace(**more)
 
 

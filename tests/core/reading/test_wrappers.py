@@ -9,7 +9,7 @@ from tests.core.reading.cases import Case, found, wanted
 from tests.processor import fastest
 
 from pattern_engine import reading
-from pattern_engine.reading import error
+from pattern_engine.reading import error, frames
 
 TABLE = 'relation "invoices" does not exist'
 UNIQUE = 'duplicate key value violates unique constraint "orders_pkey"'
@@ -257,7 +257,7 @@ def test_any_text_is_read(text: str) -> None:
     assert read.message or not text.strip()
     assert len(read.layers) <= error.MAX_LAYERS
     assert len(read.chain) <= error.MAX_CAUSES
-    assert len(read.frames) <= error.MAX_FRAMES
+    assert len(read.frames) <= frames.MAX_FRAMES
 
 
 @pytest.mark.parametrize(
