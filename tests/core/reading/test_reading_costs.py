@@ -7,12 +7,13 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.processor import fastest
 
 from pattern_engine import reading
-from pattern_engine.reading.error import MAX_LAYERS
+from pattern_engine.reading.error import MAX_LAYERS, ReadError
+from pattern_engine.reading.reading import PEELERS, is_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,21 @@ def test_any_text_is_read(text: str) -> None:
     error = reading.read(text)
     assert len(error.layers) <= MAX_LAYERS
     assert bool(error.message) == bool(text.strip())
+
+
+@given(st.lists(st.sampled_from([*PIECES, " ", "no", "x "]), min_size=1, max_size=4).map("".join))
+@example('could not "42P01" "x y')
+@example("could not do - it did not work")
+@example("it failed at /a.php on line 3")
+@example("it broke sqlstate 42P01")
+@example("column c at character 12")
+@settings(max_examples=3000, deadline=None)
+def test_nothing_is_around_a_sentence(text: str) -> None:
+    """What the first look takes for a sentence is one for every reader of envelopes."""
+    sentence = f"It has {text} here".replace("  ", " ")
+    for each in (sentence, text, f"it {text}".strip()):
+        if is_sentence(each):
+            assert not [peel for peel in PEELERS if peel(each, ReadError(origin="postgres"))]
 
 
 @given(st.sampled_from(PIECES), st.sampled_from(PIECES), st.integers(0, 3))
