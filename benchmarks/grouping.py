@@ -5,7 +5,9 @@ The labelled corpora and their `evaluate.py` are expected beside the project, in
 speed on the sample of the demo is measured.
 
 There are two speeds: `warm`, as in a process that has grouped these messages before, and `cold`,
-with the caches of masking cleared before each run. Drain3 starts with an empty tree in both.
+with what grouping remembers of messages cleared before each run; the catalogue stays loaded. Drain3
+starts with an empty tree in both. At last the time of one message: the most that a message of the
+corpora takes when it is first seen, and the most of long texts that were made to be expensive.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ FOLDER = Path(
     or Path(__file__).resolve().parents[2] / "shared" / "corpora"
 )
 ROUNDS = 5
-#: Name → files, and the required minimum of GA, FGA and pairwise precision (PP).
+#: Name → files, and the required minimum of GA, FGA, pairwise precision (PP) and recall (PR).
 CORPORA = {
     "PostgreSQL errors": (("pg_errors.dev",), {"GA": 0.95, "PP": 0.999}),
     "Supabase-world errors": (("supabase_errors.dev",), {"GA": 0.95, "PP": 1.0}),
@@ -45,7 +47,33 @@ CORPORA = {
         ),
         {"GA": 0.92, "FGA": 0.90},
     ),
+    "wrapped errors": (("wrapped.dev",), {"GA": 0.80, "PP": 0.999, "PR": 0.95}),
 }
+#: Required ratio to Drain3 of messages that were not seen before; 1 for all others.
+LEAST_COLD = {"wrapped errors": 0.5}
+LONG = 65_536
+#: Texts that are repeated up to `LONG` characters.
+EXPENSIVE = (
+    *(
+        '"',
+        "'",
+        ": ",
+        "{",
+        "[{",
+        "(",
+        "a=b ",
+        ", ",
+        "| ",
+        "\\n",
+        "\x1b[31m",
+        "é: ",
+        "a b c: ",
+        "\n",
+    ),
+    *("ERROR:  x\n", "DETAIL:  x\n", "Error: ", "Caused by: a.B: x\n\tat a.b(C)\n", "** (A) x\n"),
+    *('{"a": ', '{:a => "b", ', 'err="x" ', " (SQLSTATE 23505)", "[object] (A(code: 1): x", "pq: "),
+    *("thread 'a' panicked at 'x', ", "\n    at f (a.js:1:1)", "2026-01-01 10:00:00 ", "[a] "),
+)
 _MASKS = ((r"\b\d{1,3}(?:\.\d{1,3}){3}\b", "IP"), (r"\b[-+]?\d+\b", "NUM"))
 
 
@@ -60,7 +88,11 @@ def run() -> Iterator[Result]:
             yield from _accuracy(evaluate, name, paths, wanted)
             messages = [text for path in paths for text in evaluate.read(str(path))[0]]
             yield from _speed(name, messages)
-    yield from _speed("the shipped sample", [row["message"] for row in history.log_rows()])
+            yield _slowest(name, messages)
+    sample = [row["message"] for row in history.log_rows()]
+    yield from _speed("the shipped sample", sample)
+    yield _slowest("the shipped sample", sample)
+    yield _slowest("64 KiB made to be expensive", _expensive())
 
 
 def _evaluate() -> ModuleType | None:
@@ -98,7 +130,7 @@ def _accuracy(
     ours = _scores(evaluate, labelled, group_messages)
     defaults = _scores(evaluate, labelled, _drain)
     masked = _scores(evaluate, labelled, lambda messages: _drain(messages, _MASKS))
-    for figure in ("GA", "FGA", "PP"):
+    for figure in ("GA", "FGA", "PP", "PR"):
         least = f"≥ {wanted[figure]}" if figure in wanted else ""
         for peer, scores in (("Drain3's defaults", defaults), ("Drain3 with masks", masked)):
             yield Result(f"{figure}, {name}", ours[figure], "", peer, scores[figure], least)
@@ -112,15 +144,16 @@ def _scores(
     found = []
     for messages, groups in labelled:
         keys = group(messages)
-        precision = evaluate.pairwise(messages, groups, keys)[0]
-        found.append(evaluate.score(groups, keys) | {"PP": precision})
+        precision, recall = evaluate.pairwise(messages, groups, keys)
+        found.append(evaluate.score(groups, keys) | {"PP": precision, "PR": recall})
     return {
-        figure: statistics.mean(score[figure] for score in found) for figure in ("GA", "FGA", "PP")
+        figure: statistics.mean(score[figure] for score in found)
+        for figure in ("GA", "FGA", "PP", "PR")
     }
 
 
 def _speed(name: str, messages: list[str]) -> Iterator[Result]:
-    """Yield messages per second on one core, as medians of runs in alternation."""
+    """Yield messages per second of the processor's time, as medians of runs in alternation."""
     group_messages(messages)
     times: dict[str, list[float]] = {"warm": [], "cold": [], "drain": [], "masked": []}
     for _ in range(ROUNDS):
@@ -132,17 +165,37 @@ def _speed(name: str, messages: list[str]) -> Iterator[Result]:
             times[peer].append(_seconds(lambda: [miner.add_log_message(m) for m in messages]))  # noqa: B023  called at once
     rate = {what: len(messages) / statistics.median(seconds) for what, seconds in times.items()}
     drain = ("Drain3, unmasked", rate["drain"])
-    yield Result(f"group {name}, warm", rate["warm"], "messages/s", *drain, "≥ 1")
-    yield Result(f"group {name}, cold", rate["cold"], "messages/s", *drain, "≥ 1")
+    yield Result(f"group {name}, warm", rate["warm"], "messages/s", *drain, "≥ 1.5")
+    least = f"≥ {LEAST_COLD.get(name, 1)}"
+    yield Result(f"group {name}, cold", rate["cold"], "messages/s", *drain, least)
     masked = ("Drain3 with masks", rate["masked"])
     yield Result(f"group {name}, cold", rate["cold"], "messages/s", *masked)
 
 
 def _seconds(action: Callable[[], object]) -> float:
     gc.collect()
-    started = time.perf_counter()
+    started = time.process_time()
     action()
-    return time.perf_counter() - started
+    return time.process_time() - started
+
+
+def _slowest(name: str, messages: list[str]) -> Result:
+    """Return the most milliseconds that one message takes, each when it is first seen."""
+    slowest = 0.0
+    for message in dict.fromkeys(messages):
+        taken = []
+        for _ in range(2):  # an interruption may double one measurement
+            _forget()
+            started = time.process_time()
+            group_messages([message])
+            taken.append(time.process_time() - started)
+        slowest = max(slowest, min(taken))
+    return Result(f"slowest message, {name}", slowest * 1000, "ms", wanted="≤ 5")
+
+
+def _expensive() -> list[str]:
+    nested = ['{"error":' * depth + "1" + "}" * depth for depth in (100, 900, LONG // 10)]
+    return nested + [(text * (LONG // len(text) + 1))[:LONG] for text in EXPENSIVE]
 
 
 def _forget() -> None:

@@ -19,7 +19,7 @@ from zlib import crc32
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-__all__ = ["anchor", "begins", "of_end", "of_start", "starts_of", "with_end"]
+__all__ = ["anchor", "anchors", "begins", "of_end", "of_start", "starts_of", "with_end"]
 
 _LONG_START, _START, _SHORT_START = 14, 4, 2
 _LONG_END, _END, _SHORT_END = 9, 4, 2
@@ -30,6 +30,7 @@ _SIZES: Final = (
     *((0, _LONG_END), (_SHORT_START, 0), (0, _END), (0, _SHORT_END)),
 )
 _BEHIND_A_WORD: Final = (6, 2)
+_FAR, _NEAR = _BEHIND_A_WORD
 _QUOTE: Final = re.compile(b'"')
 _END_OF_WORD: Final = re.compile(b"[ (:,]")
 #: Where the checksum of an anchor starts, so that those of a start, an end and what stands behind a
@@ -52,6 +53,30 @@ def anchor(literals: Sequence[bytes]) -> int | None:
     behind = _from(_END_OF_WORD, *literals)
     sizes = (size for size in _BEHIND_A_WORD if len(behind) >= size)
     return next((crc32(behind[:size], _BEHIND) for size in sizes), None)
+
+
+def anchors(text: bytes, starts: Container[int]) -> tuple[list[int], list[int]]:
+    """Return the anchors that a text may have with one of the starts, and those without a start.
+
+    They are those of the functions below. Every message comes here, and one function takes half of
+    the time of five.
+    """
+    first = text if text[:1] != b'"' else _opening(text)
+    last, end = text[-_LONG_END:], text[-_SHORT_END:]
+    without = [
+        *(crc32(last, _AT_END), crc32(last[-_END:], _AT_END), crc32(end, _AT_END)),
+        crc32(first[:_SHORT_START], _AT_START),
+    ]
+    word = _END_OF_WORD.search(text)
+    if word:
+        place = word.start()
+        behind = text[place : place + _FAR]
+        without += (crc32(behind, _BEHIND), crc32(behind[:_NEAR], _BEHIND))
+    long, short = crc32(first[:_LONG_START], _AT_LONG_START), crc32(first[:_START], _AT_START)
+    found = [crc32(last, long), crc32(end, long), long] if long in starts else []
+    if short in starts:
+        found += (crc32(last, short), crc32(end, short), short)
+    return found, without
 
 
 def begins(literals: Sequence[bytes]) -> int | None:
@@ -81,9 +106,8 @@ def of_start(text: bytes) -> list[int]:
     found = [crc32(_opening(text)[:_SHORT_START], _AT_START)]
     word = _END_OF_WORD.search(text)
     if word:
-        long, short = _BEHIND_A_WORD
-        behind = text[word.start() : word.start() + long]
-        found += (crc32(behind, _BEHIND), crc32(behind[:short], _BEHIND))
+        behind = text[word.start() : word.start() + _FAR]
+        found += (crc32(behind, _BEHIND), crc32(behind[:_NEAR], _BEHIND))
     return found
 
 

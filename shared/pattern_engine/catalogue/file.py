@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.catalogue.anchors import (
     anchor,
+    anchors,
     begins,
     of_end,
     of_start,
@@ -128,8 +129,9 @@ def _line(number: int) -> str:
 def templates(text: bytes) -> list[Numbered]:
     """Return the templates that start and end as the shape of a plain text does."""
     lines, edges, starts, *_ = _head()
-    found = [lines[key] for key in with_end(starts_of(text, starts), text) if key in lines]
-    found += [edges[key] for key in of_end(text) + of_start(text) if key in edges]
+    with_start, without = anchors(text, starts)
+    found = [lines[key] for key in with_start if key in lines]
+    found += [edges[key] for key in without if key in edges]
     return [
         _template(item)
         for number in found

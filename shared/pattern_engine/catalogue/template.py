@@ -56,6 +56,8 @@ class Variable(NamedTuple):
             return bool(value) or self.kind == "quoted"
         if not value or len(value) > LONGEST or "\n" in value:
             return False
+        if not self.kind:
+            return True
         if self.kind == "number":
             return _NUMBER.issuperset(value)
         if self.kind == "type":

@@ -89,8 +89,8 @@ MAX_LAYERS: Final = 4
 """Envelopes that are taken for a part of the message."""
 MAX_KNOWN: Final = 2048
 """Characters of a known message."""
-_TAIL: Final = 200
-"""Characters before an end that are looked at to tell whether a known message ends there."""
+_SIDE: Final = 200
+"""Characters that are looked at to tell whether a known message starts or ends at a place."""
 _STOPS: Final = " .:"
 MIN_SCANNED: Final = 12
 """Characters of a known message that is found within another text."""
@@ -201,13 +201,14 @@ def _parts_of(line: str) -> Iterator[str]:
     known_ends: dict[int, End] = {}
     starts = [found.end() for found in islice(_STARTS.finditer(line), MAX_STARTS)]
     for start in (0, *starts):
-        begun = catalogue.start_of(line[start : start + MAX_KNOWN])
-        found = islice(_ENDS.finditer(line, start + MIN_SCANNED), MAX_ENDS)
+        begun = catalogue.start_of(line[start : start + _SIDE])
+        reach = start + MAX_KNOWN + _SIDE
+        found = islice(_ENDS.finditer(line, start + MIN_SCANNED, reach), MAX_ENDS)
         for end in (len(line), *reversed([each.start() for each in found])):
             if (not start and end == len(line)) or end - start < MIN_SCANNED:
                 continue
             if end not in known_ends:
-                known_ends[end] = catalogue.end_of(line[max(0, end - _TAIL) : end].rstrip(_STOPS))
+                known_ends[end] = catalogue.end_of(line[max(0, end - _SIDE) : end].rstrip(_STOPS))
             if catalogue.may_match(begun, known_ends[end]):
                 yield line[start:end].rstrip(_STOPS)
 

@@ -21,9 +21,9 @@ __all__ = [
 #: Characters of a text that are read; of a longer one the start and the end.
 MAX_CHARACTERS: Final = 65_536
 #: Characters of a text that is no JSON document: of a longer one the start and the end.
-MAX_TEXT: Final = 16_384
+MAX_TEXT: Final = 8_192
 #: Characters of all the texts that are looked at one after the other.
-MAX_WORK: Final = 65_536
+MAX_WORK: Final = 32_768
 #: Envelopes that are peeled one after the other.
 MAX_LAYERS: Final = 24
 #: Objects in objects that are followed.

@@ -31,7 +31,9 @@ class Form(NamedTuple):
     origin: str | None = None
     """The service or runtime that the form tells."""
     edge: str = ""
-    """What the first character of such a text is one of, or the last one before a trailer's end."""
+    """What the first character of such a text is one of, or the last one of a text with a trailer."""
+    most: int = 0
+    """Characters of such a trailer at most; 0 if it may be of any length."""
 
 
 #: The first wrapper that matches a text is taken off, and the rest is read again.
@@ -135,19 +137,21 @@ _DIGITS: Final = "0123456789"
 _AFTER_STATE: Final = f"{_DIGITS}ABCDEFGHIJKLMNOPQRSTUVWXYZ'])"
 #: What may stand at the end of a text.
 _TRAILERS: Final = (
-    Form("(SQLSTATE", rf" \(SQLSTATE[:=]? ?(?P<code>{STATE})\)\)?\s*\Z", edge=")"),
+    Form("(SQLSTATE", rf" \(SQLSTATE[:=]? ?(?P<code>{STATE})\)\)?\s*\Z", edge=")", most=80),
     Form(
         "ode",
         rf" \(?\[?(?:Code|code)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z",
         edge=_AFTER_STATE,
+        most=80,
     ),
     Form(
         "tate",
         rf" \(?\[?(?:SQL ?[Ss]tate|sqlstate)[:= ]+'?(?P<code>{STATE})'?\]?\)?\s*\Z",
         edge=_AFTER_STATE,
+        most=80,
     ),
-    Form(")", rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z", edge=")"),
-    Form("]", rf" \[(?P<code>{STATE}|PGRST[0-9X]{{3}})\]\s*\Z", edge="]"),
+    Form(")", rf" \((?P<code>{STATE}|PGRST[0-9X]{{3}})\)\s*\Z", edge=")", most=80),
+    Form("]", rf" \[(?P<code>{STATE}|PGRST[0-9X]{{3}})\]\s*\Z", edge="]", most=80),
     Form("\n[SQL: ", r"\n\[SQL: (?P<statement>.*)\Z"),
     Form("\n(Back", r"\n\(Background on this error at: .*\Z"),
     Form(
@@ -183,6 +187,7 @@ class Compiled(NamedTuple):
     needs: str
     expression: re.Pattern[str]
     origin: str | None
+    most: int
 
 
 def wrappers(text: str) -> tuple[Compiled, ...]:
@@ -208,4 +213,4 @@ def _trailers(last: str, in_lines: bool) -> tuple[Compiled, ...]:
 def _with_edge(forms: Iterable[Form], edge: str, in_lines: bool) -> Iterator[Compiled]:
     for form in forms:
         if (not form.edge or edge in form.edge) and (in_lines or "\n" not in form.needs):
-            yield Compiled(form.needs, re.compile(form.pattern, re.DOTALL), form.origin)
+            yield Compiled(form.needs, re.compile(form.pattern, re.DOTALL), form.origin, form.most)

@@ -38,7 +38,7 @@ _BESIDE: Final = frozenset(
     {"resource", "scope", "tags", "headers", "request", "user", "host", "breadcrumbs", "attributes"}
 )
 #: Objects of a document of unknown form that are looked into.
-MAX_OBJECTS: Final = 200
+MAX_OBJECTS: Final = 64
 _DECODER: Final = json.JSONDecoder(strict=False)
 #: Fields, in the order in which they are believed, that hold the error itself.
 _HOLDERS: Final = (
@@ -159,7 +159,8 @@ def _anywhere(document: dict[str, Any], error: ReadError) -> str | None:
             break
         value = waiting.pop(0)
         if isinstance(value, dict):
-            message = None if "key" in value else from_fields(value, error)
+            # What the objects within it hold is looked at when it is their turn.
+            message = None if "key" in value else from_fields(value, error, MAX_DEPTH - 2)
             if message:
                 return message
             waiting += (inner for name, inner in value.items() if name not in _BESIDE)

@@ -91,13 +91,30 @@ def _conclude(error: ReadError) -> None:
 
 def _peeled(text: str, error: ReadError) -> str | None:
     """Return a text without its outermost envelope; None where there is none."""
-    if not text:
+    if not text or is_sentence(text):
         return None
-    for peel in _PEELERS:
+    for peel in PEELERS:
         rest = peel(text, error)
         if rest is not None and rest.strip():
             return rest
     return None
+
+
+#: A word, and no character that every envelope has one of, but for what `is_sentence` looks for.
+_SENTENCE: Final = re.compile(
+    r"(?!warn|info|U)[A-Za-z][a-z_]* [^:=({\[|>\\\n\x1b;,`\u2013\u2014]*[a-z\"]\Z"
+).match
+
+
+def is_sentence(text: str) -> bool:
+    """Return whether a text is so plain that no envelope can be around it.
+
+    Half of all messages are: this one look spares all others.
+    """
+    return _SENTENCE(text) is not None and not (
+        (" - " in text or " line " in text or ".php" in text)
+        or ('" "' in text or "ode" in text or "tate" in text)
+    )
 
 
 def _whole_object(text: str, error: ReadError) -> str | None:
@@ -157,7 +174,7 @@ def _trace(text: str, error: ReadError) -> str | None:
 
 
 #: Tried in this order; after each success from the start again.
-_PEELERS: tuple[Callable[[str, ReadError], str | None], ...] = (
+PEELERS: Final[tuple[Callable[[str, ReadError], str | None], ...]] = (
     _colours,
     _whole_object,
     _verbose,

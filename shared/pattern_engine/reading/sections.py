@@ -61,6 +61,8 @@ def section_at(line: str) -> tuple[str, int] | None:
 
     The label may stand behind the prefix of a log line.
     """
+    if ":" not in line and "：" not in line:
+        return None
     stripped = line.lstrip()
     start = len(line) - len(stripped)
     found = _SECTION.match(line, start) if stripped[:1] in _FIRST else None

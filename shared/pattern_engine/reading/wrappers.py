@@ -82,7 +82,7 @@ _WORDS: Final = re.compile(r"[^\W\d_]{2,}").findall
 
 def unwrapped(text: str, error: ReadError) -> str | None:
     """Return a text without one wrapper around its message; None where there is none."""
-    for needs, expression, origin in wrappers(text):
+    for needs, expression, origin, _ in wrappers(text):
         found = expression.match(text) if needs in text else None
         if found and found["rest"].strip() and found["rest"] != text:
             _note(found.groupdict(), error, origin)
@@ -190,8 +190,9 @@ def _trailer(text: str, error: ReadError) -> str | None:
     position = _POSITION.search(text[-60:]) if may_have_position else None
     if position:
         return text[: len(text) - len(position[0])]
-    for needs, expression, _ in trailers(text):
-        found = expression.search(text) if needs in text else None
+    for needs, expression, _, most in trailers(text):
+        start = max(0, len(text) - most) if most else 0
+        found = expression.search(text, start) if needs in text else None
         if found and found.start() > 0:
             _note(found.groupdict(), error)
             return text[: found.start()]
