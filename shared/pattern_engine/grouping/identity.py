@@ -118,7 +118,9 @@ def of_known(error: ReadError, known: Known, text: str) -> Identity:
     """Return what an error is whose message the catalogue knows."""
     if known.origin not in LANGUAGES:
         return Identity(known.key, text, known, "message")
-    return _with_place(_of_language(known), text, known, error)
+    if place_of(error.frames) is None:
+        return Identity(_of_language(known), text, known, "message")
+    return _with_place(known.key, text, known, error)
 
 
 def of_masked(error: ReadError, text: str, template: str) -> Identity:
@@ -220,7 +222,7 @@ def kind_of(error: ReadError) -> str | None:
 
 
 def _of_language(known: Known) -> str:
-    """Return the key of a language's error with the names of the program in it."""
+    """Return the key of a language's error without a place, with the program's names in it."""
     key = known.key
     for each in _OF_THE_PROGRAM & known.values.keys():
         value = known.values[each]

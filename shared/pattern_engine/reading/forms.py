@@ -119,12 +119,12 @@ _WRAPPERS: Final = (
     # HTTP 400 from GET /rest/v1/customers: {…}; Request failed with status 404: …
     Form(
         "HTTP",
-        r"HTTP(?:/[0-9.]+)? (?P<status>[0-9]{3})[^:{\n]{0,200}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+        r"HTTP(?:/[0-9.]+)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,200}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
         edge="H",
     ),
     Form(
         "status",
-        r"[\w ]{1,60}status(?: code)? (?P<status>[0-9]{3})[^:{\n]{0,60}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
+        r"[\w ]{1,60}status(?: code)? (?P<status>[3-5][0-9]{2})[^:{\n]{0,60}:\s{1,3}(?P<rest>\S+ \S+ .*|[{\[\"].*)",
     ),
     Form("Request req_", r"Request req_\w+: (?P<rest>.*)", "stripe", edge="R"),
     Form("#<", r"#<(?P<kind>[A-Z][\w:]*): (?P<rest>.*)>\s*", edge="#"),

@@ -48,7 +48,8 @@ def _seconds(text: str) -> float:
 def _slope(points: list[tuple[float, float]]) -> float:
     """Return the slope of the straight line that has the least squares of distances."""
     x, y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    slope: float = sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    return slope
 
 
 #: What the readers look for, alone and in the neighbourhood of what they must not confuse it with.
