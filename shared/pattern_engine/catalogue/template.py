@@ -56,8 +56,9 @@ class Variable(NamedTuple):
             return bool(value) or self.kind == "quoted"
         if not value or len(value) > LONGEST or "\n" in value:
             return False
-        if not self.kind:
-            return True
+        return not self.kind or self._has_form(value)
+
+    def _has_form(self, value: str) -> bool:
         if self.kind == "number":
             return _NUMBER.issuperset(value)
         if self.kind == "type":
@@ -65,7 +66,7 @@ class Variable(NamedTuple):
         first, *further = value.split(None, 1) or [""]
         if self.kind == "keyword":
             return not further or first == first.upper()
-        return self.kind != "word" or first == value
+        return first == value
 
 
 class Template(NamedTuple):
