@@ -22,7 +22,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 __all__ = ["LONGEST", "QUOTES", "Template", "Variable", "made", "parse", "plain", "shape", "shown"]
 
@@ -41,12 +41,6 @@ _HAS_DIGIT: Final = re.compile("[0-9]").search
 _NUMBER: Final = frozenset("0123456789abcdefABCDEFxX+-.,/")
 _KINDS: Final = frozenset({None, "word", "number", "type", "keyword", "quoted", "rest"})
 _TYPE: Final = re.compile(r"[\w .,()\[\]\"$-]{1,100}").fullmatch
-#: Kinds that certain characters make up.
-_CHARACTERS: Final[dict[str, Callable[[str], bool]]] = {
-    "": bool,
-    "number": _NUMBER.issuperset,
-    "type": lambda value: _TYPE(value) is not None,
-}
 _FREE: Final = frozenset({"quoted", "rest"})
 
 
@@ -62,12 +56,17 @@ class Variable(NamedTuple):
             return bool(value) or self.kind == "quoted"
         if not value or len(value) > LONGEST or "\n" in value:
             return False
-        if self.kind in _CHARACTERS:
-            return _CHARACTERS[self.kind](value)
+        return not self.kind or self._has_form(value)
+
+    def _has_form(self, value: str) -> bool:
+        if self.kind == "number":
+            return _NUMBER.issuperset(value)
+        if self.kind == "type":
+            return _TYPE(value) is not None
         first, *further = value.split(None, 1) or [""]
         if self.kind == "keyword":
             return not further or first == first.upper()
-        return self.kind != "word" or first == value
+        return first == value
 
 
 class Template(NamedTuple):

@@ -232,7 +232,6 @@ class _Templates:
 MAX_PLAIN: Final = 512
 """Characters of a message that can be plain."""
 _DIGITS: Final = str.maketrans("123456789", "0" * 9)
-_FAILURES: Final = str.maketrans("0", "4")
 _TEMPLATES: Final = _Templates()
 
 
@@ -254,13 +253,10 @@ def _form_of(message: str) -> str | None:
 def _is_plain(form: str) -> bool:
     """Return whether nothing is to be read of a message of a form or known of it.
 
-    All digits are alike to the expressions that read, but for the first one of an HTTP status.
+    To the expressions that read, all digits are alike, and 0 stands for any.
     """
     error = reading.read(form)
-    has_status = "HTTP" in form or "status" in form
-    if error.layers or (has_status and reading.read(form.translate(_FAILURES)).layers):
-        return False
-    return not identity.may_be_known(error)
+    return not error.layers and not identity.may_be_known(error)
 
 
 #: Older algorithm → the signature of a message under it.
