@@ -11,7 +11,7 @@ from tests.processor import fastest
 from pattern_engine import grouping
 from pattern_engine.grouping.v2 import masking
 from pattern_engine.grouping.v2.kinds import KINDS, kind_of
-from pattern_engine.grouping.v2.leaf import joined, leaf_of, wider_templates
+from pattern_engine.grouping.v2.leaf import MIN_VALUES, joined, leaf_of, wider_templates
 
 
 def template(message: str) -> str:
@@ -250,7 +250,14 @@ WORDS = st.sampled_from(
 )
 
 
-@given(st.lists(st.lists(WORDS, min_size=4, max_size=6).map(" ".join), max_size=30), st.randoms())
+NAMES = st.sampled_from(["<*>", "bob", "alice", "zoe", "max", "kim", "eve", "ann"])
+TEMPLATES = st.one_of(
+    st.lists(WORDS, min_size=4, max_size=6).map(" ".join),
+    st.tuples(NAMES, NAMES).map("could not lock {0[0]} behind {0[1]} again".format),
+)
+
+
+@given(st.lists(TEMPLATES, max_size=30), st.randoms())
 @settings(max_examples=300, deadline=None)
 def test_what_is_joined_are_the_components_of_what_is_alike_in_any_order(
     templates: list[str], rnd: random.Random
@@ -259,7 +266,12 @@ def test_what_is_joined_are_the_components_of_what_is_alike_in_any_order(
     expected = joined(templates)
     rnd.shuffle(templates)
     assert joined(templates) == expected
-    group = {one: {one} for one in templates}
+    values: dict[str, set[str]] = {}
+    for one in templates:
+        for wider in wider_templates(one):
+            values.setdefault(wider, set()).add(one)
+    seen = {wider: {wider} for wider, those in values.items() if len(those) >= MIN_VALUES}
+    group = seen | {one: {one} for one in templates}
     for one in templates:
         for wider in wider_templates(one):
             if wider in group and group[wider] is not group[one]:
@@ -268,6 +280,30 @@ def test_what_is_joined_are_the_components_of_what_is_alike_in_any_order(
     for one in templates:
         for other in templates:
             assert (expected[one] == expected[other]) == (other in group[one])
+
+
+def test_five_words_in_one_place_are_a_variable_and_four_are_not() -> None:
+    """Five values are evidence where at least three other words are the program's own."""
+    said = "replication towards {} stopped during maintenance".format
+    five = [said(place) for place in ("lisbon", "berlin", "vienna", "oslo", "madrid")]
+    assert set(joined(five).values()) == {said("<*>")}
+    assert len(set(joined(five[:4]).values())) == 4
+    short = [f"moved {place} away" for place in ("lisbon", "berlin", "vienna", "oslo", "madrid")]
+    assert len(set(joined(short).values())) == 5
+
+
+def test_words_that_the_program_chose_are_no_values() -> None:
+    """Nouns, constants and classes decide what an error is, however many were seen."""
+    nouns = ("table", "schema", "function", "sequence", "view", "role")
+    refused = [f"owner check for {noun} was refused again" for noun in nouns]
+    assert len(set(joined(refused).values())) == len(nouns)
+    verbs = ("create", "update", "delete", "archive", "fetch", "sync")
+    for told in ("failed to {} the order record", "we could not {} the order record"):
+        assert len(set(joined(map(told.format, verbs)).values())) == len(verbs)
+    states = [f"order of the warehouse was {verb.rstrip('e')}ed again" for verb in verbs]
+    assert len(set(joined(states).values())) == len(states)
+    kinds = [f"call raised {kind}Error during nightly maintenance run" for kind in "ABCDEF"]
+    assert len(set(joined(kinds).values())) == len(kinds)
 
 
 def test_alike_templates_share_their_leaf() -> None:

@@ -32,7 +32,15 @@ _VARIABLE_WORD: Final = re.compile(r"(?<![^ ])[^\w$ ]*<\*>[^\w$ ]*(?![^ ])").sea
 #: A host's name with a port, or a key with a number: what a bare variable stood for tells.
 _HOST_AND_PORT: Final = re.compile(r"[A-Za-z][\w-]*:<\*>\Z").match
 _WORD: Final = re.compile(r"([^\w$]*)([A-Za-z][\w$-]*)([^\w$]*)\Z")
-_NOT_FREE: Final = re.compile(r"[A-Z0-9_-]+\Z|.*(?:Error|Exception|Failure|Timeout|Violation)\Z")
+#: Constants, classes of exceptions, and what happened to a thing: created, expired.
+_NOT_FREE: Final = re.compile(
+    r"[A-Z0-9_-]+\Z|.*(?:Error|Exception|Failure|Timeout|Violation)\Z|[a-z]{3,}ed\Z"
+)
+#: Behind these words stands what was tried: failed to create, could not create, cannot create.
+_TRIED: Final = re.compile(
+    r"(?i)(?:fail(?:ed|s|ure)?|unable|able|allowed|tried|trying|attempt(?:ed|ing)?|refused) to\Z"
+    r"|(?:\S+ )?(?:cannot|can't)\Z|(?:could|can|did|does|do|will|would|should|must|may) not\Z"
+).match
 
 
 def leaf_of(template: str) -> str:
@@ -119,7 +127,9 @@ def _wide(words: list[str], place: int) -> str | None:
     """Return the variable that a word may be; the first of a template only with a port."""
     if _HOST_AND_PORT(words[place]):
         return WILDCARD
-    return _widened(words[place]) if place else None
+    if not place or _TRIED(" ".join(words[max(0, place - 2) : place])):
+        return None
+    return _widened(words[place])
 
 
 @lru_cache(maxsize=4096)
