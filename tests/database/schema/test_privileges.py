@@ -329,7 +329,7 @@ def filled(
     """A stack with at least one row in every table, none of them the caller's; some ids of it."""
     assert administrator.id
     log_id = patterns.log_row()
-    error = patterns.error(system_log_id=log_id)
+    error = patterns.error(system_log_id=log_id, identifiers={"table": "orders"})
     learned = patterns.learn(error)[0]
     pattern_id = learned["pattern_id"]
     patterns.approve(pattern_id)
