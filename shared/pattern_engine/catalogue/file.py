@@ -19,11 +19,11 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pattern_engine.catalogue.anchors import (
     anchor,
@@ -83,12 +83,30 @@ class Numbered(NamedTuple):
 # -- reading ---------------------------------------------------------------------------------------
 
 
+class _Sorted:
+    """Numbers in order, each with a value: they are looked up in the file's own array.
+
+    To make a dictionary of the anchors of all languages would take longer than to read English.
+    """
+
+    def __init__(self, keys: array[int], values: array[int]) -> None:
+        self._keys, self._values, self._count = keys, values, len(keys)
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(key) is not None
+
+    def get(self, key: Any) -> int | None:  # noqa: ANN401  what `in` takes
+        """Return the value of a key, or None."""
+        place = bisect_left(self._keys, key)
+        return self._values[place] if place < self._count and self._keys[place] == key else None
+
+
 class _Head(NamedTuple):
-    lines: Mapping[int, int]
+    lines: _Sorted
     """The number of the line of each anchor that has a start."""
     edges: Mapping[int, int]
     """The same for the anchors that have none: few, so that every text can be looked for here."""
-    starts: frozenset[int]
+    starts: _Sorted
     firsts: Sequence[int]
     """The number of each section's first line."""
     sections: Sequence[bytes]
@@ -103,9 +121,9 @@ def _head() -> _Head:
     pairs, *numbers = (_numbers(raw[start:end]) for start, end in pairwise(ends))
     places = list(accumulate(pairs[1::2], initial=ends[-1]))
     compressed = [raw[start:end] for start, end in pairwise(places)]
-    by_start = dict(zip(numbers[0], numbers[1], strict=True))
+    by_start = _Sorted(numbers[0], numbers[1])
     by_edge = dict(zip(numbers[2], numbers[3], strict=True))
-    return _Head(by_start, by_edge, frozenset(numbers[4]), pairs[::2], compressed)
+    return _Head(by_start, by_edge, _Sorted(numbers[4], numbers[4]), pairs[::2], compressed)
 
 
 def _numbers(raw: bytes) -> array[int]:
@@ -130,7 +148,7 @@ def templates(text: bytes) -> list[Numbered]:
     """Return the templates that start and end as the shape of a plain text does."""
     lines, edges, starts, *_ = _head()
     with_start, without = anchors(text, starts)
-    found = [lines[key] for key in with_start if key in lines]
+    found = [line for key in with_start if (line := lines.get(key)) is not None]
     found += [edges[key] for key in without if key in edges]
     return [
         _template(item)
@@ -160,7 +178,7 @@ def start(text: bytes) -> Start:
     """Return what templates there may be by the start of the shape of a plain text."""
     lines, edges, starts, *_ = _head()
     own = starts_of(text, starts)
-    alone = not edges.keys().isdisjoint(of_start(text)) or not lines.keys().isdisjoint(own)
+    alone = not edges.keys().isdisjoint(of_start(text)) or any(key in lines for key in own)
     return Start(alone, own)
 
 
@@ -174,7 +192,8 @@ def may_match(start: Start, end: End) -> bool:
     if start.suffices or end.suffices:
         return True
     anchors = with_end(start.starts, end.shape) if start.starts else ()
-    return not _head().lines.keys().isdisjoint(anchors)
+    lines = _head().lines
+    return any(key in lines for key in anchors)
 
 
 @lru_cache(maxsize=4096)
