@@ -261,6 +261,13 @@ CREATE FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis js
 
 COMMENT ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) IS 'Proposes a fix for a pattern; the proposal can be decided on for so many seconds, and nothing runs by it. For an ops_operator or ops_admin in person.';
 
+CREATE FUNCTION ops.read_grouping_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.read_grouping_v1() IS 'What decides on the pattern of an error beside its text: the enabled rules, and the older algorithms of which there are signatures. For the engine, which reads it once in a while.';
+
 CREATE FUNCTION ops.read_logs_v1(p_ids bigint[]) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -3173,6 +3180,8 @@ CREATE INDEX idx_pattern_signatures_rule ON ops.pattern_signatures USING btree (
 
 CREATE INDEX idx_pattern_signatures_trigram ON ops.pattern_signatures USING gist (template extensions.gist_trgm_ops (siglen='64'));
 
+CREATE INDEX idx_pattern_signatures_v1 ON ops.pattern_signatures USING btree (signature) WHERE (algorithm = 'grouping/v1'::text);
+
 CREATE INDEX idx_pattern_signatures_wider ON ops.pattern_signatures USING gin (wider) WITH (fastupdate=off);
 
 CREATE INDEX idx_pattern_splits_made ON ops.pattern_splits USING btree (made);
@@ -3521,6 +3530,9 @@ GRANT ALL ON FUNCTION ops.ping_v1() TO authenticated;
 REVOKE ALL ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO service_role;
 GRANT ALL ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.read_grouping_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.read_grouping_v1() TO service_role;
 
 REVOKE ALL ON FUNCTION ops.read_logs_v1(p_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.read_logs_v1(p_ids bigint[]) TO service_role;
