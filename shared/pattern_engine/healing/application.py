@@ -70,7 +70,8 @@ def apply(
         UnknownLogRow: if the log row does not exist, or a person names none.
         ForeignLogRow: if a person names somebody else's log row, or one with another message.
     """
-    (found,) = find(database, [sightings.reported(request, caller, database)])
+    sighting = sightings.reported(request, caller, database, row_decides=True)
+    (found,) = find(database, [sighting])
     _require_own_row(found, caller)
     healing = heal(database, found, settings)
     if healing.note is not None:

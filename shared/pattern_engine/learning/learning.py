@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pattern_engine.api.callers import Kind
 from pattern_engine.learning import sightings
 from pattern_engine.learning.counting import count_one
 from pattern_engine.learning.models import LearnedPattern, LearnResponse
@@ -25,5 +26,7 @@ def learn(request: LearnRequest, caller: Caller, database: Database) -> LearnRes
         UnknownLogRow: if the log row does not exist.
         ForeignLogRow: if a person names somebody else's log row, or one with another message.
     """
-    learned = count_one(database, sightings.reported(request, caller, database))
+    by_person = caller.kind is Kind.PERSON  # the engine's key may say more than the row holds
+    sighting = sightings.reported(request, caller, database, row_decides=by_person)
+    learned = count_one(database, sighting)
     return LearnResponse(pattern=LearnedPattern.model_validate(learned), action=learned["action"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pattern_engine import grouping
+from pattern_engine.exceptions import ForeignLogRow
 from pattern_engine.grouping import evidence, rules
 from pattern_engine.text import scrubbing
 
@@ -109,26 +110,40 @@ def of_row(row: LogRecord, rule_set: RuleSet) -> Sighting:
     )
 
 
-def reported(request: ErrorReport, caller: Caller, database: Database) -> Sighting:
-    """Return the error that a caller reports."""
+def reported(
+    request: ErrorReport, caller: Caller, database: Database, *, row_decides: bool
+) -> Sighting:
+    """Return the error that a caller reports.
+
+    With `row_decides`, the log row that the report names is read, and nothing but its message is
+    compared with what was sent: who reports an error cannot choose its rule, pattern or fix. A row
+    that is no error leaves the engine's report as it is, and a person's with the message alone.
+
+    Raises:
+        ForeignLogRow: if the row that decides has another message.
+    """
+    rule_set = rules.current(database)
+    by_person = caller.user_id is not None
+    if row_decides and request.system_log_id is not None:
+        for row in database.read_logs([request.system_log_id]):
+            if by_person and grouping.clean(row["message"]) != grouping.clean(
+                request.error_message
+            ):
+                raise ForeignLogRow
+            return replace(of_row(row, rule_set), claimed_by=caller.user_id)
+        if by_person:
+            return sighted(
+                request.error_message,
+                system_log_id=request.system_log_id,
+                claimed_by=caller.user_id,
+                rule_set=rule_set,
+            )
     return sighted(
         request.error_message,
         source=request.error_source,
         severity=request.severity,
         system_log_id=request.system_log_id,
         claimed_by=caller.user_id,
-        sent=evidence.read(_error_data(request, caller, database), request.error_message),
-        rule_set=rules.current(database),
+        sent=evidence.read(request.error_data, request.error_message),
+        rule_set=rule_set,
     )
-
-
-def _error_data(request: ErrorReport, caller: Caller, database: Database) -> dict[str, Any] | None:
-    """Return the error_data of a reported error; if a person names a log row, it is the row's.
-
-    Otherwise a person could send a trusted log row to the fix of any pattern. The database compares
-    the message, and the rest is read from the row.
-    """
-    if request.error_data is None or caller.user_id is None or request.system_log_id is None:
-        return request.error_data
-    rows = database.read_logs([request.system_log_id])
-    return rows[0]["error_data"] if rows else None

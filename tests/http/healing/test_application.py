@@ -350,6 +350,7 @@ def test_an_unknown_signature_is_tried_on_expressions(
         assert query["signatures"] == [older, grouping.group(MESSAGE).signature]
         return [candidate(pattern=None, fix=None, expressions=expressions)]
 
+    wire.replies["read_grouping_v1"] = {"rules": [], "older_algorithms": ["grouping/v1"]}
     wire.replies["find_candidates_v1"] = find
     assert post(healer, engine).get_json()["applied"] is True
     assert wire.names.count("find_candidates_v1") == 2
@@ -367,12 +368,44 @@ def test_what_came_beside_the_message_finds_the_pattern(
     assert grouping.group(MESSAGE, fingerprint="shop").signature in query["signatures"]
 
 
-def test_a_person_cannot_choose_the_fix_for_a_row(
+ROW = {
+    **log(source="its own", log_level="critical", environment="staging"),
+    "error_data": {"fingerprint": "its own"},
+    "release": None,
+    "learned": False,
+}
+
+
+@pytest.mark.parametrize("caller", ["engine", "person"])
+def test_a_log_row_decides_what_it_is(
+    healer: FlaskClient, wire: Wire, request: pytest.FixtureRequest, caller: str
+) -> None:
+    """A row leads to the pattern that the row tells of, by its rule, whatever is sent about it."""
+    conditions = {"source": "its own", "environment": "staging", "min_severity": "critical"}
+    rule = {"rule_id": "r", "expression": "null value", "fingerprint": "ruled", "conditions": {}}
+    rules = [{**rule, "conditions": conditions}, {**rule, "fingerprint": "another"}]
+    wire.replies["read_grouping_v1"] = {"rules": rules, "older_algorithms": []}
+    wire.replies["read_logs_v1"] = [ROW]
+    data = {"fingerprint": "another"}
+    post(healer, request.getfixturevalue(caller), severity="info", error_data=data)
+    (query,) = wire.sent("find_candidates_v1")["p_errors"]
+    assert query["signatures"] == [grouping.group(MESSAGE, rule="ruled").signature]
+
+
+def test_a_person_sends_the_message_of_the_row(
     healer: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
-    """A row that a fix trusts leads to the pattern that the row tells of, whatever is sent."""
-    wire.replies["read_logs_v1"] = [{**log(), "error_data": {"fingerprint": "its own"}}]
+    """Another message is refused before anything is looked up."""
+    wire.replies["read_logs_v1"] = [ROW]
+    answer = post(healer, person, message="another")
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "foreign_log_row")
+    assert wire.names == ["read_logs_v1"]
+
+
+def test_a_row_that_is_no_error_adds_nothing_by_a_person(
+    healer: FlaskClient, wire: Wire, person: dict[str, str]
+) -> None:
+    """Where no error is stored under the id, a person's report is its message."""
     post(healer, person, error_data={"fingerprint": "another"})
     (query,) = wire.sent("find_candidates_v1")["p_errors"]
-    assert grouping.group(MESSAGE, fingerprint="its own").signature in query["signatures"]
-    assert grouping.group(MESSAGE, fingerprint="another").signature not in query["signatures"]
+    assert query["signatures"] == [grouping.group(MESSAGE).signature]
