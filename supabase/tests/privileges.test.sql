@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(288);
+select plan(291);
 
 -- Every table is under row-level security -----------------------------------------------------
 

@@ -137,7 +137,7 @@ def word() -> str:
 
 def message() -> str:
     """An error message of a pattern that no other test uses."""
-    return f"order of {word()} is broken"
+    return f"order {word()} of {word()} is broken"  # two places, so that no word is a variable
 
 
 def mend(orders: Orders) -> str:
