@@ -70,6 +70,7 @@ ANSWERS: dict[str, object] = {
             "pattern": None,
             "fix": None,
             "untrusted_signature": None,
+            "outside_guard": None,
             "expressions": [],
             "hold": None,
             "before_approval": False,
