@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.catalogue.labels import labels
+from pattern_engine.text.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ def _either(words: Iterable[str]) -> str:
 LABEL: Final = rf"(?P<label>{_either(SEVERITIES)})[ \u00a0\u202f]?[:：]"
 #: The label of a section at the start of a line, in capitals or capitalised as JDBC has it;
 #: `LINE 3:` has a number.
-_SECTION: Final = re.compile(
+_SECTION: Final = (
     rf"(?P<section>{_either(_SECTION_OF)}|{_either(label.capitalize() for label in _SECTION_OF)}|第)"
     r"(?: ?[0-9]{1,6} ?)?(?:行目?)?[ \u00a0\u202f]?(?::(?=\s|\Z)|：)"
 )
@@ -65,11 +66,11 @@ def section_at(line: str) -> tuple[str, int] | None:
         return None
     stripped = line.lstrip()
     start = len(line) - len(stripped)
-    found = _SECTION.match(line, start) if stripped[:1] in _FIRST else None
+    found = compiled(_SECTION).match(line, start) if stripped[:1] in _FIRST else None
     if found is None and ":  " in line[:300]:
         end = len(line[: line.index(":  ")].rstrip())
         word = max(line.rfind(mark, 0, end) for mark in " >:]\t-") + 1
-        found = _SECTION.match(line, word)
+        found = compiled(_SECTION).match(line, word)
     return (
         None if found is None else (_SECTION_OF.get(found["section"].upper(), "line"), found.end())
     )
