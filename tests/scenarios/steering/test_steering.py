@@ -171,6 +171,53 @@ def test_a_rule_is_tried_saved_and_followed(
         steer(functions, administrator, "rules", action="disable", rule_id=saved["rule_id"])
 
 
+@pytest.mark.slow
+def test_a_user_cannot_say_that_a_row_is_another_fix_s(
+    engine: Rest,
+    functions: Functions,
+    approve: Approve,
+    fault: Fault,
+    user: Person,
+    administrator: Person,
+    database: Sql,
+) -> None:
+    """A rule's fix runs for rows of its source, whatever a user says of the source of another row."""
+    own = log_error(engine, fault, user_id=user.id)
+    others = pattern_of(engine, own)
+    rule = {
+        "name": fault.word,
+        "expression": fault.word,
+        "fingerprint": f"billing/{fault.word}",
+        "conditions": {"source": "billing"},
+    }
+    saved = steer(functions, administrator, "rules", action="save", rule=rule)["rule"]
+
+    def ruled() -> dict[str, Any] | None:
+        time.sleep(3)
+        pattern = pattern_of(engine, log_error(engine, fault, source="billing"))
+        return pattern if pattern["pattern_id"] != others["pattern_id"] else None
+
+    try:
+        pattern = eventually(ruled, 45)
+        assert pattern is not None
+        approve(fault, pattern["pattern_id"], {}).raise_for_status()
+        row = log_error(engine, fault, user_id=user.id)
+        report = {
+            "error_message": fault.message(),
+            "error_source": "billing",
+            "system_log_id": row,
+        }
+        for endpoint in ("learn", "apply"):
+            assert functions.call(endpoint, report, token=user.token).status_code == 200
+        assert pattern_of(engine, row)["pattern_id"] == others["pattern_id"]
+        assert applications(engine, row) == []
+        assert faulty_rows(database, fault) == 5
+        trusted = log_error(engine, fault, source="billing")
+        assert eventually(lambda: applications(engine, trusted))[0]["success"] is True
+    finally:
+        steer(functions, administrator, "rules", action="disable", rule_id=saved["rule_id"])
+
+
 def test_no_secret_is_stored(engine: Rest, approve: Approve, fault: Fault, database: Sql) -> None:
     """Neither in the pattern, nor with its signature, the claim or the application; the log keeps it."""
     secrets = ("hunter2", "bob@example.com", "4111111111111111", "sk_live_4eC39HqLyjWDarjt")
