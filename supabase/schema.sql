@@ -2278,7 +2278,7 @@ CREATE FUNCTION ops_internal.stamp_log_row() RETURNS trigger
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.stamp_log_row() IS 'Sets the role that wrote a log row and ignores the value that the writer sent; limits its time to between 1970 and now.';
+COMMENT ON FUNCTION ops_internal.stamp_log_row() IS 'Sets the role that wrote a log row and ignores the value that the writer sent; limits its time to between 1970 and now; takes any level and a missing message.';
 
 CREATE FUNCTION ops_internal.stamp_signature() RETURNS trigger
     LANGUAGE plpgsql
@@ -2861,9 +2861,9 @@ COMMENT ON COLUMN ops.system_logs.id IS 'Each row is counted once, however often
 
 COMMENT ON COLUMN ops.system_logs.created_at IS 'When the error happened. The trigger moves a time before 1970 to 1970, and a time in the future to now.';
 
-COMMENT ON COLUMN ops.system_logs.log_level IS 'debug, info, warning, error or critical.';
+COMMENT ON COLUMN ops.system_logs.log_level IS 'debug, info, warning, error or critical. A trigger translates other words and numbers; what it does not know is error.';
 
-COMMENT ON COLUMN ops.system_logs.message IS 'The message as the application wrote it.';
+COMMENT ON COLUMN ops.system_logs.message IS 'The message as the application wrote it; a trigger writes "no message" where there is none.';
 
 COMMENT ON COLUMN ops.system_logs.source IS 'The component that wrote it. The engine''s own rows have pattern-engine.';
 

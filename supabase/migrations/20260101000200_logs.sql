@@ -20,8 +20,10 @@ comment on table ops.system_logs is 'What the applications logged. Errors and cr
 comment on column ops.system_logs.id is 'Each row is counted once, however often it is delivered.';
 comment on column ops.system_logs.created_at is
   'When the error happened. The trigger moves a time before 1970 to 1970, and a time in the future to now.';
-comment on column ops.system_logs.log_level is 'debug, info, warning, error or critical.';
-comment on column ops.system_logs.message is 'The message as the application wrote it.';
+comment on column ops.system_logs.log_level is
+  'debug, info, warning, error or critical. A trigger translates other words and numbers; what it does not know is error.';
+comment on column ops.system_logs.message is
+  'The message as the application wrote it; a trigger writes "no message" where there is none.';
 comment on column ops.system_logs.source is 'The component that wrote it. The engine''s own rows have pattern-engine.';
 comment on column ops.system_logs.error_data is 'Stack trace, code and other data that the application sends with the error.';
 comment on column ops.system_logs.metadata is 'Whatever else the application records with the row.';
@@ -53,8 +55,21 @@ create function ops_internal.stamp_log_row() returns trigger
 language plpgsql
 set search_path = ''
 as $$
+declare
+  level constant text not null := coalesce(lower(btrim(new.log_level)), 'error');
 begin
   new.written_by := current_user::text;
+  -- The words and numbers of loggers; the numbers are those of pino and bunyan. An error table refuses no errors, so
+  -- that whatever is unknown is one.
+  new.log_level := case
+    when level in ('debug', 'info', 'warning', 'error', 'critical') then level
+    when level in ('trace', 'verbose', 'silly', 'fine', '10', '20') then 'debug'
+    when level in ('information', 'informational', 'notice', 'log', 'http', '30') then 'info'
+    when level in ('warn', '40') then 'warning'
+    when level in ('fatal', 'crit', 'alert', 'emerg', 'emergency', 'panic', '60') then 'critical'
+    else 'error'
+  end;
+  new.message := coalesce(new.message, 'no message');
   -- Programs that read the log compute with the time, and few of them accept -infinity or a year before Christ.
   new.created_at := greatest(least(new.created_at, clock_timestamp()), 'epoch');
   return new;
@@ -62,7 +77,7 @@ end
 $$;
 
 comment on function ops_internal.stamp_log_row is
-  'Sets the role that wrote a log row and ignores the value that the writer sent; limits its time to between 1970 and now.';
+  'Sets the role that wrote a log row and ignores the value that the writer sent; limits its time to between 1970 and now; takes any level and a missing message.';
 
 create trigger stamp_log_row before insert on ops.system_logs
   for each row execute function ops_internal.stamp_log_row();

@@ -150,3 +150,40 @@ def test_a_huge_log_row_is_read_in_part(engine: Rest) -> None:
     query = {"signatures": [], "system_log_id": log_id}
     (candidate,) = engine.call("find_candidates_v1", p_errors=[query])
     assert candidate["log"]["message"] == "x" * 65_537, "a message of 64 KiB would equal it"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("debug", "debug"),
+        ("TRACE", "debug"),
+        (20, "debug"),
+        ("Notice", "info"),
+        ("30", "info"),
+        ("warn", "warning"),
+        (40, "warning"),
+        (" Error ", "error"),
+        ("err", "error"),
+        (50, "error"),
+        ("SEVERE", "error"),
+        ("FATAL", "critical"),
+        ("emerg", "critical"),
+        (60, "critical"),
+        ("of no logger", "error"),
+        ("", "error"),
+        (None, "error"),
+    ],
+)
+def test_levels_are_taken_as_loggers_write_them(
+    user: Person, written: str | int | None, kept: str
+) -> None:
+    """Any word or number is a level; one that says nothing is an error, so that none is lost."""
+    (row,) = user.rest.insert("system_logs", {"message": "a level", "log_level": written})
+    assert row["log_level"] == kept
+
+
+@pytest.mark.parametrize(("written", "kept"), [(None, "no message"), (12, "12")])
+def test_a_message_that_is_no_text_is_taken(user: Person, written: int | None, kept: str) -> None:
+    """An application that throws nothing, or a number, has logged an error all the same."""
+    (row,) = user.rest.insert("system_logs", {"message": written})
+    assert row["message"] == kept
