@@ -65,8 +65,11 @@ class Fault:
     word: str
 
     def message(self, number: int = 1) -> str:
-        """Return the message; all numbers share a pattern."""
-        return f"order {number} of {self.word} has no status"
+        """Return the message; all numbers share a pattern, which no other fault has.
+
+        The word stands in two places: many words in one place alone are a variable of one pattern.
+        """
+        return f"order {number} of {self.word} has no status in {self.word}"
 
     @property
     def fix(self) -> str:
