@@ -38,7 +38,8 @@ class ErrorReport(Request):
         default=None,
         description="Data that identifies the error in addition to the message, as in "
         "ops.system_logs.error_data: fingerprint, stack, exception; at most 256 KiB. If a person "
-        "names a log row, what that row holds is used instead, here and for the other fields.",
+        "names a log row, or a call of /apply does, what the row holds is used instead, here and "
+        "for the other fields.",
     )
 
 

@@ -115,12 +115,13 @@ def reported(
 ) -> Sighting:
     """Return the error that a caller reports.
 
-    With `row_decides`, the log row that the report names is read, and nothing but its message is
-    compared with what was sent: who reports an error cannot choose its rule, pattern or fix. A row
-    that is no error leaves the engine's report as it is, and a person's with the message alone.
+    With `row_decides`, the error is the log row that the report names, whatever was sent about it:
+    who reports an error cannot choose its rule, pattern or fix. A person has to send the message of
+    the row. A row that is no error leaves the engine's report as it is, and a person's with the
+    message alone.
 
     Raises:
-        ForeignLogRow: if the row that decides has another message.
+        ForeignLogRow: if a person names a row that has another message.
     """
     rule_set = rules.current(database)
     by_person = caller.user_id is not None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def explain(request: ExplainRequest, caller: Caller, database: Database) -> Explanation:
-    """Explain a text, or the latest error of a pattern.
+    """Explain a text, or the latest error in the log of a pattern's newest signature.
 
     Raises:
         Forbidden: if a person is not an operator.

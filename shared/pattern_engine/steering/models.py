@@ -143,7 +143,8 @@ class ExplainRequest(Request):
     """The error to explain: a pattern or a text, one of the two."""
 
     pattern_id: Identifier | None = Field(
-        default=None, description="Its latest error that is still in the log is explained."
+        default=None,
+        description="The latest error in the log of its newest signature is explained.",
     )
     text: Message | None = Field(
         default=None, description="An error as it was logged, in whatever wrapper or language."
