@@ -1850,12 +1850,12 @@ CREATE FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) RETURNS ops.patte
 
 COMMENT ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) IS 'Computes success rate, confidence and failures in a row of a fix again, from all decided outcomes; answers it with these.';
 
-CREATE FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes) RETURNS numeric
+CREATE FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes) IS 'Confidence by the share of verified ones among the last ten decided outcomes.';
+COMMENT ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) IS 'Confidence by the share of verified ones among the last ten decided outcomes of a fix in the course of time; p_strangers are the versions that are another fix.';
 
 CREATE FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2228,12 +2228,12 @@ CREATE FUNCTION ops_internal.show_figures(p_pattern_id uuid) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) IS 'Has the columns of a pattern show how well the fix does that they show. The caller has locked the pattern.';
 
-CREATE FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) RETURNS ops.error_patterns
+CREATE FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) RETURNS ops.error_patterns
     LANGUAGE sql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) IS 'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, if p_enabled; answers the pattern. The caller has locked it.';
+COMMENT ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) IS 'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, with p_enable or where it was enabled before; answers the pattern. The caller has locked it.';
 
 CREATE FUNCTION ops_internal.shown_fix(p_pattern_id uuid) RETURNS ops.pattern_fixes
     LANGUAGE sql STABLE
@@ -3992,7 +3992,7 @@ GRANT ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem 
 
 REVOKE ALL ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) TO service_role;
@@ -4118,7 +4118,7 @@ GRANT ALL ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boo
 
 REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
 

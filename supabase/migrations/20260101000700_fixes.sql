@@ -438,12 +438,12 @@ $$;
 comment on function ops_internal.show_figures is
   'Has the columns of a pattern show how well the fix does that they show. The caller has locked the pattern.';
 
-create function ops_internal.show_fix(p_pattern_id uuid, p_enabled boolean) returns ops.error_patterns
+create function ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) returns ops.error_patterns
 language sql
 set search_path = ''
 as $$
   update ops.error_patterns as patterns set
-    auto_fix_enabled = p_enabled and exists (
+    auto_fix_enabled = (p_enable or patterns.auto_fix_enabled) and exists (
       select from ops.pattern_fixes as running
       where running.pattern_id = p_pattern_id and running.disabled_at is null and running.mode in ('live', 'shadow')
     ),
@@ -462,7 +462,7 @@ as $$
 $$;
 
 comment on function ops_internal.show_fix is
-  'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, if p_enabled; answers the pattern. The caller has locked it.';
+  'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, with p_enable or where it was enabled before; answers the pattern. The caller has locked it.';
 
 create function ops_internal.limit_parameter(
   p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer
@@ -757,10 +757,7 @@ begin
     disabled_reason = p_reason
   where pattern_fixes.id = p_fix.id;
 
-  select shown.* into pattern
-  from ops.error_patterns as patterns
-  cross join lateral ops_internal.show_fix(patterns.pattern_id, patterns.auto_fix_enabled) as shown
-  where patterns.pattern_id = p_fix.pattern_id;
+  pattern := ops_internal.show_fix(p_fix.pattern_id, false);
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
@@ -780,7 +777,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  signature text;
+  pattern ops.error_patterns;
 begin
   update ops.pattern_fixes set
     mode = 'demoted',
@@ -789,14 +786,11 @@ begin
     mode_reason = p_reason
   where pattern_fixes.id = p_fix.id;
 
-  select shown.pattern_signature into signature
-  from ops.error_patterns as patterns
-  cross join lateral ops_internal.show_fix(patterns.pattern_id, patterns.auto_fix_enabled) as shown
-  where patterns.pattern_id = p_fix.pattern_id;
+  pattern := ops_internal.show_fix(p_fix.pattern_id, false);
 
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
-    'fix_demoted', 'warning', 'A fix was demoted: ' || signature, p_person,
+    'fix_demoted', 'warning', 'A fix was demoted: ' || pattern.pattern_signature, p_person,
     jsonb_build_object('pattern_id', p_fix.pattern_id, 'version', p_fix.version, 'reason', p_reason)
   );
 end

@@ -425,11 +425,9 @@ begin
     select from jsonb_array_elements(p_tuples) as tuples (tuple)
     where case
       when jsonb_typeof(tuples.tuple) <> 'object' or tuples.tuple = '{}' then true
-      else exists (
-        select from jsonb_each(tuples.tuple) as named (name, value)
-        where jsonb_typeof(named.value) <> 'string' or length(named.value #>> '{}') not between 1 and 200
-          or named.value = '"*"'
-          or named.name not in ('constraint', 'table', 'column', 'function', 'role')
+      -- A name of no guard, "*" and a value that is no string do not come back unchanged.
+      else tuples.tuple <> ops_internal.guarding(tuples.tuple) or exists (
+        select from jsonb_each_text(tuples.tuple) as named (name, value) where length(named.value) not between 1 and 200
       )
     end
   ) then

@@ -754,13 +754,15 @@ declare
     select names.signature from unnest(ops_internal.names_of(ops_internal.stamped_signatures(p_source.pattern_id))) as names (signature)
     where names.signature <> all(p_signatures)
   );
+  -- What is known of one signature's errors may be false of the other ones.
+  kept constant jsonb := coalesce(p_source.metadata, '{}') - array['sample', 'captured', 'known', 'symptom'];
 begin
   if p_source.pattern_signature = any(moving) then
     -- The expression was made for the signatures that move, so it must not find errors for the fix that stays.
     update ops.error_patterns set
       pattern_signature = ops_internal.free_signature(p_source.pattern_id, staying),
       tries_expression = false,
-      metadata = (coalesce(p_source.metadata, '{}') - array['sample', 'captured', 'known', 'symptom']) || jsonb_build_object(
+      metadata = kept || jsonb_build_object(
         'template', (select signatures.template from ops.pattern_signatures as signatures where signatures.signature = staying [1])
       )
     where error_patterns.pattern_id = p_source.pattern_id;
@@ -772,7 +774,7 @@ begin
   select
     made, ops_internal.free_signature(made, moving), p_source.pattern_type, coalesce(p_expression, p_source.error_message_pattern),
     false, p_source.error_source, p_source.severity, 0,
-    (coalesce(p_source.metadata, '{}') - array['sample', 'captured', 'known', 'symptom']) || jsonb_build_object('template', signatures.template, 'split_from', p_source.pattern_id)
+    kept || jsonb_build_object('template', signatures.template, 'split_from', p_source.pattern_id)
   from ops.pattern_signatures as signatures
   where signatures.signature = moving [1];
 

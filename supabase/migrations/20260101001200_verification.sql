@@ -341,7 +341,7 @@ $$;
 comment on function ops_internal.beta_lower_bound is
   'The share of runs that end well with 95 % certainty: the 5 % quantile of Beta(1 + verified, 1 + failed), exact to 1e-8.';
 
-create function ops_internal.recent_confidence(p_fix ops.pattern_fixes) returns numeric
+create function ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer []) returns numeric
 language sql
 stable
 set search_path = ''
@@ -358,7 +358,7 @@ as $$
     select (verifications.outcome = 'verified')::integer as verified
     from ops.pattern_verifications as verifications
     where verifications.pattern_id = p_fix.pattern_id
-      and verifications.fix_version <> all(ops_internal.strangers(p_fix.pattern_id, p_fix.version))
+      and verifications.fix_version <> all(p_strangers)
       and verifications.mode = 'live'
       and verifications.outcome in ('verified', 'failed')
     order by verifications.started_at desc
@@ -367,7 +367,7 @@ as $$
 $$;
 
 comment on function ops_internal.recent_confidence is
-  'Confidence by the share of verified ones among the last ten decided outcomes.';
+  'Confidence by the share of verified ones among the last ten decided outcomes of a fix in the course of time; p_strangers are the versions that are another fix.';
 
 create function ops_internal.failures_in_a_row(p_fix ops.pattern_fixes) returns integer
 language sql
@@ -429,7 +429,7 @@ begin
         and verifications.outcome in ('verified', 'failed')
     ) as outcomes
   ) as sums;
-  fix.confidence_score := ops_internal.recent_confidence(p_fix);
+  fix.confidence_score := ops_internal.recent_confidence(p_fix, others);
   fix.consecutive_failures := ops_internal.failures_in_a_row(p_fix);
 
   -- Seldom is any of them another one.

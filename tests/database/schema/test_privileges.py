@@ -134,7 +134,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.live_fix(uuid,integer,text)": [],
     "ops_internal.made_guard(jsonb,jsonb)": [],
     "ops_internal.rate_fix(ops.pattern_fixes)": [],
-    "ops_internal.recent_confidence(ops.pattern_fixes)": [],
+    "ops_internal.recent_confidence(ops.pattern_fixes,integer[])": [],
     "ops_internal.require_room(ops.pattern_fixes,jsonb)": [],
     "ops_internal.require_secrets(text[])": [],
     "ops_internal.failed_laws(jsonb)": ENGINE,
