@@ -51,9 +51,8 @@ def rows_by_table(tables: dict[str, int]) -> str:
 def replayed(replay: dict[str, Any]) -> str:
     """Return in words the result of a simulation over stored errors."""
     totals = replay["totals"]
-    would_run = totals["would_match"] - totals["would_be_refused"]
     return (
-        f"it would have run for {would_run} of the {totals['incidents']} latest errors; "
+        f"it would have run for {totals['would_run']} of the {totals['incidents']} latest errors; "
         f"{totals['outside_guard']} name something else"
     )
 

@@ -44,8 +44,8 @@ def keys(sighting: Sighting) -> ErrorRecord:
         # The database compares the message with the log row only if a person reported the error.
         "error_message": sighting.message if sighting.claimed_by else None,
     }
-    if sighting.identifiers:
-        record["identifiers"] = sighting.identifiers
+    if identifiers := sighting.identifiers:
+        record["identifiers"] = identifiers
     captured = sighting.group.captured
     if frame := harmless({"frame": captured.get("frame", "")}).get("frame"):
         record["frame"] = frame
