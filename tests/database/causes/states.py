@@ -392,6 +392,8 @@ DRAFTS = (
         "values (1, 7, 'open'), (2, 7, 'open'), (3, 8, 'open'), (4, 7, 'closed')",
         "select (select id from :\"schema\".carts where user_id = 7 and status = 'open')",
         "21000",
+        says="ERROR:  more than one row returned by a subquery used as an expression\n"
+        "STATEMENT:  select (select id from carts where user_id = 7 and status = 'open')",
     ),
     State(
         "lagging-sequence",
