@@ -79,7 +79,6 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The version of the fix.")]
 # "*" stands for any value, so it is none.
 ObjectName = Annotated[Text, Field(max_length=200), AfterValidator(_not_any)]
-GuardingName = Literal["constraint", "table", "column", "function", "role"]
 Severity = Literal["debug", "info", "warning", "error", "critical"]
 PatternType = Literal["database", "api", "rls", "stripe", "deployment"]
 

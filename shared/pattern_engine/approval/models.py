@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import (
     Digest,
-    GuardingName,
     Identifier,
     ObjectName,
     Reason,
@@ -19,23 +18,12 @@ from pattern_engine.api.fields import (
     SeenIdentifiers,
     Version,
 )
+from pattern_engine.identifiers import IdentifierName
 from pattern_engine.limits import DIRECTORY_NAME, MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
 
 FixMode = Literal["live", "shadow"]
 Writer = Literal["service_role", "authenticated", "postgres"]
-WhenName = Literal[
-    GuardingName,
-    "schema",
-    "database",
-    "type",
-    "sequence",
-    "trigger",
-    "index",
-    "policy",
-    "extension",
-    "operator",
-    "statement",
-]
+When = dict[IdentifierName, Literal["*"] | Annotated[list[ObjectName], Field(min_length=1)]]
 Guard = Annotated[
     list[dict[str, str]] | None,
     Field(
@@ -76,15 +64,12 @@ class FixParameters(BaseModel):
         '["uuid"]: cooldown and recurrence are then judged for each target by itself, instead of '
         "for the whole pattern.",
     )
-    when: dict[WhenName, Literal["*"] | Annotated[list[ObjectName], Field(min_length=1)]] | None = (
-        Field(
-            default=None,
-            description="The identifiers for which the fix runs, instead of those that the "
-            'pattern\'s errors named so far: {"constraint": ["orders_currency_check"]} keeps those '
-            'with one of these values, {"table": "*"} admits any table. Names that are not '
-            "mentioned stay as they were "
-            "seen.",
-        )
+    when: When | None = Field(
+        default=None,
+        description="The identifiers for which the fix runs, instead of those that the "
+        'pattern\'s errors named so far: {"constraint": ["orders_currency_check"]} keeps those '
+        'with one of these values, {"table": "*"} admits any table. Names that are not '
+        "mentioned stay as they were seen.",
     )
     directories: (
         dict[Annotated[str, Field(pattern=f"^{DIRECTORY_NAME}$")], Literal["read", "write"]] | None

@@ -24,32 +24,29 @@ _SECTIONS: Final = frozenset(
 )
 _LINE: Final = "LINE %d: "
 _POSITION: Final = " at character %d"
-_PORTUGUESE: Final = {_LINE: "LINHA %d: ", _POSITION: " em caracter %d"}
+_PORTUGUESE: Final = " em caracter %d"
 
 
 def written(locales: Path, by_hand: Iterable[dict[str, str]]) -> str:
     """Return the content of the file."""
     labels = {name: name for name in sorted(_SEVERITIES | _SECTIONS | {"LINE"})}
-    around: dict[str, set[tuple[str, str]]] = {
-        form: {_around(form), _around(text)} for form, text in _PORTUGUESE.items()
-    }
+    positions = {_around(_POSITION), _around(_PORTUGUESE)}
     for _, message in postgresql.read_messages(locales):
         english, translated = message.english[0], message.translated[0]
         name = english.partition(":")[0]
         if english in _SEVERITIES or (name in _SECTIONS and english != name):
             _add(labels, translated, name)
-        elif english in around:
-            around[english].add(_around(translated))
-            if english == _LINE and not _around(translated)[1].strip(" :"):
-                _add(labels, translated.partition("%")[0], "LINE")
+        elif english == _POSITION:
+            positions.add(_around(translated))
+        elif english == _LINE and not _around(translated)[1].strip(" :"):
+            _add(labels, translated.partition("%")[0], "LINE")
     for further in by_hand:
         for label, name in further.items():
             _add(labels, label, name)
     content = {
         "source": postgresql.digest(locales),
         "labels": dict(sorted(labels.items())),
-        "lines": sorted(around[_LINE]),
-        "positions": sorted(around[_POSITION]),
+        "positions": sorted(positions),
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 

@@ -1,9 +1,8 @@
 """How PostgreSQL's log and its clients label the parts of an error, in every language.
 
 `labels` maps a label without its colon to the English one: `FEHLER` → `ERROR`, `DÉTAIL` → `DETAIL`.
-`lines` are the texts around the number of a line (`LINE 1: `), and `positions` those around the
-place in the statement that the log adds to a message (` at character 8`). `make catalogue` writes
-the file that is read here.
+`positions` are the texts around the place in the statement that the log adds to a message
+(` at character 8`). `make catalogue` writes the file that is read here.
 """
 
 from __future__ import annotations
@@ -12,18 +11,17 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["PATH", "SOURCE", "labels", "lines", "positions", "without_position"]
+__all__ = ["PATH", "SOURCE", "labels", "positions", "without_position"]
 
 PATH: Final = Path(__file__).with_name("labels.json")
 _READ: Final[dict[str, Any]] = json.loads(PATH.read_text())
 SOURCE: Final[str] = _READ["source"]
 """The digest of the translations that both files of the catalogue were made from."""
 labels: Final[dict[str, str]] = _READ["labels"]
-lines: Final = tuple((before, after) for before, after in _READ["lines"])
 positions: Final = tuple((before, after) for before, after in _READ["positions"])
 _MOST_DIGITS: Final = 10
-_LAST: Final = frozenset("0123456789") | {after[-1:] for _, after in positions} - {""}
 _DIGITS: Final = frozenset("0123456789")
+_LAST: Final = _DIGITS | {after[-1:] for _, after in positions} - {""}
 _BY_END: Final = {
     after: tuple(before for before, its_after in positions if its_after == after)
     for _, after in positions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["names"]
+__all__ = ["names", "numbered"]
 
 _NOUNS: Final = frozenset(
     {

@@ -7,7 +7,6 @@
 
 from pattern_engine.grouping.grouping import (
     ALGORITHM,
-    IDENTIFIERS,
     Group,
     clean,
     group,
@@ -20,7 +19,6 @@ from pattern_engine.grouping.grouping import (
 
 __all__ = [
     "ALGORITHM",
-    "IDENTIFIERS",
     "Group",
     "clean",
     "group",

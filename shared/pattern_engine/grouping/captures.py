@@ -11,36 +11,18 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine import catalogue
+from pattern_engine.catalogue.naming import numbered
 from pattern_engine.grouping.v2.marks import PLURAL, WILDCARD
+from pattern_engine.identifiers import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pattern_engine.grouping.v2.masking import Value
     from pattern_engine.reading import ReadError
 
-__all__ = ["IDENTIFIERS", "identifiers", "named", "numbered"]
+__all__ = ["identifiers", "named", "of_sections"]
 
-#: Names of what an error happened to: a fix is guarded by them, and a pattern keeps them as facets.
-IDENTIFIERS: Final = frozenset(
-    {
-        "constraint",
-        "table",
-        "column",
-        "schema",
-        "function",
-        "role",
-        "database",
-        "type",
-        "sequence",
-        "trigger",
-        "index",
-        "policy",
-        "extension",
-        "operator",
-        "statement",
-    }
-)
 #: Characters of an identifier that are kept.
 MAX_IDENTIFIER: Final = 200
 #: Characters of a statement that are looked at.
@@ -130,19 +112,8 @@ def named(template: str, values: Sequence[Value]) -> dict[str, str]:
     """Return the values at a template's wildcards by name, in order."""
     parts = _HOLES.split(template)
     before = [text for text, hole in zip(parts[::2], parts[1::2], strict=False) if hole == WILDCARD]
-    return numbered(
-        (_name(text, value.kind), value.text) for text, value in zip(before, values, strict=False)
-    )
-
-
-def numbered(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return pairs of name and value, with a number after a name that occurred before."""
-    found: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for name, value in pairs:
-        counts[name] = counts.get(name, 0) + 1
-        found[name if counts[name] == 1 else f"{name}_{counts[name]}"] = value
-    return found
+    nouns = tuple(_name(text, value.kind) for text, value in zip(before, values, strict=False))
+    return {name: value.text for name, value in zip(numbered(nouns), values, strict=False)}
 
 
 def _name(before: str, kind: str) -> str:

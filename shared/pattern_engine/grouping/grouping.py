@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine import reading
 from pattern_engine.grouping import captures, identity
-from pattern_engine.grouping.captures import IDENTIFIERS
 from pattern_engine.grouping.signatures import signature_of
 from pattern_engine.grouping.v1 import normalizing
 from pattern_engine.grouping.v1.normalizing import clean, normalize
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHM",
-    "IDENTIFIERS",
     "OLDER",
     "Group",
     "Signature",
@@ -87,7 +85,7 @@ class Group(NamedTuple):
 
     @property
     def identifiers(self) -> dict[str, str]:
-        """What of the captured values names an object; see `captures.IDENTIFIERS`."""
+        """What of the captured values names an object; see `pattern_engine.identifiers`."""
         return captures.identifiers(self.captured)
 
 
@@ -137,14 +135,7 @@ def _mask(text: str) -> str:
 
 def _captured(error: ReadError, found: Identity) -> dict[str, str]:
     """Return the values of an error by name; its text comes before its fields."""
-    text = bound(found.text)
-    values = (
-        dict(found.known.values)
-        if found.known
-        else captures.named(*masking.mask(text))
-        if text
-        else {}
-    )
+    values = dict(found.known.values) if found.known else captures.named(*masking.mask(found.text))
     for name, value in (error.objects | captures.of_sections(error)).items():
         values.setdefault(name, value)
     code = error.code or (found.known.code if found.known else None)

@@ -118,9 +118,10 @@ def of_known(error: ReadError, known: Known, text: str) -> Identity:
     """Return what an error is whose message the catalogue knows."""
     if known.origin not in LANGUAGES:
         return Identity(known.key, text, known, "message")
-    if place_of(error.frames) is None:
+    place = place_of(error.frames)
+    if place is None:
         return Identity(_of_language(known), text, known, "message")
-    return _with_place(known.key, text, known, error)
+    return Identity(_at(known.key, place), text, known, "trace")
 
 
 def of_masked(error: ReadError, text: str, template: str) -> Identity:
@@ -131,7 +132,7 @@ def of_masked(error: ReadError, text: str, template: str) -> Identity:
     if kind and not template.startswith(f"{kind}:"):
         template = f"{kind}: {template}" if template else kind
     if thrown_by_application(error.frames):
-        return _with_place(template, text, None, error)
+        return Identity(_at(template, place_of(error.frames)), text, None, "trace")
     return Identity(template, text, None, "exception" if kind else "message")
 
 
@@ -231,8 +232,5 @@ def _of_language(known: Known) -> str:
     return key
 
 
-def _with_place(template: str, text: str, known: Known | None, error: ReadError) -> Identity:
-    place = place_of(error.frames)
-    if place is None:
-        return Identity(template, text, known, "message" if known else "exception")
-    return Identity(f"{template}\n  at {place}", text, known, "trace")
+def _at(template: str, place: str | None) -> str:
+    return f"{template}\n  at {place}"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine.reading.sqlstates import STATE
+from pattern_engine.text.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -213,4 +214,4 @@ def _trailers(last: str, in_lines: bool) -> tuple[Compiled, ...]:
 def _with_edge(forms: Iterable[Form], edge: str, in_lines: bool) -> Iterator[Compiled]:
     for form in forms:
         if (not form.edge or edge in form.edge) and (in_lines or "\n" not in form.needs):
-            yield Compiled(form.needs, re.compile(form.pattern, re.DOTALL), form.origin, form.most)
+            yield Compiled(form.needs, compiled(form.pattern, re.DOTALL), form.origin, form.most)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+
+from pattern_engine.reading.error import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["GO", "MAX_FRAMES", "frames_of", "is_bare", "of_go", "with_stack"]
+__all__ = ["GO", "MAX_FRAMES", "frames_of", "is_bare", "matched", "of_go", "with_stack"]
 
 #: Frames of a stack that are kept.
 MAX_FRAMES: Final = 40
-#: A function and its place, as `error.Frame` has them.
-Pair = tuple[str, str]
 _PANIC: Final = "runtime.gopanic\n"
 #: A call and its file, as Go's stacks have them without arguments.
 GO: Final = re.compile(r"(?:^|\n)(?P<function>[\w./*()\[\]{}·-]+)\n\t(?P<place>\S+\.go):[0-9]+")
@@ -53,7 +54,7 @@ def _lines(stack: object) -> str:
     return stack if isinstance(stack, str) else ""
 
 
-def frames_of(fields: Mapping[str, Any]) -> list[Pair]:
+def frames_of(fields: Mapping[str, Any]) -> list[Frame]:
     """Return the frames of an error that its fields tell, the throwing place first."""
     frames, stack = fields.get("frames"), fields.get("stacktrace")
     if isinstance(stack, dict):
@@ -64,18 +65,24 @@ def frames_of(fields: Mapping[str, Any]) -> list[Pair]:
         return of_go(stack.partition(_PANIC)[2])  # what stands above has caught the panic
     # PHP's Monolog, Rust's tracing
     place = fields.get("file") if "class" in fields else fields.get("panic.location")
-    return [("", _LINES.sub("", place))] if isinstance(place, str) else []
+    return [Frame("", _LINES.sub("", place))] if isinstance(place, str) else []
 
 
-def of_go(stack: str) -> list[Pair]:
+def of_go(stack: str) -> list[Frame]:
     """Return the frames of a stack of Go."""
-    return [(each["function"], each["place"]) for each in GO.finditer(stack)][:MAX_FRAMES]
+    return matched(GO, stack)
 
 
-def _listed(frames: list[Any]) -> list[Pair]:
+def matched(expression: re.Pattern[str], text: str) -> list[Frame]:
+    """Return the frames that an expression with a `function` and a `place` finds in a text."""
+    found = islice(expression.finditer(text), MAX_FRAMES)
+    return [Frame(each["function"], each["place"] or "") for each in found]
+
+
+def _listed(frames: list[Any]) -> list[Frame]:
     """Return frames of a list, as structlog has them with the outermost first."""
     return [
-        (str(each.get("name") or each.get("function") or ""), str(each["filename"]))
+        Frame(str(each.get("name") or each.get("function") or ""), str(each["filename"]))
         for each in reversed(frames[-MAX_FRAMES:])
         if isinstance(each, dict) and "filename" in each and each.get("in_app") is not False
     ]

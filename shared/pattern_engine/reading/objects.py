@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine.reading import dumps
-from pattern_engine.reading.error import MAX_DEPTH, Frame
+from pattern_engine.reading.error import MAX_DEPTH
 from pattern_engine.reading.frames import frames_of, with_stack
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _value(found: re.Match[str]) -> str:
     if found["bare"] is not None:
         return found["bare"].strip()
     value = next(v for v in (found["double"], found["single"], found["back"]) if v is not None)
-    return _ESCAPES.sub(_unescaped, value) if "\\" in value else value
+    return unescape(value)
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -243,7 +243,7 @@ def _own_message(fields: Mapping[str, Any]) -> str | None:
 def _inner(fields: Mapping[str, Any], error: ReadError, depth: int, own: str | None) -> str | None:
     """Return the message of the error that one of the fields holds."""
     is_error = own is not None and ("hint" in fields or is_sqlstate(fields.get("code")))
-    for name in sorted(_HOLDS & fields.keys(), key=_RANKS.__getitem__):
+    for name in sorted(_RANKS.keys() & fields.keys(), key=_RANKS.__getitem__):
         value = fields[name]
         if not value or (is_error and name in _OF_AN_ERROR):
             continue
@@ -266,7 +266,6 @@ def _inner(fields: Mapping[str, Any], error: ReadError, depth: int, own: str | N
 #: An error that its logger could not print has a code at least.
 _COARSE: Final = ("err", "error", "cause")
 _RANKS: Final = {name: rank for rank, name in enumerate(_HOLDERS)}
-_HOLDS: Final = frozenset(_HOLDERS)
 #: In an object that is an error of PostgreSQL or PostgREST itself, these are its sections.
 _OF_AN_ERROR: Final = frozenset(
     {"details", "context", "data", "body", "reason", "fields", "extra", "attributes", "payload"}
@@ -291,7 +290,7 @@ def _is_error_text(value: str, name: str, own: str | None) -> bool:
     if own is None:
         return True
     if name in {"error", "Error", "err"}:
-        return " " in value.strip() and value.strip().lower() not in _REASONS
+        return value.strip().lower() not in _REASONS
     return True
 
 
@@ -323,7 +322,7 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
     if not _OF_POSTGRES.isdisjoint(fields) or is_sqlstate(error.code):
         error.origin = error.origin or "postgres"
     _note_objects(fields, error)
-    error.frames = error.frames or [Frame(*pair) for pair in frames_of(fields)]
+    error.frames = error.frames or frames_of(fields)
     for section, names in _SECTIONS.items():
         if getattr(error, section) is None:
             value = next((fields[n] for n in names if isinstance(fields.get(n), str)), None)
@@ -339,9 +338,9 @@ def note(fields: Mapping[str, Any], error: ReadError) -> None:
 
 
 def _note_objects(fields: Mapping[str, Any], error: ReadError) -> None:
-    for name in _OF_FACILITIES.keys() & fields.keys():
-        if isinstance(fields[name], str | int):
-            error.objects.setdefault(_OF_FACILITIES[name], str(fields[name]))
+    for name, meaning in _OF_FACILITIES.items():
+        if isinstance(value := fields.get(name), str | int):
+            error.objects.setdefault(meaning, str(value))
     if error.origin != "postgres":
         return
     for name, meaning in _OBJECTS.items():

@@ -43,7 +43,7 @@ def go_stack(text: str, error: ReadError) -> str | None:
     first = GO.search(text)
     if first is None:
         return None
-    error.frames = error.frames or [Frame(*pair) for pair in of_go(text)]
+    error.frames = error.frames or of_go(text)
     return text[: first.start()]
 
 

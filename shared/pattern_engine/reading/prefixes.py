@@ -37,7 +37,7 @@ _TIME: Final = (
 _TIMED: Final = rf"(?:[\[(<]|(?:[^\s0-9\[\]-]*[0-9\[\]-]\S{{0,60}} {{1,3}}){{1,3}}[\[(<]?)??{_TIME}[\])>]?(?=[\s|:;,\[\]-]|\Z)[\s|:;,-]{{0,4}}"
 _LEVEL: Final = (
     r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRIT|CRITICAL|FATAL|SEVERE|ALERT|EMERG"
-    r"|EMERGENCY|PANIC|FTL|WRN|ERRO|FATA|ERR|[Tt]race|[Dd]ebug|[Ii]nfo|[Ww]arn|[Ww]arning|[Ee]rror"
+    r"|EMERGENCY|PANIC|FTL|WRN|ERRO|FATA|[Tt]race|[Dd]ebug|[Ii]nfo|[Ww]arn|[Ww]arning|[Ee]rror"
     r"|[Ff]atal|[Cc]ritical|err|crit|fail)"
 )
 #: `ERROR:  ` is PostgreSQL's label and `Error: ` a kind of exception: neither is a level.

@@ -169,10 +169,6 @@ def _verbose(text: str, _error: ReadError) -> str | None:
     return text[start + 13 : end if end > 0 else None].replace("\n            ", "\n")
 
 
-def _trace(text: str, error: ReadError) -> str | None:
-    return traces.root_of(text, error)
-
-
 #: Tried in this order; after each success from the start again.
 PEELERS: Final[tuple[Callable[[str, ReadError], str | None], ...]] = (
     _colours,
@@ -182,7 +178,7 @@ PEELERS: Final[tuple[Callable[[str, ReadError], str | None], ...]] = (
     objects.csvlog,
     _object_behind,
     objects.logfmt,
-    _trace,
+    traces.root_of,
     wrappers.field,
     labelled.labelled,
     _prefix,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine.reading import panics
 from pattern_engine.reading.error import MAX_HEADS, Frame
-from pattern_engine.reading.frames import MAX_FRAMES
+from pattern_engine.reading.frames import MAX_FRAMES, matched
 from pattern_engine.reading.objects import fields_of, from_fields
 from pattern_engine.reading.places import is_vendored
 
@@ -108,8 +108,6 @@ def _script(text: str, error: ReadError) -> str | None:
     first = _AT.search(text)
     if first is None:
         return None
-    if "\n\tat " in text or "Caused by: " in text:
-        return _jvm(text, error)
     if _DOTNET_FRAME.search(text):
         return _dotnet(text, error)
     head = text[: first.start()]
@@ -197,8 +195,7 @@ def _dotnet(text: str, error: ReadError) -> str | None:
         error.note(text[:place].partition("\n")[0])
         error.kind = None
     part = text[place + 5 :] if place >= 0 else text
-    frames = [Frame(m["function"], m["place"] or "") for m in _DOTNET_FRAME.finditer(part)]
-    error.frames = error.frames or frames[:MAX_FRAMES]
+    error.frames = error.frames or matched(_DOTNET_FRAME, part)
     if "Exception data:" in part:
         from_fields(fields_of(part[part.index("Exception data:") + 15 :]), error)
     end = _DOTNET_END.search(part)
@@ -221,11 +218,8 @@ def _ruby(text: str, error: ReadError) -> str | None:
     part = text[heads[-1].end() :] if heads else text
     if len(heads) > 1:
         error.note(text[heads[0].end() :].partition("\n")[0])
-    frames = [
-        Frame(m["function"], m["place"])
-        for m in _RUBY_FRAME.finditer(text[heads[-1].start() if heads else 0 :])
-    ]
-    error.frames = error.frames or frames[:MAX_FRAMES]
+    last = text[heads[-1].start() :] if heads else text
+    error.frames = error.frames or matched(_RUBY_FRAME, last)
     end = _RUBY_END.search(part)
     part = part[: end.start()] if end else part
     kind = _CLASS_AT_END.search(part)
@@ -285,8 +279,7 @@ def _elixir(text: str, error: ReadError) -> str | None:
         return None
     found = own[0] if own else heads[-1]
     error.note(text[: found.start()].strip())
-    frames = [Frame(m["function"], m["place"]) for m in _ELIXIR_FRAME.finditer(text)]
-    error.frames = error.frames or frames[:MAX_FRAMES]
+    error.frames = error.frames or matched(_ELIXIR_FRAME, text)
     error.kind = error.kind or found["kind"]
     end = _ELIXIR_END.search(text, found.end())
     return text[found.end() : end.start() if end else None]
@@ -301,8 +294,7 @@ def _dart(text: str, error: ReadError) -> str | None:
     first = _DART_FRAME.search(text)
     if first is None:
         return None
-    frames = [Frame(m["function"], m["place"]) for m in _DART_FRAME.finditer(text)]
-    error.frames = error.frames or frames[:MAX_FRAMES]
+    error.frames = error.frames or matched(_DART_FRAME, text)
     return _DART_HEAD.sub("", text[: first.start()])
 
 

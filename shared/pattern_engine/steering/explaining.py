@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pattern_engine.catalogue import RAISED, causes
 from pattern_engine.exceptions import UnknownPattern
-from pattern_engine.grouping import IDENTIFIERS, group, identity
+from pattern_engine.grouping import group, identity
+from pattern_engine.identifiers import IDENTIFIERS
 from pattern_engine.reading import reading
 from pattern_engine.steering.models import Explanation, LinkedPattern
 from pattern_engine.text.scrubbing import scrub

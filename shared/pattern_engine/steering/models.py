@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import (
     Digest,
-    GuardingName,
     Identifier,
     Message,
     ObjectName,
@@ -21,6 +20,7 @@ from pattern_engine.api.fields import (
     Text,
     Version,
 )
+from pattern_engine.identifiers import GuardingName
 
 MAX_PATTERNS = 50
 MAX_SIGNATURES = 500

@@ -41,28 +41,21 @@ def expression(group: Group) -> str:
     elif group.basis != "message":
         kind, colon, rest = message.partition(": ")
         message = rest if colon and " " not in kind and not group.text.startswith(kind) else message
-    return _of_message(message)
+    return _body(message)
 
 
 # Many errors of one pattern are learned, and each comes with the expression that it would have.
 @lru_cache(maxsize=4096)
-def _of_message(template: str) -> str:
-    return _body(template)
-
-
 def _body(template: str) -> str:
     parts: list[str] = []
     length = 0
-    for part in _HOLES.split(template):
-        parts.append(_EXPRESSIONS.get(part) or _hole(part) or _literal(part))
+    for place, part in enumerate(_HOLES.split(template)):
+        is_hole = place % 2 == 1
+        parts.append(_EXPRESSIONS.get(part, _ANYTHING) if is_hole else _literal(part))
         length += len(parts[-1])
         if length > MAX_LENGTH:
             return "".join(parts[:-1])
     return "".join(parts)
-
-
-def _hole(part: str) -> str | None:
-    return _ANYTHING if part[:1] == "<" and part[-1:] == ">" else None
 
 
 def _literal(text: str) -> str:

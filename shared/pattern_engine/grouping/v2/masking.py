@@ -22,7 +22,7 @@ from pattern_engine.grouping.v2.marks import (
 from pattern_engine.grouping.v2.neighbours import apply_rules
 from pattern_engine.grouping.v2.words import FOLD, Words, keep_codes, marked_words, quoted, restored
 
-__all__ = ["MASKER", "NAME", "Masked", "Masker", "Value", "mask", "values_of"]
+__all__ = ["MASKER", "NAME", "Masked", "Masker", "Value", "mask"]
 
 NAME: Final = "grouping/v2"
 
@@ -151,10 +151,10 @@ def mask(message: str) -> Masked:
     """Return the template of a message and the values at its wildcards."""
     text = bound(message)
     (template,) = MASKER.text_templates([text]) if text else ("",)
-    return Masked(template, values_of(template, text))
+    return Masked(template, _values_of(template, text))
 
 
-def values_of(template: str, text: str) -> tuple[Value, ...]:
+def _values_of(template: str, text: str) -> tuple[Value, ...]:
     """Return what stands in a text for each wildcard of its template, in order."""
     parts = _HOLE.split(template)
     variables = template.count(WILDCARD)
