@@ -69,7 +69,7 @@ CREATE FUNCTION ops.application_job_v1(p_application_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.application_job_v1(p_application_id uuid) IS 'All that it takes to run a claimed fix outside the database: the approved script, what it sees, its limits and the secrets that it names. Raises what ops_internal.pinned_fix raises, and PL026 where a secret is missing.';
+COMMENT ON FUNCTION ops.application_job_v1(p_application_id uuid) IS 'All that it takes to run a claimed fix outside the database: the approved script, what it sees, its limits, and the secrets that it names, each with the hosts that it may be sent to. Raises what ops_internal.pinned_fix and ops_internal.require_granted raise.';
 
 CREATE FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text DEFAULT 'live'::text) RETURNS jsonb
     LANGUAGE sql
@@ -617,7 +617,7 @@ CREATE TABLE ops.pattern_fixes (
     guard jsonb,
     tables text[] NOT NULL,
     hosts text[] NOT NULL,
-    secrets text[] NOT NULL,
+    secrets jsonb NOT NULL,
     sha256 text NOT NULL,
     mode text DEFAULT 'live'::text NOT NULL,
     mode_changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -688,7 +688,7 @@ COMMENT ON COLUMN ops.pattern_fixes.tables IS 'The tables that the script names.
 
 COMMENT ON COLUMN ops.pattern_fixes.hosts IS 'The hosts that the script may reach.';
 
-COMMENT ON COLUMN ops.pattern_fixes.secrets IS 'Names of the Vault secrets that the script uses.';
+COMMENT ON COLUMN ops.pattern_fixes.secrets IS 'The Vault secrets that the fix uses, each with the hosts that it is sent to.';
 
 COMMENT ON COLUMN ops.pattern_fixes.sha256 IS 'Digest of scripts, type, parameters, limits and guard.';
 
@@ -1358,6 +1358,13 @@ CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
 
 COMMENT ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) IS 'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
 
+CREATE FUNCTION ops_internal.host_name(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.host_name(p_text text) IS 'A host as it is granted: in lower case, with its port unless that is 443, as in api.example.com and api.example.com:8443.';
+
 CREATE FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1794,7 +1801,7 @@ CREATE FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) RET
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) IS 'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow. Its caller has locked the pattern.';
+COMMENT ON FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) IS 'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow, and what ops_internal.require_granted raises. Its caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.pinned_fix(p_application_id uuid, OUT script text, OUT parameters jsonb, OUT error jsonb, OUT max_rows integer, OUT sample_table text, OUT sample_script text) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1958,6 +1965,13 @@ CREATE FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) RETURN
 
 COMMENT ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) IS 'Raises PL001 unless the caller is the engine or an operator with one of these roles.';
 
+CREATE FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) IS 'Raises PL031 unless every host that a fix may reach is granted, and every secret for every host that it is sent to; PL026 where Vault lacks such a secret. Asked at the proposal, at the approval, and before each run.';
+
 CREATE FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2034,13 +2048,6 @@ CREATE FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) IS 'Raises PL003 where a fix of the pattern that is not disabled could run for errors that this guard admits, too.';
-
-CREATE FUNCTION ops_internal.require_secrets(p_names text[]) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.require_secrets(p_names text[]) IS 'Raises PL026 where Vault lacks one of these secrets.';
 
 CREATE FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2170,6 +2177,13 @@ CREATE FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.secret_hosts(p_fix jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.secret_hosts(p_fix jsonb) IS 'The secrets of a fix, each with the hosts that it is sent to; none by default. Raises PL013 for anything else.';
 
 CREATE FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) RETURNS void
     LANGUAGE sql
@@ -2480,6 +2494,21 @@ CREATE SEQUENCE ops.fix_confirmations_id_seq;
 
 ALTER SEQUENCE ops.fix_confirmations_id_seq OWNED BY ops.fix_confirmations.id;
 
+CREATE TABLE ops.fix_hosts (
+    host text NOT NULL,
+    granted_at timestamp with time zone DEFAULT now() NOT NULL,
+    granted_by text DEFAULT CURRENT_USER NOT NULL,
+    CONSTRAINT fix_hosts_named CHECK (((host = ops_internal.host_name(host)) AND (host ~ '^[^\s/?#@*]+$'::text)))
+);
+
+COMMENT ON TABLE ops.fix_hosts IS 'Hosts that fixes of type typescript and api_call may reach. Only the database''s owner writes it: pattern-engine fixer grant-host HOST.';
+
+COMMENT ON COLUMN ops.fix_hosts.host IS 'api.example.com for port 443, else with the port. A local name without a port, which only the settings of a deployment can admit, stands for any port.';
+
+COMMENT ON COLUMN ops.fix_hosts.granted_at IS 'When the host was granted.';
+
+COMMENT ON COLUMN ops.fix_hosts.granted_by IS 'The database role that granted the host.';
+
 CREATE SEQUENCE ops.fix_pauses_id_seq;
 
 ALTER SEQUENCE ops.fix_pauses_id_seq OWNED BY ops.fix_pauses.id;
@@ -2487,6 +2516,24 @@ ALTER SEQUENCE ops.fix_pauses_id_seq OWNED BY ops.fix_pauses.id;
 CREATE SEQUENCE ops.fix_proposals_id_seq;
 
 ALTER SEQUENCE ops.fix_proposals_id_seq OWNED BY ops.fix_proposals.id;
+
+CREATE TABLE ops.fix_secrets (
+    secret text NOT NULL,
+    host text NOT NULL,
+    granted_at timestamp with time zone DEFAULT now() NOT NULL,
+    granted_by text DEFAULT CURRENT_USER NOT NULL,
+    CONSTRAINT fix_secrets_named CHECK (((secret ~ '^[a-z0-9_]{1,64}$'::text) AND (NOT starts_with(secret, 'pattern_engine_'::text))))
+);
+
+COMMENT ON TABLE ops.fix_secrets IS 'Vault secrets that fixes may send, each to which host. Only the database''s owner writes it: pattern-engine fixer grant-secret NAME --host HOST.';
+
+COMMENT ON COLUMN ops.fix_secrets.secret IS 'The name of the secret in Vault; those of the engine itself are excluded.';
+
+COMMENT ON COLUMN ops.fix_secrets.host IS 'The host that the secret may be sent to.';
+
+COMMENT ON COLUMN ops.fix_secrets.granted_at IS 'When the secret was granted for this host.';
+
+COMMENT ON COLUMN ops.fix_secrets.granted_by IS 'The database role that granted it.';
 
 CREATE SEQUENCE ops.grouping_rules_id_seq;
 
@@ -3004,6 +3051,9 @@ ALTER TABLE ONLY ops.fix_confirmations
 ALTER TABLE ONLY ops.fix_confirmations
     ADD CONSTRAINT fix_confirmations_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops.fix_hosts
+    ADD CONSTRAINT fix_hosts_pkey PRIMARY KEY (host);
+
 ALTER TABLE ONLY ops.fix_pauses
     ADD CONSTRAINT fix_pauses_pause_id_key UNIQUE (pause_id);
 
@@ -3015,6 +3065,9 @@ ALTER TABLE ONLY ops.fix_proposals
 
 ALTER TABLE ONLY ops.fix_proposals
     ADD CONSTRAINT fix_proposals_proposal_id_key UNIQUE (proposal_id);
+
+ALTER TABLE ONLY ops.fix_secrets
+    ADD CONSTRAINT fix_secrets_pkey PRIMARY KEY (secret, host);
 
 ALTER TABLE ONLY ops.grouping_rules
     ADD CONSTRAINT grouping_rules_pkey PRIMARY KEY (id);
@@ -3130,6 +3183,8 @@ CREATE INDEX idx_fix_pauses_open ON ops.fix_pauses USING btree (expires_at) WHER
 
 CREATE INDEX idx_fix_proposals_pattern ON ops.fix_proposals USING btree (pattern_id, id DESC);
 
+CREATE INDEX idx_fix_secrets_host ON ops.fix_secrets USING btree (host);
+
 CREATE UNIQUE INDEX idx_grouping_rules_name ON ops.grouping_rules USING btree (name) WHERE enabled;
 
 CREATE INDEX idx_grouping_rules_target ON ops.grouping_rules USING btree (target);
@@ -3236,6 +3291,9 @@ ALTER TABLE ONLY ops.fix_confirmations
 ALTER TABLE ONLY ops.fix_proposals
     ADD CONSTRAINT fix_proposals_pattern_id_fkey FOREIGN KEY (pattern_id) REFERENCES ops.error_patterns(pattern_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY ops.fix_secrets
+    ADD CONSTRAINT fix_secrets_host_fkey FOREIGN KEY (host) REFERENCES ops.fix_hosts(host) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ops.grouping_rules
     ADD CONSTRAINT grouping_rules_target_fkey FOREIGN KEY (target) REFERENCES ops.error_patterns(pattern_id) ON DELETE SET NULL;
 
@@ -3328,6 +3386,10 @@ CREATE POLICY "Operators read confirmed identifiers" ON ops.fix_confirmations FO
 
 CREATE POLICY "Operators read events" ON ops.roman_events FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read granted hosts" ON ops.fix_hosts FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
+CREATE POLICY "Operators read granted secrets" ON ops.fix_secrets FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read grouping rules" ON ops.grouping_rules FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read identifiers" ON ops.pattern_identifiers FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -3362,9 +3424,13 @@ ALTER TABLE ops.error_patterns ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.fix_confirmations ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.fix_hosts ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.fix_pauses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.fix_proposals ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.fix_secrets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.grouping_rules ENABLE ROW LEVEL SECURITY;
 
@@ -3818,6 +3884,8 @@ GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.host_name(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) TO service_role;
 
@@ -4034,6 +4102,8 @@ REVOKE ALL ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) 
 
 REVOKE ALL ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_open(p_proposal ops.fix_proposals) FROM PUBLIC;
@@ -4059,8 +4129,6 @@ REVOKE ALL ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) FROM PU
 REVOKE ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops_internal.require_secrets(p_names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 
@@ -4098,6 +4166,8 @@ GRANT ALL ON FUNCTION ops_internal.run_lock_class() TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.secret_hosts(p_fix jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) TO service_role;
@@ -4214,6 +4284,12 @@ GRANT USAGE ON SEQUENCE ops.error_patterns_id_seq TO service_role;
 
 GRANT SELECT ON TABLE ops.fix_confirmations TO authenticated;
 GRANT SELECT ON TABLE ops.fix_confirmations TO service_role;
+
+GRANT SELECT ON TABLE ops.fix_hosts TO authenticated;
+GRANT SELECT ON TABLE ops.fix_hosts TO service_role;
+
+GRANT SELECT ON TABLE ops.fix_secrets TO authenticated;
+GRANT SELECT ON TABLE ops.fix_secrets TO service_role;
 
 GRANT SELECT ON TABLE ops.learning_sessions TO authenticated;
 GRANT SELECT,INSERT,UPDATE ON TABLE ops.learning_sessions TO service_role;

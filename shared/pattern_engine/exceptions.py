@@ -43,6 +43,7 @@
     │   ├── NoEnabledFix                   409 no_enabled_fix         (PL014)
     │   ├── FixesPaused                    409 fixes_paused           (PL024)
     │   ├── MissingSecret                  409 missing_secret         (PL026)
+    │   ├── NotGranted                     409 not_granted            (PL031)
     │   ├── ProposalClosed                 409 proposal_closed        (PL028)
     │   ├── OnlySymptom                    409 only_symptom           (PL030)
     │   ├── TwoLiveFixes                   409 two_live_fixes         (PL016)
@@ -298,6 +299,10 @@ class MissingSecret(Conflict):
     """The fix uses a secret that Vault does not hold; create the secret there."""
 
 
+class NotGranted(Conflict):
+    """The database's owner has not granted the host or the secret; pattern-engine fixer does."""
+
+
 class ProposalClosed(Conflict):
     """The proposal was decided, has expired or is out of date; POST /propose makes a new one."""
 
@@ -392,6 +397,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL028": ProposalClosed,
     "PL029": OwnFix,
     "PL030": OnlySymptom,
+    "PL031": NotGranted,
     "57014": StatementCancelled,
     "40001": TransactionConflict,
     "40P01": TransactionConflict,

@@ -22,7 +22,7 @@ create table ops.pattern_fixes (
   guard jsonb constraint pattern_fixes_guard_of_tuples check (jsonb_typeof(guard) = 'array' and guard <> '[]'),
   tables text [] not null,
   hosts text [] not null,
-  secrets text [] not null,
+  secrets jsonb not null,
   sha256 text not null,
   mode text not null default 'live' constraint pattern_fixes_mode_known check (mode in ('live', 'shadow', 'demoted')),
   mode_changed_at timestamptz not null default clock_timestamp(),
@@ -76,7 +76,7 @@ comment on column ops.pattern_fixes.guard is
   'A list of tuples of identifiers, such as {"constraint": "orders_pkey", "table": "orders"}: the fix runs only for errors that name one of them, or one that is in ops.fix_confirmations. Null: the errors of the pattern named none, and the fix runs for all.';
 comment on column ops.pattern_fixes.tables is 'The tables that the script names.';
 comment on column ops.pattern_fixes.hosts is 'The hosts that the script may reach.';
-comment on column ops.pattern_fixes.secrets is 'Names of the Vault secrets that the script uses.';
+comment on column ops.pattern_fixes.secrets is 'The Vault secrets that the fix uses, each with the hosts that it is sent to.';
 comment on column ops.pattern_fixes.sha256 is 'Digest of scripts, type, parameters, limits and guard.';
 comment on column ops.pattern_fixes.mode is
   'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
@@ -664,7 +664,7 @@ begin
   perform ops_internal.require_when(parameters);
   fix.tables := ops_internal.text_list(p_fix, 'tables');
   fix.hosts := ops_internal.text_list(p_fix, 'hosts');
-  fix.secrets := ops_internal.text_list(p_fix, 'secrets');
+  fix.secrets := ops_internal.secret_hosts(p_fix);
   fix.sha256 := ops_internal.fix_digest(fix);
   return fix;
 end
@@ -672,29 +672,6 @@ $$;
 
 comment on function ops_internal.composed_fix is
   'A fix as it would be pinned without a guard, limits and digest worked out, out of type, script, prepared_script, undo_script, prepared_undo_script, sample_table, sample_script, parameters, tables, hosts and secrets.';
-
-create function ops_internal.require_secrets(p_names text []) returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  missing text;
-begin
-  select names.name into missing
-  from unnest(p_names) as names (name)
-  where not exists (select from vault.decrypted_secrets as secrets where secrets.name = names.name)
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'PL026',
-      message = format('Vault has no secret named %s', missing),
-      hint = 'Run as the owner of the database: select vault.create_secret(value, name)';
-  end if;
-end
-$$;
-
-comment on function ops_internal.require_secrets is 'Raises PL026 where Vault lacks one of these secrets.';
 
 create function ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) returns ops.error_patterns
 language plpgsql
@@ -708,8 +685,7 @@ begin
     raise exception using
       errcode = 'PL022', message = format('the mode is %s', coalesce(fix.mode, 'null')), hint = 'Approve a fix as live or as shadow.';
   end if;
-  -- A missing secret is reported now, and not when the first error is to be healed.
-  perform ops_internal.require_secrets(fix.secrets);
+  perform ops_internal.require_granted(fix);
   fix.id := nextval('ops.pattern_fixes_id_seq');
   fix.version := coalesce((ops_internal.latest_fix(fix.pattern_id)).version, 0) + 1;
   fix.approved_by := p_person;
@@ -742,7 +718,7 @@ end
 $$;
 
 comment on function ops_internal.pin_fix is
-  'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow. Its caller has locked the pattern.';
+  'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow, and what ops_internal.require_granted raises. Its caller has locked the pattern.';
 
 create function ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns ops.error_patterns
 language plpgsql

@@ -285,6 +285,7 @@ declare
   proposal ops.fix_proposals;
 begin
   perform ops_internal.require_cause(pattern);
+  perform ops_internal.require_granted(fix);
   if p_seconds is null or p_seconds not between 1 and 31536000 or jsonb_typeof(p_analysis) is distinct from 'object' then
     raise exception using
       errcode = 'PL022',

@@ -271,7 +271,7 @@ begin
   inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
   where claims.application_id = p_application_id;
 
-  perform ops_internal.require_secrets(fix.secrets);
+  perform ops_internal.require_granted(fix);
 
   return jsonb_build_object(
     'fix_type', fix.fix_type,
@@ -282,16 +282,19 @@ begin
     'max_retries', fix.max_retries,
     'max_rows', fix.max_rows,
     'secrets', (
-      select coalesce(jsonb_object_agg(secrets.name, secrets.decrypted_secret), '{}')
+      select coalesce(
+        jsonb_object_agg(secrets.name, jsonb_build_object('value', secrets.decrypted_secret, 'hosts', fix.secrets -> secrets.name)),
+        '{}'
+      )
       from vault.decrypted_secrets as secrets
-      where secrets.name = any(fix.secrets)
+      where fix.secrets ? secrets.name
     )
   );
 end
 $$;
 
 comment on function ops.application_job_v1 is
-  'All that it takes to run a claimed fix outside the database: the approved script, what it sees, its limits and the secrets that it names. Raises what ops_internal.pinned_fix raises, and PL026 where a secret is missing.';
+  'All that it takes to run a claimed fix outside the database: the approved script, what it sees, its limits, and the secrets that it names, each with the hosts that it may be sent to. Raises what ops_internal.pinned_fix and ops_internal.require_granted raise.';
 
 -- Where SQL scripts run: in functions owned by ops_fixer, a role that has only the rights that an operator gave it. Inside a
 -- security-definer function PostgreSQL itself refuses SET ROLE, RESET ROLE, SET SESSION AUTHORIZATION and transaction

@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(291);
+select plan(303);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_identifiers'), ('pattern_incidents'), ('pattern_links'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_pauses'), ('fix_proposals'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  21, 'there are no other tables in ops'
+  23, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -37,6 +37,8 @@ from (
   ('pattern_claims', array['Operators read claims']),
   ('pattern_applications', array['Operators read applications']),
   ('pattern_verifications', array['Operators read verifications']),
+  ('fix_hosts', array['Operators read granted hosts']),
+  ('fix_secrets', array['Operators read granted secrets']),
   ('fix_pauses', array['Operators read pauses']),
   ('fix_proposals', array['Operators read proposals']),
   ('pattern_merges', array['Operators read merges']),
@@ -85,6 +87,8 @@ from (
   ('pattern_fixes', array['SELECT']),
   ('pattern_claims', array['SELECT']),
   ('pattern_verifications', array['SELECT']),
+  ('fix_hosts', array['SELECT']),
+  ('fix_secrets', array['SELECT']),
   ('fix_pauses', array['SELECT']),
   ('fix_proposals', array['SELECT']),
   ('pattern_applications', array['SELECT', 'INSERT', 'UPDATE', 'DELETE']),

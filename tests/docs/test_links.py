@@ -94,7 +94,7 @@ def test_every_option_that_is_given_exists(page: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for line in re.findall(r"(?:`|bin/)(pattern-engine [^`\n|]*)", text):
         given = set(re.findall(r"--[a-z-]+", line))
-        command = next((name for name in options if line.startswith(name)), None)
+        command = next((name for name in options if f"{line} ".startswith(f"{name} ")), None)
         assert not given or (command and given <= options[command]), f"{page}: {line}"
 
 

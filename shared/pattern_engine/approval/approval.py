@@ -102,9 +102,18 @@ def compose(
         "parameters": dict(parameters),
         "tables": sorted({table for found in both for table in found.tables}),
         "hosts": sorted({host for found in both for host in found.hosts}),
-        "secrets": sorted({secret for found in both for secret in found.secrets}),
+        "secrets": _secrets(both),
     }
     return composed, analysis
+
+
+def _secrets(analyses: list[Analysis]) -> dict[str, list[str]]:
+    """The secrets of several scripts, each with all hosts that it is sent to."""
+    hosts: dict[str, set[str]] = {}
+    for found in analyses:
+        for name, named in found.secrets.items():
+            hosts.setdefault(name, set()).update(named)
+    return {name: sorted(hosts[name]) for name in sorted(hosts)}
 
 
 def enable(

@@ -267,7 +267,9 @@ class ProposedFix(Response):
     parameters: dict[str, Any]
     tables: list[str]
     hosts: list[str]
-    secrets: list[str] = Field(description="Names of the secrets in Vault that the fix uses.")
+    secrets: dict[str, list[str]] = Field(
+        description="Secrets in Vault that the fix uses, each with the hosts that it is sent to."
+    )
 
 
 class Proposal(Response):

@@ -244,7 +244,7 @@ def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settin
     plan: Json = {
         "operations": list(analysis.operations),
         "hosts": list(analysis.hosts),
-        "secrets": list(analysis.secrets),
+        "secrets": analysis.as_dict()["secrets"],
         "limits": {
             "timeout_ms": limits.timeout_ms,
             "max_retries": limits.max_retries,

@@ -1,4 +1,7 @@
-"""`pattern-engine fixer`: which tables SQL fixes may read and change."""
+"""`pattern-engine fixer`: which tables SQL fixes may read and change.
+
+The commands for hosts and secrets are in `fixer_hosts`.
+"""
 
 import argparse
 import json
@@ -7,6 +10,7 @@ from dataclasses import asdict, dataclass
 from psycopg import sql
 from psycopg.rows import class_row
 
+from pattern_engine.cli import fixer_hosts
 from pattern_engine.cli.login import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
@@ -98,8 +102,8 @@ def _privileges(text: str) -> list[str]:
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `fixer grant`, `fixer revoke` and `fixer list`."""
-    subject = commands.add_parser("fixer", help="manage which tables SQL fixes may touch")
+    """Add `fixer grant`, `fixer revoke`, `fixer list`, and those for hosts and secrets."""
+    subject = commands.add_parser("fixer", help="manage what fixes may touch, reach and send")
     actions = subject.add_subparsers(title="actions", required=True, metavar="ACTION")
     grant = actions.add_parser("grant", help="let fixes touch a table")
     grant.add_argument("table", metavar="TABLE", help="such as public.orders")
@@ -113,7 +117,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     revoke = actions.add_parser("revoke", help="take back what fixes may do with a table")
     revoke.add_argument("table", metavar="TABLE", help="such as public.orders")
     revoke.set_defaults(run=run_revoke)
-    show = actions.add_parser("list", help="show which tables fixes may touch, and how")
+    fixer_hosts.add_commands(actions)
+    show = actions.add_parser("list", help="show what fixes may touch, reach and send")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_list)
     for action in (grant, revoke, show):
@@ -193,18 +198,23 @@ def run_revoke(options: argparse.Namespace) -> int:
 
 
 def run_list(options: argparse.Namespace) -> int:
-    """Show which tables fixes may touch, and how."""
+    """Show which tables fixes may touch, which hosts they may reach, and with which secrets."""
     values = {"policy": POLICY, "role": ROLE, "closed": sorted(_CLOSED_SCHEMAS)}
     with (
         connect(options) as connection,
         connection.cursor(row_factory=class_row(Grant)) as cursor,
     ):
         grants = cursor.execute(_LIST, values).fetchall()
+        hosts = fixer_hosts.granted_hosts(connection)
     if options.json:
-        print(json.dumps([asdict(grant) for grant in grants], indent=2))
+        granted = {"tables": [asdict(grant) for grant in grants], "hosts": hosts}
+        print(json.dumps(granted, indent=2))
         return 0
     if not grants:
         print("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
     for grant in grants:
         print(f"{grant.table_name:32}  {', '.join(grant.privileges):32}  {grant.note}".rstrip())
+    if not hosts:
+        print("fixes may not reach any host; `pattern-engine fixer grant-host HOST` grants one")
+    fixer_hosts.print_hosts(hosts)
     return 0

@@ -241,6 +241,14 @@ class ClaimRequest(TypedDict):
     policy: Mapping[str, float]
 
 
+class SecretRecord(TypedDict):
+    """A Vault secret that a fix names."""
+
+    value: str
+    hosts: list[str]
+    """The hosts that it may be sent to."""
+
+
 class JobRecord(TypedDict):
     """The script, limits and secrets of a claimed fix that runs outside the database."""
 
@@ -251,7 +259,7 @@ class JobRecord(TypedDict):
     timeout_ms: int
     max_retries: int
     max_rows: int
-    secrets: dict[str, str]
+    secrets: dict[str, SecretRecord]
 
 
 class Claim(TypedDict):
@@ -308,7 +316,7 @@ class ComposedFix(TypedDict):
     parameters: Json
     tables: list[str]
     hosts: list[str]
-    secrets: list[str]
+    secrets: dict[str, list[str]]
 
 
 class Approval(TypedDict):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The largest size of a script, in bytes of UTF-8.
 MAX_BYTES = 64 * 1024
@@ -44,8 +47,8 @@ class Analysis:
     written_tables: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     """The hosts that the script may reach, sorted."""
-    secrets: tuple[str, ...] = ()
-    """The names of the Vault secrets that the script uses, sorted."""
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The Vault secrets that the script uses, by name, each with the hosts that it is sent to."""
     sample: Sample | None = None
     """How to see rows before and after the script; None unless it is one UPDATE or DELETE."""
 
@@ -59,7 +62,7 @@ class Analysis:
         """Whether the script changes rows."""
         return bool(self.written_tables)
 
-    def as_dict(self) -> dict[str, list[str]]:
+    def as_dict(self) -> dict[str, list[str] | dict[str, list[str]]]:
         """Return what the script does, as JSON."""
         return {
             "operations": list(self.operations),
@@ -67,7 +70,7 @@ class Analysis:
             "tables": list(self.tables),
             "written_tables": list(self.written_tables),
             "hosts": list(self.hosts),
-            "secrets": list(self.secrets),
+            "secrets": {name: list(hosts) for name, hosts in self.secrets.items()},
         }
 
 

@@ -31,6 +31,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A Vault secret that the approved script names."""
+
+    value: str = field(repr=False)
+    """Never logged or printed."""
+    hosts: tuple[str, ...] = ()
+    """The hosts that it may be sent to, which the database's owner granted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One approved script to run for one error."""
 
@@ -42,8 +52,8 @@ class Job:
     error: Mapping[str, Any]
     """The error: `message`, `source`, `captured` (name → text), `system_log_id`."""
     limits: Limits = field(default_factory=Limits)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The Vault secrets that the approved script names, by name. Never logged or printed."""
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """The Vault secrets that the approved script names, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,16 @@ class AllowedHosts:
         return iter(sorted(self._authorities))
 
     def __contains__(self, place: Place) -> bool:
-        return place.authority in self._authorities or self._is_local_on_any_port(place)
+        return self.entry(place) is not None
+
+    def entry(self, place: Place) -> str | None:
+        """Return the host of the list by which a place is allowed; None if it is not."""
+        if place.authority in self._authorities:
+            return place.authority
+        on_any_port = Place(place.host, DEFAULT_PORT, "/").authority
+        if on_any_port in self._authorities and _is_not_public(place.host):
+            return on_any_port
+        return None
 
     @property
     def endpoints(self) -> list[str]:
@@ -270,11 +279,11 @@ class AllowedHosts:
                 problem.finding.rule, f"allowed_hosts contains {entry!r}: {problem}"
             ) from None
 
-    def _is_local_on_any_port(self, place: Place) -> bool:
-        if Place(place.host, DEFAULT_PORT, "/").authority not in self._authorities:
-            return False
-        try:
-            read_host(f"[{place.host}]" if ":" in place.host else place.host)
-        except RefusedUrlError:
-            return True
-        return False
+
+def _is_not_public(host: str) -> bool:
+    """Tell whether only the networks of a deployment can admit a host."""
+    try:
+        read_host(f"[{host}]" if ":" in host else host)
+    except RefusedUrlError:
+        return True
+    return False

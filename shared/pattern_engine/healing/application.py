@@ -20,6 +20,7 @@ from pattern_engine.exceptions import (
     ForeignLogRow,
     MissingSecret,
     NoEnabledFix,
+    NotGranted,
     UnknownLogRow,
 )
 from pattern_engine.healing import refusals, running
@@ -123,7 +124,7 @@ def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
         claim = database.claim_application(_claim_request(found, analysis, settings))
     except FixNotPinned as problem:
         return _refuse_changed_fix(database, found, problem.message)
-    except (NoEnabledFix, FixesPaused, MissingSecret) as problem:
+    except (NoEnabledFix, FixesPaused, MissingSecret, NotGranted) as problem:
         return _refused(found, problem.message)
     return _run(database, found, claim, settings)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pattern_engine import fixes, logs
 from pattern_engine.exceptions import DatabaseUnreachable, PatternEngineError, Unavailable
-from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.fixes.execution import Job, Limits, Outcome, Secret
 from pattern_engine.text import scrubbing
 from pattern_engine.text.storable import storable, storable_throughout
 
@@ -112,7 +112,10 @@ def _run_here(application_id: str, job: records.JobRecord, facilities: Facilitie
                 parameters=job["parameters"],
                 error=error,
                 limits=limits,
-                secrets=job["secrets"],
+                secrets={
+                    name: Secret(secret["value"], tuple(secret["hosts"]))
+                    for name, secret in job["secrets"].items()
+                },
             )
         )
     except Exception as problem:  # noqa: BLE001  a claim must not stay open

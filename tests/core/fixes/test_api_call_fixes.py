@@ -586,7 +586,7 @@ def test_what_runs_is_the_normal_form_of_the_request() -> None:
     )
     assert found.operations == ("POST https://api.example.com/",)
     assert found.hosts == (HOST,)
-    assert found.secrets == ("orders_key",)
+    assert dict(found.secrets) == {"orders_key": (HOST,)}
     assert found.destructive == ()
 
 

@@ -19,7 +19,7 @@ import pytest
 from tests.tls import Certificates, Exchange, HttpsServer, https_server, make_certificates
 
 from pattern_engine.fixes.api_call.executor import ApiCall
-from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.fixes.execution import Job, Limits, Outcome, Secret
 from pattern_engine.settings import Facilities
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Calls:
             },
             error=error or {"message": "it broke", "source": "shop", "captured": {"order": "o-7"}},
             limits=limits or Limits(timeout_ms=20_000),
-            secrets={"orders_key": KEY},
+            secrets={"orders_key": Secret(KEY, (f"{API}:{self.server.port}",))},
         )
 
     def run(self, *arguments: Any, **keywords: Any) -> Outcome:
@@ -233,10 +233,27 @@ class TestRequest:
         assert outcome == Outcome(success=False, error=said, started=False)
         assert calls.server.connections == 0
 
+    @staticmethod
+    def secrets(value: str, calls: Calls) -> dict[str, Secret]:
+        """The secret of the jobs here, with another value."""
+        return {"orders_key": Secret(value, (f"{API}:{calls.server.port}",))}
+
+    def test_a_secret_goes_only_where_it_was_granted_for(self, calls: Calls) -> None:
+        """A request to a host for which the secret was not granted is not sent at all."""
+        for hosts in ((), (OTHER,), (API,), (f"{OTHER}:{calls.server.port}",)):
+            secrets = {"orders_key": Secret(KEY, hosts)}
+            job = replace(calls.job(headers=AUTHORIZED), secrets=secrets)
+            outcome = ApiCall(calls.facilities, calls.resolve).run(job)
+            assert (outcome.success, outcome.started) == (False, False)
+            assert outcome.error == (
+                f"the secret orders_key is not granted for {API}:{calls.server.port}"
+            )
+        assert calls.server.connections == 0
+
     @pytest.mark.parametrize("secret", ["", " \n", "a\r\nX-Evil: 1", "a\0b", "schlüssel"])
     def test_a_secret_that_no_header_carries_is_not_sent(self, calls: Calls, secret: str) -> None:
         """A secret that is not one line of printable ASCII is not sent."""
-        job = replace(calls.job(headers=AUTHORIZED), secrets={"orders_key": secret})
+        job = replace(calls.job(headers=AUTHORIZED), secrets=self.secrets(secret, calls))
         outcome = ApiCall(calls.facilities, calls.resolve).run(job)
         assert (outcome.success, outcome.started) == (False, False)
         assert "orders_key" in str(outcome.error)
@@ -244,7 +261,7 @@ class TestRequest:
 
     def test_a_line_break_after_a_secret_is_no_part_of_it(self, calls: Calls) -> None:
         """A line break at the end of a secret is not sent."""
-        job = replace(calls.job(headers=AUTHORIZED), secrets={"orders_key": f"{KEY}\n"})
+        job = replace(calls.job(headers=AUTHORIZED), secrets=self.secrets(f"{KEY}\n", calls))
         assert ApiCall(calls.facilities, calls.resolve).run(job).success
         assert calls.server.seen[0].headers["authorization"] == f"Bearer {KEY}"
 

@@ -144,7 +144,7 @@ def test_what_a_script_does_is_told() -> None:
     assert analysis.destructive == (
         "rm old.log", "find -delete cache", "empty app.log", "truncate big.log",
     )  # fmt: skip
-    assert (analysis.tables, analysis.hosts, analysis.secrets) == ((), (), ())
+    assert (analysis.tables, analysis.hosts, dict(analysis.secrets)) == ((), (), {})
     assert not analysis.writes
 
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pattern_engine.fixes.execution import Job, Limits, Outcome
+from pattern_engine.fixes.execution import Job, Limits, Outcome, Secret
 from pattern_engine.fixes.typescript import deno
 from pattern_engine.fixes.typescript.executor import Typescript
 from pattern_engine.settings import Facilities
@@ -53,7 +53,9 @@ def run(
     facilities: Facilities | None = None,
 ) -> Outcome:
     """Run a script as one fix."""
-    job = Job("app", script, parameters or {}, {**ERROR, "secret": "s"}, limits, {"KEY": "hidden"})
+    job = Job(
+        "app", script, parameters or {}, {**ERROR, "secret": "s"}, limits, {"KEY": Secret("hidden")}
+    )
     return Typescript(facilities or Facilities()).run(job)
 
 

@@ -29,7 +29,7 @@ CHANGES: dict[LiteralString, LiteralString] = {
     "guard": """'[{"table": "*"}]'""",
     "tables": "array_append(tables, 'public.other')",
     "hosts": "array_append(hosts, 'example.com')",
-    "secrets": "array_append(secrets, 'token')",
+    "secrets": 'secrets || \'{"token": ["example.com"]}\'',
     "sha256": "encode(sha256('x'), 'hex')",
 }
 #: What says when, by whom and why; what the engine and people change; and how well it does.

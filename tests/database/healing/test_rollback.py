@@ -200,6 +200,8 @@ def test_a_missing_secret_is_told_before_anything_is_begun(
     """PL026: once it is there, the run can still be taken back."""
     name = patterns.word("secret")
     database.run("select vault.create_secret('value', %s)", name)
+    database.run("insert into ops.fix_hosts (host) values (%s)", f"{name}.example.com")
+    database.run("insert into ops.fix_secrets values (%s, %s)", name, f"{name}.example.com")
     pattern_id = patterns.new()
     patterns.approve(
         pattern_id,
@@ -207,7 +209,7 @@ def test_a_missing_secret_is_told_before_anything_is_begun(
         type="api_call",
         undo_script="[]",
         prepared_undo_script="[]",
-        secrets=[name],
+        secrets={name: [f"{name}.example.com"]},
     )
     application_id = patterns.claim(pattern_id)["application_id"]
     done = {"success": True, "execution_time_ms": 1}
@@ -218,7 +220,8 @@ def test_a_missing_secret_is_told_before_anything_is_begun(
     database.run("select vault.create_secret('value', %s)", name)
     undo = operator.rest.call("start_rollback_v1", **arguments)
     job = engine.call("application_job_v1", p_application_id=undo["application_id"])
-    assert (job["script"], job["secrets"]) == ("[]", {name: "value"})
+    assert job["script"] == "[]"
+    assert job["secrets"] == {name: {"value": "value", "hosts": [f"{name}.example.com"]}}
     # Of what ran outside the database nobody knows what a failed attempt left.
     failed = {"success": False, "error": "no", "execution_time_ms": 1}
     engine.call("finish_application_v1", p_application_id=undo["application_id"], p_outcome=failed)

@@ -29,6 +29,8 @@ EXPECTED = {
     "pattern_claims": "---- s--- S--- S--- S--- SIU-",
     "pattern_verifications": "---- s--- S--- S--- S--- S---",
     "fix_confirmations": "---- s--- S--- S--- S--- S---",
+    "fix_hosts": "---- s--- S--- S--- S--- S---",
+    "fix_secrets": "---- s--- S--- S--- S--- S---",
     "fix_pauses": "---- s--- S--- S--- S--- S---",
     "fix_proposals": "---- s--- S--- S--- S--- S---",
     "pattern_applications": "---- s--- S--- S--- S--- SIUD",
@@ -51,6 +53,8 @@ KEYS = {
     "pattern_claims": "application_id",
     "pattern_verifications": "application_id",
     "operators": "user_id",
+    "fix_hosts": "host",
+    "fix_secrets": "secret",
     "pattern_stats": "pattern_id",
 }
 
@@ -136,7 +140,9 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.rate_fix(ops.pattern_fixes)": [],
     "ops_internal.recent_confidence(ops.pattern_fixes,integer[])": [],
     "ops_internal.require_room(ops.pattern_fixes,jsonb)": [],
-    "ops_internal.require_secrets(text[])": [],
+    "ops_internal.host_name(text)": [],
+    "ops_internal.require_granted(ops.pattern_fixes)": [],
+    "ops_internal.secret_hosts(jsonb)": [],
     "ops_internal.failed_laws(jsonb)": ENGINE,
     "ops_internal.public_error_message(text,text,text,text)": ENGINE,
     "ops_internal.beta_below(double precision,double precision,double precision)": [],
@@ -424,6 +430,8 @@ def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
             "identifiers": {"table": word},
             "confirmed_by": str(uuid.uuid4()),
         },
+        "fix_hosts": {"host": f"{word}.example.com"},
+        "fix_secrets": {"secret": word, "host": "example.com"},
         "fix_pauses": {
             "reason": word,
             "cause": "storm",

@@ -24,7 +24,7 @@ FIX: dict[str, Any] = {
     "parameters": PARAMETERS,
     "tables": ["public.users"],
     "hosts": [],
-    "secrets": [],
+    "secrets": {},
 }
 ANALYSIS = {
     "operations": ["update public.users"],
@@ -32,7 +32,7 @@ ANALYSIS = {
     "tables": ["public.users"],
     "written_tables": ["public.users"],
     "hosts": [],
-    "secrets": [],
+    "secrets": {},
 }
 
 

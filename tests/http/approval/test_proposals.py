@@ -555,7 +555,7 @@ def test_what_runs_outside_the_database_is_planned(
         prepared_script="prepared",
         operations=("fetch api.example.com",),
         hosts=("api.example.com",),
-        secrets=("hooks_key",),
+        secrets={"hooks_key": ("api.example.com",)},
     )
     monkeypatch.setattr(fixes, "analyse", lambda *_: analysis)
     fix = FIX | {
@@ -569,7 +569,10 @@ def test_what_runs_outside_the_database_is_planned(
     found = answer.get_json()["proposal"]
     plan = found["dry_run"]["plan"]
     assert plan["operations"] == ["fetch api.example.com"]
-    assert (plan["hosts"], plan["secrets"]) == (["api.example.com"], ["hooks_key"])
+    assert (plan["hosts"], plan["secrets"]) == (
+        ["api.example.com"],
+        {"hooks_key": ["api.example.com"]},
+    )
     assert plan["limits"] == {"timeout_ms": 9000, "max_retries": 0, "max_rows": 1000}
     assert plan["sees"]["error"]["system_log_id"] == 12
     assert b"ann@example.com" not in answer.data
@@ -612,5 +615,5 @@ def test_of_an_api_call_the_request_is_planned(
     assert (request["method"], request["url"]) == ("POST", "https://api.example.com/hooks")
     assert "Authorization" in request["headers"]
     assert request["body"] == {"said": MESSAGE, "colour": "red"}
-    assert dry_run["plan"]["secrets"] == ["hooks_key"]
+    assert dry_run["plan"]["secrets"] == {"hooks_key": ["api.example.com"]}
     assert "rehearse_proposal_v1" not in wire.names

@@ -65,7 +65,7 @@ def composed_fix() -> ComposedFix:
         "parameters": {},
         "tables": [],
         "hosts": [],
-        "secrets": [],
+        "secrets": {},
     }
 
 
@@ -173,6 +173,7 @@ CODES = {
     "PL023": (404, "unknown_rule"),
     "PL024": (409, "fixes_paused"),
     "PL026": (409, "missing_secret"),
+    "PL031": (409, "not_granted"),
     "PL027": (404, "unknown_proposal"),
     "PL028": (409, "proposal_closed"),
     "PL029": (403, "own_fix"),

@@ -1,4 +1,4 @@
-"""`pattern-engine fixer` says which tables approved fixes may touch."""
+"""`pattern-engine fixer` says which tables approved fixes may touch, and which hosts they may reach."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def fixer(command: Any, status: dict[str, Any]) -> Any:
 def _granted(fixer: Any) -> dict[str, Any]:
     listed = fixer("list", "--json")
     assert listed.returncode == 0, listed.stderr
-    return {row["table_name"]: row for row in json.loads(listed.stdout)}
+    return {row["table_name"]: row for row in json.loads(listed.stdout)["tables"]}
 
 
 def _as_fixer(connection: Database, statement: str) -> int:

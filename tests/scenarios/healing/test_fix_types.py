@@ -49,17 +49,20 @@ def test_a_script_sees_parameters_and_error_as_data(life: Life, fix_type: str, s
 
 
 @pytest.fixture
-def service(certificates: Certificates) -> Iterator[HttpsServer]:
-    """A service that a fix may call."""
+def service(certificates: Certificates, database: Sql) -> Iterator[HttpsServer]:
+    """A service that a fix may call; its host is granted."""
+    database.run("insert into ops.fix_hosts (host) values ('localhost') on conflict do nothing")
     with https_server(certificates) as service:
         yield service
 
 
 @pytest.fixture
-def secret(database: Sql, life: Life) -> str:
-    """The name of a secret in Vault; its value is the word of the fault."""
+def secret(database: Sql, life: Life, service: HttpsServer) -> str:
+    """The name of a secret in Vault that is granted; its value is the word of the fault."""
+    assert service.port
     name = f"token_{life.fault.word[:16]}"
     database.run("select vault.create_secret(%s, %s)", life.fault.word, name)
+    database.run("insert into ops.fix_secrets (secret, host) values (%s, 'localhost')", name)
     return name
 
 
@@ -93,7 +96,7 @@ def test_a_request_carries_secret_and_idempotency_key(
     assert life.fault.word not in kept
 
 
-def test_a_secret_that_is_missing_is_said(
+def test_a_secret_that_is_missing_or_not_granted_is_said(
     life: Life, service: HttpsServer, secret: str, database: Sql
 ) -> None:
     """At the approval; and where it went since, the fix does not run and nothing is sent."""
@@ -110,7 +113,7 @@ def test_a_secret_that_is_missing_is_said(
         "approved_by": life.administrator.id,
     }
     answer = life.functions.call("approve", fix, token=life.administrator.token)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "missing_secret")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_granted")
     assert "nobody_made_it" in answer.json()["error"]["message"]
 
     life.approve_as("api_call", json.dumps(request), {"allowed_hosts": ["localhost"]})

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from pattern_engine.fixes.analysis import MAX_BYTES, Analysis, Finding, unreadable
-from pattern_engine.fixes.api_call.headers import header_findings, is_form
-from pattern_engine.fixes.api_call.references import (
+from pattern_engine.fixes.credentials import credential_by_name, literal_credential
+from pattern_engine.fixes.headers import header_findings, is_form
+from pattern_engine.fixes.references import (
     ERROR_NAME,
     ReferenceRefusedError,
     is_error,
@@ -35,7 +36,6 @@ from pattern_engine.fixes.api_call.references import (
     references,
     with_parameters,
 )
-from pattern_engine.fixes.credentials import credential_by_name, literal_credential
 from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
 from pattern_engine.text import strict_json
 
@@ -75,7 +75,7 @@ def analyse(
         operations=operations,
         destructive=tuple(line for line in operations if line.startswith("DELETE ")),
         hosts=hosts,
-        secrets=tuple(sorted({value["secret"] for value in _secrets(request.get("headers"))})),
+        secrets=dict.fromkeys(sorted(_secrets(request.get("headers"))), reader.target),
     )
 
 
@@ -83,11 +83,12 @@ def _written(request: Mapping[str, object]) -> str:
     return json.dumps(request, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _secrets(headers: object) -> Iterator[Mapping[str, str]]:
-    if isinstance(headers, dict):
-        for value in headers.values():
-            if is_secret(value) and isinstance(value["secret"], str):
-                yield value
+def _secrets(headers: object) -> set[str]:
+    """Return the names of the secrets in headers."""
+    values = headers.values() if isinstance(headers, dict) else ()
+    return {
+        value["secret"] for value in values if is_secret(value) and isinstance(value["secret"], str)
+    }
 
 
 @dataclass
@@ -99,6 +100,8 @@ class _Reader:
     findings: list[Finding] = field(default_factory=list)
     place: Place | None = None
     hosts: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    """The host of the URL, as the parameter allowed_hosts names it; secrets go there alone."""
 
     def read(self, script: str) -> dict[str, Any]:
         """Return the normalised request, which is valid only if there are no findings."""
@@ -193,14 +196,15 @@ class _Reader:
         except RefusedUrlError as problem:
             self.findings.append(problem.finding)
             return
-        if allowed is not None and place not in allowed:
+        entry = allowed.entry(place) if allowed is not None else None
+        if allowed is not None and entry is None:
             self._refuse(
                 "allowed_hosts", f"{place.authority} is not in the parameter allowed_hosts"
             )
-        self.place = place
+        self.place, self.target = place, (entry or place.authority,)
         # Only a GET follows redirects, to any of the allowed hosts.
         follows = allowed is not None and request["method"] == BODILESS
-        self.hosts = tuple(allowed) if allowed and follows else (place.authority,)
+        self.hosts = tuple(allowed) if allowed and follows else self.target
         request["url"] = place.url
         path, _, query = place.target.partition("?")
         for part in (place.url.partition("?")[0], *path.split("/")):

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from pattern_engine.fixes.api_call.analysis import BODILESS, analyse
-from pattern_engine.fixes.api_call.connection import (
+from pattern_engine.fixes.api_call.request import built, plan
+from pattern_engine.fixes.api_call.response import shown_body, without_secrets
+from pattern_engine.fixes.connection import (
     Answer,
     Bounds,
     LostError,
@@ -24,10 +26,8 @@ from pattern_engine.fixes.api_call.connection import (
     Wire,
     trusted,
 )
-from pattern_engine.fixes.api_call.references import UnsendableError
-from pattern_engine.fixes.api_call.request import built, plan
-from pattern_engine.fixes.api_call.response import shown_body, without_secrets
 from pattern_engine.fixes.execution import Outcome
+from pattern_engine.fixes.references import UnsendableError
 from pattern_engine.fixes.retries import PAUSES_SECONDS
 from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
 
@@ -96,6 +96,7 @@ class ApiCall:
 
     def _sent(self, call: Call, job: Job, wire: Wire, bounds: Bounds) -> Outcome:
         output, error, stopped = None, None, None
+        values = [secret.value for secret in job.secrets.values()]
         try:
             answer = _Tries(call, job, wire, bounds, self._networks).answer()
         except StoppedError as stop:
@@ -108,7 +109,7 @@ class ApiCall:
         except (NotSentError, LostError, _RedirectError) as problem:
             error = str(problem)
         else:
-            body = shown_body(answer, job.secrets.values(), bounds.max_bytes)
+            body = shown_body(answer, values, bounds.max_bytes)
             output = {"status": answer.status, "body": body}
             if not call.expects(answer.status):
                 error = f"the server answered {answer.status} instead of {_expected(call)}"
@@ -116,7 +117,7 @@ class ApiCall:
             success=error is None,
             output=output,
             duration_ms=bounds.spent_ms(),
-            error=error and without_secrets(error, job.secrets.values()),
+            error=error and without_secrets(error, values),
             stopped=stopped,
             started=wire.has_sent,
         )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from pattern_engine.fixes.api_call.headers import header_text, is_form
-from pattern_engine.fixes.api_call.references import UnsendableError, is_secret, with_error
-from pattern_engine.fixes.urls import Place, read_url
+from pattern_engine.fixes.headers import header_text, is_form
+from pattern_engine.fixes.references import UnsendableError, is_secret, with_error
+from pattern_engine.fixes.urls import AllowedHosts, Place, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,7 +49,7 @@ def built(script: str, job: Job, networks: Collection[Network] = ()) -> Call:
     Raises:
         UnsendableError: if the error or Vault lacks a value, or the body is too large.
     """
-    return _built(script, job, networks, lambda name: _secret(job.secrets, name))
+    return _built(script, job, networks, lambda name, place: _secret(job, name, place, networks))
 
 
 def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str,
     Raises:
         UnsendableError: if the error lacks a value, or the body is too large.
     """
-    call = _built(script, job, networks, lambda _: MASK)
+    call = _built(script, job, networks, lambda *_: MASK)
     return {
         "method": call.method,
         "url": call.place.url,
@@ -68,9 +68,10 @@ def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str,
 
 
 def _built(
-    script: str, job: Job, networks: Collection[Network], secret: Callable[[str], str]
+    script: str, job: Job, networks: Collection[Network], secret: Callable[[str, Place], str]
 ) -> Call:
     request = json.loads(script)
+    place = _place(request, job, networks)
     method, given = request["method"], request.get("headers", {})
     body = with_error(request.get("body"), job.error)
     content, content_type = _encoded(body, given)
@@ -91,11 +92,11 @@ def _built(
     replaced = {name.lower() for name, value in given.items() if name in own or is_secret(value)}
     return Call(
         method=method,
-        place=_place(request, job, networks),
+        place=place,
         headers={name: text for name, text in headers.items() if name.lower() not in replaced}
         | own,
         secret_headers={
-            name: value.get("prefix", "") + secret(value["secret"])
+            name: value.get("prefix", "") + secret(value["secret"], place)
             for name, value in given.items()
             if is_secret(value)
         },
@@ -136,11 +137,14 @@ def _field(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _secret(secrets: Mapping[str, str], name: str) -> str:
+def _secret(job: Job, name: str, place: Place, networks: Collection[Network]) -> str:
+    secret = job.secrets.get(name)
     # A secret that was copied from a file often ends in a line break.
-    value = secrets.get(name, "").strip()
-    if not value:
+    value = secret.value.strip() if secret else ""
+    if secret is None or not value:
         raise UnsendableError(f"Vault has no secret {name}")
+    if not secret.hosts or place not in AllowedHosts(secret.hosts, networks):
+        raise UnsendableError(f"the secret {name} is not granted for {place.authority}")
     if not value.isascii() or not value.isprintable():
         raise UnsendableError(f"the secret {name} contains characters that a header cannot contain")
     return value

@@ -14,7 +14,7 @@ from pattern_engine.text import strict_json
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from pattern_engine.fixes.api_call.connection import Answer
+    from pattern_engine.fixes.connection import Answer
 
 
 def shown_body(answer: Answer, secrets: Collection[str], max_bytes: int) -> object:

@@ -67,3 +67,8 @@ create table ops.operators (
   created_by text not null default current_user
 );
 create role ops_fixer nologin noinherit;
+
+create table ops.fix_hosts (host text primary key);
+create table ops.fix_secrets (
+  secret text not null, host text not null references ops.fix_hosts (host) on delete cascade, primary key (secret, host)
+);

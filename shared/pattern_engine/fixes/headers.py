@@ -1,4 +1,4 @@
-"""Which headers an api_call may set, and which values they may have."""
+"""Which headers a request of a fix may set, and which values they may have."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.analysis import Finding
-from pattern_engine.fixes.api_call.references import is_error, is_secret
 from pattern_engine.fixes.credentials import credential_by_name
+from pattern_engine.fixes.references import SECRET_NAME, is_error, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SECRET_NAME: Final = re.compile(r"(?!pattern_engine_)[a-z0-9_]{1,64}")
-"""The names of the Vault secrets that a fix may send; those of the engine are excluded."""
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}(?: [A-Za-z][A-Za-z0-9-]{0,15}=)?[ =:]?")
 """What a prefix of a secret may be, as in `Bearer ` and `Token token=`; not part of a key."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")

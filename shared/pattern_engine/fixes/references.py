@@ -17,6 +17,8 @@ MAX_ERROR_CHARACTERS: Final = 8192
 """The most characters that a request contains of one text of an error."""
 ERROR_NAME: Final = re.compile(r"captured\.[A-Za-z0-9_]{1,64}|[A-Za-z][A-Za-z0-9_]{0,63}")
 """A name other than `_OWN_NAMES` is that of a captured value, with or without `captured.`."""
+SECRET_NAME: Final = re.compile(r"(?!pattern_engine_)[a-z0-9_]{1,64}")
+"""The names of the Vault secrets that a fix may send; those of the engine are excluded."""
 _OWN_NAMES: Final = frozenset({"message", "source", "system_log_id"})
 _KINDS: Final = ("param", "error", "secret")
 
