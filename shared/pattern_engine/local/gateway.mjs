@@ -9,10 +9,11 @@
 //     answers 500 with the code "SUP".)
 //   - `notify pgrst` reloads the schema cache, as with PostgREST.
 //   - While Postgres cannot be reached the answer is 503; once it is back it is used again.
-//   - Requests to /functions/v1 on the same port are passed on unchanged to the functions.
+//   - Requests to /functions/v1 on the same port are passed on to the functions once they are whole.
 // Environment: POSTGRES_SOCKET (it needs no password), POSTGRES_DATABASE, JWT_SECRET, PUBLISHABLE_KEY,
-// SECRET_KEY, API_SCHEMAS (separated by commas), FUNCTIONS_URL, LISTEN_FD (an inherited listening
-// socket).
+// SECRET_KEY, API_SCHEMAS (separated by commas), FUNCTIONS_URL, MAX_BODY_BYTES, LISTEN_FD (an inherited
+// listening socket).
+import crypto from "node:crypto";
 import http from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { App } from "@supabase/lite";
@@ -23,6 +24,10 @@ const env = process.env;
 const schemas = env.API_SCHEMAS.split(",");
 const FUNCTIONS_PREFIX = "/functions/v1";
 const MAX_CALL_MS = 150_000; // the limit of hosted Supabase for a function
+const MAX_BODY_BYTES = Number(env.MAX_BODY_BYTES); // of a call of a function
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 30_000;
+const LINGER_MS = 2_000; // to read what is still sent after an answer
 const same = (value) => value;
 const iso = (text) => text?.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 const asJson = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -228,16 +233,47 @@ const serveApp = getRequestListener(async (request, { incoming }) => {
 // Shorter than the keep-alive of the server, so that no socket is reused while the server closes it.
 const agent = new http.Agent({ keepAlive: true, timeout: 30_000 });
 
-function answerJson(response, status, body) {
+// Every origin may read what the gateway itself answers.
+function answerJson(response, status, body, headers = { "retry-after": "1" }) {
   if (response.headersSent) return response.destroy();
-  response.writeHead(status, { "content-type": "application/json", "retry-after": "1" });
+  const always = { "content-type": "application/json", "access-control-allow-origin": "*" };
+  response.writeHead(status, { ...always, ...headers });
   response.end(JSON.stringify(body));
 }
 
+// A function is called when its whole body is here, so that a slow client keeps none of its threads.
 function serveFunctions(incoming, response) {
+  const parts = [];
+  let size = 0;
+  const take = (part) => {
+    size += part.length;
+    if (size > MAX_BODY_BYTES) refuse();
+    else parts.push(part);
+  };
+  const refuse = () => {
+    incoming.off("data", take).off("end", call).resume();
+    setTimeout(() => incoming.destroy(), LINGER_MS).unref();
+    answerJson(response, 413, tooLarge(), { connection: "close" });
+  };
+  const call = () => callFunction(incoming, Buffer.concat(parts), response);
+  incoming.on("error", () => response.destroy());
+  if (Number(incoming.headers["content-length"]) > MAX_BODY_BYTES) return refuse();
+  incoming.on("data", take).on("end", call);
+}
+
+// The engine's own answer to a body that is too large.
+function tooLarge() {
+  const message = "The body is larger than 1 MiB; split it over several requests.";
+  const details = { most_bytes: MAX_BODY_BYTES };
+  return { error: { code: "body_too_large", message, details }, request_id: crypto.randomUUID() };
+}
+
+function callFunction(incoming, body, response) {
+  const { "transfer-encoding": chunked, expect, ...headers } = incoming.headers;
+  if (chunked) headers["content-length"] = body.length;
   const request = http.request(env.FUNCTIONS_URL + incoming.url.slice(FUNCTIONS_PREFIX.length), {
     method: incoming.method,
-    headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" },
+    headers: { ...headers, "x-forwarded-host": headers.host ?? "" },
     agent,
     timeout: MAX_CALL_MS,
   });
@@ -251,12 +287,17 @@ function serveFunctions(incoming, response) {
     answerJson(response, 503, { code: "BOOT_ERROR", message: `Function unavailable: ${error.message}` }),
   );
   response.on("close", () => response.writableFinished || request.destroy());
-  incoming.pipe(request);
+  request.end(body);
 }
 
 // -- One port ----------------------------------------------------------------------------------
 
-const server = http.createServer((incoming, response) =>
+const limits = {
+  headersTimeout: HEADERS_MS,
+  requestTimeout: REQUEST_MS, // of headers and body together; then the answer is 408
+  connectionsCheckingInterval: 1_000,
+};
+const server = http.createServer(limits, (incoming, response) =>
   incoming.url.startsWith(`${FUNCTIONS_PREFIX}/`)
     ? serveFunctions(incoming, response)
     : serveApp(incoming, response),

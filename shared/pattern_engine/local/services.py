@@ -15,10 +15,11 @@ from pattern_engine.local.node import find_node, require_packages
 from pattern_engine.local.postgres import DATABASE, Cluster
 from pattern_engine.local.processes import Part
 from pattern_engine.local.project import Project
+from pattern_engine.serving.bodies import MAX_BODY_BYTES
 
 _HERE = Path(__file__).resolve().parent
 _SOURCE_ROOT = _HERE.parents[1]
-_CONCURRENT_REQUESTS = 64
+_GUNICORN_SETTINGS = "pattern_engine.serving.gunicorn_settings"
 # Variables of the caller's environment that are passed on to parts that run no code of the project.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
@@ -55,6 +56,7 @@ class PartMaker:
             "SECRET_KEY": keys.secret_key,
             "API_SCHEMAS": ",".join(self.project.api_schemas),
             "FUNCTIONS_URL": functions_url,
+            "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
             "LISTEN_FD": str(listener.fileno()),
             "DO_NOT_TRACK": "1",
         }
@@ -77,10 +79,9 @@ class PartMaker:
         }
         kept = {name: value for name, value in os.environ.items() if name[:9] != "SUPABASE_"}
         log = self.log("functions")
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"]
-        command += ["--worker-class", "gthread", "--threads", str(_CONCURRENT_REQUESTS)]
-        command += ["--workers", "1", "--timeout", "0", "--graceful-timeout", "1"]
-        command += ["--keep-alive", "75", "--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn", "--config", f"python:{_GUNICORN_SETTINGS}"]
+        # Fixes that run when the stack ends are not waited for.
+        command += ["--bind", f"fd://{listener.fileno()}", "--graceful-timeout", "1"]
         application = f"create_application({str(self.project.functions)!r})"
         return Part(
             name="functions",

@@ -21,18 +21,20 @@ from pattern_engine.text.strict_json import shown
 
 if TYPE_CHECKING:
     from flask import Request as FlaskRequest
+    from flask import Response as FlaskResponse
     from pydantic_core import ErrorDetails
 
     from pattern_engine.api.endpoint import Endpoint
     from pattern_engine.api.fields import Request
 
 MAX_BODY_BYTES = 1024 * 1024
+_LOADED = "pattern_engine.body_loaded"
 
 RequestT = TypeVar("RequestT", bound="Request")
 
 
-def load(request: FlaskRequest) -> None:
-    """Read the whole body up to the limit, with or without a Content-Length.
+def load(request: FlaskRequest) -> bytes:
+    """Return the whole body up to the limit, with or without a Content-Length.
 
     Raises:
         BodyTooLarge: if it is larger; the rest is not read.
@@ -40,15 +42,27 @@ def load(request: FlaskRequest) -> None:
     # One byte more, because werkzeug silently cuts a body without Content-Length at its limit.
     request.max_content_length = MAX_BODY_BYTES + 1
     try:
-        size = len(request.get_data())
+        raw = request.get_data()
     except RequestEntityTooLarge as problem:
         raise BodyTooLarge(details={"most_bytes": MAX_BODY_BYTES}) from problem
     except ClientDisconnected as problem:
         raise InvalidJson(
             "The connection ended before the whole body arrived; send the request again."
         ) from problem
-    if size > MAX_BODY_BYTES:
+    if len(raw) > MAX_BODY_BYTES:
         raise BodyTooLarge(details={"most_bytes": MAX_BODY_BYTES})
+    request.environ[_LOADED] = True
+    return raw
+
+
+def leave_unread(request: FlaskRequest, response: FlaskResponse) -> None:
+    """Answer a request without its body if nothing has read that.
+
+    functions-framework reads the rest of a body, of any size and however slow it comes, before it
+    sends an answer that is not streamed.
+    """
+    if _LOADED not in request.environ:
+        response.response = iter([response.get_data()])
 
 
 def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
@@ -59,7 +73,7 @@ def read(request: FlaskRequest, endpoint: Endpoint[RequestT, Any]) -> RequestT:
     """
     if endpoint.takes_query:
         return validate(_query(request), endpoint.request)
-    raw = request.get_data() if endpoint.takes_body else b""
+    raw = load(request) if endpoint.takes_body else b""
     if not raw:
         if endpoint.takes_body and not endpoint.body_optional:
             raise InvalidJson("The body is empty; send one JSON object.")

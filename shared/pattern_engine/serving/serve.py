@@ -1,4 +1,4 @@
-"""The code around every endpoint: request id, CORS, method, body, caller, answer, one log line.
+"""The code around every endpoint: request id, CORS, method, caller, body, answer, one log line.
 
 So a function consists only of its handler::
 
@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
 from flask import Response as FlaskResponse
-from werkzeug.exceptions import HTTPException
 
 from pattern_engine import logs, settings
 from pattern_engine.api.callers import Caller, Kind
@@ -109,6 +108,7 @@ def serve(
         def work(request: FlaskRequest, facts: Facts) -> FlaskResponse:
             caller = ANYONE
             if endpoint.admits:
+                # Before the body, which only an admitted caller may make this process wait for.
                 caller = shared.authenticator.authenticate(request.headers, endpoint.admits)
                 facts.update(caller=caller.kind, user_id=caller.user_id)
             body = bodies.read(request, endpoint)
@@ -140,14 +140,13 @@ def answer(
     logs.request_id.set(request_id)
     facts: Facts = {"endpoint": name, "method": request.method}
     try:
-        # Before anything else, because functions-framework reads a remaining body of any size.
-        bodies.load(request)
         response = _dispatch(request, methods, work, facts)
     except PatternEngineError as problem:
         response = _refusal(problem, request_id, facts)
     except Exception as problem:  # noqa: BLE001  every bug is answered as JSON and logged here
         logs.error("unexpected_exception", problem, endpoint=name)
         response = _refusal(PatternEngineError(), request_id, facts)
+    bodies.leave_unread(request, response)
     response.headers.extend({REQUEST_ID_HEADER: request_id, **_SECURITY_HEADERS})
     cors.add_headers(request, response, methods, runtime().settings.allowed_origins)
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
@@ -201,7 +200,4 @@ def _refusal(problem: PatternEngineError, request_id: str, facts: Facts) -> Flas
         headers["Allow"] = ", ".join(problem.allowed)
     if isinstance(problem, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    # functions-framework reads the rest of the body before it sends an answer, unless the answer is
-    # streamed. If reading the body has failed, it would fail again, so the answer is streamed.
-    body = iter([text]) if isinstance(problem.__cause__, HTTPException) else text
-    return FlaskResponse(body, problem.status, headers, mimetype="application/json")
+    return FlaskResponse(text, problem.status, headers, mimetype="application/json")

@@ -1,0 +1,19 @@
+# The functions, as docs/how-to/deploy.md describes their deployment. Built in the root of the repository.
+FROM python:3.12-slim
+
+# In bubblewrap run fixes of type bash, which may use jq.
+RUN apt-get update && \
+    apt-get install --yes --no-install-recommends bubblewrap jq && \
+    rm -rf /var/lib/apt/lists/*
+
+WORKDIR /engine
+COPY pyproject.toml README.md ./
+COPY shared shared
+COPY functions functions
+# The extra `fixes` is what fixes of type typescript and bash are read and run with.
+RUN pip install --no-cache-dir ".[fixes]"
+
+RUN useradd --create-home engine
+USER engine
+
+CMD ["gunicorn", "--config", "python:pattern_engine.serving.gunicorn_settings"]
