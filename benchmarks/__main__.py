@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = (
-    *("startup", "learning", "grouping", "catalogue", "matching", "applying", "healing"),
-    "clustering",
+    *("startup", "learning", "grouping", "catalogue", "matching", "applying", "claims"),
+    *("healing", "clustering"),
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

@@ -45,7 +45,7 @@ def _measured(
 ) -> Iterator[Result]:
     message = f"the {kind} shelf is empty"
     (learned,) = counting.count(database, [record(sighted(message, source="shelves"))])
-    _approve(kind, learned["pattern_id"], connection)
+    approve(kind, learned["pattern_id"], connection)
 
     def apply() -> None:
         connection.execute(_VERIFY_LAST_RUN)
@@ -70,7 +70,7 @@ def _measured(
     yield Result(f"apply a fix, script included, {kind}", median["apply"], "ms", *floor)
 
 
-def _approve(kind: str, pattern_id: str, connection: psycopg.Connection[Any]) -> None:
+def approve(kind: str, pattern_id: str, connection: psycopg.Connection[Any]) -> None:
     """Store a script as an approval stores it."""
     script = SCRIPTS[kind]
     analysis = fixes.analyse(kind, script, {})

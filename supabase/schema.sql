@@ -638,6 +638,7 @@ CREATE TABLE ops.pattern_fixes (
     confidence_lower_bound numeric(5,4),
     confidence_outcomes numeric(8,2) DEFAULT 0 NOT NULL,
     consecutive_failures integer DEFAULT 0 NOT NULL,
+    rated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT pattern_fixes_guard_of_tuples CHECK (((jsonb_typeof(guard) = 'array'::text) AND (guard <> '[]'::jsonb))),
     CONSTRAINT pattern_fixes_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text, 'demoted'::text]))),
     CONSTRAINT pattern_fixes_retries_in_bounds CHECK (((max_retries >= 0) AND (max_retries <= (ops_internal.fix_limits(fix_type)).max_retries))),
@@ -729,6 +730,8 @@ COMMENT ON COLUMN ops.pattern_fixes.confidence_lower_bound IS 'With 95 % certain
 COMMENT ON COLUMN ops.pattern_fixes.confidence_outcomes IS 'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
 
 COMMENT ON COLUMN ops.pattern_fixes.consecutive_failures IS 'Failed outcomes of this version in a row, since it was last put in use.';
+
+COMMENT ON COLUMN ops.pattern_fixes.rated_at IS 'When these figures were computed.';
 
 CREATE FUNCTION ops_internal.approved(p_pattern ops.error_patterns, p_fix ops.pattern_fixes) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1154,101 +1157,6 @@ CREATE FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double
 
 COMMENT ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) IS 'How many different patterns with an enabled fix had errors within the last seconds, this one included.';
 
-CREATE TABLE ops.pattern_incidents (
-    id bigint NOT NULL,
-    pattern_id uuid NOT NULL,
-    signature text NOT NULL,
-    system_log_id bigint,
-    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
-    learned_at timestamp with time zone DEFAULT now() NOT NULL,
-    identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    frame text,
-    refusal text,
-    target text
-);
-
-COMMENT ON TABLE ops.pattern_incidents IS 'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
-
-COMMENT ON COLUMN ops.pattern_incidents.id IS 'Order of learning.';
-
-COMMENT ON COLUMN ops.pattern_incidents.pattern_id IS 'The pattern that it counts for.';
-
-COMMENT ON COLUMN ops.pattern_incidents.signature IS 'The signature of the error that led to the pattern.';
-
-COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when the error was reported without one, or the row is gone.';
-
-COMMENT ON COLUMN ops.pattern_incidents.occurred_at IS 'When the error happened.';
-
-COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
-
-COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
-
-COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
-
-COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
-
-COMMENT ON COLUMN ops.pattern_incidents.target IS 'Digest of the captured values that name the target of the fix, where it has one.';
-
-CREATE TABLE ops.pattern_verifications (
-    application_id uuid NOT NULL,
-    pattern_id uuid NOT NULL,
-    fix_version integer NOT NULL,
-    mode text NOT NULL,
-    target text DEFAULT ''::text NOT NULL,
-    source text,
-    started_at timestamp with time zone NOT NULL,
-    due_at timestamp with time zone NOT NULL,
-    late_until timestamp with time zone NOT NULL,
-    outcome text DEFAULT 'pending'::text NOT NULL,
-    reason text,
-    decided_at timestamp with time zone,
-    overturned_at timestamp with time zone,
-    recurrence bigint,
-    policy jsonb NOT NULL,
-    CONSTRAINT pattern_verifications_decided CHECK (((outcome = 'pending'::text) = (decided_at IS NULL))),
-    CONSTRAINT pattern_verifications_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text]))),
-    CONSTRAINT pattern_verifications_outcome_known CHECK ((outcome = ANY (ARRAY['pending'::text, 'verified'::text, 'failed'::text, 'inconclusive'::text])))
-);
-
-COMMENT ON TABLE ops.pattern_verifications IS 'Whether the error stopped, one row for each run and each shadow run. A run that went well is pending until the error has stayed away for its time.';
-
-COMMENT ON COLUMN ops.pattern_verifications.application_id IS 'The run.';
-
-COMMENT ON COLUMN ops.pattern_verifications.pattern_id IS 'The pattern.';
-
-COMMENT ON COLUMN ops.pattern_verifications.fix_version IS 'The version of the fix.';
-
-COMMENT ON COLUMN ops.pattern_verifications.mode IS 'live: the fix ran; shadow: it did not run, and this row records whether the error stopped without it.';
-
-COMMENT ON COLUMN ops.pattern_verifications.target IS 'If the fix names a target, only errors of the same target are a recurrence.';
-
-COMMENT ON COLUMN ops.pattern_verifications.source IS 'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
-
-COMMENT ON COLUMN ops.pattern_verifications.started_at IS 'When the run ended. An error later than this plus settle_seconds is a recurrence.';
-
-COMMENT ON COLUMN ops.pattern_verifications.due_at IS 'Until when the error has to stay away: three times its usual distance or the 95th percentile of its gaps, whichever is longer, within bounds.';
-
-COMMENT ON COLUMN ops.pattern_verifications.late_until IS 'A recurrence until then overturns a verified outcome.';
-
-COMMENT ON COLUMN ops.pattern_verifications.outcome IS 'pending, verified, failed or inconclusive.';
-
-COMMENT ON COLUMN ops.pattern_verifications.reason IS 'Why it was decided so.';
-
-COMMENT ON COLUMN ops.pattern_verifications.decided_at IS 'When the outcome was last decided.';
-
-COMMENT ON COLUMN ops.pattern_verifications.overturned_at IS 'When a late recurrence overturned it.';
-
-COMMENT ON COLUMN ops.pattern_verifications.recurrence IS 'The log row of the recurrence.';
-
-COMMENT ON COLUMN ops.pattern_verifications.policy IS 'The thresholds that decide on the outcome.';
-
-CREATE FUNCTION ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS ops.pattern_incidents
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamp with time zone, p_until timestamp with time zone) IS 'The first error of the same pattern and target in this time for which the fix could have run; null if there is none.';
-
 CREATE FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1335,13 +1243,6 @@ CREATE FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb)
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) IS 'Whether a pattern has still the signature, the expression and the template that it had.';
-
-CREATE FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) IS 'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
 
 CREATE FUNCTION ops_internal.has_unchanged_row(p_table text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1447,13 +1348,6 @@ CREATE FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops
 
 COMMENT ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) IS 'Status of the kept pattern after a merge: its own, unless it was resolved or archived and the other brings later errors.';
 
-CREATE FUNCTION ops_internal.judge(p_verification ops.pattern_verifications) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.judge(p_verification ops.pattern_verifications) IS 'Decides one run if it can be decided now, or overturns it; answers whether anything changed. The caller has locked the row.';
-
 CREATE FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1466,7 +1360,21 @@ CREATE FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) IS 'Decides the runs of a pattern that can be decided now, rates its fixes, and takes those out of use that fail. Answers how many were decided.';
+COMMENT ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) IS 'Decides all runs of a pattern that can be decided now, rates its fixes, and takes those out of use that fail. Answers how many were decided.';
+
+CREATE FUNCTION ops_internal.judge_runs(p_application_ids uuid[]) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.judge_runs(p_application_ids uuid[]) IS 'Decides those of these runs that can be decided now, or overturns them; answers the outcomes. The caller has locked the pattern.';
+
+CREATE FUNCTION ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) IS 'Decides the latest runs of a pattern for one target that can be decided now, and rates the fixes of the pattern if there is anything new, or p_is_new_outcome says so. It costs the same whether few or very many runs are watched. The caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.keep_approved_fixes() RETURNS trigger
     LANGUAGE plpgsql
@@ -1856,6 +1764,13 @@ CREATE FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) RETURNS ops.patte
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) IS 'Computes success rate, confidence and failures in a row of a fix again, from all decided outcomes; answers it with these.';
+
+CREATE FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) IS 'Rates the fixes of a pattern by all that is known of their runs, and takes those out of use that fail. The caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) RETURNS numeric
     LANGUAGE sql STABLE
@@ -2442,12 +2357,73 @@ CREATE FUNCTION ops_internal.values_of_evidence() RETURNS integer
 
 COMMENT ON FUNCTION ops_internal.values_of_evidence() IS 'How many different free words in one place of a template are evidence of a variable; MIN_VALUES of grouping/v2.';
 
-CREATE FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) RETURNS record
+CREATE FUNCTION ops_internal.verdicts(p_application_ids uuid[]) RETURNS TABLE(application_id uuid, outcome text, reason text, recurrence bigint)
     LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) IS 'What can be said now of those of these runs that are pending, and against those that are verified. A run of which nothing new is known is left out.';
+
+CREATE TABLE ops.pattern_verifications (
+    application_id uuid NOT NULL,
+    pattern_id uuid NOT NULL,
+    fix_version integer NOT NULL,
+    mode text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    source text,
+    started_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    late_until timestamp with time zone NOT NULL,
+    outcome text DEFAULT 'pending'::text NOT NULL,
+    reason text,
+    decided_at timestamp with time zone,
+    overturned_at timestamp with time zone,
+    recurrence bigint,
+    policy jsonb NOT NULL,
+    CONSTRAINT pattern_verifications_decided CHECK (((outcome = 'pending'::text) = (decided_at IS NULL))),
+    CONSTRAINT pattern_verifications_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text]))),
+    CONSTRAINT pattern_verifications_outcome_known CHECK ((outcome = ANY (ARRAY['pending'::text, 'verified'::text, 'failed'::text, 'inconclusive'::text])))
+);
+
+COMMENT ON TABLE ops.pattern_verifications IS 'Whether the error stopped, one row for each run and each shadow run. A run that went well is pending until the error has stayed away for its time.';
+
+COMMENT ON COLUMN ops.pattern_verifications.application_id IS 'The run.';
+
+COMMENT ON COLUMN ops.pattern_verifications.pattern_id IS 'The pattern.';
+
+COMMENT ON COLUMN ops.pattern_verifications.fix_version IS 'The version of the fix.';
+
+COMMENT ON COLUMN ops.pattern_verifications.mode IS 'live: the fix ran; shadow: it did not run, and this row records whether the error stopped without it.';
+
+COMMENT ON COLUMN ops.pattern_verifications.target IS 'If the fix names a target, only errors of the same target are a recurrence.';
+
+COMMENT ON COLUMN ops.pattern_verifications.source IS 'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
+
+COMMENT ON COLUMN ops.pattern_verifications.started_at IS 'When the run ended. An error later than this plus settle_seconds is a recurrence.';
+
+COMMENT ON COLUMN ops.pattern_verifications.due_at IS 'Until when the error has to stay away: three times its usual distance or the 95th percentile of its gaps, whichever is longer, within bounds.';
+
+COMMENT ON COLUMN ops.pattern_verifications.late_until IS 'A recurrence until then overturns a verified outcome.';
+
+COMMENT ON COLUMN ops.pattern_verifications.outcome IS 'pending, verified, failed or inconclusive.';
+
+COMMENT ON COLUMN ops.pattern_verifications.reason IS 'Why it was decided so.';
+
+COMMENT ON COLUMN ops.pattern_verifications.decided_at IS 'When the outcome was last decided.';
+
+COMMENT ON COLUMN ops.pattern_verifications.overturned_at IS 'When a late recurrence overturned it.';
+
+COMMENT ON COLUMN ops.pattern_verifications.recurrence IS 'The log row of the recurrence.';
+
+COMMENT ON COLUMN ops.pattern_verifications.policy IS 'The thresholds that decide on the outcome.';
+
+CREATE FUNCTION ops_internal.watched_runs() RETURNS SETOF ops.pattern_verifications
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) IS 'What can be said now of a run that is pending, or against one that is verified; null where there is nothing new.';
+COMMENT ON FUNCTION ops_internal.watched_runs() IS 'Runs whose outcome is not known yet, or can still be overturned.';
 
 CREATE FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -2780,6 +2756,41 @@ COMMENT ON COLUMN ops.pattern_identifiers.occurrences IS 'How many errors were c
 COMMENT ON COLUMN ops.pattern_identifiers.first_seen IS 'Time of the earliest of them.';
 
 COMMENT ON COLUMN ops.pattern_identifiers.last_seen IS 'Time of the latest of them.';
+
+CREATE TABLE ops.pattern_incidents (
+    id bigint NOT NULL,
+    pattern_id uuid NOT NULL,
+    signature text NOT NULL,
+    system_log_id bigint,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    learned_at timestamp with time zone DEFAULT now() NOT NULL,
+    identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    frame text,
+    refusal text,
+    target text
+);
+
+COMMENT ON TABLE ops.pattern_incidents IS 'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
+
+COMMENT ON COLUMN ops.pattern_incidents.id IS 'Order of learning.';
+
+COMMENT ON COLUMN ops.pattern_incidents.pattern_id IS 'The pattern that it counts for.';
+
+COMMENT ON COLUMN ops.pattern_incidents.signature IS 'The signature of the error that led to the pattern.';
+
+COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when the error was reported without one, or the row is gone.';
+
+COMMENT ON COLUMN ops.pattern_incidents.occurred_at IS 'When the error happened.';
+
+COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
+
+COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
+
+COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
+
+COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
+
+COMMENT ON COLUMN ops.pattern_incidents.target IS 'Digest of the captured values that name the target of the fix, where it has one.';
 
 CREATE SEQUENCE ops.pattern_incidents_id_seq;
 
@@ -3207,19 +3218,21 @@ CREATE INDEX idx_pattern_cannot_links_b ON ops.pattern_cannot_links USING btree 
 
 CREATE INDEX idx_pattern_cannot_links_merge ON ops.pattern_cannot_links USING btree (merge_id);
 
-CREATE INDEX idx_pattern_claims_fix ON ops.pattern_claims USING btree (pattern_id, fix_version);
-
 CREATE INDEX idx_pattern_claims_latest ON ops.pattern_claims USING btree (pattern_id, claimed_at DESC);
 
 CREATE INDEX idx_pattern_claims_log ON ops.pattern_claims USING btree (system_log_id);
 
 CREATE UNIQUE INDEX idx_pattern_claims_once ON ops.pattern_claims USING btree (pattern_id, fix_version, system_log_id) WHERE (purpose <> 'undo'::text);
 
+CREATE INDEX idx_pattern_claims_target ON ops.pattern_claims USING btree (pattern_id, fix_version, target, claimed_at DESC);
+
 CREATE INDEX idx_pattern_claims_undoes ON ops.pattern_claims USING btree (undoes);
 
 CREATE INDEX idx_pattern_claims_unfinished ON ops.pattern_claims USING btree (lease_until) WHERE (finished_at IS NULL);
 
 CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC);
+
+CREATE INDEX idx_pattern_incidents_target ON ops.pattern_incidents USING btree (pattern_id, target, occurred_at) WHERE (target IS NOT NULL);
 
 CREATE INDEX idx_pattern_links_cause ON ops.pattern_links USING btree (cause_signature);
 
@@ -3245,9 +3258,15 @@ CREATE INDEX idx_pattern_splits_source ON ops.pattern_splits USING btree (source
 
 CREATE UNIQUE INDEX idx_pattern_stats_pattern ON ops.pattern_stats USING btree (pattern_id);
 
+CREATE INDEX idx_pattern_verifications_decided ON ops.pattern_verifications USING btree (pattern_id, started_at DESC) WHERE ((mode = 'live'::text) AND (outcome = ANY (ARRAY['verified'::text, 'failed'::text])));
+
 CREATE INDEX idx_pattern_verifications_latest ON ops.pattern_verifications USING btree (pattern_id, started_at DESC);
 
+CREATE INDEX idx_pattern_verifications_overturned ON ops.pattern_verifications USING btree (pattern_id, overturned_at) WHERE (overturned_at IS NOT NULL);
+
 CREATE INDEX idx_pattern_verifications_pending ON ops.pattern_verifications USING btree (due_at) WHERE (outcome = 'pending'::text);
+
+CREATE INDEX idx_pattern_verifications_target ON ops.pattern_verifications USING btree (pattern_id, target, started_at DESC);
 
 CREATE INDEX idx_pattern_verifications_verified ON ops.pattern_verifications USING btree (late_until) WHERE (outcome = 'verified'::text);
 
@@ -3831,14 +3850,6 @@ REVOKE ALL ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules
 REVOKE ALL ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) TO service_role;
 
-GRANT SELECT ON TABLE ops.pattern_incidents TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_incidents TO service_role;
-
-GRANT SELECT ON TABLE ops.pattern_verifications TO authenticated;
-GRANT SELECT ON TABLE ops.pattern_verifications TO service_role;
-
-REVOKE ALL ON FUNCTION ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) TO service_role;
 
@@ -3875,8 +3886,6 @@ REVOKE ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names tex
 GRANT ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
@@ -3920,13 +3929,16 @@ GRANT ALL ON FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by 
 
 REVOKE ALL ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.judge(p_verification ops.pattern_verifications) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.judge_runs(p_application_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.keep_approved_fixes() FROM PUBLIC;
 
@@ -4059,6 +4071,8 @@ REVOKE ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem
 GRANT ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) FROM PUBLIC;
 
@@ -4273,7 +4287,12 @@ REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigi
 REVOKE ALL ON FUNCTION ops_internal.values_of_evidence() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.values_of_evidence() TO service_role;
 
-REVOKE ALL ON FUNCTION ops_internal.verdict(p_verification ops.pattern_verifications, OUT outcome text, OUT reason text, OUT recurrence bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) FROM PUBLIC;
+
+GRANT SELECT ON TABLE ops.pattern_verifications TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_verifications TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.watched_runs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) TO service_role;
@@ -4314,6 +4333,9 @@ GRANT USAGE ON SEQUENCE ops.pattern_clusters_id_seq TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
 GRANT SELECT,INSERT,UPDATE ON TABLE ops.pattern_identifiers TO service_role;
+
+GRANT SELECT ON TABLE ops.pattern_incidents TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_incidents TO service_role;
 
 GRANT USAGE ON SEQUENCE ops.pattern_incidents_id_seq TO service_role;
 

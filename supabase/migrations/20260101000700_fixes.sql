@@ -43,6 +43,7 @@ create table ops.pattern_fixes (
   confidence_lower_bound numeric(5, 4),
   confidence_outcomes numeric(8, 2) not null default 0,
   consecutive_failures integer not null default 0,
+  rated_at timestamptz not null default clock_timestamp(),
   unique (pattern_id, version),
   constraint pattern_fixes_undo_prepared check ((undo_script is null) = (prepared_undo_script is null)),
   constraint pattern_fixes_sample_whole check ((sample_script is null) = (sample_table is null))
@@ -106,6 +107,7 @@ comment on column ops.pattern_fixes.confidence_outcomes is
   'How many outcomes the lower bound rests on; an outcome of 30 days ago counts as half of one.';
 comment on column ops.pattern_fixes.consecutive_failures is
   'Failed outcomes of this version in a row, since it was last put in use.';
+comment on column ops.pattern_fixes.rated_at is 'When these figures were computed.';
 
 alter table ops.pattern_fixes enable row level security;
 
@@ -122,7 +124,8 @@ declare
     'mode', 'mode_changed_at', 'mode_changed_by', 'mode_reason', 'is_on_probation', 'disabled_by', 'disabled_at', 'disabled_reason'
   ];
   figures constant text [] := array[
-    'success_rate', 'confidence_score', 'confidence_lower_bound', 'confidence_outcomes', 'consecutive_failures'
+    'success_rate', 'confidence_score', 'confidence_lower_bound', 'confidence_outcomes', 'consecutive_failures',
+    'rated_at'
   ];
   before constant jsonb := to_jsonb(old) - figures;
   after constant jsonb := case tg_op when 'UPDATE' then to_jsonb(new) - figures end;
@@ -196,10 +199,11 @@ comment on column ops.pattern_claims.finished_at is
 
 create unique index idx_pattern_claims_once on ops.pattern_claims (pattern_id, fix_version, system_log_id) where purpose <> 'undo';
 create index idx_pattern_claims_log on ops.pattern_claims (system_log_id);
-create index idx_pattern_claims_fix on ops.pattern_claims (pattern_id, fix_version);
+-- The cooldown looks at the last run of a fix for a target.
+create index idx_pattern_claims_target on ops.pattern_claims (pattern_id, fix_version, target, claimed_at desc);
 create index idx_pattern_claims_undoes on ops.pattern_claims (undoes);
 create index idx_pattern_claims_unfinished on ops.pattern_claims (lease_until) where finished_at is null;
--- Cooldown and budgets look at the latest runs of a pattern.
+-- Budgets look at the latest runs of a pattern.
 create index idx_pattern_claims_latest on ops.pattern_claims (pattern_id, claimed_at desc);
 
 alter table ops.pattern_claims enable row level security;
@@ -305,6 +309,11 @@ comment on column ops.pattern_verifications.policy is 'The thresholds that decid
 create index idx_pattern_verifications_pending on ops.pattern_verifications (due_at) where outcome = 'pending';
 create index idx_pattern_verifications_verified on ops.pattern_verifications (late_until) where outcome = 'verified';
 create index idx_pattern_verifications_latest on ops.pattern_verifications (pattern_id, started_at desc);
+create index idx_pattern_verifications_target on ops.pattern_verifications (pattern_id, target, started_at desc);
+create index idx_pattern_verifications_decided on ops.pattern_verifications (pattern_id, started_at desc)
+  where mode = 'live' and outcome in ('verified', 'failed');
+create index idx_pattern_verifications_overturned on ops.pattern_verifications (pattern_id, overturned_at)
+  where overturned_at is not null;
 
 alter table ops.pattern_verifications enable row level security;
 
@@ -698,6 +707,7 @@ begin
   fix.confidence_score := 0.5;
   fix.confidence_outcomes := 0;
   fix.consecutive_failures := 0;
+  fix.rated_at := fix.approved_at;
   insert into ops.pattern_fixes select fix.*;
   perform ops_internal.rate_fix(fix);
 

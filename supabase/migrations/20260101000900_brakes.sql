@@ -462,7 +462,7 @@ begin
     from (
       select
         count(*) as runs,
-        coalesce(sum((applications.system_state_after ->> 'rows_touched')::bigint), 0) as rows_touched,
+        coalesce(sum(latest.rows_touched), 0) as rows_touched,
         (
           select count(*)
           from (
@@ -471,12 +471,18 @@ begin
             limit 10000
           ) as recent
         ) as incidents
-      from ops.pattern_claims as claims
-      left join ops.pattern_applications as applications on applications.application_id = claims.application_id
-      where claims.pattern_id = p_fix.pattern_id
-        and claims.purpose <> 'undo'
-        and claims.application_id is distinct from p_taken
-        and claims.claimed_at > now() - interval '1 hour'
+      from (
+        select (applications.system_state_after ->> 'rows_touched')::bigint as rows_touched
+        from ops.pattern_claims as claims
+        left join ops.pattern_applications as applications on applications.application_id = claims.application_id
+        where claims.pattern_id = p_fix.pattern_id
+          and claims.purpose <> 'undo'
+          and claims.application_id is distinct from p_taken
+          and claims.claimed_at > now() - interval '1 hour'
+        order by claims.claimed_at desc
+        -- Once so many ran, nothing runs, whatever the others touched.
+        limit ceil(ops_internal.threshold(p_policy, 'runs_per_hour'))::bigint
+      ) as latest
     ) as hour
   );
 end

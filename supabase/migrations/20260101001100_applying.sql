@@ -15,7 +15,7 @@ set plan_cache_mode = 'force_generic_plan'
 as $$
 begin
   return (
-    with errors as (
+    with errors as materialized (
       select
         inputs.ordinality, inputs.system_log_id,
         -- The error was counted under a signature of the whole log row, which may differ from that of the message alone.
@@ -25,6 +25,39 @@ begin
         jsonb_to_recordset(p_errors) as (signatures text [], system_log_id bigint, identifiers jsonb)
       ) with ordinality as inputs
       left join ops.pattern_incidents as incidents on incidents.system_log_id = inputs.system_log_id
+    ),
+
+    hits as materialized (
+      select errors.*, hit.pattern_id, hit.signature
+      from errors
+      left join lateral (
+        select signatures.pattern_id, signatures.signature
+        from ops.pattern_signatures as signatures
+        where signatures.signature = any(errors.signatures)
+        order by array_position(errors.signatures, signatures.signature)
+        limit 1
+      ) as hit on true
+    ),
+
+    -- What is the same for all errors of a pattern is computed once.
+    found as materialized (
+      select
+        patterns.pattern_id, patterns.auto_fix_enabled,
+        to_jsonb(patterns) - array['metadata', 'learned_from_incidents', 'created_at', 'updated_at'] as shown
+      from (select distinct hits.pattern_id from hits) as named
+      inner join ops.error_patterns as patterns on patterns.pattern_id = named.pattern_id
+    ),
+
+    live as materialized (
+      select
+        fixes, fixes.pattern_id, fixes.version, fixes.trusts_until, fixes.approved_at,
+        ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as guard,
+        to_jsonb(fixes) || jsonb_build_object('stored_matches', ops_internal.is_as_approved(fixes, patterns)) as shown,
+        ops_internal.hold(fixes) as hold
+      from found
+      inner join ops.error_patterns as patterns on patterns.pattern_id = found.pattern_id
+      inner join ops.pattern_fixes as fixes on fixes.pattern_id = found.pattern_id
+      where fixes.disabled_at is null and (found.auto_fix_enabled or fixes.mode = 'demoted')
     ),
 
     expressions as (
@@ -61,68 +94,56 @@ begin
             'created_at', logs.created_at,
             'age_seconds', extract(epoch from now() - logs.created_at)
           ) end,
-          'pattern', case when patterns.pattern_id is not null then to_jsonb(patterns) - array[
-            'metadata', 'learned_from_incidents', 'created_at', 'updated_at'
-          ] end,
-          'fix', case when fixes.version is not null then to_jsonb(fixes) || jsonb_build_object(
-            'stored_matches', ops_internal.is_as_approved(fixes, patterns)
-          ) end,
-          'untrusted_signature', case when chosen.is_trusted is not true and patterns.auto_fix_enabled then hit.signature end,
+          'pattern', found.shown,
+          'fix', fixes.shown,
+          'untrusted_signature', case when chosen.is_trusted is not true and found.auto_fix_enabled then hits.signature end,
           'outside_guard', case when chosen.is_trusted and not chosen.is_inside then jsonb_build_object(
-            'version', chosen.version, 'identifiers', ops_internal.guarding(errors.identifiers)
+            'version', chosen.version, 'identifiers', ops_internal.guarding(hits.identifiers)
           ) end,
-          'expressions', case when patterns.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
+          'expressions', case when found.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
           'hold', case when fixes.version is not null then coalesce(
             (
-              select jsonb_build_object('code', ops_internal.handling(claims, fixes))
+              select jsonb_build_object('code', ops_internal.handling(claims, fixes.fixes))
               from ops.pattern_claims as claims
               where claims.pattern_id = fixes.pattern_id
                 and claims.fix_version = fixes.version
-                and claims.system_log_id = errors.system_log_id
+                and claims.system_log_id = hits.system_log_id
                 and claims.purpose <> 'undo'
-                and ops_internal.handling(claims, fixes) is not null
+                and ops_internal.handling(claims, fixes.fixes) is not null
             ),
-            ops_internal.hold(fixes)
+            fixes.hold
           ) end,
           'before_approval', coalesce(logs.created_at < fixes.approved_at, false)
         )
-        order by errors.ordinality
+        order by hits.ordinality
       ),
       '[]'
     )
-    from errors
-    left join ops.system_logs as logs on logs.id = errors.system_log_id
-    left join lateral (
-      select signatures.pattern_id, signatures.signature
-      from ops.pattern_signatures as signatures
-      where signatures.signature = any(errors.signatures)
-      order by array_position(errors.signatures, signatures.signature)
-      limit 1
-    ) as hit on true
-    left join ops.error_patterns as patterns on patterns.pattern_id = hit.pattern_id
+    from hits
+    left join ops.system_logs as logs on logs.id = hits.system_log_id
+    left join found on found.pattern_id = hits.pattern_id
     -- Of the versions that are not disabled, the one for what the error names. Its approver has to have seen the signature:
     -- it existed when the fix was proposed or approved, or was confirmed since.
     left join lateral (
       select judged.*
       from (
         select
-          live.id, live.version,
-          ops_internal.guard_admits(ops_internal.whole_guard(live.pattern_id, live.version, live.guard), errors.identifiers) as is_inside,
+          live.version,
+          ops_internal.guard_admits(live.guard, hits.identifiers) as is_inside,
           exists (
             select from ops.pattern_signatures as trusted
-            where trusted.signature = any(errors.signatures)
+            where trusted.signature = any(hits.signatures)
               and trusted.pattern_id = live.pattern_id
               and (trusted.created_at <= live.trusts_until or trusted.confirmed_at is not null)
           ) as is_trusted
-        from ops.pattern_fixes as live
-        where live.pattern_id = patterns.pattern_id
-          and live.disabled_at is null
-          and (patterns.auto_fix_enabled or live.mode = 'demoted')
+        from live
+        where live.pattern_id = hits.pattern_id
       ) as judged
       order by judged.is_inside desc, judged.is_trusted desc, judged.version
       limit 1
     ) as chosen on true
-    left join ops.pattern_fixes as fixes on fixes.id = chosen.id and chosen.is_inside and chosen.is_trusted
+    left join live as fixes
+      on fixes.pattern_id = hits.pattern_id and fixes.version = chosen.version and chosen.is_inside and chosen.is_trusted
   );
 end
 $$;
@@ -667,7 +688,7 @@ begin
   update ops.pattern_incidents set target = p_target
   where pattern_incidents.system_log_id = p_system_log_id and p_target <> '';
   -- An error that just came back may take the fix out of use.
-  perform ops_internal.judge_pattern(p_pattern_id);
+  perform ops_internal.judge_target(p_pattern_id, p_target, false);
 
   select * into fix
   from ops.pattern_fixes
@@ -849,7 +870,8 @@ begin
       end,
       p_outcome ->> 'error'
     );
-    perform ops_internal.judge_pattern(p_claim.pattern_id);
+    -- A script that failed is an outcome at once.
+    perform ops_internal.judge_target(p_claim.pattern_id, p_claim.target, not succeeded);
   end if;
 
   insert into ops.roman_events (event_type, severity, description, metadata, constitutional_validation)

@@ -72,179 +72,208 @@ $$;
 comment on function ops_internal.open_verification is
   'Begins to watch whether the error of this run stays away, or records what is known of it already.';
 
-create function ops_internal.first_recurrence(p_verification ops.pattern_verifications, p_from timestamptz, p_until timestamptz)
-returns ops.pattern_incidents
+create function ops_internal.watched_runs() returns setof ops.pattern_verifications
 language sql
 stable
 set search_path = ''
 as $$
-  -- If the pattern was merged since, perhaps more than once, its errors are counted for the one that it was merged into.
-  with recursive path as (
-    select patterns.pattern_id, patterns.merged_into
-    from ops.error_patterns as patterns
-    where patterns.pattern_id = p_verification.pattern_id
-    union
-    select patterns.pattern_id, patterns.merged_into
-    from path
-    inner join ops.error_patterns as patterns on patterns.pattern_id = path.merged_into
-  )
-
-  select firsts.*
-  from path
-  inner join ops.pattern_fixes as fixes
-    on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
-  inner join ops.error_patterns as patterns on patterns.pattern_id = p_verification.pattern_id
-  cross join lateral (select ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as tuples) as guard
-  -- Lateral, so that each pattern is looked up by index: the planner cannot know how few patterns a path has.
-  cross join lateral (
-    select incidents.*
-    from ops.pattern_incidents as incidents
-    inner join ops.system_logs as logs on logs.id = incidents.system_log_id
-    inner join ops.pattern_signatures as signatures on signatures.signature = incidents.signature
-    where incidents.pattern_id = path.pattern_id
-      and incidents.occurred_at > p_from
-      and incidents.occurred_at <= p_until
-      -- Rows that may not fire the fix do not count against it. Otherwise anyone who writes logs could take it out of use.
-      and logs.written_by = any(fixes.trusted_writers)
-      and (
-        signatures.created_at <= fixes.trusts_until
-        or signatures.confirmed_at is not null
-        or path.pattern_id <> p_verification.pattern_id
-      )
-      and (
-        p_verification.target = ''
-        or incidents.target = p_verification.target
-        -- While the fix is out of use, errors are stored without a target.
-        or (incidents.target is null and (fixes.disabled_at is not null or not patterns.auto_fix_enabled))
-      )
-      and ops_internal.guard_admits(guard.tuples, incidents.identifiers)
-    order by incidents.occurred_at
-    limit 1
-  ) as firsts
-  order by firsts.occurred_at
-  limit 1
+  select verifications.*
+  from ops.pattern_verifications as verifications
+  where verifications.outcome = 'pending'
+    or (verifications.outcome = 'verified' and verifications.late_until > statement_timestamp())
 $$;
 
-comment on function ops_internal.first_recurrence is
-  'The first error of the same pattern and target in this time for which the fix could have run; null if there is none.';
+comment on function ops_internal.watched_runs is
+  'Runs whose outcome is not known yet, or can still be overturned.';
 
-create function ops_internal.has_traffic(p_verification ops.pattern_verifications, p_from timestamptz) returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select exists (
-    select from ops.system_logs as logs
-    inner join ops.pattern_fixes as fixes
-      on fixes.pattern_id = p_verification.pattern_id and fixes.version = p_verification.fix_version
-    where logs.source is not distinct from p_verification.source
-      and logs.created_at > p_from
-      and logs.created_at <= p_verification.due_at
-      -- Rows that may not fire the fix do not count for it either.
-      and logs.written_by = any(fixes.trusted_writers)
-  )
-$$;
-
-comment on function ops_internal.has_traffic is
-  'Whether the source of the error logged anything from this time on until the error had stayed away long enough.';
-
-create function ops_internal.verdict(
-  in p_verification ops.pattern_verifications, out outcome text, out reason text, out recurrence bigint
-)
+create function ops_internal.verdicts(p_application_ids uuid [])
+returns table (application_id uuid, outcome text, reason text, recurrence bigint)
 language plpgsql
 stable
 set search_path = ''
+-- Planned once, for few runs and for many: whatever belongs to a run is looked up by index.
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
+  moment constant timestamptz := clock_timestamp();
   -- How a time is written in a reason.
   second constant text := 'YYYY-MM-DD HH24:MI:SS "UTC"';
-  settled constant timestamptz :=
-    p_verification.started_at + make_interval(secs => ops_internal.threshold(p_verification.policy, 'settle_seconds'));
-  is_superseded constant boolean := exists (
-    select from ops.pattern_verifications as later
-    where later.pattern_id = p_verification.pattern_id
-      and later.target = p_verification.target
-      and later.mode = p_verification.mode
-      and later.started_at > p_verification.started_at
-      -- A run of a fix for other errors says nothing about these.
-      and later.fix_version <> all(ops_internal.strangers(p_verification.pattern_id, p_verification.fix_version))
-  );
-  incident ops.pattern_incidents;
 begin
-  if p_verification.outcome = 'pending' then
-    incident := ops_internal.first_recurrence(p_verification, settled, p_verification.due_at);
-  -- A late recurrence overturns the last of several verified runs. So does an error that happened before the run was
-  -- verified and was learned afterwards.
-  elsif p_verification.outcome = 'verified' and not is_superseded and p_verification.late_until > clock_timestamp() then
-    incident := ops_internal.first_recurrence(p_verification, settled, p_verification.late_until);
-  end if;
+  return query
+  with recursive runs as materialized (
+    select
+      verifications.*,
+      verifications.started_at + make_interval(secs => ops_internal.threshold(verifications.policy, 'settle_seconds')) as settled_at,
+      case verifications.outcome when 'pending' then verifications.due_at else verifications.late_until end as watched_until
+    from unnest(p_application_ids) as named (id)
+    inner join ops.pattern_verifications as verifications on verifications.application_id = named.id
+  ),
 
-  if incident.id is not null then
-    outcome := 'failed';
-    recurrence := incident.system_log_id;
-    reason := format(
-      case p_verification.outcome when 'pending' then 'The error came back at %s' else 'The error came back late, at %s' end,
-      to_char(incident.occurred_at at time zone 'UTC', second)
-    );
-  elsif p_verification.outcome <> 'pending' then
-    return;
-  elsif is_superseded then
-    outcome := 'inconclusive';
-    reason := 'Another run followed before anything was known';
-  elsif clock_timestamp() < p_verification.due_at then
-    return;
-  -- Errors of a burst that was under way when the run ended do not prove that the source still works.
-  elsif ops_internal.has_traffic(p_verification, settled) then
-    outcome := 'verified';
-    reason := format(
-      'The error stayed away until the end of its window, %s', to_char(p_verification.due_at at time zone 'UTC', second)
-    );
-  else
-    outcome := 'inconclusive';
-    reason := format('%s logged nothing in that time, so it is not known whether the error stopped', coalesce(p_verification.source, 'The source'));
-  end if;
+  used_fixes as materialized (
+    select
+      fixes.pattern_id, fixes.version, fixes.trusted_writers, fixes.trusts_until,
+      fixes.disabled_at is not null or not patterns.auto_fix_enabled as is_out_of_use,
+      ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as guard,
+      ops_internal.strangers(fixes.pattern_id, fixes.version) as strangers
+    from (select distinct runs.pattern_id, runs.fix_version from runs) as used
+    inner join ops.pattern_fixes as fixes on fixes.pattern_id = used.pattern_id and fixes.version = used.fix_version
+    inner join ops.error_patterns as patterns on patterns.pattern_id = fixes.pattern_id
+  ),
+
+  judged as materialized (
+    select
+      runs.*, used_fixes.trusted_writers, used_fixes.trusts_until, used_fixes.is_out_of_use, used_fixes.guard,
+      exists (
+        select from ops.pattern_verifications as later
+        where later.pattern_id = runs.pattern_id
+          and later.target = runs.target
+          and later.mode = runs.mode
+          and later.started_at > runs.started_at
+          -- A run of a fix for other errors says nothing about these.
+          and later.fix_version <> all(used_fixes.strangers)
+      ) as is_superseded
+    from runs
+    inner join used_fixes on used_fixes.pattern_id = runs.pattern_id and used_fixes.version = runs.fix_version
+  ),
+
+  -- If the pattern was merged since, perhaps more than once, its errors are counted for the one that it was merged into.
+  paths as (
+    select used_fixes.pattern_id as origin, used_fixes.pattern_id from used_fixes
+    union
+    select paths.origin, patterns.merged_into
+    from paths
+    inner join ops.error_patterns as patterns on patterns.pattern_id = paths.pattern_id
+    where patterns.merged_into is not null
+  ),
+
+  -- The first error of the same pattern and target in the time of a run for which its fix could have run.
+  recurrences as (
+    select distinct on (judged.application_id) judged.application_id, firsts.system_log_id, firsts.occurred_at
+    from judged
+    inner join paths on paths.origin = judged.pattern_id
+    cross join lateral (
+      select incidents.system_log_id, incidents.occurred_at
+      from (
+        select of_target.*
+        from ops.pattern_incidents as of_target
+        where judged.target <> '' and of_target.pattern_id = paths.pattern_id and of_target.target = judged.target
+        union all
+        select of_pattern.*
+        from ops.pattern_incidents as of_pattern
+        where of_pattern.pattern_id = paths.pattern_id
+          -- While the fix is out of use, errors are stored without a target.
+          and (judged.target = '' or (judged.is_out_of_use and of_pattern.target is null))
+      ) as incidents
+      inner join ops.system_logs as logs on logs.id = incidents.system_log_id
+      inner join ops.pattern_signatures as signatures on signatures.signature = incidents.signature
+      where incidents.occurred_at > judged.settled_at
+        and incidents.occurred_at <= judged.watched_until
+        -- Rows that may not fire the fix do not count against it. Otherwise anyone who writes logs could take it out of use.
+        and logs.written_by = any(judged.trusted_writers)
+        and (
+          signatures.created_at <= judged.trusts_until
+          or signatures.confirmed_at is not null
+          or paths.pattern_id <> judged.pattern_id
+        )
+        and ops_internal.guard_admits(judged.guard, incidents.identifiers)
+      order by incidents.occurred_at
+      limit 1
+    ) as firsts
+    where judged.outcome = 'pending'
+      -- A late recurrence overturns the last of several verified runs. So does an error that happened before the run was
+      -- verified and was learned afterwards.
+      or (judged.outcome = 'verified' and not judged.is_superseded and judged.late_until > moment)
+    order by judged.application_id, firsts.occurred_at
+  ),
+
+  decided as (
+    select
+      judged.*, recurrences.system_log_id, recurrences.occurred_at,
+      case
+        when recurrences.application_id is not null then 'failed'
+        when judged.outcome <> 'pending' then null
+        when judged.is_superseded then 'inconclusive'
+        when moment < judged.due_at then null
+        -- Errors of a burst that was under way when the run ended do not prove that the source still works.
+        when exists (
+          select from ops.system_logs as logs
+          where logs.source is not distinct from judged.source
+            and logs.created_at > judged.settled_at
+            and logs.created_at <= judged.due_at
+            -- Rows that may not fire the fix do not count for it either.
+            and logs.written_by = any(judged.trusted_writers)
+        ) then 'verified'
+        else 'inconclusive'
+      end as verdict
+    from judged
+    left join recurrences on recurrences.application_id = judged.application_id
+  )
+
+  select
+    decided.application_id,
+    decided.verdict,
+    case
+      when decided.verdict = 'failed' then format(
+        case decided.outcome when 'pending' then 'The error came back at %s' else 'The error came back late, at %s' end,
+        to_char(decided.occurred_at at time zone 'UTC', second)
+      )
+      when decided.is_superseded then 'Another run followed before anything was known'
+      when decided.verdict = 'verified' then format(
+        'The error stayed away until the end of its window, %s', to_char(decided.due_at at time zone 'UTC', second)
+      )
+      else format('%s logged nothing in that time, so it is not known whether the error stopped', coalesce(decided.source, 'The source'))
+    end,
+    decided.system_log_id
+  from decided
+  where decided.verdict is not null;
 end
 $$;
 
-comment on function ops_internal.verdict is
-  'What can be said now of a run that is pending, or against one that is verified; null where there is nothing new.';
+comment on function ops_internal.verdicts is
+  'What can be said now of those of these runs that are pending, and against those that are verified. A run of which nothing new is known is left out.';
 
-create function ops_internal.judge(p_verification ops.pattern_verifications) returns boolean
+create function ops_internal.judge_runs(p_application_ids uuid []) returns text []
 language plpgsql
 set search_path = ''
 as $$
 declare
-  verdict record;
+  outcomes text [] := '{}'::text [];
 begin
-  select * into verdict from ops_internal.verdict(p_verification);
-  if verdict.outcome is null then
-    return false;
-  end if;
+  if cardinality(p_application_ids) > 0 then
+    with decided as (
+      update ops.pattern_verifications as runs set
+        outcome = verdicts.outcome,
+        reason = verdicts.reason,
+        decided_at = clock_timestamp(),
+        overturned_at = case when runs.outcome = 'verified' then clock_timestamp() end,
+        recurrence = verdicts.recurrence
+      from ops_internal.verdicts(p_application_ids) as verdicts
+      where runs.application_id = verdicts.application_id
+      returning runs.*
+    ),
 
-  update ops.pattern_verifications set
-    outcome = verdict.outcome,
-    reason = verdict.reason,
-    decided_at = clock_timestamp(),
-    overturned_at = case when p_verification.outcome = 'verified' then clock_timestamp() end,
-    recurrence = verdict.recurrence
-  where pattern_verifications.application_id = p_verification.application_id;
-
-  insert into ops.roman_events (event_type, severity, description, metadata)
-  values (
-    case when p_verification.outcome = 'verified' then 'verification_overturned' else 'fix_' || verdict.outcome end,
-    case when verdict.outcome = 'failed' and p_verification.mode = 'live' then 'warning' else 'info' end,
-    case p_verification.mode when 'shadow' then 'Without the fix: ' else '' end || verdict.reason,
-    jsonb_build_object(
-      'pattern_id', p_verification.pattern_id, 'application_id', p_verification.application_id, 'mode', p_verification.mode,
-      'fix_version', p_verification.fix_version, 'outcome', verdict.outcome, 'recurrence', verdict.recurrence
+    events as (
+      insert into ops.roman_events (event_type, severity, description, metadata)
+      select
+        case when decided.overturned_at is not null then 'verification_overturned' else 'fix_' || decided.outcome end,
+        case when decided.outcome = 'failed' and decided.mode = 'live' then 'warning' else 'info' end,
+        case decided.mode when 'shadow' then 'Without the fix: ' else '' end || decided.reason,
+        jsonb_build_object(
+          'pattern_id', decided.pattern_id, 'application_id', decided.application_id, 'mode', decided.mode,
+          'fix_version', decided.fix_version, 'outcome', decided.outcome, 'recurrence', decided.recurrence
+        )
+      from decided
+      order by decided.started_at
     )
-  );
-  return true;
+
+    select coalesce(array_agg(decided.outcome), '{}') into outcomes from decided;
+  end if;
+  return outcomes;
 end
 $$;
 
-comment on function ops_internal.judge is
-  'Decides one run if it can be decided now, or overturns it; answers whether anything changed. The caller has locked the row.';
+comment on function ops_internal.judge_runs is
+  'Decides those of these runs that can be decided now, or overturns them; answers the outcomes. The caller has locked the pattern.';
 
 -- The share of runs that a fix helps at least: a quantile of a Beta distribution, for which Postgres has no function.
 
@@ -381,13 +410,16 @@ as $$
     and failures.mode = 'live'
     and failures.outcome = 'failed'
     and failures.started_at >= p_fix.mode_changed_at
-    and not exists (
-      select from ops.pattern_verifications as later
-      where later.pattern_id = failures.pattern_id
-        and later.fix_version = failures.fix_version
-        and later.mode = 'live'
-        and later.outcome = 'verified'
-        and later.started_at > failures.started_at
+    and failures.started_at >= coalesce(
+      (
+        select max(helped.started_at)
+        from ops.pattern_verifications as helped
+        where helped.pattern_id = p_fix.pattern_id
+          and helped.fix_version = p_fix.version
+          and helped.mode = 'live'
+          and helped.outcome = 'verified'
+      ),
+      '-infinity'
     )
 $$;
 
@@ -432,20 +464,16 @@ begin
   fix.confidence_score := ops_internal.recent_confidence(p_fix, others);
   fix.consecutive_failures := ops_internal.failures_in_a_row(p_fix);
 
-  -- Seldom is any of them another one.
+  fix.rated_at := clock_timestamp();
+
   update ops.pattern_fixes set
+    rated_at = fix.rated_at,
     success_rate = fix.success_rate,
     confidence_score = fix.confidence_score,
     confidence_lower_bound = fix.confidence_lower_bound,
     confidence_outcomes = fix.confidence_outcomes,
     consecutive_failures = fix.consecutive_failures
-  where pattern_fixes.id = fix.id
-    and (
-      pattern_fixes.success_rate, pattern_fixes.confidence_score, pattern_fixes.confidence_lower_bound,
-      pattern_fixes.confidence_outcomes, pattern_fixes.consecutive_failures
-    ) is distinct from (
-      fix.success_rate, fix.confidence_score, fix.confidence_lower_bound, fix.confidence_outcomes, fix.consecutive_failures
-    );
+  where pattern_fixes.id = fix.id;
   return fix;
 end
 $$;
@@ -487,57 +515,97 @@ $$;
 comment on function ops_internal.break_circuit is
   'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. The fix was rated before.';
 
+create function ops_internal.rate_pattern(p_pattern_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  shown constant integer := (ops_internal.shown_fix(p_pattern_id)).version;
+  fix ops.pattern_fixes;
+  -- The thresholds that the engine sent with the latest run.
+  policy constant jsonb := (
+    select verifications.policy
+    from ops.pattern_verifications as verifications
+    where verifications.pattern_id = p_pattern_id
+    order by verifications.started_at desc
+    limit 1
+  );
+begin
+  if policy is null then
+    return;
+  end if;
+  for fix in
+    select fixes.*
+    from ops.pattern_fixes as fixes
+    where fixes.pattern_id = p_pattern_id and (fixes.disabled_at is null or fixes.version = shown)
+    order by fixes.version
+  loop
+    perform ops_internal.break_circuit(ops_internal.rate_fix(fix), policy);
+  end loop;
+  perform ops_internal.show_figures(p_pattern_id);
+end
+$$;
+
+comment on function ops_internal.rate_pattern is
+  'Rates the fixes of a pattern by all that is known of their runs, and takes those out of use that fail. The caller has locked the pattern.';
+
+create function ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  outcomes text [];
+begin
+  -- Of the runs for one target only the last few can be open: each run decides on those before it, and the job on the rest.
+  outcomes := ops_internal.judge_runs(array(
+    select latest.application_id
+    from (
+      select verifications.application_id, verifications.outcome, verifications.late_until
+      from ops.pattern_verifications as verifications
+      where verifications.pattern_id = p_pattern_id and verifications.target = p_target
+      order by verifications.started_at desc
+      limit 10
+    ) as latest
+    where latest.outcome = 'pending' or (latest.outcome = 'verified' and latest.late_until > clock_timestamp())
+  ));
+  if p_is_new_outcome
+    or outcomes && array['verified', 'failed']
+    -- Outcomes fade, so that a fix that they forbade may be tried again.
+    or exists (
+      select from ops.pattern_fixes as fixes
+      where fixes.pattern_id = p_pattern_id
+        and fixes.disabled_at is null
+        and fixes.rated_at < clock_timestamp() - interval '1 hour'
+    )
+  then
+    perform ops_internal.rate_pattern(p_pattern_id);
+  end if;
+end
+$$;
+
+comment on function ops_internal.judge_target is
+  'Decides the latest runs of a pattern for one target that can be decided now, and rates the fixes of the pattern if there is anything new, or p_is_new_outcome says so. It costs the same whether few or very many runs are watched. The caller has locked the pattern.';
+
 create function ops_internal.judge_pattern(p_pattern_id uuid) returns integer
 language plpgsql
 security definer
 set search_path = ''
 as $$
 declare
-  verification ops.pattern_verifications;
-  decided integer := 0;
-  fix ops.pattern_fixes;
-  policy jsonb;
+  outcomes text [];
 begin
   perform from ops.error_patterns where error_patterns.pattern_id = p_pattern_id for no key update;
-  for verification in
-    select verifications.*
-    from ops.pattern_verifications as verifications
-    where verifications.pattern_id = p_pattern_id
-      and (
-        verifications.outcome = 'pending' or (verifications.outcome = 'verified' and verifications.late_until > clock_timestamp())
-      )
-    order by verifications.started_at
-    for update
-  loop
-    if ops_internal.judge(verification) then
-      decided := decided + 1;
-    end if;
-  end loop;
-
-  -- The thresholds that the engine sent with the latest run.
-  select verifications.policy into policy
-  from ops.pattern_verifications as verifications
-  where verifications.pattern_id = p_pattern_id
-  order by verifications.started_at desc
-  limit 1;
-  if policy is not null then
-    for fix in
-      select fixes.*
-      from ops.pattern_fixes as fixes
-      where fixes.pattern_id = p_pattern_id
-        and (fixes.disabled_at is null or fixes.version = (ops_internal.shown_fix(p_pattern_id)).version)
-      order by fixes.version
-    loop
-      perform ops_internal.break_circuit(ops_internal.rate_fix(fix), policy);
-    end loop;
-    perform ops_internal.show_figures(p_pattern_id);
-  end if;
-  return decided;
+  outcomes := ops_internal.judge_runs(array(
+    select watched.application_id from ops_internal.watched_runs() as watched where watched.pattern_id = p_pattern_id
+  ));
+  perform ops_internal.rate_pattern(p_pattern_id);
+  return cardinality(outcomes);
 end
 $$;
 
 comment on function ops_internal.judge_pattern is
-  'Decides the runs of a pattern that can be decided now, rates its fixes, and takes those out of use that fail. Answers how many were decided.';
+  'Decides all runs of a pattern that can be decided now, rates its fixes, and takes those out of use that fail. Answers how many were decided.';
 
 create function ops.verify_applications_v1() returns integer
 language plpgsql
@@ -545,8 +613,6 @@ security definer
 set search_path = ''
 as $$
 declare
-  -- A variable, so that an index can be searched for what is later.
-  moment constant timestamptz := clock_timestamp();
   pattern uuid;
   decided integer := 0;
 begin
@@ -554,10 +620,8 @@ begin
   -- lock several patterns; and 500 at most, so that learning does not wait for long. The rest is decided a minute later.
   for pattern in
     select distinct verifications.pattern_id
-    from ops.pattern_verifications as verifications
-    cross join lateral ops_internal.verdict(verifications) as verdict
-    where (verifications.outcome = 'pending' or (verifications.outcome = 'verified' and verifications.late_until > moment))
-      and verdict.outcome is not null
+    from ops_internal.verdicts(array(select watched.application_id from ops_internal.watched_runs() as watched)) as verdicts
+    inner join ops.pattern_verifications as verifications on verifications.application_id = verdicts.application_id
     order by verifications.pattern_id
     limit 500
   loop

@@ -99,7 +99,7 @@ grant execute on function
   ops_internal.guard_admits, ops_internal.guarding, ops_internal.guards_overlap,
   ops_internal.has_live_fix, ops_internal.has_most_specific, ops_internal.hold, ops_internal.identifiers_digest, ops_internal.is_abandoned, ops_internal.is_as_approved,
   ops_internal.is_kept_apart, ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike,
-  ops_internal.join_patterns, ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.law_part,
+  ops_internal.join_patterns, ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.judge_target, ops_internal.law_part,
   ops_internal.leaf_lock, ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease,
   ops_internal.load_part, ops_internal.lock_claim, ops_internal.lock_learning, ops_internal.lock_leaves,
   ops_internal.make_or_join, ops_internal.make_patterns, ops_internal.may_join, ops_internal.open_verification,

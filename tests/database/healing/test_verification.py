@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -101,8 +101,7 @@ def test_an_error_without_a_source_is_judged_by_rows_without_one(
     outcomes.passes(pattern_id, WINDOW + 1)
     with database.undone():
         database.run("delete from ops.system_logs where source is null")
-        judged = "select (ops_internal.verdict(v)).outcome from ops.pattern_verifications as v "
-        judged += "where application_id = %s"
+        judged: LiteralString = "select outcome from ops_internal.verdicts(array[%s]::uuid[])"
         assert database.value(judged, claimed) == "inconclusive"
         database.run(
             "insert into ops.system_logs (message, created_at) values ('x', now() - interval '9 s')"
