@@ -124,6 +124,7 @@ SECTIONS: dict[str, dict[tuple[str, ...], str]] = {
     },
     "Limits of fixes": {
         ("PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",): "apply_max_age_seconds",
+        ("PATTERN_ENGINE_APPLY_WAIT_SECONDS",): "apply_wait_seconds",
         ("PATTERN_ENGINE_BASH_FIXES",): "bash_fixes",
         ("PATTERN_ENGINE_BASH_DIRECTORIES",): "bash_directories",
         ("PATTERN_ENGINE_BASH_COPY_BYTES",): "bash_copy_bytes",

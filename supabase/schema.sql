@@ -78,6 +78,13 @@ CREATE FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approve
 
 COMMENT ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) IS 'Approves a fix for a pattern as its next version, live or as a shadow; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
 
+CREATE FUNCTION ops.caller_role_v1() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.caller_role_v1() IS 'The caller''s role as an operator, or null. The engine asks it with the token of a person, because an operator is told more.';
+
 CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -86,11 +93,11 @@ CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS boolean
 COMMENT ON FUNCTION ops.cancel_application_v1(p_application_id uuid) IS 'Cancels the statement that runs this application; answers whether there was one. A client that hangs up does not stop the statement.';
 
 CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
+COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
 
 CREATE FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer DEFAULT NULL::integer, p_sha256 text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -142,7 +149,7 @@ CREATE FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result js
 COMMENT ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) IS 'Ends a session as failed; the clusters are not changed. For the engine, or an ops_operator or ops_admin.';
 
 CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$ … $$;
@@ -150,7 +157,7 @@ CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
 COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
 
 CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
@@ -178,21 +185,21 @@ CREATE FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with 
 COMMENT ON FUNCTION ops.ignore_pattern_v1(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) IS 'Ignores a pattern until a time, until so many more errors, whichever comes first, or for good. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) IS 'The latest errors of a pattern that are still in the log, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 CREATE FUNCTION ops.join_errors_v1(p_errors jsonb) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.join_errors_v1(p_errors jsonb) IS 'Learns errors as ops.learn_errors_v1 does, and merges existing patterns whose templates prove to be similar. No other transaction learns at the same time.';
 
 CREATE FUNCTION ops.learn_errors_v1(p_errors jsonb) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
@@ -213,11 +220,11 @@ CREATE FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_repla
 COMMENT ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) IS 'Stores dry-run and replay of an open proposal, with rows scrubbed, and with what is outside its guard. For the engine alone; answers the proposal.';
 
 CREATE FUNCTION ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) IS 'Stores the sample of rows before and after a run, which the engine has scrubbed.';
+COMMENT ON FUNCTION ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) IS 'Stores the sample of rows before and after a run, which the engine has scrubbed: once, and within five minutes. Raises PL010 otherwise.';
 
 CREATE FUNCTION ops.open_proposal_v1(p_proposal_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -262,35 +269,35 @@ CREATE FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis js
 COMMENT ON FUNCTION ops.propose_fix_v1(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) IS 'Proposes a fix for a pattern; the proposal can be decided on for so many seconds, and nothing runs by it. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.read_grouping_v1() RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.read_grouping_v1() IS 'What decides on the pattern of an error beside its text: the enabled rules, and the older algorithms of which there are signatures. For the engine, which reads it once in a while.';
 
 CREATE FUNCTION ops.read_logs_v1(p_ids bigint[]) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.read_logs_v1(p_ids bigint[]) IS 'The errors and criticals among these log rows, without the engine''s own, and whether each was learned before.';
 
 CREATE FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) IS 'Stores the error for the undo script as the run saw it, read from the log row again, because the captured values are removed when a run ends. For the engine; answers whether such a rollback was under way.';
 
 CREATE FUNCTION ops.record_event_v1(p_event_type text, p_severity text, p_description text, p_metadata jsonb DEFAULT NULL::jsonb, p_validation jsonb DEFAULT NULL::jsonb) RETURNS uuid
-    LANGUAGE sql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.record_event_v1(p_event_type text, p_severity text, p_description text, p_metadata jsonb, p_validation jsonb) IS 'Appends one event to the journal; answers its id.';
+COMMENT ON FUNCTION ops.record_event_v1(p_event_type text, p_severity text, p_description text, p_metadata jsonb, p_validation jsonb) IS 'Appends an event that only the engine can know of, marked as reported by it; answers its id. Raises PL022 for a type that the database records itself.';
 
 CREATE FUNCTION ops.record_refusals_v1(p_refusals jsonb) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
@@ -304,14 +311,14 @@ CREATE FUNCTION ops.recover_applications_v1() RETURNS integer
 COMMENT ON FUNCTION ops.recover_applications_v1() IS 'Ends the claims whose worker died, as inconclusive. A cron job calls it every minute; answers how many there were.';
 
 CREATE FUNCTION ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) RETURNS boolean
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) IS 'Records, once an hour, that a fix was not run for a signature that came after its approval. Answers whether it recorded now.';
 
 CREATE FUNCTION ops.rehearse_proposal_v1(p_proposal_id uuid, p_errors jsonb) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
@@ -346,11 +353,18 @@ CREATE FUNCTION ops.resume_fixes_v1(p_reason text DEFAULT NULL::text) RETURNS js
 COMMENT ON FUNCTION ops.resume_fixes_v1(p_reason text) IS 'Ends every pause, those of storms too. For an ops_operator or ops_admin in person; answers the ids of the pauses that it ended.';
 
 CREATE FUNCTION ops.run_application_v1(p_application_id uuid) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.run_application_v1(p_application_id uuid) IS 'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. Repeating it answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
+
+CREATE FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) IS 'The latest run of a fix for a log row: whether it is under way, and its outcome once that is recorded; null where no fix ran. For the engine, which tells whoever asks for the row after the webhook healed it.';
 
 CREATE FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) RETURNS jsonb
     LANGUAGE sql
@@ -1577,6 +1591,55 @@ CREATE FUNCTION ops_internal.make_patterns(p_errors jsonb) RETURNS uuid[]
 
 COMMENT ON FUNCTION ops_internal.make_patterns(p_errors jsonb) IS 'Makes a pattern for each of these errors, whose signatures are unknown and differ; answers the ids. Their errors are counted later.';
 
+CREATE TABLE ops.system_logs (
+    id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    log_level text DEFAULT 'error'::text NOT NULL,
+    message text NOT NULL,
+    source text,
+    error_data jsonb,
+    metadata jsonb,
+    environment text,
+    release text,
+    event_id text,
+    user_id uuid DEFAULT auth.uid(),
+    written_by text DEFAULT CURRENT_USER NOT NULL,
+    CONSTRAINT system_logs_level_known CHECK ((log_level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text])))
+);
+
+COMMENT ON TABLE ops.system_logs IS 'What the applications logged. Errors and criticals are learned from.';
+
+COMMENT ON COLUMN ops.system_logs.id IS 'Each row is counted once, however often it is delivered.';
+
+COMMENT ON COLUMN ops.system_logs.created_at IS 'When the error happened. The trigger moves a time before 1970 to 1970, and a time in the future to now.';
+
+COMMENT ON COLUMN ops.system_logs.log_level IS 'debug, info, warning, error or critical. A trigger translates other words and numbers; what it does not know is error.';
+
+COMMENT ON COLUMN ops.system_logs.message IS 'The message as the application wrote it; a trigger writes "no message" where there is none.';
+
+COMMENT ON COLUMN ops.system_logs.source IS 'The component that wrote it. The engine''s own rows have pattern-engine.';
+
+COMMENT ON COLUMN ops.system_logs.error_data IS 'Stack trace, code and other data that the application sends with the error.';
+
+COMMENT ON COLUMN ops.system_logs.metadata IS 'Whatever else the application records with the row.';
+
+COMMENT ON COLUMN ops.system_logs.environment IS 'production, staging, …';
+
+COMMENT ON COLUMN ops.system_logs.release IS 'The application''s version.';
+
+COMMENT ON COLUMN ops.system_logs.event_id IS 'The client''s own id of the event, so that a repeated insert is refused.';
+
+COMMENT ON COLUMN ops.system_logs.user_id IS 'The signed-in user who wrote the row; null for the service role.';
+
+COMMENT ON COLUMN ops.system_logs.written_by IS 'The database role that wrote the row, set by a trigger: by default only service_role''s rows fire fixes.';
+
+CREATE FUNCTION ops_internal.may_heal(p_log ops.system_logs) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.may_heal(p_log ops.system_logs) IS 'Whether a fix may run for a log row at all: it is an error or critical of the application, and not the engine''s own.';
+
 CREATE FUNCTION ops_internal.may_join(p_one uuid, p_other uuid) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -1602,6 +1665,13 @@ CREATE FUNCTION ops_internal.names_of(p_signatures jsonb) RETURNS text[]
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.names_of(p_signatures jsonb) IS 'The signatures alone, out of those with their times.';
+
+CREATE FUNCTION ops_internal.note_thresholds(p_policy jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) IS 'Records in the journal, once for each set of thresholds, that a claim came with it and what differs from the set before.';
 
 CREATE FUNCTION ops_internal.open_proposal(p_proposal_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1786,6 +1856,13 @@ CREATE FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_ou
 
 COMMENT ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) IS 'Records how an application ended: its row, the claim, what is to be verified, and the event.';
 
+CREATE FUNCTION ops_internal.record_changed_logs() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.record_changed_logs() IS 'Records in the journal which rows of the log a statement changed or deleted, and which role did; the first hundred ids by name.';
+
 CREATE FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1835,6 +1912,13 @@ CREATE FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_messag
 
 COMMENT ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text) IS 'Raises this code if the condition is true: PL019 for a rule, PL021 for what can no longer be undone, PL022 for a choice that does not fit.';
 
+CREATE FUNCTION ops_internal.refuse_write() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.refuse_write() IS 'Refuses to write a table of the record. A trigger of each of them calls it for every role but the owner.';
+
 CREATE FUNCTION ops_internal.refused(p_code text, p_validation jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1872,6 +1956,13 @@ CREATE FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) RETURNS
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) IS 'Raises PL030 for a pattern that the catalogue knows as a symptom, with what to look for instead and the pattern that it was most often logged with.';
+
+CREATE FUNCTION ops_internal.require_engine() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_engine() IS 'Raises 42501 unless the caller is the engine, by the secret key, or a role that logged in itself, such as that of the scheduled jobs. So a function of the engine stays closed also where somebody grants all functions of a schema to the API roles.';
 
 CREATE FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2897,48 +2988,6 @@ CREATE SEQUENCE ops.roman_events_id_seq;
 
 ALTER SEQUENCE ops.roman_events_id_seq OWNED BY ops.roman_events.id;
 
-CREATE TABLE ops.system_logs (
-    id bigint NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    log_level text DEFAULT 'error'::text NOT NULL,
-    message text NOT NULL,
-    source text,
-    error_data jsonb,
-    metadata jsonb,
-    environment text,
-    release text,
-    event_id text,
-    user_id uuid DEFAULT auth.uid(),
-    written_by text DEFAULT CURRENT_USER NOT NULL,
-    CONSTRAINT system_logs_level_known CHECK ((log_level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text])))
-);
-
-COMMENT ON TABLE ops.system_logs IS 'What the applications logged. Errors and criticals are learned from.';
-
-COMMENT ON COLUMN ops.system_logs.id IS 'Each row is counted once, however often it is delivered.';
-
-COMMENT ON COLUMN ops.system_logs.created_at IS 'When the error happened. The trigger moves a time before 1970 to 1970, and a time in the future to now.';
-
-COMMENT ON COLUMN ops.system_logs.log_level IS 'debug, info, warning, error or critical. A trigger translates other words and numbers; what it does not know is error.';
-
-COMMENT ON COLUMN ops.system_logs.message IS 'The message as the application wrote it; a trigger writes "no message" where there is none.';
-
-COMMENT ON COLUMN ops.system_logs.source IS 'The component that wrote it. The engine''s own rows have pattern-engine.';
-
-COMMENT ON COLUMN ops.system_logs.error_data IS 'Stack trace, code and other data that the application sends with the error.';
-
-COMMENT ON COLUMN ops.system_logs.metadata IS 'Whatever else the application records with the row.';
-
-COMMENT ON COLUMN ops.system_logs.environment IS 'production, staging, …';
-
-COMMENT ON COLUMN ops.system_logs.release IS 'The application''s version.';
-
-COMMENT ON COLUMN ops.system_logs.event_id IS 'The client''s own id of the event, so that a repeated insert is refused.';
-
-COMMENT ON COLUMN ops.system_logs.user_id IS 'The signed-in user who wrote the row; null for the service role.';
-
-COMMENT ON COLUMN ops.system_logs.written_by IS 'The database role that wrote the row, set by a trigger: by default only service_role''s rows fire fixes.';
-
 CREATE SEQUENCE ops.system_logs_id_seq;
 
 ALTER SEQUENCE ops.system_logs_id_seq OWNED BY ops.system_logs.id;
@@ -2975,6 +3024,20 @@ COMMENT ON COLUMN ops_internal.sweep.seen_id IS 'The last log row at the sweep b
 COMMENT ON COLUMN ops_internal.sweep.drawn_id IS 'The last log row at the time of seen_until; the next seen_id.';
 
 COMMENT ON COLUMN ops_internal.sweep.seen_until IS 'Transactions from this number on began after the last sweep. A log row draws its id a moment before its transaction gets a number, so there is one sweep in between: once all transactions before seen_until have ended, no row up to seen_id can appear any more.';
+
+CREATE TABLE ops_internal.thresholds (
+    digest bytea NOT NULL,
+    policy jsonb NOT NULL,
+    first_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE ops_internal.thresholds IS 'The sets of thresholds with which claims came. The engine sends them with each claim, so that a set that is new is told in the journal: it is a changed setting, or somebody else who has the secret key.';
+
+COMMENT ON COLUMN ops_internal.thresholds.digest IS 'SHA-256 of the set.';
+
+COMMENT ON COLUMN ops_internal.thresholds.policy IS 'The thresholds by their names.';
+
+COMMENT ON COLUMN ops_internal.thresholds.first_seen IS 'When a claim came with them for the first time.';
 
 ALTER TABLE ONLY ops.error_patterns ALTER COLUMN id SET DEFAULT nextval('ops.error_patterns_id_seq'::regclass);
 
@@ -3176,6 +3239,9 @@ ALTER TABLE ONLY ops_internal.linking
 ALTER TABLE ONLY ops_internal.sweep
     ADD CONSTRAINT sweep_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY ops_internal.thresholds
+    ADD CONSTRAINT thresholds_pkey PRIMARY KEY (digest);
+
 CREATE INDEX idx_error_patterns_approved_by ON ops.error_patterns USING btree (approved_by);
 
 CREATE INDEX idx_error_patterns_enabled ON ops.error_patterns USING btree (auto_fix_enabled);
@@ -3287,6 +3353,56 @@ CREATE TRIGGER announce_log_rows AFTER INSERT ON ops.system_logs REFERENCING NEW
 CREATE TRIGGER disable_without_target BEFORE UPDATE OF target ON ops.grouping_rules FOR EACH ROW WHEN (((new.target IS NULL) AND (old.target IS NOT NULL) AND old.enabled AND (new.fingerprint = old.fingerprint))) EXECUTE FUNCTION ops_internal.disable_without_target();
 
 CREATE TRIGGER keep_approved_fixes BEFORE DELETE OR UPDATE ON ops.pattern_fixes FOR EACH ROW EXECUTE FUNCTION ops_internal.keep_approved_fixes();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.error_patterns FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_confirmations FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_hosts FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_pauses FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_proposals FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_secrets FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.grouping_rules FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.learning_sessions FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.operators FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_applications FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_cannot_links FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_claims FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_clusters FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_fixes FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_identifiers FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_incidents FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_links FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_merges FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_signatures FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_splits FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_verifications FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.roman_events FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE TRUNCATE ON ops.system_logs FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER record_changed_logs AFTER UPDATE ON ops.system_logs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.record_changed_logs();
+
+CREATE TRIGGER record_deleted_logs AFTER DELETE ON ops.system_logs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.record_changed_logs();
 
 CREATE TRIGGER stamp_expression BEFORE UPDATE OF error_message_pattern ON ops.error_patterns FOR EACH ROW WHEN ((new.error_message_pattern IS DISTINCT FROM old.error_message_pattern)) EXECUTE FUNCTION ops_internal.stamp_expression();
 
@@ -3485,7 +3601,6 @@ ALTER TABLE ops.roman_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.system_logs ENABLE ROW LEVEL SECURITY;
 
-GRANT USAGE ON SCHEMA fix TO service_role;
 GRANT USAGE ON SCHEMA fix TO ops_fixer;
 
 GRANT USAGE ON SCHEMA ops TO anon;
@@ -3500,10 +3615,10 @@ REVOKE ALL ON FUNCTION fix.belongings() FROM PUBLIC;
 GRANT ALL ON FUNCTION fix.belongings() TO ops_fixer;
 
 REVOKE ALL ON FUNCTION fix.execute(p_application_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION fix.execute(p_application_id uuid) TO service_role;
+GRANT ALL ON FUNCTION fix.execute(p_application_id uuid) TO postgres;
 
 REVOKE ALL ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) TO service_role;
+GRANT ALL ON FUNCTION fix.rehearse(p_proposal_id uuid, p_error jsonb) TO postgres;
 
 REVOKE ALL ON FUNCTION fix.rows_after(p_table text, p_before jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION fix.rows_after(p_table text, p_before jsonb) TO ops_fixer;
@@ -3519,6 +3634,10 @@ GRANT ALL ON FUNCTION ops.application_job_v1(p_application_id uuid) TO service_r
 REVOKE ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO service_role;
 GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.caller_role_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.caller_role_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.caller_role_v1() TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) TO service_role;
@@ -3659,6 +3778,9 @@ GRANT ALL ON FUNCTION ops.resume_fixes_v1(p_reason text) TO authenticated;
 REVOKE ALL ON FUNCTION ops.run_application_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.run_application_v1(p_application_id uuid) TO service_role;
 
+REVOKE ALL ON FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) TO service_role;
+
 REVOKE ALL ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) TO service_role;
 GRANT ALL ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) TO authenticated;
@@ -3703,10 +3825,8 @@ REVOKE ALL ON FUNCTION ops.verify_applications_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.verify_applications_v1() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.announce_log_rows() FROM PUBLIC;
 
@@ -3715,10 +3835,9 @@ GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix json
 GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) TO service_role;
 
 GRANT SELECT ON TABLE ops.error_patterns TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.error_patterns TO service_role;
+GRANT SELECT ON TABLE ops.error_patterns TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_fixes TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_fixes TO service_role;
@@ -3728,7 +3847,6 @@ REVOKE ALL ON FUNCTION ops_internal.approved(p_pattern ops.error_patterns, p_fix
 REVOKE ALL ON FUNCTION ops_internal.archive_patterns(p_unseen interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.beta_below(p_x double precision, p_a double precision, p_b double precision) FROM PUBLIC;
 
@@ -3752,34 +3870,7 @@ REVOKE ALL ON FUNCTION ops_internal.checked_rule(p_rule jsonb) FROM PUBLIC;
 GRANT SELECT ON TABLE ops.pattern_claims TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_claims TO service_role;
 
-GRANT INSERT(pattern_id) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(system_log_id) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(fix_version) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(sha256),UPDATE(sha256) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(purpose) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(target) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(source) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(error),UPDATE(error) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(constitutional_validation),UPDATE(constitutional_validation) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(policy),UPDATE(policy) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT UPDATE(claimed_at) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT INSERT(lease_until),UPDATE(lease_until) ON TABLE ops.pattern_claims TO service_role;
-
-GRANT UPDATE(finished_at) ON TABLE ops.pattern_claims TO service_role;
-
 REVOKE ALL ON FUNCTION ops_internal.close_claim(p_claim ops.pattern_claims) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.close_claim(p_claim ops.pattern_claims) TO service_role;
 
 GRANT SELECT ON TABLE ops.fix_proposals TO authenticated;
 GRANT SELECT ON TABLE ops.fix_proposals TO service_role;
@@ -3799,13 +3890,11 @@ GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signa
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) TO service_role;
 
 GRANT SELECT ON TABLE ops.fix_pauses TO authenticated;
 GRANT SELECT ON TABLE ops.fix_pauses TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.current_pause() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.current_pause() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.dead_claims() FROM PUBLIC;
 
@@ -3838,20 +3927,16 @@ GRANT ALL ON FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text,
 GRANT ALL ON FUNCTION ops_internal.fail_session(p_session_id uuid, p_error text, p_result jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.failed_laws(p_validation jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.failed_laws(p_validation jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.failures_in_a_row(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.fibonacci(p_place integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.fibonacci(p_place integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.fingerprints_after(p_rule ops.grouping_rules) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.firing_patterns(p_pattern_id uuid, p_seconds double precision) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO authenticated;
@@ -3864,26 +3949,20 @@ GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO aut
 GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.guarded(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.guarding(p_identifiers jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.guarding(p_identifiers jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.guards_overlap(p_guard jsonb, p_other jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.guards_overlap(p_guard jsonb, p_other jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.handling(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.has_live_fix(p_pattern_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
 
@@ -3891,12 +3970,10 @@ REVOKE ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.host_name(p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
@@ -3905,40 +3982,30 @@ GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until tim
 REVOKE ALL ON FUNCTION ops_internal.inherit_cannot_links(p_kept uuid, p_gone uuid, p_merge_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_engine() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_kept_apart(p_one uuid, p_other uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.is_kept_apart(p_one uuid, p_other uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_own_source(p_source text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.is_own_source(p_source text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.judge_pattern(p_pattern_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.judge_runs(p_application_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.judge_target(p_pattern_id uuid, p_target text, p_is_new_outcome boolean) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.keep_approved_fixes() FROM PUBLIC;
 
@@ -3951,23 +4018,18 @@ REVOKE ALL ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) FROM P
 REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.learn_errors(p_errors jsonb, p_alone boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.learn_errors(p_errors jsonb, p_alone boolean) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.learning_lock_class() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.learning_lock_class() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.lease(p_fix ops.pattern_fixes) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.limit_parameter(p_parameters jsonb, p_name text, p_default integer, p_least integer, p_most integer) FROM PUBLIC;
 
@@ -3978,16 +4040,12 @@ REVOKE ALL ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) FROM PUBL
 REVOKE ALL ON FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_claim(p_application_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.lock_claim(p_application_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_learning() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.lock_learning() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_leaves(p_errors jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.lock_leaves(p_errors jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_pattern(p_pattern_id uuid) FROM PUBLIC;
 
@@ -4002,13 +4060,35 @@ REVOKE ALL ON FUNCTION ops_internal.log_keys(p_error_data jsonb, p_metadata json
 REVOKE ALL ON FUNCTION ops_internal.made_guard(p_seen jsonb, p_when jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.make_patterns(p_errors jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.make_patterns(p_errors jsonb) TO service_role;
+
+GRANT SELECT ON TABLE ops.system_logs TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.system_logs TO service_role;
+
+GRANT INSERT(created_at) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(log_level) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(message) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(source) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(error_data) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(metadata) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(environment) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(release) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(event_id) ON TABLE ops.system_logs TO authenticated;
+
+GRANT INSERT(user_id) ON TABLE ops.system_logs TO authenticated;
+
+REVOKE ALL ON FUNCTION ops_internal.may_heal(p_log ops.system_logs) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.may_join(p_one uuid, p_other uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.may_join(p_one uuid, p_other uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason text) TO authenticated;
@@ -4018,15 +4098,15 @@ REVOKE ALL ON FUNCTION ops_internal.move_apart(p_source ops.error_patterns, p_si
 
 REVOKE ALL ON FUNCTION ops_internal.names_of(p_signatures jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mode text, p_outcome text, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mode text, p_outcome text, p_reason text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_merges TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_merges TO service_role;
@@ -4055,20 +4135,17 @@ GRANT ALL ON FUNCTION ops_internal.pinned_fix(p_application_id uuid, OUT script 
 REVOKE ALL ON FUNCTION ops_internal.post_log_ids(p_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script text, OUT parameters jsonb, OUT tables text[], OUT sample_table text, OUT sample_script text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script text, OUT parameters jsonb, OUT tables text[], OUT sample_table text, OUT sample_script text) TO service_role;
 GRANT ALL ON FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script text, OUT parameters jsonb, OUT tables text[], OUT sample_table text, OUT sample_script text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.prune_events(p_keep interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) FROM PUBLIC;
 
@@ -4077,28 +4154,26 @@ REVOKE ALL ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.record_changed_logs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.record_shadow(p_claim ops.pattern_claims) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.record_violation(p_pattern_id uuid, p_validation jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.record_violation(p_pattern_id uuid, p_validation jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.recorded_outcome(p_application_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.recount_ends(p_pattern_id uuid, p_before jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.refresh_known(p_errors jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.refresh_known(p_errors jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.refresh_pattern_stats() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p_message text, p_hint text, p_detail text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.refuse_write() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) FROM PUBLIC;
 
@@ -4114,6 +4189,8 @@ REVOKE ALL ON FUNCTION ops_internal.request_clustering() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_cause(p_pattern ops.error_patterns) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_engine() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) FROM PUBLIC;
@@ -4123,20 +4200,16 @@ REVOKE ALL ON FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p
 REVOKE ALL ON FUNCTION ops_internal.require_open(p_proposal ops.fix_proposals) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_own_log_rows(p_errors jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.require_own_log_rows(p_errors jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_parameters(p_parameters jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_parts(p_parts jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.require_parts(p_parts jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_person(p_allowed text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_policies(p_tables text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.require_policies(p_tables text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_policy(p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.require_policy(p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) FROM PUBLIC;
 
@@ -4170,12 +4243,10 @@ GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.rule_signature(p_fingerprint text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.run_lock_class() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.run_lock_class() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO authenticated;
@@ -4184,21 +4255,18 @@ GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_r
 REVOKE ALL ON FUNCTION ops_internal.secret_hosts(p_fix jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
 
@@ -4239,14 +4307,12 @@ GRANT ALL ON FUNCTION ops_internal.statistics() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.statistics() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.stored_errors(p_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.stored_errors(p_most integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.stored_errors(p_most integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) TO authenticated;
@@ -4263,14 +4329,12 @@ REVOKE ALL ON FUNCTION ops_internal.tell_decision(p_event_type text, p_descripti
 REVOKE ALL ON FUNCTION ops_internal.text_list(p_parameters jsonb, p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.threshold(p_policy jsonb, p_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.threshold(p_policy jsonb, p_name text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.touch_updated_at() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.trusted_writers(p_parameters jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.undisputed(p_tuple jsonb, p_other jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.undisputed(p_tuple jsonb, p_other jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) TO authenticated;
@@ -4285,7 +4349,6 @@ REVOKE ALL ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age i
 REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.values_of_evidence() FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.values_of_evidence() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) FROM PUBLIC;
 
@@ -4295,11 +4358,8 @@ GRANT SELECT ON TABLE ops.pattern_verifications TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.watched_runs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
-
-GRANT USAGE ON SEQUENCE ops.error_patterns_id_seq TO service_role;
 
 GRANT SELECT ON TABLE ops.fix_confirmations TO authenticated;
 GRANT SELECT ON TABLE ops.fix_confirmations TO service_role;
@@ -4311,93 +4371,34 @@ GRANT SELECT ON TABLE ops.fix_secrets TO authenticated;
 GRANT SELECT ON TABLE ops.fix_secrets TO service_role;
 
 GRANT SELECT ON TABLE ops.learning_sessions TO authenticated;
-GRANT SELECT,INSERT,UPDATE ON TABLE ops.learning_sessions TO service_role;
-
-GRANT USAGE ON SEQUENCE ops.learning_sessions_id_seq TO service_role;
+GRANT SELECT ON TABLE ops.learning_sessions TO service_role;
 
 GRANT SELECT ON TABLE ops.operators TO authenticated;
 GRANT SELECT ON TABLE ops.operators TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_applications TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_applications TO service_role;
-
-GRANT USAGE ON SEQUENCE ops.pattern_applications_id_seq TO service_role;
+GRANT SELECT ON TABLE ops.pattern_applications TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_cannot_links TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_cannot_links TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_clusters TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_clusters TO service_role;
-
-GRANT USAGE ON SEQUENCE ops.pattern_clusters_id_seq TO service_role;
+GRANT SELECT ON TABLE ops.pattern_clusters TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
-GRANT SELECT,INSERT,UPDATE ON TABLE ops.pattern_identifiers TO service_role;
+GRANT SELECT ON TABLE ops.pattern_identifiers TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_incidents TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.pattern_incidents TO service_role;
-
-GRANT USAGE ON SEQUENCE ops.pattern_incidents_id_seq TO service_role;
+GRANT SELECT ON TABLE ops.pattern_incidents TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_links TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_links TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_signatures TO authenticated;
-GRANT SELECT,DELETE ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(signature),UPDATE(signature) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(pattern_id),UPDATE(pattern_id) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(algorithm),UPDATE(algorithm) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(template),UPDATE(template) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(leaf),UPDATE(leaf) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(wider),UPDATE(wider) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT INSERT(created_at),UPDATE(created_at) ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT UPDATE(refused_at) ON TABLE ops.pattern_signatures TO service_role;
+GRANT SELECT ON TABLE ops.pattern_signatures TO service_role;
 
 GRANT SELECT ON TABLE ops.roman_events TO authenticated;
 GRANT SELECT ON TABLE ops.roman_events TO service_role;
-
-GRANT INSERT(event_type) ON TABLE ops.roman_events TO service_role;
-
-GRANT INSERT(severity) ON TABLE ops.roman_events TO service_role;
-
-GRANT INSERT(description) ON TABLE ops.roman_events TO service_role;
-
-GRANT INSERT(metadata) ON TABLE ops.roman_events TO service_role;
-
-GRANT INSERT(constitutional_validation) ON TABLE ops.roman_events TO service_role;
-
-GRANT USAGE ON SEQUENCE ops.roman_events_id_seq TO service_role;
-
-GRANT SELECT ON TABLE ops.system_logs TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.system_logs TO service_role;
-
-GRANT INSERT(created_at) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(log_level) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(message) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(source) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(error_data) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(metadata) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(environment) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(release) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(event_id) ON TABLE ops.system_logs TO authenticated;
-
-GRANT INSERT(user_id) ON TABLE ops.system_logs TO authenticated;
 
 GRANT USAGE ON SEQUENCE ops.system_logs_id_seq TO authenticated;
 GRANT USAGE ON SEQUENCE ops.system_logs_id_seq TO service_role;

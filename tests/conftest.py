@@ -23,6 +23,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 from tests.tls import Certificates, make_certificates
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # has no types
@@ -196,6 +197,21 @@ class Sql:
         row = self.row(statement, *values)
         assert len(row) == 1, f"{len(row)} columns instead of one: {statement}"
         return next(iter(row.values()))
+
+    def change(self, table: str, changes: Mapping[str, object], **where: object) -> int:
+        """Change the rows of a table of schema ops that have these values, as its owner.
+
+        Nobody else may: what the engine records is written by its functions alone.
+        """
+        assigned, compared = (
+            [SQL("{} = {}").format(Identifier(name), Placeholder(name)) for name in names]
+            for names in (changes, where)
+        )
+        statement = SQL("update ops.{} set {} where {}").format(
+            Identifier(table), SQL(", ").join(assigned), SQL(" and ").join(compared)
+        )
+        values = {name: _as_json(value) for name, value in {**changes, **where}.items()}
+        return self.connection.execute(statement, values).rowcount
 
     def call(self, function: LiteralString, *arguments: object) -> Any:
         """Call a function of schema ops; a dict or a list of dicts goes as JSON."""

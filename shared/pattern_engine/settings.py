@@ -66,6 +66,8 @@ class Settings:
     """Origins of browsers that may call; `*` for all."""
     apply_max_age_seconds: int = field(default=900, metadata=between(1, 86_400))
     """Age in seconds above which an error is learned but not healed."""
+    apply_wait_seconds: float = field(default=5.0, metadata=between(0, 50))
+    """Seconds that `apply` waits for a run that another worker has begun for the same log row."""
     database_timeout_seconds: float = field(default=10.0, metadata=between(0.01, 86_400))
     """Seconds to wait for one answer of the database."""
     log_level: str = "INFO"

@@ -30,6 +30,13 @@ $$;
 comment on function ops_internal.caller_role is
   'The caller''s role as an operator, or null. A project that keeps roles in app_metadata replaces this one function.';
 
+create function ops.caller_role_v1() returns text
+language sql stable set search_path = ''
+as $$ select ops_internal.caller_role() $$;
+
+comment on function ops.caller_role_v1 is
+  'The caller''s role as an operator, or null. The engine asks it with the token of a person, because an operator is told more.';
+
 create policy "Operators read who the operators are" on ops.operators
   for select to authenticated
   using ((select ops_internal.caller_role()) is not null);
@@ -84,6 +91,39 @@ $$;
 
 comment on function ops_internal.is_engine is
   'Whether the caller is the engine, by the secret key. It reads the role of the request: inside a security-definer function current_user is the owner.';
+
+create function ops_internal.require_engine() returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if current_setting('role', true) not in ('service_role', 'none') then
+    raise exception using
+      errcode = '42501',
+      message = 'only the engine may do this',
+      hint = 'The engine calls this function with the secret key; people have the functions of the API.';
+  end if;
+end
+$$;
+
+comment on function ops_internal.require_engine is
+  'Raises 42501 unless the caller is the engine, by the secret key, or a role that logged in itself, such as that of the scheduled jobs. So a function of the engine stays closed also where somebody grants all functions of a schema to the API roles.';
+
+create function ops_internal.refuse_write() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception using
+    errcode = '42501',
+    message = format('%I.%I is written by the functions of the engine alone', tg_table_schema, tg_table_name),
+    hint = 'Call the function that owns what you want to change; the owner of the database may change the table.';
+end
+$$;
+
+comment on function ops_internal.refuse_write is
+  'Refuses to write a table of the record. A trigger of each of them calls it for every role but the owner.';
 
 create function ops_internal.require_engine_or_operator(p_allowed text []) returns void
 language plpgsql

@@ -93,6 +93,19 @@ $$;
 comment on function ops_internal.is_own_source is
   'Whether a log row was written by the engine, which does not learn from its own rows.';
 
+create function ops_internal.may_heal(p_log ops.system_logs) returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return p_log.log_level in ('error', 'critical') and not ops_internal.is_own_source(p_log.source);
+end
+$$;
+
+comment on function ops_internal.may_heal is
+  'Whether a fix may run for a log row at all: it is an error or critical of the application, and not the engine''s own.';
+
 create function ops_internal.require_own_log_rows(p_errors jsonb) returns void
 language plpgsql
 set search_path = ''

@@ -498,8 +498,13 @@ comment on function ops.grouping_rules_v1 is
   'The grouping rules in the order in which they are tried, each with the pattern that its errors lead to now. For operators and the engine.';
 
 create function ops.read_grouping_v1() returns jsonb
-language sql stable set search_path = ''
+language sql
+stable
+security definer
+set search_path = ''
 as $$
+  select ops_internal.require_engine();
+
   select jsonb_build_object(
     'rules', ops_internal.grouping_rules(false),
     'older_algorithms', to_jsonb(array(

@@ -8,8 +8,11 @@
 create function ops.read_logs_v1(p_ids bigint []) returns jsonb
 language sql
 stable
+security definer
 set search_path = ''
 as $$
+  select ops_internal.require_engine();
+
   select coalesce(
     jsonb_agg(
       jsonb_build_object(
@@ -676,9 +679,13 @@ $$;
 
 create function ops.learn_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
+security definer
 set search_path = ''
 as $$
 begin
+  perform ops_internal.require_engine();
+  -- Whoever learns does not say what was trusted before.
+  perform set_config('pattern_engine.restores_trust', 'off', true);
   perform pg_advisory_xact_lock_shared(ops_internal.learning_lock_class(), 0);
   return ops_internal.learn_errors(p_errors, false);
 end
@@ -689,9 +696,13 @@ comment on function ops.learn_errors_v1 is
 
 create function ops.join_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
+security definer
 set search_path = ''
 as $$
 begin
+  perform ops_internal.require_engine();
+  -- Whoever learns does not say what was trusted before.
+  perform set_config('pattern_engine.restores_trust', 'off', true);
   perform ops_internal.lock_learning();
   return ops_internal.learn_errors(p_errors, true);
 end

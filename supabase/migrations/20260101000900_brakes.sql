@@ -80,6 +80,52 @@ $$;
 comment on function ops_internal.require_policy is
   'Raises PL022 unless all thresholds are there, so that none is found missing only when a run is judged.';
 
+create table ops_internal.thresholds (
+  digest bytea primary key,
+  policy jsonb not null,
+  first_seen timestamptz not null default clock_timestamp()
+);
+
+comment on table ops_internal.thresholds is
+  'The sets of thresholds with which claims came. The engine sends them with each claim, so that a set that is new is told in the journal: it is a changed setting, or somebody else who has the secret key.';
+comment on column ops_internal.thresholds.digest is 'SHA-256 of the set.';
+comment on column ops_internal.thresholds.policy is 'The thresholds by their names.';
+comment on column ops_internal.thresholds.first_seen is 'When a claim came with them for the first time.';
+
+create function ops_internal.note_thresholds(p_policy jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  own_digest constant bytea := sha256(convert_to(p_policy::text, 'UTF8'));
+  former jsonb;
+begin
+  if exists (select from ops_internal.thresholds as known where known.digest = own_digest) then
+    return;
+  end if;
+  select latest.policy into former from ops_internal.thresholds as latest order by latest.first_seen desc limit 1;
+  insert into ops_internal.thresholds (digest, policy) values (own_digest, p_policy) on conflict do nothing;
+  if found then
+    insert into ops.roman_events (event_type, severity, description, metadata)
+    values (
+      'thresholds_changed', case when former is null then 'info' else 'warning' end,
+      case when former is null then 'The first claim came with these thresholds' else 'A claim came with thresholds that no claim had before' end,
+      jsonb_build_object(
+        'thresholds', p_policy,
+        'changed', (
+          select coalesce(jsonb_object_agg(given.key, jsonb_build_object('from', former -> given.key, 'to', given.value)), '{}')
+          from jsonb_each(p_policy) as given
+          where former is not null and given.value is distinct from former -> given.key
+        )
+      )
+    );
+  end if;
+end
+$$;
+
+comment on function ops_internal.note_thresholds is
+  'Records in the journal, once for each set of thresholds, that a claim came with it and what differs from the set before.';
+
 create function ops_internal.require_parts(p_parts jsonb) returns void
 language plpgsql
 immutable
@@ -666,7 +712,8 @@ begin
   where error_patterns.pattern_id = p_pattern_id
   returning pattern_signature into signature;
 
-  perform ops.record_event_v1(
+  insert into ops.roman_events (event_type, severity, description, metadata, constitutional_validation)
+  values (
     'constitutional_violation', 'warning',
     'Pattern application blocked by Constitutional validation: ' || coalesce(signature, p_pattern_id::text),
     jsonb_build_object('pattern_id', p_pattern_id, 'constitutional_validation', p_validation),

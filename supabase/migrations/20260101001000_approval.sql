@@ -369,6 +369,7 @@ comment on function ops_internal.proposed_fix is
 
 create function ops.rehearse_proposal_v1(p_proposal_id uuid, p_errors jsonb) returns jsonb
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
@@ -378,6 +379,7 @@ declare
   problem text;
   hint text;
 begin
+  perform ops_internal.require_engine();
   for error in select elements.error from jsonb_array_elements(p_errors) with ordinality as elements (error, place) order by elements.place loop
     begin
       perform ops_internal.require_policies(proposed.tables) from ops_internal.proposed_fix(p_proposal_id) as proposed;
@@ -393,6 +395,16 @@ begin
       );
     end;
   end loop;
+  insert into ops.roman_events (event_type, severity, description, metadata)
+  select
+    'fix_rehearsed', 'info', 'A proposed fix was rehearsed, and each run was undone',
+    jsonb_build_object(
+      'pattern_id', proposals.pattern_id, 'proposal_id', proposals.proposal_id, 'sha256', proposals.sha256,
+      'runs', jsonb_array_length(outcomes),
+      'rows_touched', jsonb_path_query_array(outcomes, '$[*].rows_touched')
+    )
+  from ops.fix_proposals as proposals
+  where proposals.proposal_id = p_proposal_id;
   return outcomes;
 end
 $$;
@@ -406,8 +418,10 @@ security definer
 set search_path = ''
 as $$
 declare
-  proposal ops.fix_proposals := ops_internal.require_proposal(p_proposal_id);
+  proposal ops.fix_proposals;
 begin
+  perform ops_internal.require_engine();
+  proposal := ops_internal.require_proposal(p_proposal_id);
   perform ops_internal.require_open(proposal);
   update ops.fix_proposals set
     dry_run = p_dry_run,
@@ -415,6 +429,14 @@ begin
     previewed_at = clock_timestamp()
   where fix_proposals.id = proposal.id
   returning * into proposal;
+  insert into ops.roman_events (event_type, severity, description, metadata)
+  values (
+    'fix_previewed', 'info', 'The preview of a proposed fix was stored',
+    jsonb_build_object(
+      'pattern_id', proposal.pattern_id, 'proposal_id', p_proposal_id, 'sha256', proposal.sha256,
+      'rows_touched', p_dry_run -> 'rows_touched'
+    )
+  );
   return ops_internal.shown_proposal(proposal);
 end
 $$;
@@ -425,8 +447,11 @@ comment on function ops.note_preview_v1 is
 create function ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) returns jsonb
 language sql
 stable
+security definer
 set search_path = ''
 as $$
+  select ops_internal.require_engine();
+
   select coalesce(jsonb_agg(to_jsonb(stored) order by stored.created_at desc), '[]')
   from (
     select

@@ -9,11 +9,13 @@
 create function ops.find_candidates_v1(p_errors jsonb) returns jsonb
 language plpgsql
 stable
+security definer
 set search_path = ''
 -- Planned once and not with each call: each error is looked up by index.
 set plan_cache_mode = 'force_generic_plan'
 as $$
 begin
+  perform ops_internal.require_engine();
   return (
     with errors as materialized (
       select
@@ -102,6 +104,7 @@ begin
           ) end,
           'expressions', case when found.pattern_id is null then (select expressions.listed from expressions) else '[]' end,
           'hold', case when fixes.version is not null then coalesce(
+            case when not ops_internal.may_heal(logs) then jsonb_build_object('code', 'no_error') end,
             (
               select jsonb_build_object('code', ops_internal.handling(claims, fixes.fixes))
               from ops.pattern_claims as claims
@@ -153,11 +156,13 @@ comment on function ops.find_candidates_v1 is
 
 create function ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) returns boolean
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
   refused ops.pattern_signatures;
 begin
+  perform ops_internal.require_engine();
   -- At most one event an hour, so that a frequent error does not fill the journal.
   update ops.pattern_signatures set refused_at = clock_timestamp()
   where pattern_signatures.signature = p_signature
@@ -182,8 +187,11 @@ comment on function ops.refuse_signature_v1 is
 
 create function ops.record_refusals_v1(p_refusals jsonb) returns integer
 language sql
+security definer
 set search_path = ''
 as $$
+  select ops_internal.require_engine();
+
   with refused as (
     update ops.pattern_incidents as incidents set
       refusal = refusals.reason,
@@ -286,6 +294,7 @@ declare
   pinned record;
   fix ops.pattern_fixes;
 begin
+  perform ops_internal.require_engine();
   select * into pinned from ops_internal.pinned_fix(p_application_id);
   select fixes.* into fix
   from ops.pattern_claims as claims
@@ -673,6 +682,7 @@ create function ops.claim_application_v1(
   p_identifiers jsonb default '{}'
 ) returns jsonb
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
@@ -681,8 +691,10 @@ declare
   hold jsonb;
   verdict jsonb;
 begin
+  perform ops_internal.require_engine();
   perform ops_internal.require_policy(p_policy);
   perform ops_internal.require_parts(p_parts);
+  perform ops_internal.note_thresholds(p_policy);
   -- One claim of a pattern at a time, so that each sees what the one before has recorded.
   perform from ops.error_patterns where error_patterns.pattern_id = p_pattern_id for no key update;
   update ops.pattern_incidents set target = p_target
@@ -726,6 +738,11 @@ begin
     where incidents.system_log_id = p_system_log_id and incidents.pattern_id <> p_pattern_id
   ) then
     return ops_internal.refused('moved');
+  end if;
+  if exists (
+    select from ops.system_logs as logs where logs.id = p_system_log_id and not ops_internal.may_heal(logs)
+  ) then
+    return ops_internal.refused('no_error');
   end if;
   if not ops_internal.guard_admits(ops_internal.whole_guard(fix.pattern_id, fix.version, fix.guard), p_identifiers) then
     return ops_internal.refused('outside_guard');
@@ -778,7 +795,7 @@ end
 $$;
 
 comment on function ops.claim_application_v1 is
-  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
+  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
 
 -- Runs, and how they end.
 
@@ -826,6 +843,35 @@ as $$
 $$;
 
 comment on function ops_internal.recorded_outcome is 'What was recorded of an application, and how well its fix does.';
+
+create function ops.run_of_log_row_v1(p_system_log_id bigint) returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform ops_internal.require_engine();
+  return (
+    select jsonb_build_object(
+      'pattern_id', claims.pattern_id,
+      'pattern_signature', patterns.pattern_signature,
+      'script', fixes.script,
+      'is_running', claims.finished_at is null and claims.lease_until > clock_timestamp(),
+      'outcome', ops_internal.recorded_outcome(claims.application_id)
+    )
+    from ops.pattern_claims as claims
+    inner join ops.error_patterns as patterns on patterns.pattern_id = claims.pattern_id
+    inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
+    where claims.system_log_id = p_system_log_id and claims.purpose = 'heal'
+    order by claims.claimed_at desc
+    limit 1
+  );
+end
+$$;
+
+comment on function ops.run_of_log_row_v1 is
+  'The latest run of a fix for a log row: whether it is under way, and its outcome once that is recorded; null where no fix ran. For the engine, which tells whoever asks for the row after the webhook healed it.';
 
 create function ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) returns jsonb
 language plpgsql
@@ -955,10 +1001,11 @@ comment on function ops_internal.public_error_message is
 
 create function ops.run_application_v1(p_application_id uuid) returns jsonb
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
-  claim constant ops.pattern_claims := ops_internal.lock_claim(p_application_id);
+  claim ops.pattern_claims;
   started constant timestamptz := clock_timestamp();
   max_retries integer;
   named text [];
@@ -969,6 +1016,8 @@ declare
   detail text;
   hint text;
 begin
+  perform ops_internal.require_engine();
+  claim := ops_internal.lock_claim(p_application_id);
   if claim.finished_at is not null then
     return ops_internal.recorded_outcome(p_application_id);
   end if;
@@ -1031,6 +1080,8 @@ language sql
 security definer
 set search_path = ''
 as $$
+  select ops_internal.require_engine();
+
   select coalesce(bool_or(pg_cancel_backend(locks.pid)), false)
   from ops.pattern_claims as claims
   inner join pg_catalog.pg_locks as locks
@@ -1048,15 +1099,26 @@ comment on function ops.cancel_application_v1 is
 
 create function ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) returns jsonb
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
-  -- Waits for a run that is still under way; its own record then counts.
-  claim constant ops.pattern_claims := ops_internal.lock_claim(p_application_id);
+  claim ops.pattern_claims;
 begin
+  perform ops_internal.require_engine();
+  -- Waits for a run that is still under way; its own record then counts.
+  claim := ops_internal.lock_claim(p_application_id);
   if claim.finished_at is not null then
     return ops_internal.recorded_outcome(p_application_id);
   end if;
+  -- A SQL script and its record are one transaction, so that nobody else can know that it went well.
+  perform ops_internal.refuse_if(
+    fixes.fix_type = 'sql' and (p_outcome -> 'success') is distinct from 'false',
+    'PL022', 'a run of a SQL fix that went well records itself',
+    'Run it with ops.run_application_v1.'
+  )
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = claim.pattern_id and fixes.version = claim.fix_version;
   return ops_internal.record_application(claim, p_outcome);
 end
 $$;
@@ -1065,16 +1127,27 @@ comment on function ops.finish_application_v1 is
   'Records an application that was cut off. Repeating it, or finishing one that recorded itself, answers the first outcome.';
 
 create function ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) returns void
-language sql
+language plpgsql
+security definer
 set search_path = ''
 as $$
+begin
+  perform ops_internal.require_engine();
   update ops.pattern_applications set
     system_state_before = system_state_before || jsonb_build_object('rows', p_before),
     system_state_after = system_state_after || jsonb_build_object('rows', p_after)
   where pattern_applications.application_id = p_application_id
+    and not system_state_before ? 'rows'
+    and applied_at > clock_timestamp() - interval '5 minutes';
+  perform ops_internal.refuse_if(
+    not found, 'PL010', format('the application %s does not exist, has its rows, or ended more than five minutes ago', p_application_id),
+    'The sample of rows is stored once, as soon as the run has ended.'
+  );
+end
 $$;
 
-comment on function ops.note_rows_v1 is 'Stores the sample of rows before and after a run, which the engine has scrubbed.';
+comment on function ops.note_rows_v1 is
+  'Stores the sample of rows before and after a run, which the engine has scrubbed: once, and within five minutes. Raises PL010 otherwise.';
 
 create function ops_internal.dead_claims() returns setof ops.pattern_claims
 language sql
@@ -1107,6 +1180,7 @@ declare
   claim ops.pattern_claims;
   recovered integer := 0;
 begin
+  perform ops_internal.require_engine();
   for dead in select * from ops_internal.dead_claims() loop
     -- The pattern is locked first, as everywhere; a run that is under way has locked its claim.
     perform from ops.error_patterns where error_patterns.pattern_id = dead.pattern_id for no key update;
@@ -1194,7 +1268,8 @@ begin
   )
   returning * into undo;
   -- Checks before anything is changed that these are the approved bytes, and that the secrets exist.
-  perform ops.application_job_v1(undo.application_id);
+  perform from ops_internal.pinned_fix(undo.application_id);
+  perform ops_internal.require_granted(fix);
 
   -- Whoever takes a run back does not want the fix to run again.
   if fix.disabled_at is null and fix.mode = 'live' then
@@ -1231,13 +1306,18 @@ comment on function ops.start_rollback_v1 is
 
 create function ops.recall_error_v1(p_application_id uuid, p_error jsonb) returns boolean
 language sql
+security definer
 set search_path = ''
 as $$
+  select ops_internal.require_engine();
+
   with recalled as (
     update ops.pattern_claims set error = p_error
     where pattern_claims.application_id = p_application_id
       and pattern_claims.purpose = 'undo'
       and pattern_claims.finished_at is null
+      -- Once: the run's own copy has lost its captured values.
+      and not pattern_claims.error ? 'captured'
     returning pattern_claims.application_id
   )
 

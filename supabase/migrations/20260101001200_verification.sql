@@ -616,6 +616,7 @@ declare
   pattern uuid;
   decided integer := 0;
 begin
+  perform ops_internal.require_engine();
   -- Only patterns of which something new is known, since each stays locked until the end; in the order in which all functions
   -- lock several patterns; and 500 at most, so that learning does not wait for long. The rest is decided a minute later.
   for pattern in

@@ -3,8 +3,8 @@
 --
 -- The convention, which tests/database/schema/test_privileges.py reads out of the catalogue:
 --
--- 1. `ops` is what PostgREST exposes. Its functions run with their caller's rights. Those that need more are security
---    definers only where the engine alone (service_role) may call them.
+-- 1. `ops` is what PostgREST exposes. What the engine alone (service_role) calls runs with its owner's rights, and checks first
+--    that the engine calls; so the engine itself needs no right to any table but the log, and to no function behind it.
 -- 2. What people may call takes more rights than they have. So it is a pair: `ops.NAME_v1`, which is exposed and runs with
 --    the caller's rights, and `ops_internal.NAME`, which is not exposed, runs with the owner's rights, and checks who the
 --    caller is before anything else. Both are granted to the same roles.
@@ -21,9 +21,9 @@ revoke all on all sequences in schema ops, ops_internal from public, anon, authe
 revoke all on all functions in schema ops, ops_internal, fix from public, anon, authenticated, service_role;
 
 grant usage on schema ops to anon, authenticated, service_role;
--- Policies and the functions of `ops` call functions of `ops_internal` with their caller's rights.
+-- Policies, and the functions of `ops` that people call, call functions of `ops_internal` with their caller's rights.
 grant usage on schema ops_internal to authenticated, service_role, ops_fixer;
-grant usage on schema fix to service_role, ops_fixer;
+grant usage on schema fix to ops_fixer;
 
 -- Tables. Policies decide which rows people see. They do not reach a materialized view, so ops.pattern_stats is granted to
 -- nobody.
@@ -40,35 +40,38 @@ grant insert (
   created_at, log_level, message, source, error_data, metadata, environment, release, event_id, user_id
 ) on table ops.system_logs to authenticated;
 
-grant insert, update, delete on table
-  ops.error_patterns, ops.pattern_applications, ops.pattern_clusters, ops.pattern_incidents, ops.system_logs
-to service_role;
-grant insert, update on table ops.learning_sessions, ops.pattern_identifiers to service_role;
--- Not actor: only what a person does carries one, and the functions that people call write it.
-grant insert (event_type, severity, description, metadata, constitutional_validation) on table ops.roman_events to service_role;
--- Not confirmed_at and confirmed_by: only a person confirms a signature.
-grant insert (signature, pattern_id, algorithm, template, leaf, wider, created_at),
-update (signature, pattern_id, algorithm, template, leaf, wider, created_at, refused_at),
-delete on table ops.pattern_signatures to service_role;
--- Not undoes and claimed_by: only a person can order that a run is undone.
-grant insert (
-  pattern_id, system_log_id, fix_version, sha256, purpose, target, source, error, constitutional_validation, policy, lease_until
-),
-update (sha256, error, constitutional_validation, policy, claimed_at, lease_until, finished_at)
-on table ops.pattern_claims to service_role;
+-- The secret key writes the log and nothing else. All that the engine records goes through its functions, so that whoever
+-- steals the key can neither make up a run, an outcome or an approval, nor remove one.
+grant insert, update, delete on table ops.system_logs to service_role;
 
 grant usage on sequence ops.system_logs_id_seq to authenticated, service_role;
-grant usage on sequence
-  ops.error_patterns_id_seq, ops.learning_sessions_id_seq, ops.pattern_applications_id_seq, ops.pattern_clusters_id_seq,
-  ops.pattern_incidents_id_seq, ops.roman_events_id_seq
-to service_role;
+-- A grant that somebody adds later, such as the `grant all on all tables` with which a schema is often exposed, does not open
+-- the record: a trigger of each table refuses whoever is not its owner, the functions of the engine excepted, which run as it.
+do $$
+declare
+  kept record;
+begin
+  for kept in
+    select classes.oid::regclass as name, pg_get_userbyid(classes.relowner) as owner
+    from pg_catalog.pg_class as classes
+    where classes.relnamespace = 'ops'::regnamespace and classes.relkind = 'r'
+  loop
+    execute format(
+      'create trigger keep_record before %s on %s for each statement'
+      ' when (not pg_has_role(current_user, %L, ''usage'')) execute function ops_internal.refuse_write()',
+      case kept.name when 'ops.system_logs'::regclass then 'truncate' else 'insert or update or delete or truncate' end,
+      kept.name, kept.owner
+    );
+  end loop;
+end
+$$;
 
 -- Functions: first the pairs that people may call, and the engine too.
 
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
 grant execute on function
-  ops.approve_pattern_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
+  ops.approve_pattern_v1, ops.caller_role_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
   ops.enable_fix_v1, ops.fail_session_v1, ops.fix_proposals_v1, ops.grouping_rules_v1, ops.ignore_pattern_v1,
   ops.merge_patterns_v1, ops.open_proposal_v1, ops.pattern_facets_v1, ops.pattern_signatures_v1, ops.pattern_stats_v1, ops.pause_fixes_v1, ops.ping_v1,
   ops.propose_fix_v1, ops.reopen_pattern_v1, ops.replace_clusters_v1, ops.resolve_pattern_v1, ops.resume_fixes_v1,
@@ -90,29 +93,6 @@ to authenticated, service_role;
 
 grant execute on function ops_internal.caller_role to authenticated, service_role;
 
--- What the engine's functions of `ops` call with the rights of service_role.
-
-grant execute on function
-  ops_internal.add_identifiers, ops_internal.alike_patterns, ops_internal.attach_signatures, ops_internal.close_claim,
-  ops_internal.constitutional_verdict, ops_internal.current_pause, ops_internal.failed_laws, ops_internal.fibonacci,
-  ops_internal.firing_patterns, ops_internal.fix_digest, ops_internal.fix_limits, ops_internal.handling,
-  ops_internal.guard_admits, ops_internal.guarding, ops_internal.guards_overlap,
-  ops_internal.has_live_fix, ops_internal.has_most_specific, ops_internal.hold, ops_internal.identifiers_digest, ops_internal.is_abandoned, ops_internal.is_as_approved,
-  ops_internal.is_kept_apart, ops_internal.is_own_source, ops_internal.is_pinned, ops_internal.join_alike,
-  ops_internal.join_patterns, ops_internal.judge_laws, ops_internal.judge_pattern, ops_internal.judge_target, ops_internal.law_part,
-  ops_internal.leaf_lock, ops_internal.learn_errors, ops_internal.learning_lock_class, ops_internal.lease,
-  ops_internal.load_part, ops_internal.lock_claim, ops_internal.lock_learning, ops_internal.lock_leaves,
-  ops_internal.make_or_join, ops_internal.make_patterns, ops_internal.may_join, ops_internal.open_verification,
-  ops_internal.order_parts, ops_internal.proportion_parts, ops_internal.proposed_fix,
-  ops_internal.public_error_message, ops_internal.record_application, ops_internal.record_shadow,
-  ops_internal.record_violation, ops_internal.recorded_outcome, ops_internal.refresh_known, ops_internal.refused, ops_internal.require_own_log_rows,
-  ops_internal.require_parts, ops_internal.require_policies, ops_internal.require_policy, ops_internal.rhythm_parts,
-  ops_internal.run_lock_class, ops_internal.seen_again, ops_internal.seen_wider, ops_internal.settle_signatures,
-  ops_internal.stop_for_storm, ops_internal.strangers, ops_internal.threshold, ops_internal.undisputed,
-  ops_internal.values_of_evidence, ops_internal.whole_guard
-to service_role;
-grant execute on function fix.execute, fix.rehearse to service_role;
-
 -- What a running SQL fix needs.
 
 grant execute on function
@@ -127,6 +107,8 @@ grant ops_fixer to current_user;
 alter function fix.run owner to ops_fixer;
 alter function fix.execute owner to ops_fixer;
 alter function fix.rehearse owner to ops_fixer;
+-- The engine's functions, which run as the owner of the schema, call these two.
+grant execute on function fix.execute, fix.rehearse to current_user;
 revoke ops_fixer from current_user;
 revoke create on schema fix from ops_fixer;
 

@@ -44,6 +44,7 @@ OPTIONAL = (
     "SUPABASE_JWT_ISSUER",
     "SUPABASE_JWT_AUDIENCE",
     "PATTERN_ENGINE_APPLY_MAX_AGE_SECONDS",
+    "PATTERN_ENGINE_APPLY_WAIT_SECONDS",
     "PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",
     "PATTERN_ENGINE_LOG_LEVEL",
     "PATTERN_ENGINE_BASH_FIXES",
@@ -74,6 +75,9 @@ class Wire:
         if name == "read_logs_v1" and name not in self.replies:
             # Whoever reports a log row has it read: no error, unless a test is about what it holds.
             return httpx.Response(200, json=[])
+        if name in {"run_of_log_row_v1", "caller_role_v1"} and name not in self.replies:
+            # What an answer of apply is made of: nobody else ran a fix, and the caller is a user.
+            return httpx.Response(200, json=None)
         self.requests.append(request)
         reply = self.replies[name]
         if callable(reply):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Rehearsal,
         ReplayedRecord,
         RuleRecord,
+        RunOfLogRow,
         SignatureRecord,
         Split,
         StoredErrorRecord,
@@ -106,6 +107,11 @@ class Database:
         """Record the outcome of an application; an outcome that was recorded before stands."""
         arguments = {"p_application_id": application_id, "p_outcome": outcome}
         return cast("Outcome", self._object("finish_application_v1", arguments))
+
+    def run_of_log_row(self, log_id: int) -> RunOfLogRow | None:
+        """Read the latest run of a fix for a log row; None if no fix ran."""
+        found = self._call("run_of_log_row_v1", {"p_system_log_id": log_id})
+        return cast("RunOfLogRow", found) if isinstance(found, dict) else None
 
     def note_rows(self, application_id: str, before: list[Json], after: list[Json] | None) -> None:
         """Store a sample of the rows before and after a run, scrubbed."""
@@ -307,6 +313,10 @@ class Database:
     def statistics(self, caller: Caller) -> Json:
         """Read the key performance indicators."""
         return self._object("statistics_v1", {}, caller)
+
+    def is_operator(self, caller: Caller) -> bool:
+        """Whether a person is an operator of any role, by the person's own token."""
+        return isinstance(self._call("caller_role_v1", {}, caller), str)
 
     def record_event(self, event: Event) -> None:
         """Write an entry of ops.roman_events."""

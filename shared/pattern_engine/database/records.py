@@ -188,6 +188,7 @@ class Refusal(TypedDict):
         "applied_before",
         "in_hand",
         "moved",
+        "no_error",
         "outside_guard",
         "paused",
         "demoted",
@@ -212,7 +213,8 @@ class Candidate(TypedDict):
     """The fix that comes closest, if none was approved for what the error names."""
     expressions: list[Expression]
     hold: Refusal | None
-    """Why the fix does not run for this error now: applied_before, in_hand, paused or demoted."""
+    """Why the fix does not run for this error now: no_error, applied_before, in_hand, paused or
+    demoted."""
     before_approval: bool
 
 
@@ -301,6 +303,17 @@ class Outcome(TypedDict):
     rows_before: NotRequired[list[Json] | None]
     """A sample of rows before the run, not scrubbed; `rows_after` has the same rows after it."""
     rows_after: NotRequired[list[Json] | None]
+
+
+class RunOfLogRow(TypedDict):
+    """The latest run of a fix for a log row."""
+
+    pattern_id: str
+    pattern_signature: str
+    script: str
+    is_running: bool
+    outcome: Outcome | None
+    """None until it is recorded."""
 
 
 class ComposedFix(TypedDict):

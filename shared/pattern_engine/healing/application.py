@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pattern_engine import fixes, logs
 from pattern_engine.api.callers import Caller, Kind
@@ -23,7 +23,7 @@ from pattern_engine.exceptions import (
     NotGranted,
     UnknownLogRow,
 )
-from pattern_engine.healing import refusals, running
+from pattern_engine.healing import answering, refusals, running
 from pattern_engine.healing.candidates import Match, NoMatch, find
 from pattern_engine.healing.context import (
     ENGINE_WRITER,
@@ -32,7 +32,7 @@ from pattern_engine.healing.context import (
     record_changed_fix,
     target,
 )
-from pattern_engine.healing.models import AppliedPattern, ApplyResponse
+from pattern_engine.healing.models import ApplyResponse
 from pattern_engine.laws import verdict
 from pattern_engine.laws.circumstances import Circumstances
 from pattern_engine.laws.parts import parts
@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.analysis import Analysis
     from pattern_engine.healing.models import ApplyRequest
     from pattern_engine.settings import Settings
+
+
+BELOW_ERROR: Final = frozenset({"debug", "info", "warning"})
+"""Levels that no fix runs for. Those of log rows are compared by the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,11 @@ def apply(
     healing = heal(database, found, settings)
     if healing.note is not None:
         database.record_refusals([healing.note])
-    if healing.answer.success is False and caller.kind is Kind.PERSON:
-        # The reason of a failure may quote rows that the person may not see.
-        return healing.answer.model_copy(
-            update={"reason": "The fix failed; an operator can read the reason."}
-        )
-    return healing.answer
+    answer, log_id = healing.answer, found.sighting.system_log_id
+    if not answer.applied and log_id is not None and found.pattern is not None:
+        another = answering.run_of_another(database, log_id, settings.apply_wait_seconds)
+        answer = another or answer
+    return answering.told(answer, caller, database)
 
 
 def _require_own_row(found: Match | NoMatch, caller: Caller) -> None:
@@ -164,6 +167,8 @@ def _reason_against(found: Match, settings: Settings) -> str | None:
             "Approval takes two people here (PATTERN_ENGINE_TWO_PEOPLE=on), but one person both "
             "proposed and approved this fix; POST /propose it again"
         )
+    if log is None and (found.sighting.severity or "").lower() in BELOW_ERROR:
+        return refusals.NO_ERROR
     if found.before_approval:
         return "The error occurred before the fix was approved"
     if log and log["age_seconds"] > settings.apply_max_age_seconds:
@@ -250,18 +255,10 @@ def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> 
         found.fix["timeout_ms"],
         settings.facilities(),
     )
+    pattern = found.pattern
     return Healing(
-        ApplyResponse(
-            applied=True,
-            success=outcome["success"],
-            reason=outcome["error"],
-            execution_time_ms=outcome["execution_time_ms"],
-            pattern=AppliedPattern(
-                pattern_id=found.pattern["pattern_id"],
-                pattern_signature=found.pattern["pattern_signature"],
-                auto_fix_script=found.fix["script"],
-                success_rate=outcome["pattern"]["success_rate"],
-            ),
+        answering.ran(
+            pattern["pattern_id"], pattern["pattern_signature"], found.fix["script"], outcome
         )
     )
 

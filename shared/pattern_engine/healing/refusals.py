@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 UNCONSTITUTIONAL: Final = "Constitutional validation failed"
 """The reason that the specification prescribes if the Four Laws forbid a run."""
+NO_ERROR: Final = "Only errors and criticals of the application are healed"
+"""The reason for a log row, or a report without one, of a lower level."""
 REASONS: Final[Mapping[str, str]] = {
     "not_live": "This version of the fix is not the live version",
     "applied_before": "This version of the fix has already run for this log row",
     "in_hand": "Another worker is handling this error",
     "moved": "This error was moved to another pattern",
+    "no_error": NO_ERROR,
     "outside_guard": "The fix was not approved for what the error names",
     "paused": "All fixes are paused until {until}: {reason}",
     "demoted": "The fix was demoted ({reason}); POST /enable makes it live again",

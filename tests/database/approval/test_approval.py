@@ -386,15 +386,18 @@ def test_a_disabled_fix_stays_disabled(database: Sql, patterns: Patterns) -> Non
     assert refused.value.sqlstate == "PL006"
 
 
-def test_the_secret_key_deletes_no_pattern_with_an_approved_fix(
-    engine: Rest, patterns: Patterns
+def test_nobody_deletes_a_pattern_with_an_approved_fix(
+    engine: Rest, database: Sql, patterns: Patterns
 ) -> None:
-    """What a person approved cannot be made undone by deleting the pattern."""
+    """What a person approved cannot be made undone by deleting the pattern, by the owner either."""
     pattern_id = patterns.new()
     patterns.approve(pattern_id)
     with pytest.raises(RefusedError) as refused:
         engine.delete("error_patterns", pattern_id=f"eq.{pattern_id}")
-    assert refused.value.code == "PL006"
+    assert refused.value.code == "42501"
+    with pytest.raises(psycopg.Error) as kept:
+        database.run("delete from ops.error_patterns where pattern_id = %s", pattern_id)
+    assert kept.value.sqlstate == "PL006"
     assert patterns.fix(pattern_id)["version"] == 1
 
 

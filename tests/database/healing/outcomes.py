@@ -140,12 +140,18 @@ class Outcomes:
     ) -> str:
         """Have a run begin and end without running anything; return its id."""
         application_id = self.begin(pattern_id, source, **claim)
-        self._engine.call(
-            "finish_application_v1",
-            p_application_id=application_id,
-            p_outcome={"success": success, "error": None, "execution_time_ms": 1},
-        )
+        self.record(application_id, success=success)
         return application_id
+
+    def record(self, application_id: str, *, success: bool = True) -> None:
+        """Have a claimed run end, as ops.run_application_v1 records it."""
+        outcome = {"success": success, "error": None, "execution_time_ms": 1}
+        self._database.value(
+            "select ops_internal.record_application(claims, %s)"
+            " from ops.pattern_claims as claims where claims.application_id = %s",
+            Jsonb(outcome),
+            application_id,
+        )
 
     def settle(self, pattern_id: str, outcome: str, **claim: Any) -> str:
         """Have a run end verified (+), failed (-) or inconclusive (?); return its id."""

@@ -8,7 +8,7 @@ import pytest
 from tests.database.healing.policy import POLICY
 
 if TYPE_CHECKING:
-    from tests.conftest import Person, Rest
+    from tests.conftest import Person, Rest, Sql
     from tests.database.conftest import Patterns
     from tests.database.healing.outcomes import Outcomes
 
@@ -75,14 +75,14 @@ def test_a_counted_log_row_leads_to_its_pattern(
 
 
 def test_any_trusted_signature_of_the_pattern_fires_its_fix(
-    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+    engine: Rest, database: Sql, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
     """One that came later beside one that the approver saw is trusted; beside another's it is not."""
     other = patterns.error()
     patterns.approve(patterns.learn(other)[0]["pattern_id"])
     patterns.disable(approved["pattern_id"])
     patterns.approve(approved["pattern_id"], "select 7")
-    alias = _add_alias(engine, patterns, approved["pattern_id"])
+    alias = _add_alias(database, patterns, approved["pattern_id"])
     for trusted, fires in ((approved["signature"], True), (other["signature"], False)):
         query = {"signatures": [alias, trusted], "system_log_id": None}
         found = engine.call("find_candidates_v1", p_errors=[query])[0]
@@ -91,7 +91,7 @@ def test_any_trusted_signature_of_the_pattern_fires_its_fix(
 
 
 def test_only_expressions_that_mean_their_own_messages_are_tried(
-    engine: Rest, patterns: Patterns
+    database: Sql, patterns: Patterns
 ) -> None:
     """Those of grouping/v2 match whatever may stand for a variable, unless they are written by hand."""
     error = patterns.error(algorithm="grouping/v2")
@@ -103,11 +103,11 @@ def test_only_expressions_that_mean_their_own_messages_are_tried(
         return pattern_id in {row["pattern_id"] for row in expressions}
 
     assert not tried()
-    key = f"eq.{pattern_id}"
     same = {"error_message_pattern": error["error_message_pattern"]}
-    engine.update("error_patterns", same, pattern_id=key)
+    database.change("error_patterns", same, pattern_id=pattern_id)
     assert not tried()
-    engine.update("error_patterns", {"error_message_pattern": "^by hand$"}, pattern_id=key)
+    by_hand = {"error_message_pattern": "^by hand$"}
+    database.change("error_patterns", by_hand, pattern_id=pattern_id)
     assert tried()
 
 
@@ -143,26 +143,23 @@ def test_an_unknown_error_gets_the_enabled_expressions(
     assert silent["signature"] not in tried
 
 
-def _add_alias(engine: Rest, patterns: Patterns, pattern_id: str) -> str:
+def _add_alias(database: Sql, patterns: Patterns, pattern_id: str) -> str:
     signature = patterns.word("pattern")
-    engine.insert(
-        "pattern_signatures",
-        {
-            "signature": signature,
-            "pattern_id": pattern_id,
-            "algorithm": "grouping/v1",
-            "template": signature,
-            "created_at": "2000-01-01T00:00:00Z",
-        },
+    database.run(
+        "insert into ops.pattern_signatures (signature, pattern_id, algorithm, template, created_at)"
+        " values (%s, %s, 'grouping/v1', %s, '2000-01-01')",
+        signature,
+        pattern_id,
+        signature,
     )
     return signature
 
 
 def test_an_alias_added_after_approval_does_not_fire_the_fix(
-    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+    database: Sql, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
     """A wrong merge never runs a wrong script: a person must see the signature first."""
-    alias = _add_alias(engine, patterns, approved["pattern_id"])
+    alias = _add_alias(database, patterns, approved["pattern_id"])
     found = patterns.find(alias)
     assert found["pattern"]["pattern_id"] == approved["pattern_id"]
     assert found["fix"] is None
@@ -172,7 +169,7 @@ def test_an_alias_added_after_approval_does_not_fire_the_fix(
 
 
 def test_a_signature_moved_after_approval_does_not_fire_the_fix(
-    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+    database: Sql, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
     """An old signature that is pointed to another pattern is new there."""
     moved = patterns.error()
@@ -180,11 +177,7 @@ def test_a_signature_moved_after_approval_does_not_fire_the_fix(
     patterns.disable(approved["pattern_id"])
     patterns.approve(approved["pattern_id"], "select 8")
     for table in ("pattern_signatures", "pattern_incidents"):
-        engine.update(
-            table,
-            {"pattern_id": approved["pattern_id"]},
-            signature=f"eq.{moved['signature']}",
-        )
+        database.change(table, {"pattern_id": approved["pattern_id"]}, signature=moved["signature"])
     found = patterns.find(moved["signature"])
     assert found["pattern"]["pattern_id"] == approved["pattern_id"]
     assert found["fix"] is None
@@ -210,24 +203,22 @@ def test_a_candidate_tells_what_holds_its_fix(
 
 
 def test_a_disabled_fix_is_no_candidate(
-    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+    database: Sql, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
-    """The secret key brings a disabled fix back by no edit of the pattern."""
+    """No edit of the pattern brings a disabled fix back."""
     patterns.disable(approved["pattern_id"])
-    engine.update(
-        "error_patterns", {"auto_fix_enabled": True}, pattern_id=f"eq.{approved['pattern_id']}"
-    )
+    change = {"auto_fix_enabled": True}
+    database.change("error_patterns", change, pattern_id=approved["pattern_id"])
     assert patterns.find(approved["signature"])["fix"] is None
     assert patterns.claim(approved["pattern_id"])["refusal"] == {"code": "not_live"}
 
 
 def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
-    engine: Rest, patterns: Patterns, approved: dict[str, Any]
+    database: Sql, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
     """The engine may switch a live fix off; that alone takes no person."""
-    engine.update(
-        "error_patterns", {"auto_fix_enabled": False}, pattern_id=f"eq.{approved['pattern_id']}"
-    )
+    change = {"auto_fix_enabled": False}
+    database.change("error_patterns", change, pattern_id=approved["pattern_id"])
     assert patterns.find(approved["signature"])["fix"] is None
 
 
@@ -240,10 +231,10 @@ def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
     ],
 )
 def test_a_changed_fix_is_told(
-    engine: Rest, patterns: Patterns, approved: dict[str, Any], change: dict[str, Any]
+    database: Sql, patterns: Patterns, approved: dict[str, Any], change: dict[str, Any]
 ) -> None:
     """A candidate whose pattern shows another fix than the approved one says so."""
-    engine.update("error_patterns", change, pattern_id=f"eq.{approved['pattern_id']}")
+    database.change("error_patterns", change, pattern_id=approved["pattern_id"])
     assert patterns.find(approved["signature"])["fix"]["stored_matches"] is False
 
 

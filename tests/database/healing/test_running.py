@@ -195,12 +195,12 @@ def test_only_a_live_version_is_claimed(patterns: Patterns, change: dict[str, An
     ],
 )
 def test_a_changed_fix_is_refused(
-    engine: Rest, patterns: Patterns, orders: Orders, change: dict[str, Any]
+    engine: Rest, database: Sql, patterns: Patterns, orders: Orders, change: dict[str, Any]
 ) -> None:
-    """What the secret key wrote into the pattern after approval never runs, and is reported."""
+    """What somebody wrote into the pattern after approval never runs, and is reported."""
     script = f"update {orders.name} set status = 'fixed' where id = 1"
     pattern_id = _approved(patterns, script)
-    engine.update("error_patterns", change, pattern_id=f"eq.{pattern_id}")
+    database.change("error_patterns", change, pattern_id=pattern_id)
     outcome = patterns.apply(pattern_id)
     assert outcome["success"] is False
     assert "differs from the approved fix" in outcome["error"]

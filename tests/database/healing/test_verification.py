@@ -351,6 +351,7 @@ def test_a_script_that_fails_by_itself_has_failed(
 @pytest.mark.parametrize("why", ["PL006", "PL008", "PL014", "PL024"])
 def test_what_was_refused_proves_nothing(
     engine: Rest,
+    database: Sql,
     patterns: Patterns,
     outcomes: Outcomes,
     orders: Orders,
@@ -363,9 +364,7 @@ def test_what_was_refused_proves_nothing(
     patterns.approve(pattern_id, script, tables=(orders.name,))
     run = patterns.claim(pattern_id)["application_id"]
     if why == "PL006":
-        engine.update(
-            "error_patterns", {"auto_fix_script": "select 2"}, pattern_id=f"eq.{pattern_id}"
-        )
+        database.change("error_patterns", {"auto_fix_script": "select 2"}, pattern_id=pattern_id)
     elif why == "PL008":
         orders.run("alter table {} enable row level security")
     elif why == "PL014":

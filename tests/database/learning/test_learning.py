@@ -116,19 +116,17 @@ def test_nothing_to_learn_is_no_error(patterns: Patterns) -> None:
     assert patterns.learn() == []
 
 
-def test_an_alias_counts_for_its_pattern(engine: Rest, patterns: Patterns) -> None:
+def test_an_alias_counts_for_its_pattern(engine: Rest, database: Sql, patterns: Patterns) -> None:
     """A second signature that points to a pattern counts there and makes none of its own."""
     first = patterns.error()
     pattern_id = patterns.learn(first)[0]["pattern_id"]
     alias = patterns.error()
-    engine.insert(
-        "pattern_signatures",
-        {
-            "signature": alias["signature"],
-            "pattern_id": pattern_id,
-            "algorithm": "grouping/v2",
-            "template": alias["template"],
-        },
+    database.run(
+        "insert into ops.pattern_signatures (signature, pattern_id, algorithm, template)"
+        " values (%s, %s, 'grouping/v2', %s)",
+        alias["signature"],
+        pattern_id,
+        alias["template"],
     )
     learned = patterns.learn(alias)[0]
     assert (learned["pattern_id"], learned["occurrence_count"]) == (pattern_id, 2)
@@ -200,11 +198,13 @@ def test_the_latest_twenty_incidents_are_kept_in_the_pattern(
     assert sorted(row["system_log_id"] or 0 for row in incidents) == [0, *logs[:45]]
 
 
-def test_an_archived_pattern_that_is_seen_again_is_open(engine: Rest, patterns: Patterns) -> None:
+def test_an_archived_pattern_that_is_seen_again_is_open(
+    engine: Rest, database: Sql, patterns: Patterns
+) -> None:
     """Learning reopens a pattern, with its history."""
     error = patterns.error()
     pattern_id = patterns.learn(error)[0]["pattern_id"]
-    engine.update("error_patterns", {"status": "archived"}, pattern_id=f"eq.{pattern_id}")
+    database.change("error_patterns", {"status": "archived"}, pattern_id=pattern_id)
     assert patterns.learn(error)[0]["occurrence_count"] == 2
     assert _pattern(engine, pattern_id)["status"] == "open"
 

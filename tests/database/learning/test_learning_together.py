@@ -138,6 +138,8 @@ def test_learning_and_archiving_never_deadlock(
     )
     learner = learners[0]
     with learner.undone():
+        # As learning does, which runs as the owner of the tables.
+        learner.run("reset role")
         learner.run(
             "select from ops.error_patterns where pattern_id = %s for no key update", ids[1]
         )

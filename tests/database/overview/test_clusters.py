@@ -69,10 +69,12 @@ def test_a_viewer_does_not_cluster(viewer: Person, engine: Rest) -> None:
     assert _session(engine, session_id)["status"] == "running"
 
 
-def test_patterns_seen_three_times_are_clustered(engine: Rest, patterns: Patterns) -> None:
+def test_patterns_seen_three_times_are_clustered(
+    engine: Rest, database: Sql, patterns: Patterns
+) -> None:
     """Those seen at least three times and not archived are answered, with their features."""
     twice, thrice, archived = (patterns.new(occurrences) for occurrences in (2, 3, 4))
-    engine.update("error_patterns", {"status": "archived"}, pattern_id=f"eq.{archived}")
+    database.change("error_patterns", {"status": "archived"}, pattern_id=archived)
     answer = engine.call("start_clustering_v1")
     found = {pattern["pattern_id"]: pattern for pattern in answer["patterns"]}
     assert found[thrice] == {
@@ -87,10 +89,12 @@ def test_patterns_seen_three_times_are_clustered(engine: Rest, patterns: Pattern
     assert archived not in found
 
 
-def test_patterns_come_in_the_same_order_each_time(engine: Rest, patterns: Patterns) -> None:
+def test_patterns_come_in_the_same_order_each_time(
+    engine: Rest, database: Sql, patterns: Patterns
+) -> None:
     """The order is that of learning, so that a fixed seed gives the same clusters again."""
     first, second = patterns.new(3), patterns.new(3)
-    engine.update("error_patterns", {"metadata": {"moved": True}}, pattern_id=f"eq.{first}")
+    database.change("error_patterns", {"metadata": {"moved": True}}, pattern_id=first)
     ids = [row["pattern_id"] for row in engine.call("start_clustering_v1")["patterns"]]
     assert ids[-2:] == [first, second]
 

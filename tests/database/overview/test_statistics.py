@@ -199,14 +199,15 @@ def test_events_are_recorded(engine: Rest) -> None:
     """record_event_v1 appends an event and answers its id; the database says when."""
     event_id = engine.call(
         "record_event_v1",
-        p_event_type="constitutional_violation",
+        p_event_type="fix_refused",
         p_severity="warning",
-        p_description="Law 2 was not kept",
-        p_metadata={"law": 2},
+        p_description="The script was changed",
+        p_metadata={"version": 2},
         p_validation={"compliant": False},
     )
     event = engine.select("roman_events", event_id=f"eq.{event_id}")[0]
-    assert event["event_type"] == "constitutional_violation"
+    assert event["event_type"] == "fix_refused"
+    assert event["metadata"] == {"version": 2, "reported_by": "engine"}
     assert event["constitutional_validation"] == {"compliant": False}
     assert event["actor"] is None
     assert event["created_at"]

@@ -124,7 +124,8 @@ cross join lateral plpgsql_check_function(
   p.oid,
   case when p.prorettype = 'trigger'::regtype
     then (select tgrelid from pg_trigger where tgfoid = p.oid limit 1) else 0 end,
-  newtable := (select tgnewtable from pg_trigger where tgfoid = p.oid limit 1),
+  oldtable := (select max(tgoldtable::text)::name from pg_trigger where tgfoid = p.oid),
+  newtable := (select max(tgnewtable::text)::name from pg_trigger where tgfoid = p.oid),
   extra_warnings := true, performance_warnings := true,
   security_warnings := true, compatibility_warnings := true) as c
 where p.pronamespace in ('ops'::regnamespace, 'ops_internal'::regnamespace, 'fix'::regnamespace)

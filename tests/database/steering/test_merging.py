@@ -227,15 +227,16 @@ def test_nobody_merges_in_a_persons_name(
     database: Sql, patterns: Patterns, operator: Person
 ) -> None:
     """PL011: the engine joins by evidence alone."""
-    with database.undone():
-        database.run("set local role service_role")
-        with pytest.raises(Exception, match="only a signed-in person may do this"):
-            database.value(
-                "select ops_internal.join_patterns(%s, %s, 'person', %s, 'x')",
-                patterns.new(),
-                patterns.new(),
-                operator.id,
-            )
+    with (
+        database.undone(),
+        pytest.raises(Exception, match="only a signed-in person may do this"),
+    ):
+        database.value(
+            "select ops_internal.join_patterns(%s, %s, 'person', %s, 'x')",
+            patterns.new(),
+            patterns.new(),
+            operator.id,
+        )
 
 
 @pytest.mark.parametrize("who", ["user", "viewer"])
@@ -430,13 +431,10 @@ def test_the_secret_key_gives_no_trust(database: Sql, patterns: Patterns, operat
     merge(operator, fixed, other)
     database.run("set role service_role")
     database.run("set pattern_engine.restores_trust = 'on'")
-    database.run(
-        "update ops.pattern_signatures set created_at = '2000-01-01' where signature = %s",
-        errors[0]["signature"],
-    )
-    with pytest.raises(Exception, match="permission denied"):
-        database.run(
-            "update ops.pattern_signatures set confirmed_at = now() where signature = %s",
-            errors[0]["signature"],
-        )
+    for column in ("created_at", "confirmed_at"):
+        with pytest.raises(Exception, match="permission denied"):
+            database.change(
+                "pattern_signatures", {column: "2000-01-01"}, signature=errors[0]["signature"]
+            )
+    database.call("learn_errors_v1", errors)
     assert not patterns.find(errors[0]["signature"])["fix"]

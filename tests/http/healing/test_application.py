@@ -20,6 +20,8 @@ from tests.http.healing.candidates import (
 )
 
 from pattern_engine import grouping
+from pattern_engine.healing.answering import FOR_OPERATORS, STILL_RUNNING
+from pattern_engine.healing.refusals import NO_ERROR
 from pattern_engine.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def test_a_person_heals_an_error_of_their_own(
     healer: FlaskClient, wire: Wire, person: dict[str, str]
 ) -> None:
     """With the row and its message a person may; applying is the engine's work, by its key."""
-    assert post(healer, person).get_json()["success"] is True
+    assert post(healer, person).get_json() == {"applied": True, "success": True}
     assert {request.headers["authorization"] for request in wire.requests} == {
         "Bearer sb_secret_test"
     }
@@ -100,6 +102,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"log": log(written_by="authenticated")},
         "The log row was written by the role authenticated; the fix trusts only rows of: service_role",
     ),
+    "a row that is no error": ({"hold": {"code": "no_error"}}, NO_ERROR),
 }
 
 
@@ -114,16 +117,14 @@ def test_what_speaks_against_a_fix_is_answered(
     known: dict[str, Any],
     reason: str,
 ) -> None:
-    """Not applied, with a reason, and nothing more is done."""
+    """Not applied, and nothing more is done; the reason is for the engine, and noted."""
     wire.replies["find_candidates_v1"] = [candidate(**known)]
     answer = post(healer, request.getfixturevalue(caller)).get_json()
-    assert list(answer) == ["applied", "reason"]
-    assert answer["applied"] is False
-    assert answer["reason"].startswith(reason)
+    assert answer == {"applied": False, "reason": reason if caller == "engine" else FOR_OPERATORS}
     noted = known.get("fix", fix()) is not None
     assert wire.names == ["find_candidates_v1", *["record_refusals_v1"] * noted]
     if noted:
-        refusal = {"system_log_id": 12, "reason": answer["reason"], "target": None}
+        refusal = {"system_log_id": 12, "reason": reason, "target": None}
         assert wire.sent("record_refusals_v1") == {"p_refusals": [refusal]}
 
 
@@ -303,14 +304,104 @@ def test_a_fix_that_fails_is_told(healer: FlaskClient, wire: Wire, engine: dict[
     assert (answer["reason"], answer["execution_time_ms"]) == ("division by zero", 7)
 
 
-def test_a_persons_answer_quotes_no_data(
-    healer: FlaskClient, wire: Wire, person: dict[str, str]
+ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "it failed": (
+        {"run_application_v1": outcome(success=False, error="Key (email)=(a@b.test)")},
+        {"applied": True, "success": False, "reason": FOR_OPERATORS},
+    ),
+    "the laws": (
+        {"claim_application_v1": refused("laws")},
+        {"applied": False, "reason": FOR_OPERATORS},
+    ),
+    "a pause": (
+        {"claim_application_v1": refused("paused", until="2026-01-01T12:00:00Z", reason="war")},
+        {"applied": False, "reason": FOR_OPERATORS},
+    ),
+}
+
+
+@pytest.mark.parametrize(("replies", "told"), ANSWERS.values(), ids=ANSWERS.keys())
+@pytest.mark.parametrize("role", [None, "ops_viewer"])
+def test_a_user_is_told_whether_a_fix_helped_and_an_operator_why(
+    healer: FlaskClient,
+    wire: Wire,
+    person: dict[str, str],
+    role: str | None,
+    replies: dict[str, Any],
+    told: dict[str, Any],
 ) -> None:
-    """Why a fix failed may name rows that the person may not see."""
-    wire.replies["run_application_v1"] = outcome(success=False, error="Key (email)=(a@b.test)")
-    answer = post(healer, person)
-    assert answer.get_json()["success"] is False
-    assert b"a@b.test" not in answer.data
+    """Script, laws, load and reasons may quote what a user may not see; their role is the token's."""
+    wire.replies |= replies | {"caller_role_v1": role}
+    answer = post(healer, person).get_json()
+    assert (answer == told) is (role is None)
+    assert (FOR_OPERATORS in str(answer)) is (role is None)
+    asked = wire.requests[-1]
+    assert asked.url.path.endswith("/caller_role_v1")
+    assert asked.headers["authorization"] == person["Authorization"]
+
+
+def _run(**changes: object) -> dict[str, Any]:
+    found = {"pattern_id": PATTERN_ID, "pattern_signature": "pattern_3k5j8m", "script": SCRIPT}
+    return found | {"is_running": False, "outcome": None} | changes
+
+
+@pytest.mark.parametrize("code", ["applied_before", "in_hand", "moved", "demoted"])
+def test_whoever_comes_second_gets_the_outcome_of_the_first(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str], code: str
+) -> None:
+    """Of a run that is under way as soon as it has ended."""
+    wire.replies["find_candidates_v1"] = [candidate(hold={"code": code, "reason": "it failed"})]
+    runs = iter([_run(is_running=True), _run(is_running=True), _run(outcome=outcome())])
+    wire.replies["run_of_log_row_v1"] = lambda _: next(runs)
+    assert post(healer, engine).get_json() == {
+        "applied": True,
+        "success": True,
+        "pattern": {
+            "pattern_id": PATTERN_ID,
+            "pattern_signature": "pattern_3k5j8m",
+            "auto_fix_script": SCRIPT,
+            "success_rate": 85.5,
+        },
+        "execution_time_ms": 150,
+    }
+    assert next(runs, None) is None
+
+
+@pytest.mark.parametrize("caller", ["engine", "person"])
+def test_a_run_is_waited_for_within_bounds(
+    load: Load,
+    wire: Wire,
+    environment: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    caller: str,
+) -> None:
+    """Then the answer is that it is still running, to a user as well: there is nothing else to do."""
+    environment.setenv("PATTERN_ENGINE_APPLY_WAIT_SECONDS", "0.2")
+    wire.replies["find_candidates_v1"] = [candidate(hold={"code": "in_hand"})]
+    wire.replies["run_of_log_row_v1"] = _run(is_running=True)
+    answer = post(load("apply"), request.getfixturevalue(caller)).get_json()
+    assert answer == {"applied": False, "reason": STILL_RUNNING}
+
+
+def test_a_run_whose_worker_died_is_not_waited_for(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str]
+) -> None:
+    """Nobody knows its outcome yet; the answer is the reason why no other fix runs."""
+    wire.replies["find_candidates_v1"] = [candidate(hold={"code": "in_hand"})]
+    wire.replies["run_of_log_row_v1"] = _run()
+    answer = post(healer, engine).get_json()
+    assert answer == {"applied": False, "reason": "Another worker is handling this error"}
+
+
+@pytest.mark.parametrize("severity", ["debug", "info", "warning"])
+def test_a_report_below_error_heals_nothing(
+    healer: FlaskClient, wire: Wire, engine: dict[str, str], severity: str
+) -> None:
+    """Without a log row the level is the one that is sent."""
+    wire.replies["find_candidates_v1"] = [candidate(log=None)]
+    answer = post(healer, engine, system_log_id=None, severity=severity).get_json()
+    assert answer == {"applied": False, "reason": NO_ERROR}
+    assert wire.names == ["find_candidates_v1"]
 
 
 def test_the_time_limit_of_the_fix_is_kept(

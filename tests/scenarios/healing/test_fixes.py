@@ -280,13 +280,13 @@ UNAPPROVED = {
 
 @pytest.mark.parametrize("change", UNAPPROVED.values(), ids=UNAPPROVED.keys())
 def test_what_nobody_approved_never_runs(life: Life, database: Sql, change: dict[str, Any]) -> None:
-    """Whoever edits the row, even by the secret key, runs nothing and leaves an event."""
+    """Whoever edits the row, even the owner of the database, runs nothing and leaves an event."""
     life.approve()
     edited = {
         name: value.format(table=life.fault.table) if isinstance(value, str) else value
         for name, value in change.items()
     }
-    life.engine.update("error_patterns", edited, pattern_id=f"eq.{life.pattern_id}")
+    database.change("error_patterns", edited, pattern_id=life.pattern_id)
     assert "differs from the approved fix" in life.refused()
     assert [event["severity"] for event in life.events("fix_refused")] == ["critical"]
     assert faulty_rows(database, life.fault) == 5
@@ -304,7 +304,7 @@ def test_an_older_version_never_runs_again(life: Life, database: Sql) -> None:
         approved_by=life.administrator.id,
     )
     back = {"auto_fix_script": old["script"], "auto_fix_parameters": old["parameters"]}
-    life.engine.update("error_patterns", back, pattern_id=f"eq.{life.pattern_id}")
+    database.change("error_patterns", back, pattern_id=life.pattern_id)
     assert "differs from the approved fix" in life.refused()
     assert len(life.events("fix_refused")) == 1
     assert faulty_rows(database, life.fault) == 5
