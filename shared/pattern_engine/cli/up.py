@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pattern_engine.cli.locations import add_location_options, data_directory, project
 from pattern_engine.local.processes import tail
@@ -139,7 +139,19 @@ def run_status(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(status, indent=2))
     else:
-        print("running" if status["running"] else "not running")
+        print(_in_words(status))
         for name in _SHOWN:
             print(f"{name:16} {status[name]}")
+        for name, part in status["parts"].items():
+            if part["times"]:
+                last = f"ended {part['times']} times, the last time at {part['at']}"
+                print(f"{name:16} {part['state']}: {last}: {part['reason']}")
     return 0 if status["running"] else 1
+
+
+def _in_words(status: dict[str, Any]) -> str:
+    """Return whether the stack is running, and otherwise which parts are being started again."""
+    if status["running"]:
+        return "running"
+    down = [name for name, part in status["parts"].items() if part["state"] == "restarting"]
+    return f"degraded: {', '.join(down)} ended and will be started again" if down else "not running"

@@ -128,9 +128,18 @@ class RequestSender:
             return sorted(await cursor.fetchall(), key=lambda request: request.id)
 
     async def _deliver(self, request: Request) -> None:
-        outcome = await self._send(request)
+        try:
+            outcome = await self._send(request)
+        except Exception as error:  # noqa: BLE001  whatever a request is, its outcome is recorded
+            outcome = Outcome(error=f"{type(error).__name__}: {error}")
         if outcome.error:
             logger.warning("request %d failed: %s", request.id, outcome.error)
+        try:
+            await self._record(request, outcome)
+        except (psycopg.DataError, UnicodeError) as error:
+            await self._record(request, Outcome(error=f"the answer cannot be stored: {error}"))
+
+    async def _record(self, request: Request, outcome: Outcome) -> None:
         headers = None if outcome.headers is None else Jsonb(outcome.headers)
         row = asdict(outcome) | {"id": request.id, "headers": headers}
         async with self._statement:

@@ -140,6 +140,20 @@ class Cluster:
                 raise
             return
 
+    def start_again(self) -> Part:
+        """Start the server again, on the same port, after it has ended by itself.
+
+        Raises:
+            PartFailedError: The server did not start; the message contains the end of its log.
+        """
+        self.part.start()
+        try:
+            self.part.wait_ready(self._is_ready, 60)
+        except PartFailedError:
+            self.part.stop()
+            raise
+        return self.part
+
     def _part(self) -> Part:
         program = str(self.server.programs / "postgres")
         return Part(

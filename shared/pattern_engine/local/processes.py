@@ -158,8 +158,18 @@ class Part:
 
     def check(self) -> None:
         """Raise PartFailedError when the process has ended."""
-        if self.process is not None and self.process.poll() is not None:
-            raise PartFailedError(self.report(f"ended with exit code {self.process.returncode}"))
+        if self.has_ended:
+            raise PartFailedError(self.report(self.how_it_ended()))
+
+    def how_it_ended(self) -> str:
+        """Return how a process that has ended did so."""
+        return f"ended with exit code {self.process.returncode if self.process else None}"
+
+    def kill_rest(self) -> None:
+        """Kill what a process that has just ended has left in its group."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.process:
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def report(self, event: str) -> str:
         """Return a message about an event, with the last lines of the log."""

@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -29,6 +30,7 @@ from pattern_engine.local.project import Project
 from pattern_engine.local.servers import Server, ServerChoice, find_server
 from pattern_engine.local.services import PartMaker, answers, fetch
 from pattern_engine.local.state import Lock, State
+from pattern_engine.local.supervision import Watched
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,8 @@ class Stack:
         self.project = Project(project.resolve()) if project else Project.find()
         self._choice = server
         self._settings = dict(settings or {})
-        self._parts: list[Part] = []
+        self._parts: dict[str, Part] = {}
+        self._watched: list[Watched] = []
         self._state = State()
         self._lock = Lock(self.data_dir)
         self.warnings: list[str] = []
@@ -115,6 +118,7 @@ class Stack:
         self._state = State.load(self.data_dir)
         end_recorded(self._state)
         self._state.supervisor = Identity.of(os.getpid())
+        self._state.ended = {}
         with _listen(self.port) as public, _listen(0) as inner:
             self.port = public.getsockname()[1]
             self._keys = Keys.load_or_create(self.data_dir)
@@ -186,22 +190,31 @@ class Stack:
         """Start the gateway, the functions and the worker."""
         inner_port = inner.getsockname()[1]
         make = PartMaker(self.project, self._cluster, self._keys, self.log, self._settings)
-        gateway = make.gateway(public, f"http://127.0.0.1:{inner_port}")
-        functions = make.functions(inner, self._api_url)
-        self._start_part(gateway)
-        self._start_part(functions)
+
+        def gateway(listener: socket.socket) -> Part:
+            return make.gateway(listener, f"http://127.0.0.1:{inner_port}")
+
+        def functions(listener: socket.socket) -> Part:
+            return make.functions(listener, self._api_url)
+
+        self._watch(self._cluster.part, self._cluster.start_again)
+        self._watch(_started(gateway(public)), lambda: _started_on(self.port, gateway))
+        self._watch(_started(functions(inner)), lambda: _started_on(inner_port, functions))
         # From now on only the parts listen: a connection to one that has ended is refused at once.
         public.close()
         inner.close()
-        gateway.wait_ready(lambda: answers(self.port, "/auth/v1/health"), _READY_SECONDS)
+        self._wait_ready("gateway", self.port, "/auth/v1/health")
         self._migrate()
-        self._start_part(make.worker())
-        functions.wait_ready(lambda: answers(inner_port, "/"), _READY_SECONDS)
+        self._watch(_started(make.worker()), lambda: _started(make.worker()))
+        self._wait_ready("functions", inner_port, "/")
         self._note_failed_functions(inner_port)
 
-    def _start_part(self, part: Part) -> None:
-        part.start()
+    def _watch(self, part: Part, start_again: Callable[[], Part]) -> None:
         self._record(part)
+        self._watched.append(Watched(part, start_again))
+
+    def _wait_ready(self, name: str, port: int, path: str) -> None:
+        self._parts[name].wait_ready(lambda: answers(port, path), _READY_SECONDS)
 
     def _migrate(self) -> None:
         applied = self._state.applied[self._cluster.server.name]
@@ -228,8 +241,7 @@ class Stack:
 
     def _record(self, part: Part) -> None:
         """Store the process of a part at once, so that `down` can end it after a crash."""
-        if part not in self._parts:
-            self._parts.append(part)
+        self._parts[part.name] = part
         if part.identity:
             self._state.parts[part.name] = part.identity
         self._save()
@@ -237,24 +249,33 @@ class Stack:
     def _save(self) -> None:
         self._state.save(self.data_dir)
 
-    def check(self) -> None:
-        """Raise PartFailedError, with the end of its log, if a part has ended."""
-        for part in self._parts:
-            part.check()
-
     def watch(self) -> NoReturn:
-        """Call `check` again and again, until a part has ended or a signal arrives."""
+        """Start each part again that ends, until a signal arrives.
+
+        While the database is down no other part is started, since none can work.
+        """
         while True:
-            self.check()
+            for watched in self._watched:
+                if watched.tend():
+                    self._note(watched)
+                if watched.is_down and watched.part is self._cluster.part:
+                    break
             time.sleep(_WATCH_SECONDS)
+
+    def _note(self, watched: Watched) -> None:
+        """Store for `status` that a part has ended or was started again."""
+        if watched.ended:
+            self._state.ended[watched.part.name] = watched.ended
+        self._record(watched.part)
 
     def stop(self) -> None:
         """End all parts, the database last."""
-        for part in reversed(self._parts):
+        for part in reversed(self._parts.values()):
             part.stop()
         if self._parts:
             self._cluster.remove_socket_directory()
         self._parts.clear()
+        self._watched.clear()
         if self._state.supervisor:
             self._state.parts, self._state.supervisor = {}, None
             self._save()
@@ -276,12 +297,23 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
+def _started(part: Part) -> Part:
+    part.start()
+    return part
+
+
+def _started_on(port: int, make: Callable[[socket.socket], Part]) -> Part:
+    """Start a part that listens on a port, on which nothing listens now."""
+    with _listen(port) as listener:
+        return _started(make(listener))
+
+
 def _port_of(url: str) -> int:
     return urlsplit(url).port or 0
 
 
 def read_status(data_dir: Path) -> dict[str, Any]:
-    """Return the addresses and keys of a stack, and whether it is running.
+    """Return the addresses and keys of a stack, whether it is running, and the state of its parts.
 
     Raises:
         NotRunningError: No stack was ever started there.
@@ -291,7 +323,24 @@ def read_status(data_dir: Path) -> dict[str, Any]:
         raise NotRunningError(
             f"no stack was ever started in {data_dir}; start one with `pattern-engine up`"
         )
-    return state.status | {"running": state.running}
+    return state.status | {"running": state.running, "parts": _describe_parts(state)}
+
+
+def _describe_parts(state: State) -> dict[str, dict[str, Any]]:
+    """Return for each part whether it runs, and how often it has ended by itself, and why."""
+    return {
+        name: {
+            "state": _state_of(part, state),
+            **(asdict(state.ended[name]) if name in state.ended else {"times": 0}),
+        }
+        for name, part in state.parts.items()
+    }
+
+
+def _state_of(part: Identity, state: State) -> str:
+    if part.is_alive():
+        return "running"
+    return "restarting" if state.supervised else "ended"
 
 
 def take_down(data_dir: Path) -> bool:

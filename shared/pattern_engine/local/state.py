@@ -15,6 +15,15 @@ _FILE = "state.json"
 _LOCK = "lock"
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How often a part has ended by itself, and why and when it did last."""
+
+    times: int
+    reason: str
+    at: str
+
+
 @dataclass
 class State:
     """The content of the state file, which only the present user can read: it contains the keys.
@@ -23,6 +32,7 @@ class State:
         status: Addresses and keys, as `pattern-engine status` shows them.
         supervisor: The process that started the parts.
         parts: The process of each part, by the name of the part.
+        ended: The parts that have ended since the stack was started, by the name of the part.
         applied: What was applied to the cluster of each kind of server: "bootstrap" if it was
             bootstrapped, and digests of its stand-ins and its migrations.
     """
@@ -30,6 +40,7 @@ class State:
     status: dict[str, Any] = field(default_factory=dict)
     supervisor: Identity | None = None
     parts: dict[str, Identity] = field(default_factory=dict)
+    ended: dict[str, Ended] = field(default_factory=dict)
     applied: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
@@ -43,6 +54,7 @@ class State:
             status=kept["status"],
             supervisor=Identity(**kept["supervisor"]) if kept["supervisor"] else None,
             parts={name: Identity(**part) for name, part in kept["parts"].items()},
+            ended={name: Ended(**end) for name, end in kept.get("ended", {}).items()},
             applied=kept["applied"],
         )
 
@@ -51,10 +63,15 @@ class State:
         write_private(directory / _FILE, json.dumps(asdict(self), indent=2))
 
     @property
+    def supervised(self) -> bool:
+        """Whether the supervisor is running, which starts parts again."""
+        return self.supervisor is not None and self.supervisor.is_alive()
+
+    @property
     def running(self) -> bool:
         """Whether all processes of the stack are running."""
-        processes = [self.supervisor, *self.parts.values()]
-        return bool(self.parts) and all(one is not None and one.is_alive() for one in processes)
+        alive = (part.is_alive() for part in self.parts.values())
+        return self.supervised and bool(self.parts) and all(alive)
 
 
 class Lock:

@@ -25,13 +25,16 @@ _RECONNECT_SECONDS = 0.5
 async def work(socket_directory: str, port: int, *, schedules: bool) -> None:
     """Send requests, and run schedules if `schedules` is set, until cancelled.
 
-    After a lost connection it connects again, since the database may recover from a crash.
+    After a lost connection, and after any other error, it connects again and goes on: the database
+    may recover from a crash, and a table that was locked or missing may be there again.
     """
     while True:
         try:
             await _work_while_connected(socket_directory, port, schedules=schedules)
         except* psycopg.OperationalError as errors:
             logger.warning("the connection was lost, connecting again: %s", errors.exceptions[0])
+        except* Exception as errors:
+            logger.exception("connecting again after: %s", errors.exceptions[0])
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 

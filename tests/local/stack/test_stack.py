@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -170,18 +171,79 @@ def test_down_ends_a_detached_stack(
 
 
 @pytest.mark.parametrize("name", ["postgres", "gateway", "functions", "worker"])
-def test_a_crash_is_told_and_ends_the_stack(
-    up: Any, home: Path, name: str, processes_of: Callable[[State], list[int]]
+def test_a_part_that_dies_is_started_again(
+    up: Any, command: Any, home: Path, name: str, processes_of: Callable[[State], list[int]]
 ) -> None:
-    """When one part dies the others are ended, and the exit code and the message tell of it."""
+    """Whichever part is killed, the stack soon works as before, and its status tells of it."""
     process = up()
+    before = read_status(home)
+    killed = State.load(home).parts[name].pid
+    os.kill(killed, signal.SIGKILL)
+    assert wait_until(lambda: _has_ended(home, name, 1) and read_status(home)["running"], 30)
+    assert State.load(home).parts[name].pid != killed
+    assert wait_until(lambda: _delivers(before), 30)
+
+    after = read_status(home)
+    assert {key: after[key] for key in before if key != "parts"} == {
+        key: before[key] for key in before if key != "parts"
+    }
+    assert after["parts"][name]["reason"] == "ended with exit code -9"
+    assert [part["times"] for other, part in after["parts"].items() if other != name] == [0] * 3
+    shown = command.run("status", "--data-dir", str(home))
+    assert shown.returncode == 0
+    assert re.search(rf"^{name} +running: ended 1 times", shown.stdout, re.MULTILINE)
+
     state = State.load(home)
-    os.kill(state.parts[name].pid, signal.SIGKILL)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert f"{name} ended with exit code -9" in errors
-    assert f"logs/{name}.log" in errors
-    assert wait_until(lambda: processes_of(state) == [], 5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert f"{name} ended with exit code -9. The end of {home}/logs/{name}.log:" in errors
+    assert processes_of(state) == []
+
+
+def _has_ended(home: Path, name: str, times: int) -> bool:
+    return bool(read_status(home)["parts"][name]["times"] == times)
+
+
+def _delivers(status: dict[str, Any]) -> bool:
+    """Return whether a request that the database queues gets the answer of a function."""
+    try:
+        with psycopg.connect(status["db_url"], autocommit=True) as connection:
+            address = status["functions_url"] + "/echo"
+            row = connection.execute("select net.http_post(%s)", (address,)).fetchone()
+            query = "select status_code from net._http_response where id = %s"
+            seen = wait_until(lambda: connection.execute(query, row).fetchone() == (200,), 3)
+    except psycopg.OperationalError:
+        return False
+    headers = {"apikey": status["secret_key"], "accept-profile": "ops"}
+    answer = httpx.get(status["api_url"] + "/rest/v1/notes", headers=headers, timeout=10)
+    return seen and answer.status_code == 200
+
+
+def test_a_part_that_cannot_be_started_is_tried_again(up: Any, command: Any, home: Path) -> None:
+    """While another program has its port the stack is degraded; afterwards the part runs again."""
+    up()
+    status = read_status(home)
+    port = int(status["api_url"].rpartition(":")[2])
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        os.kill(State.load(home).parts["gateway"].pid, signal.SIGKILL)
+        assert wait_until(lambda: _binds(other, port), 5)
+        assert wait_until(lambda: _has_ended(home, "gateway", 3), 30)
+        shown = command.run("status", "--data-dir", str(home))
+        assert shown.returncode == 1
+        assert shown.stdout.startswith("degraded: gateway ended and will be started again\n")
+        assert f"port {port} is used by another program" in shown.stdout
+    assert wait_until(lambda: read_status(home)["running"], 30)
+    assert wait_until(lambda: _delivers(status), 30)
+
+
+def _binds(listener: socket.socket, port: int) -> bool:
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_long_path_gets_a_short_socket(home: Path, any_server: Any) -> None:

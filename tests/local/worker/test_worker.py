@@ -28,6 +28,7 @@ class Receiver:
         self.seen: list[dict[str, Any]] = []
         self.status = 200
         self.delay = 0.0
+        self.kind, self.answer = "text/plain", b"seen"
         self.at_once = self.most_at_once = 0
         self._counting = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -67,9 +68,9 @@ class Receiver:
         with self._counting:
             self.at_once -= 1
         request.send_response(self.status)
-        request.send_header("content-type", "text/plain")
+        request.send_header("content-type", self.kind)
         request.end_headers()
-        request.wfile.write(b"seen")
+        request.wfile.write(self.answer)
 
     def wait_for(self, count: int, seconds: float = 5) -> bool:
         """Wait until so many requests have come."""
@@ -180,6 +181,48 @@ def test_an_address_that_does_not_answer_is_recorded(as_postgres: Database, url:
     status, _, _, timed_out, error = _response(as_postgres, _post(as_postgres, url))
     assert (status, timed_out) == (None, False)
     assert error
+
+
+@pytest.mark.parametrize(
+    "headers", ['{"x": null}', '{"x": 5}', '["x"]', '"x"', '{"x": "é\\u2028"}', '{"x y": "z"}']
+)
+def test_a_request_that_cannot_be_sent_is_recorded(
+    as_postgres: Database, receiver: Receiver, headers: str
+) -> None:
+    """Whatever stands in the queue, its outcome is recorded, and the worker goes on."""
+    row = as_postgres.execute(
+        "insert into net.http_request_queue (method, url, headers, timeout_milliseconds) "
+        "values ('POST', %s, %s, 1000) returning id",
+        (receiver.url, headers),
+    ).fetchone()
+    assert row
+    status, _, _, _, error = _response(as_postgres, row[0])
+    assert (status is None) == bool(error)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain; charset=hex", "text/plain; charset=utf-7", "text/plain; charset=nonsense"]
+)
+def test_an_answer_that_cannot_be_read_is_recorded(
+    as_postgres: Database, receiver: Receiver, kind: str
+) -> None:
+    """Whatever is answered, the outcome is recorded, and the worker goes on."""
+    receiver.kind, receiver.answer = kind, b"+2AA-seen"
+    response = _response(as_postgres, _post(as_postgres, receiver.url))
+    assert response[0] == 200 or response[4]
+
+
+def test_the_worker_survives_what_is_wrong_with_its_tables(
+    as_superuser: Database, as_postgres: Database, receiver: Receiver
+) -> None:
+    """While the queue is missing nothing is sent; once it is there again, everything is."""
+    with as_superuser.transaction():
+        as_superuser.execute("alter table net.http_request_queue rename to hidden")
+        as_superuser.execute("notify net_http_request_queue")
+    time.sleep(1.5)  # the worker looks once a second
+    as_superuser.execute("alter table net.hidden rename to http_request_queue")
+    _post(as_postgres, receiver.url)
+    assert receiver.wait_for(1)
 
 
 def test_requests_are_sent_side_by_side_but_not_all_at_once(
