@@ -29,7 +29,7 @@ PREPARED = [
         ),
         (
             "UPDATE public.users SET status = 'active' WHERE status IS NULL"
-            " AND created_at >= now() - CAST('24 hours' AS interval) RETURNING id"
+            " AND created_at >= (now() - '24 hours'::interval) RETURNING id"
         ),
     ),
     (
@@ -43,7 +43,7 @@ PREPARED = [
         ),
         (
             "WITH stuck AS (SELECT id FROM public.jobs WHERE done IS NULL LIMIT 5 FOR UPDATE SKIP LOCKED)"
-            " UPDATE public.jobs SET done = FALSE FROM stuck WHERE jobs.id = stuck.id"
+            " UPDATE public.jobs SET done = false FROM stuck WHERE jobs.id = stuck.id"
         ),
     ),
     (
@@ -68,15 +68,12 @@ PREPARED = [
     ),
     (
         "select * from (with a as (select 1) select * from a) x, a",
-        "SELECT * FROM (WITH a AS (SELECT 1) SELECT * FROM a) AS x, public.a",
+        "SELECT * FROM (WITH a AS (SELECT 1) SELECT * FROM a) x, public.a",
     ),
-    ("select 1 from users u for update of u", "SELECT 1 FROM public.users AS u FOR UPDATE OF u"),
+    ("select 1 from users u for update of u", "SELECT 1 FROM public.users u FOR UPDATE OF u"),
     (
         "update users set status = 'x'::status where id = ($1->>'id')::int",
-        (
-            "UPDATE public.users SET status = CAST('x' AS public.status)"
-            " WHERE id = CAST($1 ->> 'id' AS integer)"
-        ),
+        ("UPDATE public.users SET status = 'x'::public.status WHERE id = ($1 ->> 'id')::int"),
     ),
     (
         'update "My Schema"."Weird ""Name" set "a b" = \'it\'\'s\' where "a b" is null',
@@ -89,7 +86,7 @@ PREPARED = [
             " name = 'x' when matched then delete when not matched then insert (id) values (j.id)"
         ),
         (
-            "MERGE INTO public.users AS u USING public.jobs AS j ON u.id = j.id"
+            "MERGE INTO public.users u USING public.jobs j ON u.id = j.id"
             " WHEN MATCHED AND j.done THEN UPDATE SET name = 'x' WHEN MATCHED THEN DELETE"
             " WHEN NOT MATCHED THEN INSERT (id) VALUES (j.id)"
         ),
@@ -373,6 +370,44 @@ def test_nesting_bombs_are_survived(start: str, opening: str, middle: str, closi
     assert {finding.rule for finding in analysis.findings} <= {"depth", "syntax", "where"}
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "select " + "not " * 50 + "true",
+        "select " + "not " * 75 + "true",
+        "select " + "||".join(["'a'"] * 60),
+        "select " + "||".join(["'a'"] * 75),
+        "update users set name = 'x' where id = 1 and " + "not " * 70 + "(name = 'y')",
+        "select " + "(select " * 25 + "1" + ")" * 25,
+    ],
+)
+def test_a_script_may_be_deep(script: str) -> None:
+    """Depth is limited by the rule alone, not by what carries a tree to Python and back."""
+    assert analyse(script).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("select '😀ü' frm y z", 'syntax error at or near "y", line 1, column 17'),
+        ("select 1;\n 'ö' ) x", "syntax error at or near \"'ö'\", line 2, column 2"),
+        ("select 1 as {x}", 'syntax error at or near "{", line 1, column 13'),
+        ("select 'abc", 'unterminated quoted string at or near "\'abc", line 1, column 8'),
+        (
+            "create function f() returns int begin atomic select 1",
+            "syntax error at end of input, line 1, column 54",
+        ),
+        (
+            "select E'\\xff\\xfe'",
+            'invalid byte sequence for encoding "UTF8": 0xff, line 1, column 1',
+        ),
+    ],
+)
+def test_a_syntax_error_says_where(script: str, message: str) -> None:
+    """The place is a line and a column in characters, or the beginning if nothing tells it."""
+    assert analyse(script).findings == (("syntax", message),)
+
+
 def test_queries_that_name_each_other_twice_are_survived() -> None:
     """Each WITH query is analysed once, even if later ones name it twice."""
     queries = ", ".join(f"q{n} as (select a.id from q{n - 1} a, q{n - 1} b)" for n in range(1, 21))
@@ -489,22 +524,22 @@ SAMPLED = [
     (
         "update users u set name = 'x' from jobs j where j.id = u.id and u.name is null",
         (
-            "SELECT to_jsonb(u.*) AS row FROM public.users AS u, public.jobs AS j"
+            'SELECT to_jsonb(u.*) AS "row" FROM public.users u, public.jobs j'
             " WHERE j.id = u.id AND u.name IS NULL LIMIT 5"
         ),
     ),
     (
         "with old as (select id from jobs) delete from users where id in (select id from old)",
         (
-            "WITH old AS (SELECT id FROM public.jobs) SELECT to_jsonb(users.*) AS row"
+            'WITH old AS (SELECT id FROM public.jobs) SELECT to_jsonb(users.*) AS "row"'
             " FROM public.users WHERE id IN (SELECT id FROM old) LIMIT 5"
         ),
     ),
     (
         "delete from only users where id = ($1->>'id')::int returning id",
         (
-            "SELECT to_jsonb(users.*) AS row FROM ONLY public.users"
-            " WHERE id = CAST($1 ->> 'id' AS integer) LIMIT 5"
+            'SELECT to_jsonb(users.*) AS "row" FROM ONLY public.users'
+            " WHERE id = ($1 ->> 'id')::int LIMIT 5"
         ),
     ),
 ]

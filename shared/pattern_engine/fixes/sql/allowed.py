@@ -6,10 +6,10 @@ The lists are separate from `analysis`, so that a reviewer sees at once when one
 import re
 from typing import Final
 
-from pglast import ast, enums
+from pattern_engine.fixes.sql.tree import ast, enums
 
 #: The allowed statements, at any depth.
-STATEMENTS: Final[dict[type[ast.Node], str]] = {
+STATEMENTS: Final[dict[type, str]] = {
     ast.SelectStmt: "select",
     ast.InsertStmt: "insert",
     ast.UpdateStmt: "update",

@@ -15,21 +15,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pglast import ast, enums, parse_sql
-from pglast.parser import ParseError
+from postgast import PgQueryError
 
 from pattern_engine.fixes.analysis import Analysis, Finding, unreadable
 from pattern_engine.fixes.credentials import known_credential, literal_credential
 from pattern_engine.fixes.sql import allowed
-from pattern_engine.fixes.sql.nodes import (
+from pattern_engine.fixes.sql.nodes import children, is_a, may_be_too_deep
+from pattern_engine.fixes.sql.sampling import sample_of
+from pattern_engine.fixes.sql.tree import (
     MAX_DEPTH,
     Node,
-    children,
-    deeper_than,
-    is_a,
-    may_be_too_deep,
+    TooDeepError,
+    TreeNode,
+    ast,
+    enums,
+    parse,
 )
-from pattern_engine.fixes.sql.sampling import sample_of
 from pattern_engine.fixes.sql.where import is_endless, is_small, text_of, touching
 from pattern_engine.fixes.sql.writing import written
 
@@ -97,15 +98,16 @@ def _statements(script: str, findings: list[Finding]) -> list[Node]:
         if may_be_too_deep(script):
             findings.append(_TOO_DEEP)
             return []
-        statements: list[Node] = [raw.stmt for raw in parse_sql(script)]
-    except ParseError as failure:
-        findings.append(Finding("syntax", f"{failure.args[0]}, {_place(script, failure)}"))
+        statements: list[Node] = parse(script)
+    except PgQueryError as failure:
+        findings.append(Finding("syntax", f"{failure.message}, {_place(script, failure)}"))
+        return []
+    except TooDeepError:
+        findings.append(_TOO_DEEP)
         return []
     statements = _without_transaction(statements, findings)
     if not statements and not findings:
         findings.append(Finding("empty", "the script contains no statement"))
-    if any(deeper_than(statement, MAX_DEPTH) for statement in statements):
-        findings.append(_TOO_DEEP)
     return statements
 
 
@@ -115,8 +117,8 @@ def _credential(kind: str) -> Finding:
     )
 
 
-def _place(script: str, failure: ParseError) -> str:
-    index = min(max(int(failure.args[1]), 0), len(script)) if len(failure.args) > 1 else 0
+def _place(script: str, failure: PgQueryError) -> str:
+    index = min(max(failure.cursorpos - 1, 0), len(script))
     before = script[:index]
     return f"line {before.count(chr(10)) + 1}, column {index - before.rfind(chr(10))}"
 
@@ -133,9 +135,7 @@ def _without_transaction(statements: list[Node], findings: list[Finding]) -> lis
     return statements[1:-1] if begins and commits else statements
 
 
-def _is_plain_transaction(
-    statements: list[Node], kinds: tuple[enums.TransactionStmtKind, ...]
-) -> bool:
+def _is_plain_transaction(statements: list[Node], kinds: tuple[int, ...]) -> bool:
     return any(
         isinstance(statement, ast.TransactionStmt)
         and statement.kind in kinds
@@ -168,7 +168,7 @@ class _Reader:
             self.refuse("statement", f"{name} is not allowed; a fix may contain {kinds}")
 
     def visit(self, node: object, scope: Scope) -> None:
-        if not isinstance(node, ast.Node):
+        if not isinstance(node, TreeNode):
             for child in children(node):
                 self.visit(child, scope)
             return

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from pglast import ast, enums
-
 from pattern_engine.fixes.analysis import Finding, Sample
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 from pattern_engine.fixes.sql.writing import written
 
 #: The most rows that the query returns.
@@ -33,11 +32,9 @@ def sample_of(statements: Sequence[Node]) -> Sample | None:
         fromClause=(relation, *(others or ())),
         whereClause=statement.whereClause,
         withClause=statement.withClause,
-        limitCount=ast.A_Const(isnull=False, val=ast.Integer(ival=MAX_ROWS)),
+        limitCount=ast.A_Const(val=ast.Integer(ival=MAX_ROWS)),
         limitOption=enums.LimitOption.LIMIT_OPTION_COUNT,
         op=enums.SetOperation.SETOP_NONE,
-        groupDistinct=False,
-        all=False,
     )
     findings: list[Finding] = []
     before = written([query], findings)
@@ -49,9 +46,5 @@ def _as_json(relation: Node) -> Node:
     return ast.FuncCall(
         funcname=(ast.String(sval="to_jsonb"),),
         args=(ast.ColumnRef(fields=(ast.String(sval=name), ast.A_Star())),),
-        agg_within_group=False,
-        agg_star=False,
-        agg_distinct=False,
-        func_variadic=False,
         funcformat=enums.CoercionForm.COERCE_EXPLICIT_CALL,
     )

@@ -3,9 +3,8 @@
 from fractions import Fraction
 from typing import Final
 
-from pglast import ast, enums
-
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 from pattern_engine.fixes.sql.where.constants import Constant, Span, clock, constant, named, shifted
 from pattern_engine.fixes.sql.where.terms import operator, simplified
 

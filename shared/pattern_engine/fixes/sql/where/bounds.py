@@ -7,10 +7,9 @@ import re
 from fractions import Fraction
 from typing import Any, Final
 
-from pglast import ast, enums
-
 from pattern_engine.fixes.sql.allowed import MAX_LENGTH
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 from pattern_engine.fixes.sql.where.constants import (
     Moment,
     constant,

@@ -6,9 +6,8 @@ contain a column, and hold for every row.
 
 from typing import Final
 
-from pglast import ast
-
-from pattern_engine.fixes.sql.nodes import Node, children, is_a
+from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.tree import Node, ast
 from pattern_engine.fixes.sql.where.constants import bare, named
 from pattern_engine.fixes.sql.where.terms import operator
 

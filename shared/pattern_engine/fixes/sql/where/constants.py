@@ -5,9 +5,8 @@ from datetime import date
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from pglast import ast, enums
-
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 
 
 class _Null:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pglast import ast
-
+from pattern_engine.fixes.sql.tree import Node
 from pattern_engine.fixes.sql.where.constants import Constant
 from pattern_engine.fixes.sql.where.samples import samples
 
@@ -57,7 +56,7 @@ def comparison(operator: str, left: Formula, right: Formula) -> Formula:
     return compare
 
 
-def fixed(operator: str, node: ast.Node, left: Constant, right: Constant) -> Formula | None:
+def fixed(operator: str, node: Node, left: Constant, right: Constant) -> Formula | None:
     """Compare two constants; return None if the result is uncertain.
 
     Different texts may be equal as values: `'yes'::bool = 't'::bool`.

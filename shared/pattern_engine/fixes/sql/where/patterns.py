@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from pglast import ast
-
-from pattern_engine.fixes.sql.nodes import Node, children, is_a
+from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.tree import Node, ast
 from pattern_engine.fixes.sql.where.constants import (
     KEYS,
     NULL,

@@ -1,8 +1,7 @@
 """Recognising what a subquery in a condition returns."""
 
-from pglast import ast, enums
-
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 from pattern_engine.fixes.sql.where.constants import bare, named
 
 

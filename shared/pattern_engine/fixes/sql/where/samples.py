@@ -11,9 +11,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final
 
-from pglast import ast
-
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast
 from pattern_engine.fixes.sql.where.constants import (
     BOOLEANS,
     EPOCH,

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
-from pglast import ast, enums
-
-from pattern_engine.fixes.sql.nodes import Node, children, is_a
+from pattern_engine.fixes.sql.nodes import children, is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 from pattern_engine.fixes.sql.where.built_values import inspects_built_value
 from pattern_engine.fixes.sql.where.constants import NULL, constant
 from pattern_engine.fixes.sql.where.formulas import ORDER, fixed

@@ -2,9 +2,8 @@
 
 from typing import Final, Protocol
 
-from pglast import ast, enums
-
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, TreeNode, ast, enums
 from pattern_engine.fixes.sql.where.constants import (
     NEVER_NULL,
     bare,
@@ -42,9 +41,6 @@ _NEVER_NULL: Final = frozenset(
         "gen_random_uuid",
     }
 )  # fmt: skip
-_PLACES: Final = frozenset(
-    {"location", "rexpr_list_start", "rexpr_list_end", "list_start", "list_end"}
-)
 
 
 def operator(node: Node) -> str:
@@ -136,20 +132,20 @@ _SIMPLER: Final = {
 
 
 def _number(value: int) -> Node:
-    return ast.A_Const(val=ast.Integer(ival=value), isnull=False)
+    return ast.A_Const(val=ast.Integer(ival=value))
 
 
 def key(node: object, row: Reach) -> object:
     """Return a value that is equal for equal expressions, ignoring casts and the row's names."""
     if isinstance(node, tuple):
         return tuple(key(each, row) for each in node)
-    if not is_a(node, ast.Node):
+    if not is_a(node, TreeNode):
         return node
     inner = simplified(node)
     if is_a(inner, ast.ColumnRef) and row.is_own_name(inner):
         return ("column", column_of(inner) if not row.is_whole(inner) else "*")
     inner = bare(inner)
-    slots = tuple(key(getattr(inner, slot), row) for slot in inner if slot not in _PLACES)
+    slots = tuple(key(getattr(inner, slot), row) for slot in inner)
     return (type(inner).__name__, *slots)
 
 
@@ -203,7 +199,7 @@ def members(node: Node) -> tuple[Node, ...] | None:
     if text is None or not (text.startswith("{") and text.endswith("}")) or '"' in text:
         return None
     words = text[1:-1].split(",") if text[1:-1].strip() else []
-    return tuple(ast.A_Const(val=ast.String(sval=word.strip()), isnull=False) for word in words)
+    return tuple(ast.A_Const(val=ast.String(sval=word.strip())) for word in words)
 
 
 def paired(left: Node, right: Node) -> list[tuple[Node, Node]] | None:
@@ -218,5 +214,5 @@ def conjunction(*parts: Node) -> Node:
     """Return the tree of the conditions joined by AND, without those that are None."""
     given = tuple(part for part in parts if part is not None)
     if not given:
-        return ast.A_Const(val=ast.Boolean(boolval=True), isnull=False)
+        return ast.A_Const(val=ast.Boolean(boolval=True))
     return ast.BoolExpr(boolop=enums.BoolExprType.AND_EXPR, args=given)

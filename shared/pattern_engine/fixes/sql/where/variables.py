@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice, product
 from typing import Any, Final
 
-from pattern_engine.fixes.sql.nodes import Node
+from pattern_engine.fixes.sql.tree import Node
 from pattern_engine.fixes.sql.where import terms
 from pattern_engine.fixes.sql.where.constants import Constant
 from pattern_engine.fixes.sql.where.formulas import ORDER, Formula, Key, Truth, Values

@@ -16,9 +16,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Final
 
-from pglast import ast, enums
-
-from pattern_engine.fixes.sql.nodes import Node, is_a
+from pattern_engine.fixes.sql.nodes import is_a
+from pattern_engine.fixes.sql.tree import Node, ast, enums
 from pattern_engine.fixes.sql.where import algebra, queries, terms
 from pattern_engine.fixes.sql.where.built_values import is_digest
 from pattern_engine.fixes.sql.where.constants import NULL, Constant, column_of, constant
@@ -61,7 +60,7 @@ _MATCHING: Final = frozenset({"~", "~*", "~~", "~~*", "^@"})
 _HOLD_FOR_EQUALS: Final = frozenset({"~=", "@>", "<@", "&&", "^@"})
 
 
-def chooses_rows(where: ast.Node | None, row: Row) -> bool:
+def chooses_rows(where: Node | None, row: Row) -> bool:
     """Tell whether a condition depends on the row that an UPDATE, DELETE or MERGE touches."""
     if where is None or holds_always(where, row):
         return False
@@ -70,12 +69,12 @@ def chooses_rows(where: ast.Node | None, row: Row) -> bool:
     return repeated is None or not holds_always(where, repeated)
 
 
-def gives_all_rows(query: ast.Node, row: Row) -> bool:
+def gives_all_rows(query: Node, row: Row) -> bool:
     """Tell whether a query returns every row of the table that a statement touches."""
     return returns_all_rows(row, query, holds_always)
 
 
-def holds_always(condition: ast.Node, row: Row) -> bool:
+def holds_always(condition: Node, row: Row) -> bool:
     """Tell whether a condition holds for every row, or could by a value outside the row."""
     if row.depth > _MAX_DEPTH:
         return True
