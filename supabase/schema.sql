@@ -85,12 +85,12 @@ CREATE FUNCTION ops.caller_role_v1() RETURNS text
 
 COMMENT ON FUNCTION ops.caller_role_v1() IS 'The caller''s role as an operator, or null. The engine asks it with the token of a person, because an operator is told more.';
 
-CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS boolean
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.cancel_application_v1(p_application_id uuid) IS 'Cancels the statement that runs this application; answers whether there was one. A client that hangs up does not stop the statement.';
+COMMENT ON FUNCTION ops.cancel_application_v1(p_application_id uuid) IS 'Cancels the script of this application if its time is over; answers the milliseconds that it has left: 0 if it was cancelled, null where no script of it is under way. Its time runs from its first statement, in the database. A client that disconnects does not stop it.';
 
 CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -161,7 +161,7 @@ CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) IS 'Records an application that was cut off. Repeating it, or finishing one that recorded itself, answers the first outcome.';
+COMMENT ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) IS 'Records an application that did not record itself. Repeating it, or finishing one that recorded itself, answers the first outcome.';
 
 CREATE FUNCTION ops.fix_proposals_v1(p_pattern_id uuid DEFAULT NULL::uuid, p_open_only boolean DEFAULT true, p_limit integer DEFAULT 20) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -357,7 +357,7 @@ CREATE FUNCTION ops.run_application_v1(p_application_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.run_application_v1(p_application_id uuid) IS 'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. Repeating it answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
+COMMENT ON FUNCTION ops.run_application_v1(p_application_id uuid) IS 'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. A script that was cancelled at its time limit is recorded as failed. Repeating the call answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
 
 CREATE FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -866,6 +866,13 @@ CREATE FUNCTION ops_internal.checked_rule(p_rule jsonb) RETURNS ops.grouping_rul
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.checked_rule(p_rule jsonb) IS 'A rule as it is stored, without the columns that its author may not set. Raises PL019. The engine checks whether RE2 accepts the expression.';
+
+CREATE FUNCTION ops_internal.clock_milliseconds() RETURNS integer
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.clock_milliseconds() IS 'The time in milliseconds as half of an advisory lock; it starts again from 0 every 25 days.';
 
 CREATE TABLE ops.pattern_claims (
     application_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -2177,7 +2184,7 @@ CREATE FUNCTION ops_internal.run_lock_class() RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.run_lock_class() IS 'First half of the advisory lock that a run holds; the second is the claim''s lock_key.';
+COMMENT ON FUNCTION ops_internal.run_lock_class() IS 'First half of the advisory locks that a run holds. With this class the second half is the claim''s lock_key; with the next one it is the moment at which the script began; with the one after it is the lock_key again, once the script has ended.';
 
 CREATE FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3866,6 +3873,8 @@ GRANT SELECT ON TABLE ops.grouping_rules TO authenticated;
 GRANT SELECT ON TABLE ops.grouping_rules TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.checked_rule(p_rule jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.clock_milliseconds() FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.pattern_claims TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_claims TO service_role;

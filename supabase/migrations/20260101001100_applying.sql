@@ -978,7 +978,16 @@ set search_path = ''
 as $$ select 7831618 $$;
 
 comment on function ops_internal.run_lock_class is
-  'First half of the advisory lock that a run holds; the second is the claim''s lock_key.';
+  'First half of the advisory locks that a run holds. With this class the second half is the claim''s lock_key; with the next one it is the moment at which the script began; with the one after it is the lock_key again, once the script has ended.';
+
+create function ops_internal.clock_milliseconds() returns integer
+language sql
+volatile
+set search_path = ''
+as $$ select (ceil(extract(epoch from clock_timestamp()) * 1000)::bigint & 2147483647)::integer $$;
+
+comment on function ops_internal.clock_milliseconds is
+  'The time in milliseconds as half of an advisory lock; it starts again from 0 every 25 days.';
 
 create function ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) returns text
 language sql
@@ -1006,7 +1015,8 @@ set search_path = ''
 as $$
 declare
   claim ops.pattern_claims;
-  started constant timestamptz := clock_timestamp();
+  started timestamptz;
+  time_limit_ms integer;
   max_retries integer;
   named text [];
   tries integer := 0;
@@ -1021,27 +1031,42 @@ begin
   if claim.finished_at is not null then
     return ops_internal.recorded_outcome(p_application_id);
   end if;
-  -- By this lock ops.cancel_application_v1 finds the backend.
-  perform pg_advisory_xact_lock(ops_internal.run_lock_class(), claim.lock_key);
-
-  select fixes.max_retries, fixes.tables into max_retries, named
+  select fixes.max_retries, fixes.tables, fixes.timeout_ms into max_retries, named, time_limit_ms
   from ops.pattern_fixes as fixes
   where fixes.pattern_id = claim.pattern_id and fixes.version = claim.fix_version;
+
+  -- By these locks ops.cancel_application_v1 finds the backend, and knows how long the script has run. Neither waiting for
+  -- the claim nor recording the outcome is time of the script.
+  perform pg_advisory_xact_lock(ops_internal.run_lock_class(), claim.lock_key);
+  perform pg_advisory_xact_lock_shared(ops_internal.run_lock_class() + 1, ops_internal.clock_milliseconds());
+  started := clock_timestamp();
 
   loop
     begin
       perform ops_internal.require_policies(named);
       outcome := fix.execute(p_application_id) || '{"success": true}';
       exit;
-    exception when others then
+    exception
+    when query_canceled then
+      -- Whoever else cancelled the statement, and why, says nothing about the fix: nothing is kept, and the run may begin again.
+      -- The limit of the login role can come a moment before that of the fix.
+      if clock_timestamp() - started < make_interval(secs => 0.9 * time_limit_ms / 1000) then
+        raise;
+      end if;
+      outcome := jsonb_build_object(
+        'success', false, 'sqlstate', '57014', 'started', true, 'stopped', 'time',
+        'error', format('The run was stopped at its time limit of %s ms', time_limit_ms)
+      );
+      exit;
+    when others then
       get stacked diagnostics
         state = returned_sqlstate, problem = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
       outcome := jsonb_build_object(
         'success', false,
         'sqlstate', state,
         'error', ops_internal.public_error_message(state, problem, detail, hint),
-        -- A fix that was refused did not run.
-        'started', state not in ('PL006', 'PL008', 'PL014', 'PL024'),
+        -- A fix that was refused did not run, and a server that lacks memory or disk says nothing about the fix.
+        'started', state not in ('PL006', 'PL008', 'PL014', 'PL024') and state !~ '^(53|57P|58)',
         'stopped', case state when 'PL007' then 'rows' end
       );
       -- Only what a second try can change is tried again: a deadlock, a serialisation failure.
@@ -1051,6 +1076,8 @@ begin
       tries := tries + 1;
     end;
   end loop;
+  outcome := outcome || jsonb_build_object('execution_time_ms', round(extract(epoch from clock_timestamp() - started) * 1000));
+  perform pg_advisory_xact_lock(ops_internal.run_lock_class() + 2, claim.lock_key);
 
   if state = 'PL006' then
     insert into ops.roman_events (event_type, severity, description, metadata)
@@ -1061,41 +1088,59 @@ begin
     );
   end if;
 
-  return ops_internal.record_application(
-    claim,
-    outcome || jsonb_build_object(
-      'execution_time_ms', round(extract(epoch from clock_timestamp() - started) * 1000)
-    )
-  )
+  return ops_internal.record_application(claim, outcome)
   -- Rows of the application, unscrubbed. They go to the engine and are not stored here.
   || jsonb_build_object('rows_before', outcome -> 'rows_before', 'rows_after', outcome -> 'rows_after');
 end
 $$;
 
 comment on function ops.run_application_v1 is
-  'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. Repeating it answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
+  'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. A script that was cancelled at its time limit is recorded as failed. Repeating the call answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
 
-create function ops.cancel_application_v1(p_application_id uuid) returns boolean
-language sql
+create function ops.cancel_application_v1(p_application_id uuid) returns integer
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select ops_internal.require_engine();
+declare
+  class constant integer := ops_internal.run_lock_class();
+  now_ms constant integer := ops_internal.clock_milliseconds();
+  backend integer;
+  remaining_ms integer;
+begin
+  perform ops_internal.require_engine();
 
-  select coalesce(bool_or(pg_cancel_backend(locks.pid)), false)
+  with held as (
+    select locks.pid, locks.classid::bigint - class as kind, locks.objid::bigint as key
+    from pg_catalog.pg_locks as locks
+    where locks.locktype = 'advisory'
+      and locks.database = (select databases.oid from pg_catalog.pg_database as databases where databases.datname = current_database())
+      and locks.classid::bigint between class and class + 2
+      and locks.objsubid = 2
+      and locks.granted
+  )
+
+  select held.pid, (fixes.timeout_ms - ((now_ms - clock.key) & 2147483647))::integer into backend, remaining_ms
   from ops.pattern_claims as claims
-  inner join pg_catalog.pg_locks as locks
-    on locks.locktype = 'advisory'
-    and locks.database = (select databases.oid from pg_catalog.pg_database as databases where databases.datname = current_database())
-    and locks.classid = ops_internal.run_lock_class()::oid
-    and locks.objid = claims.lock_key::oid
-    and locks.objsubid = 2
-    and locks.granted
+  inner join ops.pattern_fixes as fixes on fixes.pattern_id = claims.pattern_id and fixes.version = claims.fix_version
+  inner join held on held.kind = 0 and held.key = claims.lock_key
+  inner join held as clock on clock.kind = 1 and clock.pid = held.pid
   where claims.application_id = p_application_id
+    and not exists (select from held as ended where ended.kind = 2 and ended.key = claims.lock_key)
+  -- If a transaction has several runs, its last one is under way.
+  order by 2 desc
+  limit 1;
+
+  if remaining_ms <= 0 then
+    perform pg_cancel_backend(backend);
+    return 0;
+  end if;
+  return remaining_ms;
+end
 $$;
 
 comment on function ops.cancel_application_v1 is
-  'Cancels the statement that runs this application; answers whether there was one. A client that hangs up does not stop the statement.';
+  'Cancels the script of this application if its time is over; answers the milliseconds that it has left: 0 if it was cancelled, null where no script of it is under way. Its time runs from its first statement, in the database. A client that disconnects does not stop it.';
 
 create function ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) returns jsonb
 language plpgsql
@@ -1124,7 +1169,7 @@ end
 $$;
 
 comment on function ops.finish_application_v1 is
-  'Records an application that was cut off. Repeating it, or finishing one that recorded itself, answers the first outcome.';
+  'Records an application that did not record itself. Repeating it, or finishing one that recorded itself, answers the first outcome.';
 
 create function ops.note_rows_v1(p_application_id uuid, p_before jsonb, p_after jsonb) returns void
 language plpgsql

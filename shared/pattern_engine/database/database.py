@@ -1,8 +1,9 @@
 """One method for each function of the schema `ops` that the engine calls through PostgREST.
 
 A person's action carries that person's token, so that the database checks the role; the engine's
-own work uses the secret key. A call that was sent is never repeated: callers get a 503 and may send
-a request such as `learn` again. Only opening a connection is tried twice, by the transport.
+own work uses the secret key. This module never repeats a call that was sent: callers get a 503 and
+may send a request such as `learn` again. Only opening a connection is tried twice, by the
+transport.
 """
 
 from __future__ import annotations
@@ -99,9 +100,13 @@ class Database:
         arguments = {"p_application_id": application_id}
         return cast("Outcome", self._object("run_application_v1", arguments))
 
-    def cancel_application(self, application_id: str) -> None:
-        """Cancel the backend that runs an application, if there is one."""
-        self._call("cancel_application_v1", {"p_application_id": application_id})
+    def cancel_application(self, application_id: str) -> int | None:
+        """Cancel the script of an application if its time is over; return the milliseconds left.
+
+        It is 0 for one that was cancelled, and None while no script of the application is running.
+        """
+        left = self._call("cancel_application_v1", {"p_application_id": application_id})
+        return left if isinstance(left, int) else None
 
     def finish_application(self, application_id: str, outcome: Json) -> Outcome:
         """Record the outcome of an application; an outcome that was recorded before stands."""

@@ -6,6 +6,8 @@ function's start, and refused requests and CORS preflights do not need them.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ CONNECT_TIMEOUT_SECONDS = 3.0
 # Node's servers, such as the local gateway, close idle connections after five seconds. Closing them
 # earlier keeps the next call from using a connection that the server has just closed.
 KEEP_ALIVE_SECONDS = 4.0
+SERVER_ERROR = 500
+ERROR_CODE = re.compile(r"[0-9A-Z]{5}|PGRST[0-9X]+")
+"""A SQLSTATE, or a code of PostgREST."""
 GATEWAY_FAILURES = frozenset({429, 502, 503, 504, *range(520, 531)})
 # httpx's command line, which it imports if rich is installed, and HTTP/2, whose tables are slow to
 # build. Together they take longer to import than the rest of httpx.
@@ -114,9 +119,19 @@ def _session(settings: Settings) -> httpx.Client:
 
 
 def _refuse_gateway_failures(response: httpx.Response) -> None:
-    """Raise for the statuses of a gateway before the database, whose bodies are not JSON."""
-    if response.status_code in GATEWAY_FAILURES:
-        raise DatabaseUnreachable(details={"gateway_status": response.status_code})
+    """Raise for the answers of a gateway before the database, which carry no error code of it."""
+    status = response.status_code
+    if status in GATEWAY_FAILURES or (status >= SERVER_ERROR and not _has_code(response)):
+        raise DatabaseUnreachable(details={"gateway_status": status})
+
+
+def _has_code(response: httpx.Response) -> bool:
+    """Whether an answer is an error of the database or of PostgREST."""
+    try:
+        code = json.loads(response.read())["code"]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return isinstance(code, str) and ERROR_CODE.fullmatch(code) is not None
 
 
 def call(

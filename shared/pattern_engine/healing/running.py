@@ -2,9 +2,11 @@
 
 SQL runs inside Postgres, in one transaction with its record. A time limit set inside a Postgres
 function does not limit the statement that called it, and a client that disconnects stops nothing.
-So a second thread keeps the time and asks the database to cancel the backend. Other types run in
-this process, in the executor of their type, and are recorded afterwards. Recording is idempotent:
-the first recorded outcome stands.
+So a second thread asks the database to cancel the script if its time is over. The database alone
+knows since when the script runs: waiting for a connection or for a lock is not its time. Other
+types run in this process, in the executor of their type, and are recorded afterwards. Running and
+recording are idempotent: the first recorded outcome stands. A fix has failed only if the database
+or the box has recorded it; what this process infers, as from a lost connection, proves nothing.
 """
 
 from __future__ import annotations
@@ -15,22 +17,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pattern_engine import fixes, logs
-from pattern_engine.exceptions import DatabaseUnreachable, PatternEngineError, Unavailable
+from pattern_engine.exceptions import PatternEngineError, Unavailable
 from pattern_engine.fixes.execution import Job, Limits, Outcome, Secret
 from pattern_engine.text import scrubbing
 from pattern_engine.text.storable import storable, storable_throughout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pattern_engine.database import records
     from pattern_engine.database.database import Database
     from pattern_engine.settings import Facilities
 
 CANCEL_INTERVAL_SECONDS = 0.2
-"""Pause before cancelling again, because the run may not have started yet."""
-RECORDING_PAUSES_SECONDS = (0.5, 1.0, 2.0)
-"""Pauses before recording again while the database is unavailable; a claim's lease is longer."""
+"""Pause before asking again about a run that has not started yet, or was cancelled."""
+PAUSES_SECONDS = (0.5, 1.0, 2.0)
+"""Pauses before a call is sent again while the database is unavailable."""
 
 
 def run(
@@ -82,13 +84,18 @@ def record(database: Database, application_id: str, outcome: Outcome) -> records
 
 def _record(database: Database, application_id: str, outcome: records.Json) -> records.Outcome:
     """Record an outcome; try again while the database is unavailable."""
-    for pause in RECORDING_PAUSES_SECONDS:
+    return _persistently(lambda: database.finish_application(application_id, outcome))
+
+
+def _persistently(call: Callable[[], records.Outcome]) -> records.Outcome:
+    """Send a call that may be repeated, several times if the database is unavailable."""
+    for pause in PAUSES_SECONDS:
         try:
-            return database.finish_application(application_id, outcome)
+            return call()
         except Unavailable as problem:
-            logs.warning("not_recorded_yet", application_id=application_id, reason=problem.message)
+            logs.warning("not_recorded_yet", reason=problem.message)
             time.sleep(pause)
-    return database.finish_application(application_id, outcome)
+    return call()
 
 
 def _recordable(output: Any) -> object:  # noqa: ANN401  any JSON
@@ -127,37 +134,22 @@ def _run_here(application_id: str, job: records.JobRecord, facilities: Facilitie
 def _run_sql(database: Database, application_id: str, timeout_ms: int) -> records.Outcome:
     """Run SQL inside the database, which retries after deadlocks and serialization failures.
 
-    All retries share the time limit.
+    All retries share the time limit. A run without an answer is sent again: if it was committed,
+    its recorded outcome is returned, otherwise nothing of it was kept. If the database stays
+    unavailable, the claim stays open, and another worker runs it after its lease.
     """
-    started = time.monotonic()
-    with _time_limit(database, application_id, timeout_ms / 1000) as is_over:
+    with _time_limit(database, application_id, timeout_ms / 1000):
         try:
-            outcome = database.run_application(application_id)
+            outcome = _persistently(lambda: database.run_application(application_id))
+        except Unavailable:
+            raise
         except PatternEngineError as problem:
-            failure = problem
-        else:
-            _note_rows(database, application_id, outcome)
-            return outcome
-    milliseconds = round((time.monotonic() - started) * 1000)
-    if is_over.is_set():
-        reason = f"The run was stopped at its time limit of {timeout_ms} ms"
-    else:
-        # The connection broke; the run may still be going on.
-        _cancel(database, application_id)
-        reason = failure.message
-    logs.warning("application_cut_off", application_id=application_id, reason=reason)
-    return _record(
-        database,
-        application_id,
-        {
-            "success": False,
-            "error": reason,
-            "execution_time_ms": milliseconds,
-            "stopped": "time" if is_over.is_set() else None,
-            # A run that committed although the connection broke has its own record, which stands.
-            "started": not isinstance(failure, DatabaseUnreachable),
-        },
-    )
+            # The script's own errors are recorded with the run, so this one is not about the fix.
+            logs.warning("run_not_recorded", application_id=application_id, reason=problem.message)
+            unknown = {"success": False, "error": problem.message, "started": False}
+            return _record(database, application_id, {**unknown, "execution_time_ms": None})
+    _note_rows(database, application_id, outcome)
+    return outcome
 
 
 def _note_rows(database: Database, application_id: str, outcome: records.Outcome) -> None:
@@ -176,32 +168,29 @@ def _note_rows(database: Database, application_id: str, outcome: records.Outcome
 
 
 @contextmanager
-def _time_limit(
-    database: Database, application_id: str, seconds: float
-) -> Iterator[threading.Event]:
-    """Cancel the run when its time is over; yields the event that is set then."""
-    is_done, is_over = threading.Event(), threading.Event()
+def _time_limit(database: Database, application_id: str, seconds: float) -> Iterator[None]:
+    """Have the script cancelled once the database says that its time is over."""
+    is_done = threading.Event()
 
     def keep_time() -> None:
-        if is_done.wait(seconds):
-            return
-        is_over.set()
-        while not is_done.is_set():
-            _cancel(database, application_id)
-            is_done.wait(CANCEL_INTERVAL_SECONDS)
+        pause = seconds
+        while not is_done.wait(pause):
+            left = _cancel(database, application_id)
+            pause = left / 1000 if left else CANCEL_INTERVAL_SECONDS
 
     # A daemon thread, so that a process that shuts down does not wait for it.
     keeper = threading.Thread(target=keep_time, name=f"time-limit-{application_id}", daemon=True)
     keeper.start()
     try:
-        yield is_over
+        yield
     finally:
         is_done.set()
 
 
-def _cancel(database: Database, application_id: str) -> None:
-    """Stop the run if there is one; a failure to stop it is only logged."""
+def _cancel(database: Database, application_id: str) -> int | None:
+    """Stop the script if its time is over, and return how much it has left, if that is known."""
     try:
-        database.cancel_application(application_id)
+        return database.cancel_application(application_id)
     except PatternEngineError as problem:
         logs.warning("cancel_failed", application_id=application_id, reason=problem.message)
+        return None

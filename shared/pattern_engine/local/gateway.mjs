@@ -225,8 +225,16 @@ const serveApp = getRequestListener(async (request, { incoming }) => {
   const known = await admin.introspect({ useCache: true });
   // If introspection fails, lite has an empty schema and would answer that the table does not exist.
   if (!known.functions) return Response.json(unavailable("the schema cannot be read"), { status: 503 });
-  return app.fetch(await withJsonScalars(request, incoming, target, known), peer);
+  return withSqlstate(await app.fetch(await withJsonScalars(request, incoming, target, known), peer));
 });
+
+// A failure without a SQLSTATE was not reported by Postgres, so nobody knows what became of the call.
+async function withSqlstate(answer) {
+  if (answer.status < 500) return answer;
+  const { code, message } = await answer.clone().json().catch(() => ({}));
+  if (/^([0-9A-Z]{5}|PGRST\w+)$/.test(code)) return answer;
+  return Response.json(unavailable(message ?? null), { status: 503 });
+}
 
 // -- The functions -----------------------------------------------------------------------------
 

@@ -7,12 +7,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.sql import SQL, Identifier
 from tests.conftest import RefusedError, Sql
+
+from pattern_engine import settings
+from pattern_engine.healing.running import run
+from pattern_engine.settings import Facilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Rest
+    from tests.database.approval.proposing import Desk
     from tests.database.conftest import Orders, Patterns
 
 
@@ -282,64 +288,126 @@ def test_what_a_retry_cannot_change_is_not_retried(patterns: Patterns, orders: O
     assert orders.sql.value(f"select nextval('{tries}')") == 2
 
 
-def test_a_run_is_cancelled(
+SLOW_UPDATE = "update {} set status = 'fixed' where id = 1; select pg_sleep({})"
+
+
+def test_a_run_is_cancelled_when_its_time_is_over(
     engine: Rest,
     patterns: Patterns,
     orders: Orders,
     database: Sql,
     background: ThreadPoolExecutor,
 ) -> None:
-    """cancel_application_v1 stops a run within a second; finish_application_v1 records it."""
-    script = f"update {orders.name} set status = 'fixed' where id = 1; select pg_sleep(7)"
-    pattern_id = _approved(patterns, script)
+    """The database says what is left, cancels the script after that, and records it as failed."""
+    pattern_id = _approved(patterns, SLOW_UPDATE.format(orders.name, 7), timeout_ms=1000)
     application_id = patterns.claim(pattern_id)["application_id"]
     running = background.submit(patterns.run, application_id)
     wait_for_run(database, application_id)
-    asked = time.monotonic()
-    assert engine.call("cancel_application_v1", p_application_id=application_id) is True
-    with pytest.raises(RefusedError) as refused:
-        running.result(5)
-    assert time.monotonic() - asked < 1
-    assert refused.value.code == "57014"
-    outcome = {
-        "success": False,
-        "error": "The run was stopped at its time limit of 200 ms",
-        "execution_time_ms": 200,
-    }
-    finished = engine.call(
-        "finish_application_v1", p_application_id=application_id, p_outcome=outcome
-    )
-    assert (finished["success"], finished["error"]) == (
+    left = engine.call("cancel_application_v1", p_application_id=application_id)
+    assert 0 < left <= 1000
+    assert not running.done()
+    time.sleep(left / 1000)
+    assert engine.call("cancel_application_v1", p_application_id=application_id) == 0
+    outcome = running.result(5)
+    assert (outcome["success"], outcome["error"]) == (
         False,
-        "The run was stopped at its time limit of 200 ms",
+        "The run was stopped at its time limit of 1000 ms",
     )
-    assert finished["pattern"] == {"success_rate": 0, "confidence_score": 0.5}
-    assert _applications(engine, pattern_id)[0]["execution_time_ms"] == 200
+    assert outcome["execution_time_ms"] >= 1000
+    (application,) = _applications(engine, pattern_id)
+    assert application["metadata"]["stopped"] == "time"
+    verification = engine.select("pattern_verifications", application_id=f"eq.{application_id}")[0]
+    assert verification["outcome"] == "failed"
     assert orders.count("fixed") == 0
 
 
 def test_there_is_nothing_to_cancel(engine: Rest, patterns: Patterns) -> None:
-    """Cancelling what does not run answers false: claimed only, finished, or unknown."""
+    """Cancelling what does not run answers null: claimed only, finished, or unknown."""
     claimed = patterns.claim(_approved(patterns, "select 1"))["application_id"]
     for application_id in (claimed, "00000000-0000-0000-0000-000000000000"):
-        assert engine.call("cancel_application_v1", p_application_id=application_id) is False
+        assert engine.call("cancel_application_v1", p_application_id=application_id) is None
     patterns.run(claimed)
-    assert engine.call("cancel_application_v1", p_application_id=claimed) is False
+    assert engine.call("cancel_application_v1", p_application_id=claimed) is None
+
+
+@pytest.mark.parametrize("locked", ["pattern_claims", "error_patterns"])
+def test_waiting_is_not_the_time_of_the_script(
+    engine: Rest,
+    patterns: Patterns,
+    orders: Orders,
+    addresses: dict[str, Any],
+    background: ThreadPoolExecutor,
+    locked: str,
+) -> None:
+    """Neither the wait for the claim, before the script, nor for the pattern, after it, counts."""
+    script = f"update {orders.name} set status = 'fixed' where id = 1"
+    pattern_id = _approved(patterns, script, timeout_ms=200)
+    application_id = patterns.claim(pattern_id)["application_id"]
+    with Sql(addresses["db_url"]) as other, other.connection.transaction():
+        query = SQL("select from ops.{} where pattern_id = %s for update")
+        other.connection.execute(query.format(Identifier(locked)), (pattern_id,))
+        running = background.submit(patterns.run, application_id)
+        for _ in range(6):
+            time.sleep(0.1)
+            assert not engine.call("cancel_application_v1", p_application_id=application_id)
+    outcome = running.result(5)
+    assert (outcome["success"], outcome["error"]) == (True, None)
+    assert outcome["execution_time_ms"] < 200
+    assert orders.count("fixed") == 1
+
+
+def test_a_statement_that_others_cancelled_says_nothing_of_the_fix(
+    engine: Rest,
+    patterns: Patterns,
+    orders: Orders,
+    admin: Sql,
+    background: ThreadPoolExecutor,
+) -> None:
+    """Before its time is over a cancelled run is not recorded, and running it again does it once."""
+    pattern_id = _approved(patterns, SLOW_UPDATE.format(orders.name, 0.5))
+    application_id = patterns.claim(pattern_id)["application_id"]
+    running = background.submit(patterns.run, application_id)
+    admin.run("select pg_cancel_backend(%s)", wait_for_run(admin, application_id))
+    with pytest.raises(RefusedError) as refused:
+        running.result(5)
+    assert refused.value.code == "57014"
+    assert _applications(engine, pattern_id) == []
+    assert patterns.run(application_id)["success"] is True
+
+
+def test_a_killed_backend_is_not_held_against_the_fix(
+    engine: Rest,
+    patterns: Patterns,
+    orders: Orders,
+    admin: Sql,
+    desk: Desk,
+    background: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine sends the run again, which heals the error once."""
+    monkeypatch.setattr(settings, "current", lambda: desk.settings)  # what the log reads
+    pattern_id = _approved(patterns, SLOW_UPDATE.format(orders.name, 0.5))
+    application_id = patterns.claim(pattern_id)["application_id"]
+    running = background.submit(run, desk.database, application_id, None, 5000, Facilities())
+    admin.run("select pg_terminate_backend(%s)", wait_for_run(admin, application_id))
+    assert running.result(10)["success"] is True
+    assert len(_applications(engine, pattern_id)) == 1
+    assert orders.count("fixed") == 1
 
 
 def test_cancelling_stops_only_the_run_that_is_named(
     engine: Rest, patterns: Patterns, database: Sql, background: ThreadPoolExecutor
 ) -> None:
     """Another application that runs at the same time ends well."""
-    pattern_id = _approved(patterns, "select pg_sleep(0.5)")
+    pattern_id = _approved(patterns, "select pg_sleep(1)", timeout_ms=500)
     one, two = (patterns.claim(pattern_id)["application_id"] for _ in range(2))
     running = [background.submit(patterns.run, application) for application in (one, two)]
     wait_for_run(database, one)
     wait_for_run(database, two)
-    engine.call("cancel_application_v1", p_application_id=one)
+    time.sleep(0.6)
+    assert engine.call("cancel_application_v1", p_application_id=one) == 0
     assert running[1].result(5)["success"] is True
-    with pytest.raises(RefusedError):
-        running[0].result(5)
+    assert running[0].result(5)["success"] is False
 
 
 def test_a_killed_run_leaves_a_claim_that_can_be_taken_up_again(
@@ -369,18 +437,15 @@ def test_a_killed_run_leaves_a_claim_that_can_be_taken_up_again(
 def test_the_login_roles_time_out_is_the_ceiling(
     engine: Rest, patterns: Patterns, orders: Orders
 ) -> None:
-    """A run that nobody cancels is cut off after 8 seconds, and can be recorded afterwards."""
+    """A run that nobody cancels is cut off after 8 seconds, and recorded."""
     script = f"update {orders.name} set status = 'fixed' where id = 1; select pg_sleep(30)"
     pattern_id = _approved(patterns, script)
     application_id = patterns.claim(pattern_id)["application_id"]
     started = time.monotonic()
-    with pytest.raises(RefusedError) as refused:
-        patterns.run(application_id)
+    outcome = patterns.run(application_id)
     assert 7.5 < time.monotonic() - started < 10
-    assert refused.value.code == "57014"
+    assert outcome["error"] == "The run was stopped at its time limit of 5000 ms"
     assert orders.count("fixed") == 0
-    outcome = {"success": False, "error": "cut off", "execution_time_ms": 8000}
-    engine.call("finish_application_v1", p_application_id=application_id, p_outcome=outcome)
     assert _applications(engine, pattern_id)[0]["success"] is False
 
 

@@ -160,6 +160,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.call_function(text,jsonb)": [],
     "ops_internal.caller_role()": PEOPLE,
     "ops_internal.checked_rule(jsonb)": [],
+    "ops_internal.clock_milliseconds()": [],
     "ops_internal.close_claim(ops.pattern_claims)": [],
     "ops_internal.closed_because(ops.fix_proposals)": [],
     "ops_internal.composed_fix(uuid,jsonb)": [],

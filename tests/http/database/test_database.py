@@ -315,13 +315,28 @@ def test_an_answer_that_is_not_understood_is_an_error(
         database.find_candidates([{"signatures": ["x"], "system_log_id": None, "identifiers": {}}])
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(500, text="oops"), httpx.Response(404)])
-def test_an_error_without_json_is_an_error(
+def test_a_page_that_is_not_found_is_an_error(wire: Wire, database: Database) -> None:
+    """The address is wrong, which trying again does not change."""
+    wire.replies["read_logs_v1"] = httpx.Response(404)
+    with pytest.raises(DatabaseError):
+        database.read_logs([1])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500, text="oops"),
+        httpx.Response(500, json={"message": "no code"}),
+        httpx.Response(500, json={"code": "SUP", "message": "no SQLSTATE"}),
+        httpx.Response(500, json=["oops"]),
+    ],
+)
+def test_a_failure_without_a_sqlstate_was_not_reported_by_the_database(
     wire: Wire, database: Database, answer: httpx.Response
 ) -> None:
-    """A proxy's page is no answer of the database."""
+    """Nobody knows what became of the call, as when the database is out of reach."""
     wire.replies["read_logs_v1"] = answer
-    with pytest.raises(DatabaseError):
+    with pytest.raises(DatabaseUnreachable):
         database.read_logs([1])
 
 

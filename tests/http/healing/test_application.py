@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from tests.http.healing.candidates import (
     APPLICATION_ID,
@@ -408,10 +408,19 @@ def test_the_time_limit_of_the_fix_is_kept(
     healer: FlaskClient, wire: Wire, engine: dict[str, str]
 ) -> None:
     """A fix has the time that its approval gives it."""
+    cancelled = threading.Event()
+
+    def run(_: dict[str, Any]) -> dict[str, Any]:
+        assert cancelled.wait(5)
+        return outcome(success=False, error="The run was stopped at its time limit of 50 ms")
+
+    def cancel(_: dict[str, Any]) -> int:
+        cancelled.set()
+        return 0
+
     wire.replies["find_candidates_v1"] = [candidate(fix=fix(timeout_ms=50))]
-    wire.replies["run_application_v1"] = httpx.ReadTimeout("slow")
-    wire.replies["cancel_application_v1"] = True
-    wire.replies["finish_application_v1"] = lambda sent: outcome(**sent["p_outcome"])
+    wire.replies["run_application_v1"] = run
+    wire.replies["cancel_application_v1"] = cancel
     answer = post(healer, engine).get_json()
     assert (answer["applied"], answer["success"]) == (True, False)
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pattern_engine import fixes
-from pattern_engine.exceptions import DatabaseUnreachable
+from pattern_engine.exceptions import Unavailable
 from pattern_engine.fixes.execution import Job, Outcome
 from pattern_engine.healing import running
 from pattern_engine.settings import Facilities
@@ -40,8 +40,15 @@ def outcome(**changes: object) -> dict[str, Any]:
 
 
 def finished(sent: dict[str, Any]) -> dict[str, Any]:
-    """What the database records of a run that was cut off."""
+    """What the database records of an outcome that the engine reports."""
     return outcome(**sent["p_outcome"])
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for the pauses between tries."""
+    monkeypatch.setattr(running, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(running, "CANCEL_INTERVAL_SECONDS", 0.01)
 
 
 def test_a_run_in_time_is_one_call(wire: Wire, database: Database) -> None:
@@ -52,129 +59,111 @@ def test_a_run_in_time_is_one_call(wire: Wire, database: Database) -> None:
 
 
 class Statement:
-    """A statement that runs until it is cancelled."""
+    """A script that runs until it is cancelled; the database knows how long it has run."""
 
-    def __init__(self, wire: Wire, deaf_to: int = 0) -> None:
+    def __init__(self, wire: Wire, *left: int | None) -> None:
         self.cancelled = threading.Event()
-        self.deaf_to = deaf_to
-        self.tries = 0
+        self.left = iter(left)
+        self.asked: list[float] = []
         wire.replies["run_application_v1"] = self.run
         wire.replies["cancel_application_v1"] = self.cancel
-        wire.replies["finish_application_v1"] = finished
 
-    def run(self, _: dict[str, Any]) -> httpx.Response:
-        """Run until cancelled, as PostgREST tells it."""
+    def run(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Run until cancelled; the database records that itself."""
         assert self.cancelled.wait(5)
-        message = "canceling statement due to user request"
-        return httpx.Response(500, json={"code": "57014", "message": message})
+        return outcome(success=False, error="The run was stopped at its time limit of 20 ms")
 
-    def cancel(self, _: dict[str, Any]) -> bool:
-        """Cancel, but for the first tries: the statement may not have begun."""
-        self.tries += 1
-        if self.tries <= self.deaf_to:
-            return False
-        self.cancelled.set()
-        return True
+    def cancel(self, _: dict[str, Any]) -> int | None:
+        """Answer the milliseconds that are left; cancel when there are none."""
+        self.asked.append(time.monotonic())
+        left = next(self.left, 0)
+        if left == 0:
+            self.cancelled.set()
+        return left
 
 
 def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) -> None:
-    """At its time limit the backend is cancelled, and the application recorded as failed."""
-    Statement(wire)
+    """After its time limit the database is asked to cancel it, and records it as failed."""
+    statement = Statement(wire)
     started = time.monotonic()
     found = running.run(database, ID, None, 100, Facilities())
-    assert 0.1 <= time.monotonic() - started < 1
-    assert (found["success"], found["error"]) == (
-        False,
-        "The run was stopped at its time limit of 100 ms",
-    )
-    assert found["execution_time_ms"] >= 100
-    assert wire.names == ["run_application_v1", "cancel_application_v1", "finish_application_v1"]
+    assert statement.asked[0] - started >= 0.1
+    assert found["error"] == "The run was stopped at its time limit of 20 ms"
+    assert wire.names == ["run_application_v1", "cancel_application_v1"]
 
 
-def test_cancelling_is_tried_until_it_works(wire: Wire, database: Database) -> None:
-    """A run that had not begun at its time limit is stopped when it has."""
-    statement = Statement(wire, deaf_to=2)
-    assert (
-        running.run(database, ID, None, 20, Facilities())["error"]
-        == "The run was stopped at its time limit of 20 ms"
-    )
-    assert statement.tries == 3
+def test_the_database_says_how_much_time_is_left(wire: Wire, database: Database) -> None:
+    """A script that waited for a connection or a lock has its whole time from its first statement."""
+    statement = Statement(wire, None, None, 150)
+    running.run(database, ID, None, 20, Facilities())
+    assert len(statement.asked) == 4
+    assert statement.asked[3] - statement.asked[2] >= 0.15
 
 
-def test_a_cancel_that_fails_does_not_end_the_timekeeping(
-    wire: Wire, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancel_that_fails_does_not_end_the_timekeeping(wire: Wire, database: Database) -> None:
     """The database may be busy at that moment; the next try counts."""
-    monkeypatch.setattr(running, "CANCEL_INTERVAL_SECONDS", 0.01)
     statement = Statement(wire)
     answers = iter([httpx.ReadTimeout("busy"), httpx.Response(500)])
     wire.replies["cancel_application_v1"] = lambda sent: (
         next(answers, None) or statement.cancel(sent)
     )
-    assert (
-        running.run(database, ID, None, 20, Facilities())["error"]
-        == "The run was stopped at its time limit of 20 ms"
-    )
+    found = running.run(database, ID, None, 20, Facilities())
+    assert found["error"] == "The run was stopped at its time limit of 20 ms"
 
 
 LOST: dict[str, httpx.Response | Exception] = {
     "hung up": httpx.RemoteProtocolError("Server disconnected without sending a response."),
     "no answer": httpx.ReadTimeout("slow"),
     "gateway": httpx.Response(504),
+    "no SQLSTATE": httpx.Response(500, json={"code": "SUP", "message": "unknown"}),
+    "no JSON": httpx.Response(500, text="worker died"),
+    "killed": httpx.Response(500, json={"code": "57P01", "message": "terminating connection"}),
     "statement time-out": httpx.Response(500, json={"code": "57014", "message": "timeout"}),
     "deadlock": httpx.Response(500, json={"code": "40P01", "message": "deadlock detected"}),
-    "nonsense": httpx.Response(200, json=[]),
 }
 
 
 @pytest.mark.parametrize("failure", LOST.values(), ids=LOST.keys())
-def test_a_run_whose_answer_is_lost_is_stopped_and_recorded(
+def test_a_run_without_an_answer_is_sent_again(
     wire: Wire, database: Database, failure: httpx.Response | Exception
 ) -> None:
-    """A client that hangs up stops nothing: it has to be cancelled, and its end recorded."""
-    wire.replies["run_application_v1"] = failure
-    wire.replies["cancel_application_v1"] = False
-    wire.replies["finish_application_v1"] = finished
-    found = running.run(database, ID, None, 5000, Facilities())
-    assert found["success"] is False
-    assert found["error"]
-    assert wire.names == ["run_application_v1", "cancel_application_v1", "finish_application_v1"]
+    """A run that was committed answers its recorded outcome; otherwise nothing of it was kept."""
+    answers = iter([failure])
 
+    def run(_: dict[str, Any]) -> Any:
+        problem = next(answers, None)
+        if isinstance(problem, Exception):
+            raise problem
+        return problem or outcome()
 
-@pytest.mark.parametrize(
-    ("failure", "speaks"),
-    [
-        ("hung up", False),
-        ("no answer", False),
-        ("gateway", False),
-        ("statement time-out", True),
-        ("deadlock", True),
-    ],
-)
-def test_a_broken_connection_is_not_held_against_the_fix(
-    wire: Wire, database: Database, failure: str, speaks: bool
-) -> None:
-    """Whether the script began is not known: inconclusive. A statement that was stopped had begun."""
-    wire.replies["run_application_v1"] = LOST[failure]
-    wire.replies["cancel_application_v1"] = False
-    wire.replies["finish_application_v1"] = finished
-    running.run(database, ID, None, 5000, Facilities())
-    assert wire.sent("finish_application_v1")["p_outcome"]["started"] is speaks
-
-
-def test_a_run_that_had_ended_well_stays_so(wire: Wire, database: Database) -> None:
-    """Where only the answer was lost, what the run itself recorded is the outcome."""
-    wire.replies["run_application_v1"] = httpx.ReadError("reset")
-    wire.replies["cancel_application_v1"] = False
-    wire.replies["finish_application_v1"] = outcome()
+    wire.replies["run_application_v1"] = run
     assert running.run(database, ID, None, 5000, Facilities())["success"] is True
+    assert wire.names == ["run_application_v1"] * 2
 
 
-def test_an_outcome_is_recorded_once_the_database_is_back(
-    wire: Wire, database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", LOST.values(), ids=LOST.keys())
+def test_an_outcome_that_nobody_knows_is_not_recorded(
+    wire: Wire, database: Database, failure: httpx.Response | Exception
 ) -> None:
+    """The claim stays open: after its lease another worker runs it, or it ends as inconclusive."""
+    wire.replies["run_application_v1"] = failure
+    with pytest.raises(Unavailable):
+        running.run(database, ID, None, 5000, Facilities())
+    assert set(wire.names) == {"run_application_v1"}
+
+
+def test_a_failure_of_the_recording_is_not_held_against_the_fix(
+    wire: Wire, database: Database, refusal: Callable[..., httpx.Response]
+) -> None:
+    """What the script does wrong is recorded with the run, so any other error is inconclusive."""
+    wire.replies["run_application_v1"] = refusal("23514")
+    wire.replies["finish_application_v1"] = finished
+    assert running.run(database, ID, None, 5000, Facilities())["success"] is False
+    assert wire.sent("finish_application_v1")["p_outcome"]["started"] is False
+
+
+def test_an_outcome_is_recorded_once_the_database_is_back(wire: Wire, database: Database) -> None:
     """What is known is not lost because it was away for a moment; recording twice is safe."""
-    monkeypatch.setattr(running, "RECORDING_PAUSES_SECONDS", (0.01, 0.01))
     answers = iter([httpx.ConnectError("refused"), httpx.ReadTimeout("slow")])
 
     def finish(sent: dict[str, Any]) -> dict[str, Any]:
@@ -183,22 +172,9 @@ def test_an_outcome_is_recorded_once_the_database_is_back(
             raise problem
         return finished(sent)
 
-    wire.replies["run_application_v1"] = httpx.ReadError("reset")
-    wire.replies["cancel_application_v1"] = False
     wire.replies["finish_application_v1"] = finish
-    assert running.run(database, ID, None, 5000, Facilities())["success"] is False
-    assert wire.names.count("finish_application_v1") >= 3
-
-
-def test_an_outcome_that_cannot_be_recorded_is_an_error(
-    wire: Wire, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the database gone nobody knows how it ended, and nobody claims to."""
-    monkeypatch.setattr(running, "RECORDING_PAUSES_SECONDS", (0.01,))
-    for name in ("run_application_v1", "cancel_application_v1", "finish_application_v1"):
-        wire.replies[name] = httpx.ConnectError("refused")
-    with pytest.raises(DatabaseUnreachable):
-        running.run(database, ID, None, 5000, Facilities())
+    assert running.record(database, ID, Outcome(success=False))["success"] is False
+    assert wire.names.count("finish_application_v1") == 3
 
 
 def test_no_thread_is_left(
