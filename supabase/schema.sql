@@ -92,6 +92,13 @@ CREATE FUNCTION ops.cancel_application_v1(p_application_id uuid) RETURNS integer
 
 COMMENT ON FUNCTION ops.cancel_application_v1(p_application_id uuid) IS 'Cancels the script of this application if its time is over; answers the milliseconds that it has left: 0 if it was cancelled, null where no script of it is under way. Its time runs from its first statement, in the database. A client that disconnects does not stop it.';
 
+CREATE FUNCTION ops.change_setting_v1(p_name text, p_value jsonb, p_reason text) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.change_setting_v1(p_name text, p_value jsonb, p_reason text) IS 'Changes one of the project''s settings, or gives it its default for a null value; answers it. For an ops_admin in person, with a reason.';
+
 CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -493,6 +500,7 @@ CREATE TABLE ops.error_patterns (
     ignored_until_count integer,
     merged_into uuid,
     occurrence_count integer DEFAULT 1 NOT NULL,
+    untrusted_occurrences integer DEFAULT 0 NOT NULL,
     first_seen timestamp with time zone DEFAULT now() NOT NULL,
     first_release text,
     first_environment text,
@@ -520,12 +528,13 @@ CREATE TABLE ops.error_patterns (
     CONSTRAINT error_patterns_confidence_is_share CHECK (((confidence_score >= (0)::numeric) AND (confidence_score <= (1)::numeric))),
     CONSTRAINT error_patterns_enabled_means_approved CHECK (((NOT auto_fix_enabled) OR (human_approved AND (auto_fix_script IS NOT NULL) AND (auto_fix_type IS NOT NULL) AND (approved_at IS NOT NULL)))),
     CONSTRAINT error_patterns_fix_type_known CHECK (((auto_fix_type IS NULL) OR ((ops_internal.fix_limits(auto_fix_type)).max_rows IS NOT NULL))),
-    CONSTRAINT error_patterns_merged_pattern_is_empty CHECK (((status <> 'merged'::text) OR (occurrence_count = 0))),
+    CONSTRAINT error_patterns_merged_pattern_is_empty CHECK (((status <> 'merged'::text) OR ((occurrence_count + untrusted_occurrences) = 0))),
     CONSTRAINT error_patterns_occurrences_not_negative CHECK ((occurrence_count >= 0)),
     CONSTRAINT error_patterns_severity_known CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text]))),
     CONSTRAINT error_patterns_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'ignored'::text, 'archived'::text, 'merged'::text]))),
     CONSTRAINT error_patterns_success_rate_is_percentage CHECK (((success_rate >= (0)::numeric) AND (success_rate <= (100)::numeric))),
-    CONSTRAINT error_patterns_type_known CHECK ((pattern_type = ANY (ARRAY['database'::text, 'api'::text, 'rls'::text, 'stripe'::text, 'deployment'::text])))
+    CONSTRAINT error_patterns_type_known CHECK ((pattern_type = ANY (ARRAY['database'::text, 'api'::text, 'rls'::text, 'stripe'::text, 'deployment'::text]))),
+    CONSTRAINT error_patterns_untrusted_not_negative CHECK ((untrusted_occurrences >= 0))
 )
 WITH (fillfactor='80');
 
@@ -561,9 +570,11 @@ COMMENT ON COLUMN ops.error_patterns.ignored_until_count IS 'An ignored pattern 
 
 COMMENT ON COLUMN ops.error_patterns.merged_into IS 'The pattern that this one was merged into. The row stays: its id is never used again, and its fixes and their history remain with it.';
 
-COMMENT ON COLUMN ops.error_patterns.occurrence_count IS 'How many errors were counted. A log row counts once.';
+COMMENT ON COLUMN ops.error_patterns.occurrence_count IS 'How many errors were counted. A log row counts once. Only rows of the writers that the setting counted_writers names are among them.';
 
-COMMENT ON COLUMN ops.error_patterns.first_seen IS 'Time of the earliest error.';
+COMMENT ON COLUMN ops.error_patterns.untrusted_occurrences IS 'How many more errors others wrote, such as signed-in users. Nothing is permitted, forbidden, judged, ranked or reopened by them.';
+
+COMMENT ON COLUMN ops.error_patterns.first_seen IS 'Time of the earliest error that was counted; of the earliest of all while none was. The same holds for the other times, releases and environments.';
 
 COMMENT ON COLUMN ops.error_patterns.first_release IS 'The application''s version in its earliest error, if the log row said so.';
 
@@ -789,6 +800,13 @@ CREATE FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) RETURNS jso
 
 COMMENT ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) IS 'Two patterns as they are now.';
 
+CREATE FUNCTION ops_internal.bound_log_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.bound_log_row() IS 'Refuses a log row that is too large, and the rows of a user beyond those that a user may write in a minute.';
+
 CREATE FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -809,6 +827,11 @@ CREATE FUNCTION ops_internal.caller_role() RETURNS text
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.caller_role() IS 'The caller''s role as an operator, or null. A project that keeps roles in app_metadata replaces this one function.';
+
+CREATE FUNCTION ops_internal.change_setting(p_name text, p_value jsonb, p_reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
 
 CREATE TABLE ops.grouping_rules (
     id bigint NOT NULL,
@@ -1038,6 +1061,27 @@ CREATE FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts js
 
 COMMENT ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) IS 'What the Four Laws say, out of their parts: the specification''s action profile, and each law with its outcome, its parts (which hold) and their numbers. A part that does not hold fails its law; parts without data neither pass nor fail it.';
 
+CREATE FUNCTION ops_internal.count_errors() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.count_errors() IS 'Counts what was logged since the last run into ops_internal.error_counts, and forgets quotas of past minutes; answers how many errors it counted.';
+
+CREATE FUNCTION ops_internal.count_untrusted(p_totals jsonb, p_keep_latest integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.count_untrusted(p_totals jsonb, p_keep_latest integer) IS 'Counts errors of writers who do not count, apart from the others. It opens no pattern that was resolved, ignored or archived. The caller has locked the patterns, if they are several.';
+
+CREATE FUNCTION ops_internal.counted_writers() RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.counted_writers() IS 'The roles whose log rows count in the numbers of the project: service_role, and those that the setting names. What a fix is judged by are the rows of its own trusted_writers, by which it runs.';
+
 CREATE TABLE ops.fix_pauses (
     id bigint NOT NULL,
     pause_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1209,12 +1253,12 @@ CREATE FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) RE
 
 COMMENT ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) IS 'Whether a fix with this guard was approved for an error that names these identifiers. This alone decides, when a fix is searched, claimed, verified and previewed.';
 
-CREATE FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) RETURNS jsonb
+CREATE FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb, p_writers text[]) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) IS 'A guard, how many of the latest 1,000 errors of a pattern are outside it, and five samples of what those name.';
+COMMENT ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb, p_writers text[]) IS 'A guard, how many of the latest 1,000 errors of a pattern that these writers wrote are outside it, and five samples of what those name.';
 
 CREATE FUNCTION ops_internal.guarded(p_fix ops.pattern_fixes) RETURNS ops.pattern_fixes
     LANGUAGE sql STABLE
@@ -1367,7 +1411,7 @@ CREATE FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) IS 'Status of the kept pattern after a merge: its own, unless it was resolved or archived and the other brings later errors.';
+COMMENT ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) IS 'Status of the kept pattern after a merge: its own, unless it was resolved or archived and the other brings later errors that count.';
 
 CREATE FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1418,19 +1462,19 @@ CREATE FUNCTION ops_internal.latest_fix(p_pattern_id uuid) RETURNS ops.pattern_f
 
 COMMENT ON FUNCTION ops_internal.latest_fix(p_pattern_id uuid) IS 'The latest version of a pattern''s fix, disabled or not; null without one.';
 
-CREATE FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) RETURNS TABLE(identifiers jsonb, written_by text, occurrences bigint, last_seen timestamp with time zone, system_log_id bigint)
+CREATE FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid, p_writers text[] DEFAULT NULL::text[]) RETURNS TABLE(identifiers jsonb, written_by text, occurrences bigint, last_seen timestamp with time zone, system_log_id bigint)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) IS 'What the latest 1,000 errors of a pattern named, how often and when, by who wrote the log row.';
+COMMENT ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid, p_writers text[]) IS 'What the latest 1,000 errors of a pattern named, how often and when, by who wrote the log row; of all errors, or of those that these writers wrote.';
 
-CREATE FUNCTION ops_internal.latest_logs(p_pattern_id uuid) RETURNS bigint[]
+CREATE FUNCTION ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) RETURNS bigint[]
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid) IS 'The latest 20 log rows of a pattern, out of its incidents.';
+COMMENT ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) IS 'The latest 20 log rows of a pattern, out of its incidents, or of those that count.';
 
 CREATE FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -1512,12 +1556,12 @@ CREATE FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sh
 
 COMMENT ON FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) IS 'The fix of a pattern that is not disabled, or that of several which has this version or digest. Raises PL014 without any, PL022 where several have to be told apart, PL006 where none is the named one.';
 
-CREATE FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION ops_internal.load_part(p_pattern_id uuid, p_policy jsonb, p_at timestamp with time zone DEFAULT now()) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) IS 'Law 2: so many errors in five minutes are the system''s entropy; at its maximum only a fix of the pattern that makes up most of them may run.';
+COMMENT ON FUNCTION ops_internal.load_part(p_pattern_id uuid, p_policy jsonb, p_at timestamp with time zone) IS 'Law 2: the errors of five minutes, measured by the threshold or by a multiple of what is usual, whichever is more, are the system''s entropy; at its maximum only a fix of the pattern that makes up most of them may run.';
 
 CREATE FUNCTION ops_internal.lock_claim(p_application_id uuid) RETURNS ops.pattern_claims
     LANGUAGE plpgsql
@@ -1634,7 +1678,7 @@ COMMENT ON COLUMN ops.system_logs.environment IS 'production, staging, …';
 
 COMMENT ON COLUMN ops.system_logs.release IS 'The application''s version.';
 
-COMMENT ON COLUMN ops.system_logs.event_id IS 'The client''s own id of the event, so that a repeated insert is refused.';
+COMMENT ON COLUMN ops.system_logs.event_id IS 'The client''s own id of the event, so that a repeated insert of the same writer is refused. Two users may use the same one.';
 
 COMMENT ON COLUMN ops.system_logs.user_id IS 'The signed-in user who wrote the row; null for the service role.';
 
@@ -1665,6 +1709,13 @@ CREATE FUNCTION ops_internal.move_apart(p_source ops.error_patterns, p_signature
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.move_apart(p_source ops.error_patterns, p_signatures text[], p_expression text) IS 'Makes a pattern out of some signatures of another one; answers its id.';
+
+CREATE FUNCTION ops_internal.move_incidents(p_from uuid, p_to uuid, p_signatures text[], OUT incidents integer, OUT untrusted integer) RETURNS record
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.move_incidents(p_from uuid, p_to uuid, p_signatures text[], OUT incidents integer, OUT untrusted integer) IS 'Moves the incidents with these signatures from one pattern to another; answers how many, and how many of them do not count.';
 
 CREATE FUNCTION ops_internal.names_of(p_signatures jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -1709,6 +1760,7 @@ CREATE TABLE ops.pattern_merges (
     reason text,
     signatures jsonb NOT NULL,
     incident_count integer NOT NULL,
+    untrusted_count integer DEFAULT 0 NOT NULL,
     kept_before jsonb NOT NULL,
     kept_after jsonb NOT NULL,
     gone_before jsonb NOT NULL,
@@ -1740,6 +1792,8 @@ COMMENT ON COLUMN ops.pattern_merges.signatures IS 'The signatures that moved, e
 
 COMMENT ON COLUMN ops.pattern_merges.incident_count IS 'How many incidents moved.';
 
+COMMENT ON COLUMN ops.pattern_merges.untrusted_count IS 'How many of these do not count.';
+
 COMMENT ON COLUMN ops.pattern_merges.kept_before IS 'Counts, times and status of the kept pattern before.';
 
 COMMENT ON COLUMN ops.pattern_merges.kept_after IS 'The same after the merge: what has changed since is not undone.';
@@ -1752,12 +1806,12 @@ COMMENT ON COLUMN ops.pattern_merges.undone_at IS 'When the merge was undone; nu
 
 COMMENT ON COLUMN ops.pattern_merges.undone_by IS 'Who undid the merge.';
 
-CREATE FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) RETURNS void
+CREATE FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer, p_untrusted integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) IS 'Gives both patterns of an undone merge their own counts, times and status, with what has come since.';
+COMMENT ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer, p_untrusted integer) IS 'Gives both patterns of an undone merge their own counts, times and status, with what has come since.';
 
 CREATE FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1807,7 +1861,7 @@ CREATE FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken u
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) IS 'Law 3: how much was done within an hour for the pattern and for how many of its errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
+COMMENT ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) IS 'Law 3: how much was done within an hour for the pattern and for how many of its errors by writers that the fix trusts, and how well the fix is proven. A claim that is being taken over does not count as a run.';
 
 CREATE FUNCTION ops_internal.propose_fix(p_pattern_id uuid, p_fix jsonb, p_analysis jsonb, p_seconds double precision) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1835,6 +1889,13 @@ CREATE FUNCTION ops_internal.public_error_message(p_state text, p_problem text, 
 
 COMMENT ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) IS 'Why a script failed, in words that may be shown and stored: with advice, and without any value of a row.';
 
+CREATE FUNCTION ops_internal.quota_message(p_name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.quota_message(p_name text) IS 'What a user is told who took more than a limit allows.';
+
 CREATE FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) RETURNS ops.pattern_fixes
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1855,6 +1916,13 @@ CREATE FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strang
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) IS 'Confidence by the share of verified ones among the last ten decided outcomes of a fix in the course of time; p_strangers are the versions that are another fix.';
+
+CREATE FUNCTION ops_internal.recent_errors(p_at timestamp with time zone, p_most bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.recent_errors(p_at timestamp with time zone, p_most bigint) IS 'How many errors that count were logged in the five minutes until then; no more than p_most are counted.';
 
 CREATE FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2048,6 +2116,13 @@ CREATE FUNCTION ops_internal.require_proposal(p_proposal_id uuid) RETURNS ops.fi
 
 COMMENT ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) IS 'The proposal, locked until the end of the transaction. Raises PL027 where there is none.';
 
+CREATE FUNCTION ops_internal.require_quota(p_errors jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_quota(p_errors jsonb) IS 'Takes these reports of people out of their quotas. Raises PL040 beyond what the settings allow.';
+
 CREATE FUNCTION ops_internal.require_role(p_allowed text[]) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -2061,6 +2136,48 @@ CREATE FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) IS 'Raises PL003 where a fix of the pattern that is not disabled could run for errors that this guard admits, too.';
+
+CREATE TABLE ops.project_settings (
+    name text NOT NULL,
+    value jsonb NOT NULL,
+    default_value jsonb NOT NULL,
+    meaning text NOT NULL,
+    "least" integer,
+    most integer,
+    choices text[],
+    changed_by uuid,
+    changed_at timestamp with time zone,
+    reason text
+);
+
+COMMENT ON TABLE ops.project_settings IS 'The project''s settings, one row each. ops.change_setting_v1 changes a value and records an event; nothing else does.';
+
+COMMENT ON COLUMN ops.project_settings.name IS 'Name of the setting.';
+
+COMMENT ON COLUMN ops.project_settings.value IS 'What holds now.';
+
+COMMENT ON COLUMN ops.project_settings.default_value IS 'What holds until somebody changes it.';
+
+COMMENT ON COLUMN ops.project_settings.meaning IS 'What it decides.';
+
+COMMENT ON COLUMN ops.project_settings."least" IS 'The smallest number allowed; null for a list.';
+
+COMMENT ON COLUMN ops.project_settings.most IS 'The largest number allowed; null for a list.';
+
+COMMENT ON COLUMN ops.project_settings.choices IS 'What a list may hold; null for a number.';
+
+COMMENT ON COLUMN ops.project_settings.changed_by IS 'The person who changed it last; null while it has its first value. Kept after the account is deleted.';
+
+COMMENT ON COLUMN ops.project_settings.changed_at IS 'When it was changed last.';
+
+COMMENT ON COLUMN ops.project_settings.reason IS 'Why it was changed last.';
+
+CREATE FUNCTION ops_internal.require_setting(p_setting ops.project_settings, p_value jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_setting(p_setting ops.project_settings, p_value jsonb) IS 'Raises PL022 unless this value fits the setting.';
 
 CREATE FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2092,6 +2209,7 @@ CREATE TABLE ops.pattern_splits (
     reason text,
     signatures jsonb NOT NULL,
     incident_count integer NOT NULL,
+    untrusted_count integer DEFAULT 0 NOT NULL,
     source_before jsonb NOT NULL,
     source_after jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -2116,6 +2234,8 @@ COMMENT ON COLUMN ops.pattern_splits.reason IS 'Why it was split.';
 COMMENT ON COLUMN ops.pattern_splits.signatures IS 'The signatures that moved, each with the times at which it had come to its pattern and was confirmed.';
 
 COMMENT ON COLUMN ops.pattern_splits.incident_count IS 'How many incidents moved.';
+
+COMMENT ON COLUMN ops.pattern_splits.untrusted_count IS 'How many of these do not count.';
 
 COMMENT ON COLUMN ops.pattern_splits.source_before IS 'Counts, times and status of the source before.';
 
@@ -2203,7 +2323,7 @@ CREATE FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) IS 'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting, for patterns whose status is not open.';
+COMMENT ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) IS 'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting errors that count, for patterns whose status is not open.';
 
 CREATE FUNCTION ops_internal.seen_identifiers(p_pattern_id uuid) RETURNS TABLE(identifiers jsonb, frame text, occurrences bigint, first_seen timestamp with time zone, last_seen timestamp with time zone)
     LANGUAGE sql STABLE
@@ -2239,6 +2359,13 @@ CREATE FUNCTION ops_internal.send_unlearned(p_grace interval DEFAULT '00:00:30':
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.send_unlearned(p_grace interval) IS 'Sends the errors that were never learned, oldest first, at most 5,000 at a time; answers how many calls were made.';
+
+CREATE FUNCTION ops_internal.setting(p_name text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.setting(p_name text) IS 'The value of one of the project''s settings.';
 
 CREATE FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -2276,12 +2403,12 @@ CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURN
 
 COMMENT ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) IS 'A proposal as it is answered.';
 
-CREATE FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb DEFAULT NULL::jsonb) RETURNS interval
+CREATE FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb DEFAULT NULL::jsonb, p_writers text[] DEFAULT ARRAY['service_role'::text]) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb) IS 'How long an error that this guard admits has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
+COMMENT ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb, p_writers text[]) IS 'How long an error that this guard admits and one of these writers wrote has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
 
 CREATE FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2374,12 +2501,12 @@ CREATE FUNCTION ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, 
 
 COMMENT ON FUNCTION ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) IS 'Disables a fix, for a person or, with null, for the engine; answers the pattern. The caller has locked the pattern.';
 
-CREATE FUNCTION ops_internal.take_back_incidents(p_merge ops.pattern_merges) RETURNS integer
-    LANGUAGE plpgsql
+CREATE FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.take_back_incidents(p_merge ops.pattern_merges) IS 'Gives the merged pattern its incidents back, those counted since under its signatures too; answers how many.';
+COMMENT ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) IS 'Takes so much of a user''s quota for this minute. Answers 0, or the seconds to wait if that is more than the setting allows: the caller then raises an error, which gives it back.';
 
 CREATE FUNCTION ops_internal.tell_decision(p_event_type text, p_description text, p_pattern ops.error_patterns, p_person uuid, p_reason text) RETURNS void
     LANGUAGE sql
@@ -2447,6 +2574,13 @@ CREATE FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_m
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) IS 'Errors in this range of log rows that were never learned, oldest first.';
+
+CREATE FUNCTION ops_internal.usual_errors(p_at timestamp with time zone DEFAULT now()) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.usual_errors(p_at timestamp with time zone) IS 'How many errors the project usually has in five minutes at this hour of the week: the median of the four weeks before, and for a younger project of what it has. Null without an hour of history.';
 
 CREATE FUNCTION ops_internal.values_of_evidence() RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -2865,7 +2999,9 @@ CREATE TABLE ops.pattern_incidents (
     identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
     frame text,
     refusal text,
-    target text
+    target text,
+    written_by text DEFAULT 'service_role'::text NOT NULL,
+    counts boolean DEFAULT true NOT NULL
 );
 
 COMMENT ON TABLE ops.pattern_incidents IS 'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
@@ -2889,6 +3025,10 @@ COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application t
 COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
 
 COMMENT ON COLUMN ops.pattern_incidents.target IS 'Digest of the captured values that name the target of the fix, where it has one.';
+
+COMMENT ON COLUMN ops.pattern_incidents.written_by IS 'The role that wrote the log row; for an error without one, authenticated if a person reported it, else service_role.';
+
+COMMENT ON COLUMN ops.pattern_incidents.counts IS 'Whether it is in its pattern''s occurrence_count, or else in untrusted_occurrences; decided when it was learned.';
 
 CREATE SEQUENCE ops.pattern_incidents_id_seq;
 
@@ -2999,6 +3139,29 @@ CREATE SEQUENCE ops.system_logs_id_seq;
 
 ALTER SEQUENCE ops.system_logs_id_seq OWNED BY ops.system_logs.id;
 
+CREATE TABLE ops_internal.error_counting (
+    only_row boolean DEFAULT true NOT NULL,
+    last_id bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT error_counting_has_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE ops_internal.error_counting IS 'How far the log was counted into ops_internal.error_counts.';
+
+COMMENT ON COLUMN ops_internal.error_counting.only_row IS 'Holds the table to one row.';
+
+COMMENT ON COLUMN ops_internal.error_counting.last_id IS 'The last log row that was counted.';
+
+CREATE TABLE ops_internal.error_counts (
+    since timestamp with time zone NOT NULL,
+    errors bigint NOT NULL
+);
+
+COMMENT ON TABLE ops_internal.error_counts IS 'How many errors that count were logged in every five minutes of the last five weeks; none where there is no row. A job adds to it once a minute, so that a claim does not search the log.';
+
+COMMENT ON COLUMN ops_internal.error_counts.since IS 'When the five minutes began.';
+
+COMMENT ON COLUMN ops_internal.error_counts.errors IS 'Rows of ops.system_logs with level error.';
+
 CREATE TABLE ops_internal.linking (
     only_row boolean DEFAULT true NOT NULL,
     last_incident bigint DEFAULT 0 NOT NULL,
@@ -3045,6 +3208,24 @@ COMMENT ON COLUMN ops_internal.thresholds.digest IS 'SHA-256 of the set.';
 COMMENT ON COLUMN ops_internal.thresholds.policy IS 'The thresholds by their names.';
 
 COMMENT ON COLUMN ops_internal.thresholds.first_seen IS 'When a claim came with them for the first time.';
+
+CREATE UNLOGGED TABLE ops_internal.user_quotas (
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    used integer NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE ops_internal.user_quotas IS 'How much of each limit every user took in the latest minute in which the user took something. A crash of the server may empty it.';
+
+COMMENT ON COLUMN ops_internal.user_quotas.user_id IS 'The user.';
+
+COMMENT ON COLUMN ops_internal.user_quotas.name IS 'The setting that holds the limit.';
+
+COMMENT ON COLUMN ops_internal.user_quotas.minute IS 'The minute.';
+
+COMMENT ON COLUMN ops_internal.user_quotas.used IS 'What was taken in it.';
 
 ALTER TABLE ONLY ops.error_patterns ALTER COLUMN id SET DEFAULT nextval('ops.error_patterns_id_seq'::regclass);
 
@@ -3228,6 +3409,9 @@ ALTER TABLE ONLY ops.pattern_splits
 ALTER TABLE ONLY ops.pattern_verifications
     ADD CONSTRAINT pattern_verifications_pkey PRIMARY KEY (application_id);
 
+ALTER TABLE ONLY ops.project_settings
+    ADD CONSTRAINT project_settings_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY ops.roman_events
     ADD CONSTRAINT roman_events_event_id_key UNIQUE (event_id);
 
@@ -3235,10 +3419,13 @@ ALTER TABLE ONLY ops.roman_events
     ADD CONSTRAINT roman_events_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.system_logs
-    ADD CONSTRAINT system_logs_event_id_key UNIQUE (event_id);
-
-ALTER TABLE ONLY ops.system_logs
     ADD CONSTRAINT system_logs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ops_internal.error_counting
+    ADD CONSTRAINT error_counting_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY ops_internal.error_counts
+    ADD CONSTRAINT error_counts_pkey PRIMARY KEY (since);
 
 ALTER TABLE ONLY ops_internal.linking
     ADD CONSTRAINT linking_pkey PRIMARY KEY (only_row);
@@ -3248,6 +3435,9 @@ ALTER TABLE ONLY ops_internal.sweep
 
 ALTER TABLE ONLY ops_internal.thresholds
     ADD CONSTRAINT thresholds_pkey PRIMARY KEY (digest);
+
+ALTER TABLE ONLY ops_internal.user_quotas
+    ADD CONSTRAINT user_quotas_pkey PRIMARY KEY (user_id, name);
 
 CREATE INDEX idx_error_patterns_approved_by ON ops.error_patterns USING btree (approved_by);
 
@@ -3351,11 +3541,15 @@ CREATE INDEX idx_system_logs_created_at ON ops.system_logs USING brin (created_a
 
 CREATE INDEX idx_system_logs_recent ON ops.system_logs USING btree (created_at DESC, log_level) WHERE (log_level = ANY (ARRAY['error'::text, 'critical'::text]));
 
-CREATE INDEX idx_system_logs_source ON ops.system_logs USING btree (source, created_at);
+CREATE INDEX idx_system_logs_source ON ops.system_logs USING btree ("left"(source, 100), created_at);
 
 CREATE INDEX idx_system_logs_user ON ops.system_logs USING btree (user_id);
 
+CREATE UNIQUE INDEX system_logs_event_once ON ops.system_logs USING btree (written_by, user_id, md5(event_id)) NULLS NOT DISTINCT WHERE (event_id IS NOT NULL);
+
 CREATE TRIGGER announce_log_rows AFTER INSERT ON ops.system_logs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.announce_log_rows();
+
+CREATE TRIGGER bound_log_row BEFORE INSERT ON ops.system_logs FOR EACH ROW WHEN (((CURRENT_USER <> 'service_role'::name) OR (((COALESCE(octet_length(new.message), 0) + COALESCE(pg_column_size(new.error_data), 0)) + COALESCE(pg_column_size(new.metadata), 0)) > 16384) OR ((((COALESCE(octet_length(new.source), 0) + COALESCE(octet_length(new.event_id), 0)) + COALESCE(octet_length(new.environment), 0)) + COALESCE(octet_length(new.release), 0)) > 16384))) EXECUTE FUNCTION ops_internal.bound_log_row();
 
 CREATE TRIGGER disable_without_target BEFORE UPDATE OF target ON ops.grouping_rules FOR EACH ROW WHEN (((new.target IS NULL) AND (old.target IS NOT NULL) AND old.enabled AND (new.fingerprint = old.fingerprint))) EXECUTE FUNCTION ops_internal.disable_without_target();
 
@@ -3402,6 +3596,8 @@ CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_splits FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_verifications FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.project_settings FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.roman_events FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
@@ -3550,6 +3746,8 @@ CREATE POLICY "Operators read pauses" ON ops.fix_pauses FOR SELECT TO authentica
 
 CREATE POLICY "Operators read proposals" ON ops.fix_proposals FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read settings" ON ops.project_settings FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read signatures" ON ops.pattern_signatures FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read splits" ON ops.pattern_splits FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -3604,6 +3802,8 @@ ALTER TABLE ops.pattern_splits ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.pattern_verifications ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ops.project_settings ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ops.roman_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.system_logs ENABLE ROW LEVEL SECURITY;
@@ -3648,6 +3848,10 @@ GRANT ALL ON FUNCTION ops.caller_role_v1() TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.cancel_application_v1(p_application_id uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops.change_setting_v1(p_name text, p_value jsonb, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.change_setting_v1(p_name text, p_value jsonb, p_reason text) TO service_role;
+GRANT ALL ON FUNCTION ops.change_setting_v1(p_name text, p_value jsonb, p_reason text) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) TO service_role;
@@ -3861,6 +4065,8 @@ REVOKE ALL ON FUNCTION ops_internal.beta_lower_bound(p_verified double precision
 
 REVOKE ALL ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.bound_log_row() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.call_function(p_path text, p_body jsonb) FROM PUBLIC;
@@ -3868,6 +4074,10 @@ REVOKE ALL ON FUNCTION ops_internal.call_function(p_path text, p_body jsonb) FRO
 REVOKE ALL ON FUNCTION ops_internal.caller_role() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.caller_role() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.caller_role() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.change_setting(p_name text, p_value jsonb, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.change_setting(p_name text, p_value jsonb, p_reason text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.change_setting(p_name text, p_value jsonb, p_reason text) TO service_role;
 
 GRANT SELECT ON TABLE ops.grouping_rules TO authenticated;
 GRANT SELECT ON TABLE ops.grouping_rules TO service_role;
@@ -3899,6 +4109,12 @@ GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signa
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.count_errors() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.count_untrusted(p_totals jsonb, p_keep_latest integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.counted_writers() FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.fix_pauses TO authenticated;
 GRANT SELECT ON TABLE ops.fix_pauses TO service_role;
@@ -3959,7 +4175,7 @@ GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO ser
 
 REVOKE ALL ON FUNCTION ops_internal.guard_admits(p_guard jsonb, p_identifiers jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb, p_writers text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.guarded(p_fix ops.pattern_fixes) FROM PUBLIC;
 
@@ -4022,9 +4238,9 @@ REVOKE ALL ON FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_pe
 
 REVOKE ALL ON FUNCTION ops_internal.latest_fix(p_pattern_id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid, p_writers text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) FROM PUBLIC;
 
@@ -4048,7 +4264,7 @@ REVOKE ALL ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) FROM PUBL
 
 REVOKE ALL ON FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.load_part(p_pattern_id uuid, p_policy jsonb, p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_claim(p_application_id uuid) FROM PUBLIC;
 
@@ -4105,6 +4321,8 @@ GRANT ALL ON FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason
 
 REVOKE ALL ON FUNCTION ops_internal.move_apart(p_source ops.error_patterns, p_signatures text[], p_expression text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.move_incidents(p_from uuid, p_to uuid, p_signatures text[], OUT incidents integer, OUT untrusted integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.names_of(p_signatures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) FROM PUBLIC;
@@ -4120,7 +4338,7 @@ REVOKE ALL ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_polic
 GRANT SELECT ON TABLE ops.pattern_merges TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_merges TO service_role;
 
-REVOKE ALL ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer, p_untrusted integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO authenticated;
@@ -4156,11 +4374,17 @@ REVOKE ALL ON FUNCTION ops_internal.prune_events(p_keep interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.quota_message(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.quota_message(p_name text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.quota_message(p_name text) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.recent_errors(p_at timestamp with time zone, p_most bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.record_application(p_claim ops.pattern_claims, p_outcome jsonb) FROM PUBLIC;
 
@@ -4222,9 +4446,16 @@ REVOKE ALL ON FUNCTION ops_internal.require_policy(p_policy jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_quota(p_errors jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_room(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
+
+GRANT SELECT ON TABLE ops.project_settings TO authenticated;
+GRANT SELECT ON TABLE ops.project_settings TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.require_setting(p_setting ops.project_settings, p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 
@@ -4275,6 +4506,10 @@ REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age 
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.setting(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.setting(p_name text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.setting(p_name text) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.settle_signatures(p_errors jsonb, p_alone boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
@@ -4285,7 +4520,7 @@ REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb, p_writers text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) TO authenticated;
@@ -4331,7 +4566,9 @@ REVOKE ALL ON FUNCTION ops_internal.sum_up(p_kept ops.error_patterns, p_gone ops
 
 REVOKE ALL ON FUNCTION ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.take_back_incidents(p_merge ops.pattern_merges) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.tell_decision(p_event_type text, p_description text, p_pattern ops.error_patterns, p_person uuid, p_reason text) FROM PUBLIC;
 
@@ -4356,6 +4593,8 @@ GRANT ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.usual_errors(p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.values_of_evidence() FROM PUBLIC;
 

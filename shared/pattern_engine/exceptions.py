@@ -50,6 +50,7 @@
     │   ├── KeptSeparate                   409 kept_separate          (PL017)
     │   ├── PatternMerged                  409 pattern_merged         (PL020)
     │   └── NotUndoable                    409 not_undoable           (PL021)
+    ├── TooManyRequests                    429 too_many_requests      (PL040, with Retry-After)
     ├── Unavailable                        503 unavailable            (with Retry-After)
     │   ├── DatabaseUnreachable            503 database_unreachable   (08xxx, 53xxx, 57P0x)
     │   ├── StatementCancelled             503 statement_cancelled    (57014)
@@ -327,6 +328,13 @@ class NotUndoable(Conflict):
     """The run, merge or split can no longer be undone."""
 
 
+class TooManyRequests(PatternEngineError):
+    """You have reported as many errors as a user may in a minute; try again after Retry-After."""
+
+    status = 429
+    retry_after_seconds = 60
+
+
 class Unavailable(PatternEngineError):
     """Not available right now; try again after the seconds in Retry-After."""
 
@@ -398,6 +406,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL029": OwnFix,
     "PL030": OnlySymptom,
     "PL031": NotGranted,
+    "PL040": TooManyRequests,
     "57014": StatementCancelled,
     "40001": TransactionConflict,
     "40P01": TransactionConflict,

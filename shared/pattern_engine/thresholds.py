@@ -120,7 +120,8 @@ class Thresholds:
 
     # -- Law 2: order ------------------------------------------------------------------------------
     errors_at_maximum: int = field(default=100, metadata=between(1, 1_000_000))
-    """Errors of all patterns within five minutes at which the entropy is 1, its maximum."""
+    """Errors of all patterns within five minutes at which the entropy is 1, its maximum; at least.
+    If three times what is usual at this hour of the week is more, that is the maximum."""
     storm_share: float = field(default=0.5, metadata=between(0, 1))
     """Share of those errors that a pattern must have for its fix to run at an entropy of 1."""
 

@@ -11,7 +11,7 @@ create table ops.system_logs (
   metadata jsonb,
   environment text,
   release text,
-  event_id text unique,
+  event_id text,
   user_id uuid default auth.uid() references auth.users (id) on delete set null,
   written_by text not null default current_user
 );
@@ -29,7 +29,8 @@ comment on column ops.system_logs.error_data is 'Stack trace, code and other dat
 comment on column ops.system_logs.metadata is 'Whatever else the application records with the row.';
 comment on column ops.system_logs.environment is 'production, staging, …';
 comment on column ops.system_logs.release is 'The application''s version.';
-comment on column ops.system_logs.event_id is 'The client''s own id of the event, so that a repeated insert is refused.';
+comment on column ops.system_logs.event_id is
+  'The client''s own id of the event, so that a repeated insert of the same writer is refused. Two users may use the same one.';
 comment on column ops.system_logs.user_id is 'The signed-in user who wrote the row; null for the service role.';
 comment on column ops.system_logs.written_by is
   'The database role that wrote the row, set by a trigger: by default only service_role''s rows fire fixes.';
@@ -37,8 +38,11 @@ comment on column ops.system_logs.written_by is
 create index idx_system_logs_created_at on ops.system_logs using brin (created_at);
 create index idx_system_logs_recent on ops.system_logs (created_at desc, log_level)
   where log_level in ('error', 'critical');
--- Verification asks whether a source logged anything in a time.
-create index idx_system_logs_source on ops.system_logs (source, created_at);
+-- A row of an index holds at most 2,704 bytes, and no text of an application may make an insert fail. So these two hold no
+-- more of a text than fits: verification asks whether a source logged anything in a time, and a client repeats an insert.
+create index idx_system_logs_source on ops.system_logs (left(source, 100), created_at);
+create unique index system_logs_event_once on ops.system_logs (written_by, user_id, md5(event_id)) nulls not distinct
+  where event_id is not null;
 create index idx_system_logs_user on ops.system_logs (user_id);
 
 alter table ops.system_logs enable row level security;
@@ -81,6 +85,67 @@ comment on function ops_internal.stamp_log_row is
 
 create trigger stamp_log_row before insert on ops.system_logs
   for each row execute function ops_internal.stamp_log_row();
+
+create function ops_internal.bound_log_row() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  is_user constant boolean := current_user <> 'service_role' and (select auth.uid()) is not null;
+  -- The size of a value in memory; PostgreSQL has it at hand, and need not make text of it.
+  size constant bigint := coalesce(octet_length(new.message), 0)
+    + coalesce(pg_column_size(new.error_data), 0) + coalesce(pg_column_size(new.metadata), 0)
+    + coalesce(octet_length(new.source), 0) + coalesce(octet_length(new.event_id), 0)
+    + coalesce(octet_length(new.environment), 0) + coalesce(octet_length(new.release), 0);
+  most_bytes bigint;
+  wait_seconds integer;
+begin
+  -- No setting refuses less, so that for most rows none has to be read.
+  if size > 65536 then
+    most_bytes := least(
+      ops_internal.setting('row_bytes')::bigint, case when is_user then ops_internal.setting('user_row_bytes')::bigint end
+    );
+    if size > most_bytes then
+      raise exception using
+        errcode = 'PT413',
+        message = format('the log row has %s bytes, and at most %s are allowed', size, most_bytes),
+        detail = 'Message, error_data, metadata and the other texts of a row are counted together.',
+        hint = 'Cut the message or error_data; grouping reads the first 64 KiB of a message and 256 KiB of error_data.';
+    end if;
+  end if;
+  if is_user then
+    wait_seconds := ops_internal.take_quota((select auth.uid()), 'user_rows_per_minute', 1);
+    if wait_seconds > 0 then
+      -- In this form PostgREST takes the status and headers of its answer from an error.
+      raise sqlstate 'PGRST' using
+        message = json_build_object(
+          'code', 'PL040',
+          'message', ops_internal.quota_message('user_rows_per_minute'),
+          'details', 'Nothing of this request was written.',
+          'hint', format('Send it again in %s seconds.', wait_seconds)
+        )::text,
+        detail = json_build_object('status', 429, 'headers', json_build_object('Retry-After', wait_seconds::text))::text;
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+comment on function ops_internal.bound_log_row is
+  'Refuses a log row that is too large, and the rows of a user beyond those that a user may write in a minute.';
+
+-- Triggers of one kind run in the order of their names, and this one before the row is stamped. For the rows of the service
+-- role the condition is all that it costs, unless one is large.
+create trigger bound_log_row before insert on ops.system_logs
+  for each row
+  when (
+    current_user <> 'service_role'
+    or coalesce(octet_length(new.message), 0) + coalesce(pg_column_size(new.error_data), 0)
+    + coalesce(pg_column_size(new.metadata), 0) > 16384
+    or coalesce(octet_length(new.source), 0) + coalesce(octet_length(new.event_id), 0)
+    + coalesce(octet_length(new.environment), 0) + coalesce(octet_length(new.release), 0) > 16384
+  )
+  execute function ops_internal.bound_log_row();
 
 create function ops_internal.is_own_source(p_source text) returns boolean
 language sql

@@ -25,6 +25,8 @@ create table ops.error_patterns (
 
   occurrence_count integer not null default 1
   constraint error_patterns_occurrences_not_negative check (occurrence_count >= 0),
+  untrusted_occurrences integer not null default 0
+  constraint error_patterns_untrusted_not_negative check (untrusted_occurrences >= 0),
   first_seen timestamptz not null default now(),
   first_release text,
   first_environment text,
@@ -60,7 +62,7 @@ create table ops.error_patterns (
     not auto_fix_enabled
     or (human_approved and auto_fix_script is not null and auto_fix_type is not null and approved_at is not null)
   ),
-  constraint error_patterns_merged_pattern_is_empty check (status <> 'merged' or occurrence_count = 0)
+  constraint error_patterns_merged_pattern_is_empty check (status <> 'merged' or occurrence_count + untrusted_occurrences = 0)
 )
 -- Counting an error changes no indexed column. With free space on the page, the new row version needs no index entry.
 with (fillfactor = 80);
@@ -86,8 +88,12 @@ comment on column ops.error_patterns.ignored_until is 'An ignored pattern that i
 comment on column ops.error_patterns.ignored_until_count is 'An ignored pattern whose occurrence_count reaches this is open again.';
 comment on column ops.error_patterns.merged_into is
   'The pattern that this one was merged into. The row stays: its id is never used again, and its fixes and their history remain with it.';
-comment on column ops.error_patterns.occurrence_count is 'How many errors were counted. A log row counts once.';
-comment on column ops.error_patterns.first_seen is 'Time of the earliest error.';
+comment on column ops.error_patterns.occurrence_count is
+  'How many errors were counted. A log row counts once. Only rows of the writers that the setting counted_writers names are among them.';
+comment on column ops.error_patterns.untrusted_occurrences is
+  'How many more errors others wrote, such as signed-in users. Nothing is permitted, forbidden, judged, ranked or reopened by them.';
+comment on column ops.error_patterns.first_seen is
+  'Time of the earliest error that was counted; of the earliest of all while none was. The same holds for the other times, releases and environments.';
 comment on column ops.error_patterns.first_release is 'The application''s version in its earliest error, if the log row said so.';
 comment on column ops.error_patterns.first_environment is 'Where its earliest error happened, if the log row said so.';
 comment on column ops.error_patterns.last_seen is 'Time of the latest error.';
@@ -168,7 +174,9 @@ create table ops.pattern_incidents (
   identifiers jsonb not null default '{}',
   frame text,
   refusal text,
-  target text
+  target text,
+  written_by text not null default 'service_role',
+  counts boolean not null default true
 );
 
 comment on table ops.pattern_incidents is
@@ -184,6 +192,10 @@ comment on column ops.pattern_incidents.identifiers is
   'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
 comment on column ops.pattern_incidents.frame is 'The place in the application that threw the error, if it is known.';
 comment on column ops.pattern_incidents.refusal is 'Why the fix did not run for this error.';
+comment on column ops.pattern_incidents.written_by is
+  'The role that wrote the log row; for an error without one, authenticated if a person reported it, else service_role.';
+comment on column ops.pattern_incidents.counts is
+  'Whether it is in its pattern''s occurrence_count, or else in untrusted_occurrences; decided when it was learned.';
 comment on column ops.pattern_incidents.target is
   'Digest of the captured values that name the target of the fix, where it has one.';
 
@@ -241,7 +253,7 @@ $$;
 comment on function ops_internal.lock_patterns is
   'Locks these patterns until the end of the transaction, in the order in which everyone locks several: by id.';
 
-create function ops_internal.latest_logs(p_pattern_id uuid) returns bigint []
+create function ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) returns bigint []
 language sql
 stable
 set search_path = ''
@@ -249,13 +261,16 @@ as $$
   select array(
     select incidents.system_log_id
     from ops.pattern_incidents as incidents
-    where incidents.pattern_id = p_pattern_id and incidents.system_log_id is not null
+    where incidents.pattern_id = p_pattern_id
+      and incidents.system_log_id is not null
+      and (incidents.counts or not p_counted)
     order by incidents.occurred_at desc, incidents.system_log_id desc
     limit 20
   )
 $$;
 
-comment on function ops_internal.latest_logs is 'The latest 20 log rows of a pattern, out of its incidents.';
+comment on function ops_internal.latest_logs is
+  'The latest 20 log rows of a pattern, out of its incidents, or of those that count.';
 
 create function ops_internal.tell_decision(
   p_event_type text, p_description text, p_pattern ops.error_patterns, p_person uuid, p_reason text
@@ -341,7 +356,7 @@ as $$
 $$;
 
 comment on function ops_internal.seen_again is
-  'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting, for patterns whose status is not open.';
+  'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting errors that count, for patterns whose status is not open.';
 
 create function ops_internal.resolve_pattern(p_pattern_id uuid, p_release text, p_reason text) returns jsonb
 language plpgsql

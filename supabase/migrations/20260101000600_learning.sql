@@ -409,6 +409,90 @@ $$;
 comment on function ops_internal.settle_signatures is
   'Has each unknown signature of these errors lead to a pattern: that of an older signature of the same error, one that is alike, or a new one. Answers the new ones.';
 
+create function ops_internal.count_untrusted(p_totals jsonb, p_keep_latest integer) returns void
+language sql
+set search_path = ''
+as $$
+  -- Where and when a pattern was seen, they tell only while none of its errors counts.
+  update ops.error_patterns as patterns set
+    untrusted_occurrences = patterns.untrusted_occurrences + totals.occurrences,
+    first_seen = case
+      when patterns.occurrence_count > 0 then patterns.first_seen
+      when patterns.untrusted_occurrences = 0 then totals.first_seen
+      else least(patterns.first_seen, totals.first_seen)
+    end,
+    first_release = case
+      when patterns.occurrence_count > 0 or (patterns.untrusted_occurrences > 0 and totals.first_seen >= patterns.first_seen)
+        then patterns.first_release
+      else totals.first_release
+    end,
+    first_environment = case
+      when patterns.occurrence_count > 0 or (patterns.untrusted_occurrences > 0 and totals.first_seen >= patterns.first_seen)
+        then patterns.first_environment
+      else totals.first_environment
+    end,
+    last_seen = case
+      when patterns.occurrence_count > 0 then patterns.last_seen
+      when patterns.untrusted_occurrences = 0 then totals.last_seen
+      else greatest(patterns.last_seen, totals.last_seen)
+    end,
+    last_release = case
+      when patterns.occurrence_count > 0 or (patterns.untrusted_occurrences > 0 and totals.last_seen < patterns.last_seen)
+        then patterns.last_release
+      else coalesce(totals.last_release, patterns.last_release)
+    end,
+    last_environment = case
+      when patterns.occurrence_count > 0 or (patterns.untrusted_occurrences > 0 and totals.last_seen < patterns.last_seen)
+        then patterns.last_environment
+      else coalesce(totals.last_environment, patterns.last_environment)
+    end,
+    learned_from_incidents = case
+      when patterns.occurrence_count > 0 then patterns.learned_from_incidents
+      else (totals.latest || coalesce(patterns.learned_from_incidents, '{}')) [1:p_keep_latest]
+    end
+  from jsonb_to_recordset(p_totals) as totals (
+    pattern_id uuid, occurrences integer, first_seen timestamptz, last_seen timestamptz, latest bigint [],
+    first_release text, first_environment text, last_release text, last_environment text
+  )
+  where patterns.pattern_id = totals.pattern_id
+$$;
+
+comment on function ops_internal.count_untrusted is
+  'Counts errors of writers who do not count, apart from the others. It opens no pattern that was resolved, ignored or archived. The caller has locked the patterns, if they are several.';
+
+create function ops_internal.require_quota(p_errors jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  reports record;
+  limit_name text;
+  wait_seconds integer;
+begin
+  for reports in
+    select errors.claimed_by, count(*)::integer as errors, count(*) filter (where errors.system_log_id is null)::integer as without_row
+    from jsonb_to_recordset(p_errors) as errors (claimed_by uuid, system_log_id bigint)
+    where errors.claimed_by is not null
+    group by errors.claimed_by
+    order by errors.claimed_by
+  loop
+    limit_name := 'user_learns_per_minute';
+    wait_seconds := ops_internal.take_quota(reports.claimed_by, limit_name, reports.errors);
+    if wait_seconds = 0 and reports.without_row > 0 then
+      limit_name := 'user_reports_per_minute';
+      wait_seconds := ops_internal.take_quota(reports.claimed_by, limit_name, reports.without_row);
+    end if;
+    perform ops_internal.refuse_if(
+      wait_seconds > 0, 'PL040', ops_internal.quota_message(limit_name), format('Send it again in %s seconds.', wait_seconds),
+      'Nothing of this request was learned.'
+    );
+  end loop;
+end
+$$;
+
+comment on function ops_internal.require_quota is
+  'Takes these reports of people out of their quotas. Raises PL040 beyond what the settings allow.';
+
 create function ops_internal.learn_errors(p_errors jsonb, p_alone boolean) returns jsonb
 language plpgsql
 set search_path = ''
@@ -429,12 +513,16 @@ declare
   -- What each error named; null where that is nothing.
   given_identifiers jsonb [];
   given_frames text [];
+  -- The person who reported each error; null where the engine did.
+  given_people uuid [];
+  counted_writers constant text [] := ops_internal.counted_writers();
   all_attached boolean;
   any_complete boolean;
   is_second_look boolean := false;
   new_patterns uuid [] := array[]::uuid [];
   counted_logs bigint [];
   counted jsonb;
+  untrusted jsonb;
   counted_identifiers jsonb;
   known_identifiers integer;
   not_open uuid [];
@@ -454,12 +542,13 @@ begin
       ),
       array_agg(errors.identifiers order by errors.ordinality),
       array_agg(errors.frame order by errors.ordinality),
+      array_agg(errors.claimed_by order by errors.ordinality),
       bool_and(current.signature is not null),
       bool_or(errors.template is not null and current.signature is not null)
-    into given_logs, given_keys, given_patterns, given_identifiers, given_frames, all_attached, any_complete
+    into given_logs, given_keys, given_patterns, given_identifiers, given_frames, given_people, all_attached, any_complete
     from rows from (
       jsonb_to_recordset(p_errors) as (
-        signature text, older text [], system_log_id bigint, template text, identifiers jsonb, frame text
+        signature text, older text [], system_log_id bigint, template text, identifiers jsonb, frame text, claimed_by uuid
       )
     ) with ordinality as errors
     left join ops.pattern_signatures as current on current.signature = errors.signature
@@ -487,17 +576,22 @@ begin
 
   -- 2. The incidents; a log row that was counted before is left out.
   with incidents as (
-    insert into ops.pattern_incidents (pattern_id, signature, system_log_id, occurred_at, identifiers, frame)
+    insert into ops.pattern_incidents (
+      pattern_id, signature, system_log_id, occurred_at, identifiers, frame, written_by, counts
+    )
     select
       errors.pattern_id, errors.signature, errors.system_log_id, coalesce(logs.created_at, now()),
-      coalesce(errors.identifiers, '{}'), errors.frame
-    from unnest(given_patterns, given_keys, given_logs, given_identifiers, given_frames)
-      with ordinality as errors (pattern_id, signature, system_log_id, identifiers, frame, ordinality)
+      coalesce(errors.identifiers, '{}'), errors.frame, writers.role, writers.role = any(counted_writers)
+    from unnest(given_patterns, given_keys, given_logs, given_identifiers, given_frames, given_people)
+      with ordinality as errors (pattern_id, signature, system_log_id, identifiers, frame, claimed_by, ordinality)
     left join ops.system_logs as logs on logs.id = errors.system_log_id
+    cross join lateral (
+      select coalesce(logs.written_by, case when errors.claimed_by is null then 'service_role' else 'authenticated' end) as role
+    ) as writers
     where errors.pattern_id is not null
     order by errors.system_log_id, errors.ordinality
     on conflict (system_log_id) do nothing
-    returning pattern_id, signature, system_log_id, occurred_at, identifiers, frame
+    returning pattern_id, signature, system_log_id, occurred_at, identifiers, frame, counts
   ),
 
   named as (
@@ -507,38 +601,49 @@ begin
       md5(incidents.identifiers::text || coalesce(incidents.frame, ''))::uuid as digest, count(*) as occurrences,
       min(incidents.occurred_at) as first_seen, max(incidents.occurred_at) as last_seen
     from incidents
-    where incidents.identifiers <> '{}' or incidents.frame is not null
+    -- A signature has room for so many sets, and those that count must find it.
+    where incidents.counts and (incidents.identifiers <> '{}' or incidents.frame is not null)
     group by incidents.signature, incidents.identifiers, incidents.frame
   ),
 
   totals as (
     select
       incidents.pattern_id,
+      incidents.counts,
       count(*) as occurrences,
       min(incidents.occurred_at) as first_seen,
       max(incidents.occurred_at) as last_seen,
       array_remove(array_agg(incidents.system_log_id order by incidents.occurred_at desc, incidents.system_log_id desc), null) as logs,
       (array_agg(logs.release order by incidents.occurred_at))[1] as first_release,
       (array_agg(logs.environment order by incidents.occurred_at))[1] as first_environment,
+      (array_agg(logs.log_level order by incidents.occurred_at))[1] as first_level,
+      (array_agg(logs.source order by incidents.occurred_at))[1] as first_source,
       (array_agg(logs.release order by incidents.occurred_at desc) filter (where logs.release is not null))[1] as last_release,
       (array_agg(logs.environment order by incidents.occurred_at desc) filter (where logs.environment is not null))[1] as last_environment
     from incidents
     left join ops.system_logs as logs on logs.id = incidents.system_log_id
-    group by incidents.pattern_id
+    group by incidents.pattern_id, incidents.counts
   )
 
   select
-    coalesce(jsonb_agg(to_jsonb(totals) || jsonb_build_object('latest', to_jsonb(totals.logs [1:keep_latest]))), '[]'),
+    coalesce(
+      jsonb_agg(to_jsonb(totals) || jsonb_build_object('latest', to_jsonb(totals.logs [1:keep_latest]))) filter (where totals.counts),
+      '[]'
+    ),
+    jsonb_agg(to_jsonb(totals) || jsonb_build_object('latest', to_jsonb(totals.logs [1:keep_latest])))
+      filter (where not totals.counts),
     array(select incidents.system_log_id from incidents),
     (select jsonb_agg(to_jsonb(named)) from named)
-  into counted, counted_logs, counted_identifiers
+  into counted, untrusted, counted_logs, counted_identifiers
   from totals;
 
   -- 3. The counters.
-  if jsonb_array_length(counted) > 1 then
+  if jsonb_array_length(counted || coalesce(untrusted, '[]')) > 1 then
     perform 1
     from ops.error_patterns as patterns
-    where patterns.pattern_id in (select totals.pattern_id from jsonb_to_recordset(counted) as totals (pattern_id uuid))
+    where patterns.pattern_id in (
+      select totals.pattern_id from jsonb_to_recordset(counted || coalesce(untrusted, '[]')) as totals (pattern_id uuid)
+    )
     order by patterns.pattern_id
     for no key update;
   end if;
@@ -556,20 +661,31 @@ begin
         when patterns.occurrence_count = 0 or totals.first_seen < patterns.first_seen then totals.first_environment
         else patterns.first_environment
       end,
+      -- What errors that do not count have said before is not kept.
       last_release = case
-        when patterns.occurrence_count = 0 or totals.last_seen >= patterns.last_seen
-          then coalesce(totals.last_release, patterns.last_release)
+        when patterns.occurrence_count = 0 then totals.last_release
+        when totals.last_seen >= patterns.last_seen then coalesce(totals.last_release, patterns.last_release)
         else patterns.last_release
       end,
       last_environment = case
-        when patterns.occurrence_count = 0 or totals.last_seen >= patterns.last_seen
-          then coalesce(totals.last_environment, patterns.last_environment)
+        when patterns.occurrence_count = 0 then totals.last_environment
+        when totals.last_seen >= patterns.last_seen then coalesce(totals.last_environment, patterns.last_environment)
         else patterns.last_environment
       end,
-      learned_from_incidents = (totals.latest || coalesce(patterns.learned_from_incidents, '{}')) [1:keep_latest]
+      -- Nor is what they have made of the pattern; its type and template follow from the message.
+      severity = case when patterns.untrusted_occurrences > 0 and patterns.occurrence_count = 0
+        then coalesce(totals.first_level, patterns.severity) else patterns.severity
+      end,
+      error_source = case when patterns.untrusted_occurrences > 0 and patterns.occurrence_count = 0
+        then totals.first_source else patterns.error_source
+      end,
+      learned_from_incidents = case
+        when patterns.occurrence_count = 0 then totals.latest
+        else (totals.latest || coalesce(patterns.learned_from_incidents, '{}')) [1:keep_latest]
+      end
     from jsonb_to_recordset(counted) as totals (
       pattern_id uuid, occurrences integer, first_seen timestamptz, last_seen timestamptz, latest bigint [],
-      first_release text, first_environment text, last_release text, last_environment text
+      first_release text, first_environment text, last_release text, last_environment text, first_level text, first_source text
     )
     where patterns.pattern_id = totals.pattern_id
     returning patterns.pattern_id, patterns.status
@@ -579,6 +695,9 @@ begin
   from updated
   where updated.status <> 'open';
 
+  if untrusted is not null then
+    perform ops_internal.count_untrusted(untrusted, keep_latest);
+  end if;
   if not_open is not null then
     perform ops_internal.seen_again(not_open);
   end if;
@@ -603,7 +722,7 @@ begin
   if cardinality(new_patterns) > 0 then
     -- A pattern made above stays empty when another batch counted its log row in the meantime.
     delete from ops.error_patterns as patterns
-    where patterns.pattern_id = any(new_patterns) and patterns.occurrence_count = 0;
+    where patterns.pattern_id = any(new_patterns) and patterns.occurrence_count + patterns.untrusted_occurrences = 0;
 
     insert into ops.roman_events (event_type, severity, description, metadata)
     select
@@ -611,7 +730,8 @@ begin
       jsonb_build_object(
         'pattern_id', patterns.pattern_id,
         'pattern_signature', patterns.pattern_signature,
-        'occurrence_count', patterns.occurrence_count
+        'occurrence_count', patterns.occurrence_count,
+        'untrusted_occurrences', patterns.untrusted_occurrences
       )
     from ops.error_patterns as patterns
     where patterns.pattern_id = any(new_patterns);
@@ -686,6 +806,9 @@ begin
   perform ops_internal.require_engine();
   -- Whoever learns does not say what was trusted before.
   perform set_config('pattern_engine.restores_trust', 'off', true);
+  if p_errors @? '$[*].claimed_by ? (@ != null)' then
+    perform ops_internal.require_quota(p_errors);
+  end if;
   perform pg_advisory_xact_lock_shared(ops_internal.learning_lock_class(), 0);
   return ops_internal.learn_errors(p_errors, false);
 end

@@ -100,47 +100,57 @@ $$;
 
 comment on function ops_internal.guarding is 'Those of the identifiers of an error by which a fix is guarded.';
 
-create function ops_internal.latest_identifiers(p_pattern_id uuid)
+create function ops_internal.latest_identifiers(p_pattern_id uuid, p_writers text [] default null)
 returns table (identifiers jsonb, written_by text, occurrences bigint, last_seen timestamptz, system_log_id bigint)
 language sql
 stable
 set search_path = ''
 as $$
-  select latest.identifiers, logs.written_by, count(*), max(latest.occurred_at), max(latest.system_log_id)
+  select latest.identifiers, latest.written_by, count(*), max(latest.occurred_at), max(latest.system_log_id)
   from (
-    select incidents.identifiers, incidents.occurred_at, incidents.system_log_id
+    select incidents.identifiers, writers.written_by, incidents.occurred_at, incidents.system_log_id
     from ops.pattern_incidents as incidents
-    where incidents.pattern_id = p_pattern_id
+    left join ops.system_logs as logs on logs.id = incidents.system_log_id
+    -- The log row decides, as it does for a run, and the incident where the row is gone.
+    cross join lateral (select coalesce(logs.written_by, incidents.written_by) as written_by) as writers
+    where incidents.pattern_id = p_pattern_id and (p_writers is null or writers.written_by = any(p_writers))
     order by incidents.occurred_at desc
     limit 1000
   ) as latest
-  left join ops.system_logs as logs on logs.id = latest.system_log_id
-  group by latest.identifiers, logs.written_by
+  group by latest.identifiers, latest.written_by
 $$;
 
 comment on function ops_internal.latest_identifiers is
-  'What the latest 1,000 errors of a pattern named, how often and when, by who wrote the log row.';
+  'What the latest 1,000 errors of a pattern named, how often and when, by who wrote the log row; of all errors, or of those that these writers wrote.';
 
 create function ops_internal.seen_tuples(p_pattern_id uuid, p_writers text []) returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  with tuples as (
-    select
-      ops_internal.guarding(latest.identifiers) as tuple,
-      sum(latest.occurrences) as occurrences,
-      coalesce(bool_or(latest.written_by = any(p_writers)), false) as is_trusted
-    from ops_internal.latest_identifiers(p_pattern_id) as latest
-    group by 1
+  with trusted as materialized (
+    select ops_internal.guarding(latest.identifiers) as tuple, latest.occurrences
+    from ops_internal.latest_identifiers(p_pattern_id, p_writers) as latest
+    where ops_internal.guarding(latest.identifiers) <> '{}'
+  ),
+
+  tuples as (
+    select seen.tuple, sum(seen.occurrences) as occurrences
+    from (
+      select trusted.tuple, trusted.occurrences from trusted
+      union all
+      -- Anyone may write a log row. What only others wrote counts where the trusted writers have written nothing.
+      select ops_internal.guarding(others.identifiers), others.occurrences
+      from ops_internal.latest_identifiers(p_pattern_id) as others
+      where not exists (select from trusted)
+    ) as seen
+    group by seen.tuple
   ),
 
   chosen as (
     select tuples.tuple
     from tuples
     where tuples.tuple <> '{}'
-      -- Anyone may write a log row. What only others wrote counts where the trusted writers have written nothing.
-      and (tuples.is_trusted or not exists (select from tuples as others where others.is_trusted and others.tuple <> '{}'))
     order by tuples.occurrences desc, tuples.tuple
     limit 100
   )
@@ -219,7 +229,7 @@ $$;
 
 comment on function ops_internal.guarded is 'A composed fix with the guard that it gets if it is proposed or approved now.';
 
-create function ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb) returns jsonb
+create function ops_internal.guard_coverage(p_pattern_id uuid, p_guard jsonb, p_writers text []) returns jsonb
 language sql
 stable
 set search_path = ''
@@ -228,7 +238,7 @@ as $$
     select
       stored.identifiers, sum(stored.occurrences) as occurrences, max(stored.last_seen) as last_seen,
       max(stored.system_log_id) as system_log_id, ops_internal.guard_admits(p_guard, stored.identifiers) as is_inside
-    from ops_internal.latest_identifiers(p_pattern_id) as stored
+    from ops_internal.latest_identifiers(p_pattern_id, p_writers) as stored
     group by stored.identifiers
   )
 
@@ -250,7 +260,7 @@ as $$
 $$;
 
 comment on function ops_internal.guard_coverage is
-  'A guard, how many of the latest 1,000 errors of a pattern are outside it, and five samples of what those name.';
+  'A guard, how many of the latest 1,000 errors of a pattern that these writers wrote are outside it, and five samples of what those name.';
 
 -- Confirming identifiers for a fix that is approved already. A confirmation is kept beside the guard, which stays as it was
 -- approved, and ends with the version.

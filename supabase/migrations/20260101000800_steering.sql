@@ -13,6 +13,7 @@ create table ops.pattern_merges (
   reason text,
   signatures jsonb not null,
   incident_count integer not null,
+  untrusted_count integer not null default 0,
   kept_before jsonb not null,
   kept_after jsonb not null,
   gone_before jsonb not null,
@@ -34,6 +35,7 @@ comment on column ops.pattern_merges.reason is 'Why the person merged them, or w
 comment on column ops.pattern_merges.signatures is
   'The signatures that moved, each with the times at which it had come to its pattern and was confirmed. When the merge is undone, incidents go with them, later ones too.';
 comment on column ops.pattern_merges.incident_count is 'How many incidents moved.';
+comment on column ops.pattern_merges.untrusted_count is 'How many of these do not count.';
 comment on column ops.pattern_merges.kept_before is 'Counts, times and status of the kept pattern before.';
 comment on column ops.pattern_merges.kept_after is 'The same after the merge: what has changed since is not undone.';
 comment on column ops.pattern_merges.gone_before is 'Counts, times and status of the merged pattern before.';
@@ -91,6 +93,7 @@ create table ops.pattern_splits (
   reason text,
   signatures jsonb not null,
   incident_count integer not null,
+  untrusted_count integer not null default 0,
   source_before jsonb not null,
   source_after jsonb not null,
   created_at timestamptz not null default clock_timestamp(),
@@ -108,6 +111,7 @@ comment on column ops.pattern_splits.reason is 'Why it was split.';
 comment on column ops.pattern_splits.signatures is
   'The signatures that moved, each with the times at which it had come to its pattern and was confirmed.';
 comment on column ops.pattern_splits.incident_count is 'How many incidents moved.';
+comment on column ops.pattern_splits.untrusted_count is 'How many of these do not count.';
 comment on column ops.pattern_splits.source_before is 'Counts, times and status of the source before.';
 comment on column ops.pattern_splits.source_after is 'The same after the split: what has changed since is not undone.';
 comment on column ops.pattern_splits.created_at is 'When it was split.';
@@ -210,6 +214,7 @@ immutable
 set search_path = ''
 as $$
   select case
+    when p_gone.occurrence_count = 0 then p_kept.status
     when p_gone.status = 'open' and p_kept.status = 'archived' then 'open'
     when p_gone.status = 'open' and p_kept.status = 'resolved' and p_gone.last_seen > p_kept.resolved_at then 'open'
     else p_kept.status
@@ -217,7 +222,7 @@ as $$
 $$;
 
 comment on function ops_internal.joined_status is
-  'Status of the kept pattern after a merge: its own, unless it was resolved or archived and the other brings later errors.';
+  'Status of the kept pattern after a merge: its own, unless it was resolved or archived and the other brings later errors that count.';
 
 create function ops_internal.sum_up(p_kept ops.error_patterns, p_gone ops.error_patterns) returns ops.error_patterns
 language plpgsql
@@ -225,11 +230,17 @@ set search_path = ''
 as $$
 declare
   answer ops.error_patterns;
+  -- Where and when a pattern was seen is told by its errors that count; if only one of the two has such, by that one.
+  kept_tells constant boolean := p_kept.occurrence_count > 0 or p_gone.occurrence_count = 0;
+  gone_tells constant boolean := p_gone.occurrence_count > 0 or p_kept.occurrence_count = 0;
+  gone_is_first constant boolean := gone_tells and (not kept_tells or p_gone.first_seen < p_kept.first_seen);
+  gone_is_last constant boolean := gone_tells and (not kept_tells or p_gone.last_seen > p_kept.last_seen);
 begin
   update ops.error_patterns set
     status = 'merged',
     merged_into = p_kept.pattern_id,
     occurrence_count = 0,
+    untrusted_occurrences = 0,
     learned_from_incidents = '{}',
     ignored_until = null,
     ignored_until_count = null
@@ -237,13 +248,16 @@ begin
 
   update ops.error_patterns set
     occurrence_count = p_kept.occurrence_count + p_gone.occurrence_count,
-    first_seen = least(p_kept.first_seen, p_gone.first_seen),
-    last_seen = greatest(p_kept.last_seen, p_gone.last_seen),
-    first_release = case when p_gone.first_seen < p_kept.first_seen then p_gone.first_release else p_kept.first_release end,
-    first_environment = case when p_gone.first_seen < p_kept.first_seen then p_gone.first_environment else p_kept.first_environment end,
-    last_release = case when p_gone.last_seen > p_kept.last_seen then p_gone.last_release else p_kept.last_release end,
-    last_environment = case when p_gone.last_seen > p_kept.last_seen then p_gone.last_environment else p_kept.last_environment end,
-    learned_from_incidents = ops_internal.latest_logs(p_kept.pattern_id),
+    untrusted_occurrences = p_kept.untrusted_occurrences + p_gone.untrusted_occurrences,
+    first_seen = case when gone_is_first then p_gone.first_seen else p_kept.first_seen end,
+    last_seen = case when gone_is_last then p_gone.last_seen else p_kept.last_seen end,
+    first_release = case when gone_is_first then p_gone.first_release else p_kept.first_release end,
+    first_environment = case when gone_is_first then p_gone.first_environment else p_kept.first_environment end,
+    last_release = case when gone_is_last then p_gone.last_release else p_kept.last_release end,
+    last_environment = case when gone_is_last then p_gone.last_environment else p_kept.last_environment end,
+    learned_from_incidents = ops_internal.latest_logs(
+      p_kept.pattern_id, p_kept.occurrence_count + p_gone.occurrence_count > 0
+    ),
     status = ops_internal.joined_status(p_kept, p_gone),
     ignored_until_count = p_kept.ignored_until_count + p_gone.occurrence_count
   where error_patterns.pattern_id = p_kept.pattern_id
@@ -315,6 +329,24 @@ $$;
 comment on function ops_internal.inherit_cannot_links is
   'Patterns that were kept separate from the merged one are kept separate from the one that stays; the two themselves no longer are.';
 
+create function ops_internal.move_incidents(
+  in p_from uuid, in p_to uuid, in p_signatures text [], out incidents integer, out untrusted integer
+)
+language sql
+set search_path = ''
+as $$
+  with moved as (
+    update ops.pattern_incidents set pattern_id = p_to
+    where pattern_incidents.pattern_id = p_from and pattern_incidents.signature = any(p_signatures)
+    returning counts
+  )
+
+  select count(*)::integer, count(*) filter (where not moved.counts)::integer from moved
+$$;
+
+comment on function ops_internal.move_incidents is
+  'Moves the incidents with these signatures from one pattern to another; answers how many, and how many of them do not count.';
+
 create function ops_internal.join_patterns(
   p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text
 ) returns uuid
@@ -328,6 +360,7 @@ declare
   joined ops.error_patterns;
   moved jsonb;
   incidents integer;
+  untrusted integer;
   merge uuid;
 begin
   perform ops_internal.lock_learning();
@@ -353,17 +386,15 @@ begin
 
   update ops.pattern_signatures set pattern_id = kept.pattern_id
   where pattern_signatures.pattern_id = gone.pattern_id;
-  update ops.pattern_incidents set pattern_id = kept.pattern_id
-  where pattern_incidents.pattern_id = gone.pattern_id
-    and pattern_incidents.signature = any(ops_internal.names_of(moved));
-  get diagnostics incidents = row_count;
+  select counted.incidents, counted.untrusted into incidents, untrusted
+  from ops_internal.move_incidents(gone.pattern_id, kept.pattern_id, ops_internal.names_of(moved)) as counted;
   joined := ops_internal.sum_up(kept, gone);
 
   insert into ops.pattern_merges (
-    kept, gone, merged_by, actor, reason, signatures, incident_count, kept_before, kept_after, gone_before
+    kept, gone, merged_by, actor, reason, signatures, incident_count, untrusted_count, kept_before, kept_after, gone_before
   )
   values (
-    kept.pattern_id, gone.pattern_id, p_by, p_actor, p_reason, moved, incidents,
+    kept.pattern_id, gone.pattern_id, p_by, p_actor, p_reason, moved, incidents, untrusted,
     ops_internal.remembered(kept), ops_internal.remembered(joined), ops_internal.remembered(gone)
   )
   returning merge_id into merge;
@@ -498,22 +529,26 @@ as $$
   from jsonb_to_record(p_before) as known (
     first_seen timestamptz, last_seen timestamptz, first_release text, first_environment text, last_release text, last_environment text
   )
+  -- Only if no error of the pattern counts, the others tell.
+  cross join lateral (
+    select present.occurrence_count > 0 as is_counted from ops.error_patterns as present where present.pattern_id = p_pattern_id
+  ) as told
   left join lateral (
     select incidents.occurred_at, logs.release, logs.environment
     from ops.pattern_incidents as incidents
     left join ops.system_logs as logs on logs.id = incidents.system_log_id
-    where incidents.pattern_id = p_pattern_id
+    where incidents.pattern_id = p_pattern_id and (incidents.counts or not told.is_counted)
     order by incidents.occurred_at
     limit 1
   ) as earliest on true
   left join lateral (
     select incidents.occurred_at
     from ops.pattern_incidents as incidents
-    where incidents.pattern_id = p_pattern_id
+    where incidents.pattern_id = p_pattern_id and (incidents.counts or not told.is_counted)
     order by incidents.occurred_at desc
     limit 1
   ) as latest on true
-  cross join lateral (select ops_internal.latest_logs(p_pattern_id) as ids) as latest_logs
+  cross join lateral (select ops_internal.latest_logs(p_pattern_id, told.is_counted) as ids) as latest_logs
   -- As in learning: release and environment of the latest rows that have them.
   cross join lateral (
     select
@@ -570,41 +605,27 @@ $$;
 comment on function ops_internal.require_undoable_merge is
   'Raises PL021 where a merge was undone, or where what it joined has moved on since.';
 
-create function ops_internal.take_back_incidents(p_merge ops.pattern_merges) returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-  moved integer;
-begin
-  update ops.pattern_incidents set pattern_id = p_merge.gone
-  where pattern_incidents.pattern_id = p_merge.kept
-    and pattern_incidents.signature = any(ops_internal.names_of(p_merge.signatures));
-  get diagnostics moved = row_count;
-  return moved;
-end
-$$;
-
-comment on function ops_internal.take_back_incidents is
-  'Gives the merged pattern its incidents back, those counted since under its signatures too; answers how many.';
-
-create function ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer) returns void
+create function ops_internal.part_again(p_merge ops.pattern_merges, p_incidents integer, p_untrusted integer) returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
   kept ops.error_patterns;
+  -- What came under the signatures that go back since they were merged.
+  counted_since constant integer := p_incidents - p_untrusted - (p_merge.incident_count - p_merge.untrusted_count);
+  untrusted_since constant integer := p_untrusted - p_merge.untrusted_count;
 begin
   update ops.error_patterns as patterns set
     status = former.status,
     merged_into = null,
-    occurrence_count = former.occurrence_count + p_incidents - p_merge.incident_count,
+    occurrence_count = former.occurrence_count + counted_since,
+    untrusted_occurrences = former.untrusted_occurrences + untrusted_since,
     ignored_until = former.ignored_until,
     ignored_until_count = former.ignored_until_count
   from jsonb_populate_record(null::ops.error_patterns, p_merge.gone_before) as former
   where patterns.pattern_id = p_merge.gone;
   perform ops_internal.recount_ends(p_merge.gone, p_merge.gone_before);
-  if p_incidents > p_merge.incident_count then
+  if counted_since > 0 then
     perform ops_internal.seen_again(array[p_merge.gone]);
   end if;
 
@@ -614,7 +635,8 @@ begin
       when patterns.status = after.status and patterns.resolved_at is not distinct from after.resolved_at then before.status
       else patterns.status
     end,
-    occurrence_count = greatest(0, patterns.occurrence_count - before_gone.occurrence_count - p_incidents + p_merge.incident_count),
+    occurrence_count = greatest(0, patterns.occurrence_count - before_gone.occurrence_count - counted_since),
+    untrusted_occurrences = greatest(0, patterns.untrusted_occurrences - before_gone.untrusted_occurrences - untrusted_since),
     ignored_until_count = case
       when before.ignored_until_count is not null then patterns.ignored_until_count - before_gone.occurrence_count
       else patterns.ignored_until_count
@@ -625,7 +647,7 @@ begin
   where patterns.pattern_id = p_merge.kept;
   perform ops_internal.recount_ends(p_merge.kept, p_merge.kept_before);
   select * into kept from ops.error_patterns where error_patterns.pattern_id = p_merge.kept;
-  if kept.last_seen > (p_merge.kept_before ->> 'last_seen')::timestamptz then
+  if kept.occurrence_count > 0 and kept.last_seen > (p_merge.kept_before ->> 'last_seen')::timestamptz then
     perform ops_internal.seen_again(array[p_merge.kept]);
   end if;
 end
@@ -655,7 +677,7 @@ as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
   merge ops.pattern_merges;
-  back integer;
+  back record;
 begin
   perform ops_internal.lock_learning();
   select * into merge from ops.pattern_merges where pattern_merges.merge_id = p_merge_id for update;
@@ -669,8 +691,9 @@ begin
   update ops.pattern_signatures set pattern_id = merge.gone
   where pattern_signatures.signature = any(ops_internal.names_of(merge.signatures));
   perform ops_internal.restore_trust(merge.gone, merge.signatures, merge.created_at);
-  back := ops_internal.take_back_incidents(merge);
-  perform ops_internal.part_again(merge, back);
+  select moved.incidents, moved.untrusted into back
+  from ops_internal.move_incidents(merge.kept, merge.gone, ops_internal.names_of(merge.signatures)) as moved;
+  perform ops_internal.part_again(merge, back.incidents, back.untrusted);
 
   delete from ops.pattern_cannot_links where pattern_cannot_links.merge_id = p_merge_id;
   perform ops_internal.keep_separate(merge.kept, merge.gone, person, 'Their merge was undone.');
@@ -678,7 +701,7 @@ begin
   insert into ops.roman_events (event_type, severity, description, actor, metadata)
   values (
     'merge_undone', 'info', 'A merge was undone', person,
-    jsonb_build_object('merge_id', p_merge_id, 'kept', merge.kept, 'gone', merge.gone, 'incident_count', back)
+    jsonb_build_object('merge_id', p_merge_id, 'kept', merge.kept, 'gone', merge.gone, 'incident_count', back.incidents)
   );
   return ops_internal.both_patterns(merge.kept, merge.gone);
 end
@@ -800,6 +823,7 @@ declare
   made uuid;
   moved jsonb;
   incidents integer;
+  untrusted integer;
   split uuid;
 begin
   perform ops_internal.lock_learning();
@@ -815,21 +839,24 @@ begin
   );
 
   made := ops_internal.move_apart(source, p_signatures, p_expression);
-  update ops.pattern_incidents set pattern_id = made
-  where pattern_incidents.pattern_id = p_pattern_id and pattern_incidents.signature = any(p_signatures);
-  get diagnostics incidents = row_count;
-  update ops.error_patterns set occurrence_count = incidents where error_patterns.pattern_id = made;
+  select counted.incidents, counted.untrusted into incidents, untrusted
+  from ops_internal.move_incidents(p_pattern_id, made, p_signatures) as counted;
+  update ops.error_patterns set occurrence_count = incidents - untrusted, untrusted_occurrences = untrusted
+  where error_patterns.pattern_id = made;
   update ops.error_patterns set
-    occurrence_count = greatest(0, source.occurrence_count - incidents),
-    ignored_until_count = source.ignored_until_count - incidents
+    occurrence_count = greatest(0, source.occurrence_count - (incidents - untrusted)),
+    untrusted_occurrences = greatest(0, source.untrusted_occurrences - untrusted),
+    ignored_until_count = source.ignored_until_count - (incidents - untrusted)
   where error_patterns.pattern_id = p_pattern_id;
   perform ops_internal.recount_ends(made, ops_internal.remembered(source));
   perform ops_internal.recount_ends(p_pattern_id, ops_internal.remembered(source));
   select * into after from ops.error_patterns where error_patterns.pattern_id = p_pattern_id;
 
-  insert into ops.pattern_splits (source, made, actor, reason, signatures, incident_count, source_before, source_after)
+  insert into ops.pattern_splits (
+    source, made, actor, reason, signatures, incident_count, untrusted_count, source_before, source_after
+  )
   values (
-    p_pattern_id, made, person, p_reason, moved, incidents, ops_internal.remembered(source), ops_internal.remembered(after)
+    p_pattern_id, made, person, p_reason, moved, incidents, untrusted, ops_internal.remembered(source), ops_internal.remembered(after)
   )
   returning split_id into split;
   -- Patterns that were kept separate from the whole are kept separate from the part.

@@ -108,6 +108,7 @@ begin
     inner join ops.error_patterns as patterns on patterns.pattern_id = incidents.pattern_id
     where incidents.id > start and incidents.id <= through
       and incidents.system_log_id is not null
+      and incidents.counts
       and patterns.metadata ->> 'symptom' is not null
     order by incidents.id desc
     limit most_symptoms
@@ -134,6 +135,7 @@ begin
       from ops.system_logs as errors
       where errors.log_level in ('error', 'critical')
         and errors.created_at >= minutes.minute and errors.created_at < minutes.minute + interval '1 minute'
+        and errors.written_by = any(ops_internal.counted_writers())
       order by errors.created_at desc
       limit most_rows_a_minute
     ) as logs
@@ -162,7 +164,7 @@ begin
     cross join lateral (
       select incidents.pattern_id, incidents.signature
       from ops.pattern_incidents as incidents
-      where incidents.system_log_id = matches.log_id
+      where incidents.system_log_id = matches.log_id and incidents.counts
       limit 1
     ) as causes
     inner join ops.error_patterns as patterns on patterns.pattern_id = causes.pattern_id
@@ -361,6 +363,7 @@ begin
           'pattern_id', patterns.pattern_id,
           'pattern_signature', patterns.pattern_signature,
           'occurrence_count', patterns.occurrence_count,
+          'untrusted_occurrences', patterns.untrusted_occurrences,
           'template', patterns.metadata ->> 'template',
           'known', patterns.metadata ->> 'known',
           'symptom', patterns.metadata ->> 'symptom',

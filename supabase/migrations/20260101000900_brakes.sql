@@ -326,6 +326,8 @@ begin
           and logs.created_at > since
           and logs.log_level in ('error', 'critical')
           and logs.written_by = any(fixes.trusted_writers)
+          -- A storm pauses the fixes of others, too.
+          and incidents.counts
           and (fixes.guard is null or ops_internal.guard_admits(ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), incidents.identifiers))
       )
   );
@@ -372,31 +374,188 @@ $$;
 
 comment on function ops_internal.law_part is 'A part of a law as the engine sends it, too: law, part, holds, numbers.';
 
-create function ops_internal.load_part(p_recent_errors bigint, p_of_pattern bigint, p_policy jsonb) returns jsonb
+-- How many errors are usual.
+
+create table ops_internal.error_counts (
+  since timestamptz primary key,
+  errors bigint not null
+);
+
+comment on table ops_internal.error_counts is
+  'How many errors that count were logged in every five minutes of the last five weeks; none where there is no row. A job adds to it once a minute, so that a claim does not search the log.';
+comment on column ops_internal.error_counts.since is 'When the five minutes began.';
+comment on column ops_internal.error_counts.errors is 'Rows of ops.system_logs with level error.';
+
+create table ops_internal.error_counting (
+  only_row boolean primary key default true constraint error_counting_has_one_row check (only_row),
+  last_id bigint not null default 0
+);
+
+comment on table ops_internal.error_counting is 'How far the log was counted into ops_internal.error_counts.';
+comment on column ops_internal.error_counting.only_row is 'Holds the table to one row.';
+comment on column ops_internal.error_counting.last_id is 'The last log row that was counted.';
+
+insert into ops_internal.error_counting default values;
+
+create function ops_internal.count_errors() returns bigint
 language plpgsql
-immutable
+security definer
 set search_path = ''
 as $$
 declare
-  entropy constant double precision := least(1, p_recent_errors / ops_internal.threshold(p_policy, 'errors_at_maximum'));
-  share constant double precision := p_of_pattern / nullif(p_recent_errors, 0)::double precision;
+  keep constant interval := interval '5 weeks';
+  counted_through bigint;
+  -- Rows of transactions that are open now are missed. They are few beside what is usual.
+  through constant bigint := (select max(logs.id) from ops.system_logs as logs);
+  counted bigint;
 begin
+  select counting.last_id into counted_through from ops_internal.error_counting as counting for update skip locked;
+  if not found then
+    return 0;  -- Another run is under way.
+  end if;
+  with fresh as (
+    select date_bin('5 minutes', logs.created_at, 'epoch') as since, count(*) as errors
+    from ops.system_logs as logs
+    where logs.id > counted_through
+      and logs.id <= through
+      and logs.log_level = 'error'
+      and logs.written_by = any(ops_internal.counted_writers())
+      and logs.created_at > now() - keep
+    group by 1
+  ),
+
+  stored as (
+    insert into ops_internal.error_counts as counts (since, errors)
+    select fresh.since, fresh.errors from fresh
+    on conflict (since) do update set errors = counts.errors + excluded.errors
+  )
+
+  select coalesce(sum(fresh.errors), 0) into counted from fresh;
+  update ops_internal.error_counting set last_id = through where error_counting.last_id < through;
+  delete from ops_internal.error_counts where error_counts.since < now() - keep;
+  delete from ops_internal.user_quotas where user_quotas.minute < now() - interval '1 hour';
+  return counted;
+end
+$$;
+
+comment on function ops_internal.count_errors is
+  'Counts what was logged since the last run into ops_internal.error_counts, and forgets quotas of past minutes; answers how many errors it counted.';
+
+create function ops_internal.usual_errors(p_at timestamptz default now()) returns double precision
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  five_minutes constant interval := interval '5 minutes';
+  here constant timestamptz := date_bin(five_minutes, p_at, 'epoch');
+  beginning constant timestamptz := (select min(counts.since) from ops_internal.error_counts as counts);
+  least_slots constant integer := 12;
+  -- The five minutes that are looked at: those of this hour in the four weeks before; in a project's first week, those of
+  -- this hour on the days before; on its first day, all until half an hour ago.
+  slots timestamptz [] := array(
+    select here - weeks.week * interval '7 days' + steps.step * five_minutes
+    from generate_series(1, 4) as weeks (week)
+    cross join generate_series(-6, 6) as steps (step)
+    where here - weeks.week * interval '7 days' + steps.step * five_minutes >= beginning
+  );
+begin
+  if cardinality(slots) < least_slots then
+    slots := array(
+      select here - days.day * interval '1 day' + steps.step * five_minutes
+      from generate_series(1, 6) as days (day)
+      cross join generate_series(-6, 6) as steps (step)
+      where here - days.day * interval '1 day' + steps.step * five_minutes >= beginning
+    );
+  end if;
+  if cardinality(slots) < least_slots then
+    slots := array(
+      select here - steps.step * five_minutes
+      from generate_series(6, 287) as steps (step)
+      where here - steps.step * five_minutes >= beginning
+    );
+  end if;
+  if cardinality(slots) < least_slots then
+    return null;
+  end if;
+  return (
+    select percentile_cont(0.5) within group (order by coalesce(counts.errors, 0))
+    from unnest(slots) as looked_at (since)
+    left join ops_internal.error_counts as counts on counts.since = looked_at.since
+  );
+end
+$$;
+
+comment on function ops_internal.usual_errors is
+  'How many errors the project usually has in five minutes at this hour of the week: the median of the four weeks before, and for a younger project of what it has. Null without an hour of history.';
+
+create function ops_internal.recent_errors(p_at timestamptz, p_most bigint) returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*)
+    from (
+      select from ops.system_logs as logs
+      where logs.created_at between p_at - interval '5 minutes' and p_at
+        and logs.log_level = 'error'
+        and logs.written_by = any(ops_internal.counted_writers())
+      limit p_most
+    ) as recent
+  );
+end
+$$;
+
+comment on function ops_internal.recent_errors is
+  'How many errors that count were logged in the five minutes until then; no more than p_most are counted.';
+
+create function ops_internal.load_part(p_pattern_id uuid, p_policy jsonb, p_at timestamptz default now()) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  most_counted constant bigint := 10000;
+  recent bigint := ops_internal.recent_errors(p_at, most_counted);
+  of_pattern constant bigint := (
+    select count(*)
+    from (
+      select from ops.pattern_incidents as incidents
+      where incidents.pattern_id = p_pattern_id
+        and incidents.occurred_at between p_at - interval '5 minutes' and p_at
+        and incidents.counts
+      limit most_counted
+    ) as recent_incidents
+  );
+  least_maximum constant double precision := ops_internal.threshold(p_policy, 'errors_at_maximum');
+  -- Below the least maximum, what is usual decides nothing and is not looked for.
+  usual constant double precision := case when recent >= least_maximum then ops_internal.usual_errors(p_at) end;
+  maximum constant double precision := greatest(least_maximum, usual * ops_internal.setting('load_multiple')::integer);
+  share double precision;
+begin
+  if recent = most_counted and maximum > most_counted then
+    recent := ops_internal.recent_errors(p_at, ceil(maximum)::bigint);
+  end if;
+  share := of_pattern / nullif(recent, 0)::double precision;
   return ops_internal.law_part(
-    2, 'load', entropy < 1 or share >= ops_internal.threshold(p_policy, 'storm_share'),
+    2, 'load', recent < maximum or share >= ops_internal.threshold(p_policy, 'storm_share'),
     jsonb_build_object(
-      'recent_errors', p_recent_errors,
-      'errors_at_maximum', p_policy -> 'errors_at_maximum',
-      'system_entropy', entropy,
-      'recent_errors_of_pattern', p_of_pattern,
+      'recent_errors', recent,
+      'errors_at_maximum', maximum,
+      'system_entropy', least(1, recent / maximum),
+      'recent_errors_of_pattern', of_pattern,
       'share_of_errors', share,
       'storm_share', p_policy -> 'storm_share'
     )
+    || case when maximum > least_maximum then jsonb_build_object('usual_errors', usual) else '{}' end
   );
 end
 $$;
 
 comment on function ops_internal.load_part is
-  'Law 2: so many errors in five minutes are the system''s entropy; at its maximum only a fix of the pattern that makes up most of them may run.';
+  'Law 2: the errors of five minutes, measured by the threshold or by a multiple of what is usual, whichever is more, are the system''s entropy; at its maximum only a fix of the pattern that makes up most of them may run.';
 
 create function ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) returns jsonb
 language plpgsql
@@ -406,25 +565,7 @@ as $$
 begin
   return (
     select jsonb_build_array(
-      ops_internal.load_part(
-        (
-          select count(*)
-          from (
-            select from ops.system_logs as logs
-            where logs.created_at >= now() - interval '5 minutes' and logs.log_level = 'error'
-            limit 10000
-          ) as recent
-        ),
-        (
-          select count(*)
-          from (
-            select from ops.pattern_incidents as incidents
-            where incidents.pattern_id = p_fix.pattern_id and incidents.occurred_at >= now() - interval '5 minutes'
-            limit 10000
-          ) as recent
-        ),
-        p_policy
-      ),
+      ops_internal.load_part(p_fix.pattern_id, p_policy),
       ops_internal.law_part(
         2, 'history',
         case when outcomes.verified + outcomes.failed > 0 then outcomes.failed <= outcomes.verified or outcomes.verified + outcomes.failed < 3 end,
@@ -513,7 +654,9 @@ begin
           select count(*)
           from (
             select from ops.pattern_incidents as incidents
-            where incidents.pattern_id = p_fix.pattern_id and incidents.occurred_at >= now() - interval '1 hour'
+            where incidents.pattern_id = p_fix.pattern_id
+              and incidents.occurred_at >= now() - interval '1 hour'
+              and incidents.written_by = any(p_fix.trusted_writers)
             limit 10000
           ) as recent
         ) as incidents
@@ -535,7 +678,7 @@ end
 $$;
 
 comment on function ops_internal.proportion_parts is
-  'Law 3: how much was done within an hour for the pattern and for how many of its errors, and how well the fix is proven. A claim that is being taken over does not count as a run.';
+  'Law 3: how much was done within an hour for the pattern and for how many of its errors by writers that the fix trusts, and how well the fix is proven. A claim that is being taken over does not count as a run.';
 
 create function ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) returns jsonb
 language plpgsql

@@ -8,7 +8,9 @@ set search_path = ''
 as $$
   select to_jsonb(p_pattern) || jsonb_build_object(
     'fix', jsonb_build_object('version', p_fix.version, 'sha256', p_fix.sha256, 'mode', p_fix.mode)
-    || ops_internal.guard_coverage(p_pattern.pattern_id, ops_internal.whole_guard(p_fix.pattern_id, p_fix.version, p_fix.guard))
+    || ops_internal.guard_coverage(
+      p_pattern.pattern_id, ops_internal.whole_guard(p_fix.pattern_id, p_fix.version, p_fix.guard), p_fix.trusted_writers
+    )
   )
 $$;
 
@@ -425,7 +427,12 @@ begin
   perform ops_internal.require_open(proposal);
   update ops.fix_proposals set
     dry_run = p_dry_run,
-    replay = p_replay || jsonb_build_object('guard', ops_internal.guard_coverage(proposal.pattern_id, proposal.guard)),
+    replay = p_replay || jsonb_build_object(
+      'guard',
+      ops_internal.guard_coverage(
+        proposal.pattern_id, proposal.guard, ops_internal.trusted_writers(proposal.fix -> 'parameters')
+      )
+    ),
     previewed_at = clock_timestamp()
   where fix_proposals.id = proposal.id
   returning * into proposal;
@@ -459,27 +466,7 @@ as $$
       case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end as error_data,
       logs.environment, logs.release, true as learned,
       incidents.identifiers, ops_internal.guard_admits(p_guard, incidents.identifiers) as is_inside_guard,
-      ops_internal.load_part(
-        (
-          select count(*)
-          from (
-            select from ops.system_logs as others
-            where others.log_level = 'error'
-              and others.created_at between logs.created_at - interval '5 minutes' and logs.created_at
-            limit 10000
-          ) as recent
-        ),
-        (
-          select count(*)
-          from (
-            select from ops.pattern_incidents as others
-            where others.pattern_id = incidents.pattern_id
-              and others.occurred_at between incidents.occurred_at - interval '5 minutes' and incidents.occurred_at
-            limit 10000
-          ) as recent
-        ),
-        p_policy
-      ) as load
+      ops_internal.load_part(incidents.pattern_id, p_policy, logs.created_at) as load
     from ops.pattern_incidents as incidents
     inner join ops.system_logs as logs on logs.id = incidents.system_log_id
     where incidents.pattern_id = p_pattern_id

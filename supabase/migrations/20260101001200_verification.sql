@@ -1,6 +1,8 @@
 -- Whether the error stopped after a run, how far a fix is trusted by its outcomes, and when it is taken out of use.
 
-create function ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb default null) returns interval
+create function ops_internal.silence_window(
+  p_pattern_id uuid, p_policy jsonb, p_guard jsonb default null, p_writers text [] default array['service_role']
+) returns interval
 language sql
 stable
 set search_path = ''
@@ -10,7 +12,7 @@ as $$
     from (
       select stored.occurred_at, stored.identifiers
       from ops.pattern_incidents as stored
-      where stored.pattern_id = p_pattern_id
+      where stored.pattern_id = p_pattern_id and stored.written_by = any(p_writers)
       order by stored.occurred_at desc
       limit 1000
     ) as incidents
@@ -43,7 +45,7 @@ as $$
 $$;
 
 comment on function ops_internal.silence_window is
-  'How long an error that this guard admits has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
+  'How long an error that this guard admits and one of these writers wrote has to stay away to be gone: three times its mean distance or the 95th percentile of its gaps, whichever is longer, within the policy''s bounds.';
 
 create function ops_internal.open_verification(
   p_claim ops.pattern_claims, p_mode text, p_outcome text default 'pending', p_reason text default null
@@ -63,7 +65,9 @@ as $$
   from (
     select
       clock_timestamp() as now,
-      ops_internal.silence_window(p_claim.pattern_id, p_claim.policy, ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard)) as silence
+      ops_internal.silence_window(
+        p_claim.pattern_id, p_claim.policy, ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), fixes.trusted_writers
+      ) as silence
     from ops.pattern_fixes as fixes
     where fixes.pattern_id = p_claim.pattern_id and fixes.version = p_claim.fix_version
   ) as clock

@@ -89,17 +89,27 @@ begin
         from (
           select
             waiting.pattern_id, waiting.pattern_signature, waiting.pattern_type, waiting.severity, waiting.error_source,
-            waiting.metadata ->> 'template' as template, waiting.occurrence_count, waiting.first_seen, waiting.last_seen
+            waiting.metadata ->> 'template' as template, waiting.occurrence_count, waiting.untrusted_occurrences,
+            waiting.first_seen, waiting.last_seen
           from ops.error_patterns as waiting
           where waiting.occurrence_count >= least_occurrences and not waiting.auto_fix_enabled and waiting.status = 'open'
           order by waiting.occurrence_count desc, waiting.id
           limit 200
         ) as awaiting
       ),
+      'untrusted', (
+        select jsonb_build_object(
+          'patterns', count(*) filter (where others.occurrence_count = 0),
+          'occurrences', coalesce(sum(others.untrusted_occurrences), 0)
+        )
+        from ops.error_patterns as others
+        where others.status <> 'merged' and others.untrusted_occurrences > 0
+      ),
       'as_of', now()
     )
     from ops.error_patterns as patterns
-    where patterns.status <> 'merged'
+    -- Patterns of errors none of which counts are in no figure but that above.
+    where patterns.status <> 'merged' and (patterns.occurrence_count > 0 or patterns.untrusted_occurrences = 0)
   );
 end
 $$;

@@ -76,6 +76,7 @@ select cron.schedule('pattern-engine-archive', '0 1 * * *', 'select ops_internal
 select cron.schedule('pattern-engine-prune-events', '15 1 * * *', 'select ops_internal.prune_events()');
 select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_internal.send_unlearned()');
 select cron.schedule('pattern-engine-send-unhandled', '* * * * *', 'select ops_internal.send_unhandled()');
+select cron.schedule('pattern-engine-count-errors', '* * * * *', 'select ops_internal.count_errors()');
 select cron.schedule('pattern-engine-recover', '* * * * *', 'select ops.recover_applications_v1()');
 select cron.schedule('pattern-engine-link-symptoms', '* * * * *', 'select ops_internal.link_symptoms()');
 select cron.schedule('pattern-engine-verify', '* * * * *', 'select ops.verify_applications_v1()');

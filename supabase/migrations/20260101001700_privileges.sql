@@ -32,7 +32,7 @@ grant select on table
   ops.error_patterns, ops.fix_confirmations, ops.fix_hosts, ops.fix_pauses, ops.fix_proposals, ops.fix_secrets, ops.grouping_rules, ops.learning_sessions, ops.operators,
   ops.pattern_applications, ops.pattern_cannot_links, ops.pattern_claims, ops.pattern_clusters, ops.pattern_fixes,
   ops.pattern_identifiers, ops.pattern_incidents, ops.pattern_links, ops.pattern_merges, ops.pattern_signatures, ops.pattern_splits, ops.pattern_verifications,
-  ops.roman_events, ops.system_logs
+  ops.project_settings, ops.roman_events, ops.system_logs
 to authenticated, service_role;
 
 -- Not written_by: a trigger records who wrote the row.
@@ -71,7 +71,7 @@ $$;
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
 grant execute on function
-  ops.approve_pattern_v1, ops.caller_role_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
+  ops.approve_pattern_v1, ops.caller_role_v1, ops.change_setting_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
   ops.enable_fix_v1, ops.fail_session_v1, ops.fix_proposals_v1, ops.grouping_rules_v1, ops.ignore_pattern_v1,
   ops.merge_patterns_v1, ops.open_proposal_v1, ops.pattern_facets_v1, ops.pattern_signatures_v1, ops.pattern_stats_v1, ops.pause_fixes_v1, ops.ping_v1,
   ops.propose_fix_v1, ops.reopen_pattern_v1, ops.replace_clusters_v1, ops.resolve_pattern_v1, ops.resume_fixes_v1,
@@ -79,7 +79,7 @@ grant execute on function
   ops.statistics_v1, ops.stored_errors_v1, ops.suggested_fixes_v1, ops.undo_merge_v1, ops.undo_split_v1
 to authenticated;
 grant execute on function
-  ops_internal.approve_pattern, ops_internal.confirm_identifiers, ops_internal.confirm_signatures, ops_internal.decide_fix, ops_internal.disable_grouping_rule,
+  ops_internal.approve_pattern, ops_internal.change_setting, ops_internal.confirm_identifiers, ops_internal.confirm_signatures, ops_internal.decide_fix, ops_internal.disable_grouping_rule,
   ops_internal.disable_pattern, ops_internal.enable_fix, ops_internal.fail_session, ops_internal.fix_proposals,
   ops_internal.grouping_rules, ops_internal.ignore_pattern, ops_internal.merge_patterns, ops_internal.open_proposal,
   ops_internal.pattern_facets, ops_internal.pattern_signatures, ops_internal.pattern_stats, ops_internal.pause_fixes, ops_internal.propose_fix,
@@ -92,6 +92,10 @@ to authenticated, service_role;
 -- What policies ask about their caller.
 
 grant execute on function ops_internal.caller_role to authenticated, service_role;
+
+-- What the trigger of the log calls with the rights of who writes a row.
+
+grant execute on function ops_internal.quota_message, ops_internal.setting, ops_internal.take_quota to authenticated, service_role;
 
 -- What a running SQL fix needs.
 

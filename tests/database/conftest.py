@@ -33,7 +33,7 @@ from tests.database.healing.policy import PARTS, POLICY
 from pattern_engine.local.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import Person, Rest, ServerName, Sql, StartStack
 
@@ -216,6 +216,23 @@ class Patterns:
 def patterns(engine: Rest, administrator: Person) -> Patterns:
     """Makes what the tests are about."""
     return Patterns(engine, administrator)
+
+
+@pytest.fixture
+def change_setting(administrator: Person) -> Iterator[Callable[[str, object], dict[str, Any]]]:
+    """Changes a project setting as an administrator; it has its default again after the test."""
+    changed: set[str] = set()
+
+    def change(name: str, value: object) -> dict[str, Any]:
+        changed.add(name)
+        setting: dict[str, Any] = administrator.rest.call(
+            "change_setting_v1", p_name=name, p_value=value, p_reason="a test"
+        )
+        return setting
+
+    yield change
+    for name in changed:
+        change(name, None)
 
 
 @pytest.fixture

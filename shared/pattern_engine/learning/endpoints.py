@@ -13,6 +13,6 @@ LEARN = Endpoint(
     request=models.LearnRequest,
     response=models.LearnResponse,
     admits=frozenset({Kind.PERSON, Kind.ENGINE}),
-    refusals=(404,),
+    refusals=(404, 429),
 )
 ENDPOINTS: tuple[AnyEndpoint, ...] = (LEARN,)

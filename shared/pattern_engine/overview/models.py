@@ -43,6 +43,13 @@ class PatternsByType(Response):
     deployment: int = 0
 
 
+class Untrusted(Response):
+    """What only writers wrote whose errors do not count, such as signed-in users."""
+
+    patterns: int = Field(description="Patterns none of whose errors counts.")
+    occurrences: int = Field(description="Errors that do not count, of all patterns.")
+
+
 class Statistics(Response):
     """The specification's key performance indicators."""
 
@@ -56,7 +63,12 @@ class Statistics(Response):
         description="The ten enabled patterns with the most successful fixes."
     )
     awaiting_approval: list[dict[str, Any]] = Field(
-        description="Patterns with five or more occurrences and no enabled fix."
+        description="Patterns with five or more occurrences that count, and no enabled fix."
+    )
+    untrusted: Untrusted | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="What is in no other figure, because its writers do not count.",
     )
     as_of: str = Field(description="The time of these figures, ISO 8601.")
 

@@ -234,6 +234,11 @@ class SteeredPattern(Response):
     status: Literal["open", "resolved", "ignored", "archived", "merged"]
     merged_into: str | None = None
     occurrence_count: int
+    untrusted_occurrences: int | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Errors of writers who do not count, such as signed-in users.",
+    )
     first_seen: str
     last_seen: str
     first_release: str | None = None
@@ -349,6 +354,11 @@ class FacetsResponse(Response):
     pattern_signature: str
     template: str | None
     occurrence_count: int
+    untrusted_occurrences: int | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Errors of writers who do not count, such as signed-in users.",
+    )
     known: str | None = Field(description="The catalogue's entry for the error, if there is one.")
     symptom: str | None = Field(
         description="What to look for instead, if the error is only a symptom."

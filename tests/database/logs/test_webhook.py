@@ -117,7 +117,7 @@ def test_an_insert_of_nothing_announces_nothing(queue: Queue) -> None:
     """Neither an insert of no rows nor a repeated event makes a call."""
     _insert(queue.sql, 0)
     repeated = """insert into ops.system_logs (message, event_id) values ('x', 'test-event')
-                  on conflict (event_id) do nothing"""
+                  on conflict do nothing"""
     queue.sql.run(repeated)
     assert len(queue.ids()) == 1
     queue.sql.run(repeated)

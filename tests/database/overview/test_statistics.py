@@ -24,6 +24,7 @@ KEYS = {
     "patterns_by_type",
     "top_patterns",
     "awaiting_approval",
+    "untrusted",
     "as_of",
 }
 
@@ -86,6 +87,7 @@ def test_statistics_of_nothing_have_every_key(empty: Sql) -> None:
         "patterns_by_type": dict.fromkeys(TYPES, 0),
         "top_patterns": [],
         "awaiting_approval": [],
+        "untrusted": {"patterns": 0, "occurrences": 0},
     }
 
 

@@ -19,6 +19,7 @@ JOBS = {
     "pattern-engine-prune-events": ("15 1 * * *", "ops_internal.prune_events"),
     "pattern-engine-send-unlearned": ("* * * * *", "ops_internal.send_unlearned"),
     "pattern-engine-send-unhandled": ("* * * * *", "ops_internal.send_unhandled"),
+    "pattern-engine-count-errors": ("* * * * *", "ops_internal.count_errors"),
     "pattern-engine-recover": ("* * * * *", "ops.recover_applications_v1"),
     "pattern-engine-link-symptoms": ("* * * * *", "ops_internal.link_symptoms"),
     "pattern-engine-verify": ("* * * * *", "ops.verify_applications_v1"),

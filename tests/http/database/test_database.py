@@ -178,6 +178,7 @@ CODES = {
     "PL028": (409, "proposal_closed"),
     "PL029": (403, "own_fix"),
     "PL030": (409, "only_symptom"),
+    "PL040": (429, "too_many_requests"),
     "57014": (503, "statement_cancelled"),
     "40001": (503, "transaction_conflict"),
     "40P01": (503, "transaction_conflict"),
@@ -215,7 +216,7 @@ def test_error_codes_become_errors(
     with pytest.raises(PatternEngineError) as raised:
         database.read_logs([1])
     assert (raised.value.status, raised.value.code) == expected
-    assert (raised.value.retry_after_seconds is not None) == (expected[0] == 503)
+    assert (raised.value.retry_after_seconds is not None) == (expected[0] in {429, 503})
 
 
 def test_our_own_messages_reach_the_caller(
