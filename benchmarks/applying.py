@@ -91,7 +91,7 @@ def approve(kind: str, pattern_id: str, connection: psycopg.Connection[Any]) -> 
 _STOCK = """
 create table public.stock (id integer primary key, amount integer);
 insert into public.stock values (1, 0);
-grant select, update on public.stock to ops_fixer;
+select ops_internal.grant_fixer('public.stock', '{select,update}');
 """
 _LOG_ROW = """
 insert into ops.system_logs (message, source, log_level) values (%s, 'shelves', 'info') returning id

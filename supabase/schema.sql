@@ -55,14 +55,21 @@ CREATE FUNCTION fix.run(p_script text, p_parameters jsonb, p_error jsonb, p_max_
 
 ALTER FUNCTION fix.run(p_script text, p_parameters jsonb, p_error jsonb, p_max_rows integer, p_sample_table text, p_sample_script text) OWNER TO ops_fixer;
 
-COMMENT ON FUNCTION fix.run(p_script text, p_parameters jsonb, p_error jsonb, p_max_rows integer, p_sample_table text, p_sample_script text) IS 'Runs a script as ops_fixer and counts what it touched; a sample of rows before and after comes with it. Raises PL007 beyond this many rows. For fix.execute and fix.rehearse alone.';
+COMMENT ON FUNCTION fix.run(p_script text, p_parameters jsonb, p_error jsonb, p_max_rows integer, p_sample_table text, p_sample_script text) IS 'Runs a script as ops_fixer and counts what it touched; a sample of rows before and after comes with it. Raises PL032 if it touched what was not granted, PL007 beyond this many rows. For fix.execute and fix.rehearse alone.';
 
 CREATE FUNCTION fix.touched_rows() RETURNS jsonb
     LANGUAGE sql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION fix.touched_rows() IS 'Rows that this transaction has inserted, updated or deleted so far, per table, cascades and triggers included.';
+COMMENT ON FUNCTION fix.touched_rows() IS 'For each table how often this transaction has read it so far, and how many rows it has inserted, updated and deleted, cascades and triggers included.';
+
+CREATE FUNCTION fix.touched_since(p_before jsonb, OUT operations jsonb, OUT tables jsonb, OUT rows_touched bigint) RETURNS record
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION fix.touched_since(p_before jsonb, OUT operations jsonb, OUT tables jsonb, OUT rows_touched bigint) IS 'What this transaction did since fix.touched_rows answered p_before: the operations for each table, the rows that it changed in each, and in all.';
 
 CREATE FUNCTION ops.application_job_v1(p_application_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -890,6 +897,13 @@ CREATE FUNCTION ops_internal.checked_rule(p_rule jsonb) RETURNS ops.grouping_rul
 
 COMMENT ON FUNCTION ops_internal.checked_rule(p_rule jsonb) IS 'A rule as it is stored, without the columns that its author may not set. Raises PL019. The engine checks whether RE2 accepts the expression.';
 
+CREATE FUNCTION ops_internal.class_name(p_class oid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.class_name(p_class oid) IS 'The name of a table with its schema, quoted where SQL needs it.';
+
 CREATE FUNCTION ops_internal.clock_milliseconds() RETURNS integer
     LANGUAGE sql
     SET search_path TO ''
@@ -1234,12 +1248,40 @@ CREATE FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolea
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.fixer_privileges(p_tables text[] DEFAULT NULL::text[]) RETURNS TABLE(table_name text, granted text[], effective text[], stored text[], reaches jsonb, has_rls boolean, has_policy boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.fixer_privileges(p_tables text[]) IS 'What ops_fixer may do with these tables, or with all on which it may do something: by grants of its own, columns included; in effect, by PUBLIC and memberships too; and as stored in ops.fixer_grants.';
+
+CREATE FUNCTION ops_internal.fixer_reach(p_table text, p_privileges text[], p_named text[] DEFAULT '{}'::text[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.fixer_reach(p_table text, p_privileges text[], p_named text[]) IS 'All that comes with a table for these operations, as ops.fixer_grants.reaches has it: partitions, foreign keys, and whatever the functions name that its triggers, rules, policies, defaults, checks, domains and casts call; and the tables p_named.';
+
 CREATE FUNCTION ops_internal.free_signature(p_pattern_id uuid, p_signatures text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.free_signature(p_pattern_id uuid, p_signatures text[]) IS 'The first of these signatures that no other pattern has as its own, or a made-up one if other patterns, which were merged, have them all.';
+
+CREATE FUNCTION ops_internal.functions_of_table(p_class oid, p_operation text) RETURNS TABLE(function oid, via text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.functions_of_table(p_class oid, p_operation text) IS 'The functions that an operation on a table calls: of its triggers, rules, policies, defaults, checks, domains, casts and indexes.';
+
+CREATE FUNCTION ops_internal.grant_fixer(p_table text, p_privileges text[], p_reaches jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.grant_fixer(p_table text, p_privileges text[], p_reaches jsonb) IS 'Lets SQL fixes do exactly this with a table, and stores it with what comes with it, by default all that ops_internal.fixer_reach finds; answers the latter. On a table with row-level security it creates a policy. For the owner of the database: pattern-engine fixer grant calls it.';
 
 CREATE FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1391,6 +1433,13 @@ CREATE FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) RETURNS boolean
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) IS 'Whether the digest of a stored fix matches its bytes.';
+
+CREATE FUNCTION ops_internal.is_system_schema(p_schema oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.is_system_schema(p_schema oid) IS 'Whether a schema belongs to PostgreSQL itself.';
 
 CREATE FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) RETURNS uuid
     LANGUAGE plpgsql
@@ -1910,6 +1959,20 @@ CREATE FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) IS 'Rates the fixes of a pattern by all that is known of their runs, and takes those out of use that fail. The caller has locked the pattern.';
 
+CREATE FUNCTION ops_internal.reached_by_function(p_function oid) RETURNS TABLE(class oid, function oid, operation text, via text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.reached_by_function(p_function oid) IS 'The tables that the source of a function names, with what it does to them, and the functions that it calls. What it puts together as text at run time is not seen.';
+
+CREATE FUNCTION ops_internal.reached_by_table(p_class oid, p_operation text) RETURNS TABLE(class oid, function oid, operation text, via text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.reached_by_table(p_class oid, p_operation text) IS 'The tables that one operation on a table reads or changes beside it, one step far, and the functions that it calls.';
+
 CREATE FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -2053,6 +2116,13 @@ CREATE FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) RETURNS vo
 
 COMMENT ON FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) IS 'Raises PL031 unless every host that a fix may reach is granted, and every secret for every host that it is sent to; PL026 where Vault lacks such a secret. Asked at the proposal, at the approval, and before each run.';
 
+CREATE FUNCTION ops_internal.require_grants(p_tables text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_grants(p_tables text[]) IS 'Raises PL008 for a table that was not granted to ops_fixer, or whose row-level security hides every row from it.';
+
 CREATE FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2095,13 +2165,6 @@ CREATE FUNCTION ops_internal.require_person(p_allowed text[]) RETURNS uuid
 
 COMMENT ON FUNCTION ops_internal.require_person(p_allowed text[]) IS 'The calling person''s id. Raises PL011 for the secret key, PL001 for a person without one of these roles.';
 
-CREATE FUNCTION ops_internal.require_policies(p_tables text[]) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$ … $$;
-
-COMMENT ON FUNCTION ops_internal.require_policies(p_tables text[]) IS 'Raises PL008 for a table whose row-level security hides every row from ops_fixer.';
-
 CREATE FUNCTION ops_internal.require_policy(p_policy jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -2122,6 +2185,13 @@ CREATE FUNCTION ops_internal.require_quota(p_errors jsonb) RETURNS void
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_quota(p_errors jsonb) IS 'Takes these reports of people out of their quotas. Raises PL040 beyond what the settings allow.';
+
+CREATE FUNCTION ops_internal.require_reach(p_touched jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_reach(p_touched jsonb) IS 'Raises PL032 unless these tables, each with the operations that a run did on it, are granted to ops_fixer or came with a granted table, and unless ops_fixer has no other privilege on them. For fix.run.';
 
 CREATE FUNCTION ops_internal.require_role(p_allowed text[]) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2185,6 +2255,13 @@ CREATE FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatur
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) IS 'Raises PL022 unless these are signatures of the pattern, at least one.';
+
+CREATE FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) IS 'Raises PL032 where ops_fixer has more privileges on a table in effect than it was granted.';
 
 CREATE FUNCTION ops_internal.require_tuples(p_tuples jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -2285,6 +2362,13 @@ CREATE FUNCTION ops_internal.resume_fixes(p_reason text) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.revoke_fixer(p_table text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.revoke_fixer(p_table text) IS 'Takes back what fixes were granted on a table, its columns and its sequences. For the owner of the database: pattern-engine fixer revoke calls it.';
+
 CREATE FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2359,6 +2443,13 @@ CREATE FUNCTION ops_internal.send_unlearned(p_grace interval DEFAULT '00:00:30':
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.send_unlearned(p_grace interval) IS 'Sends the errors that were never learned, oldest first, at most 5,000 at a time; answers how many calls were made.';
+
+CREATE FUNCTION ops_internal.sequences_of(p_class oid) RETURNS SETOF regclass
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.sequences_of(p_class oid) IS 'The sequences that fill columns of a table.';
 
 CREATE FUNCTION ops_internal.setting(p_name text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2742,6 +2833,28 @@ COMMENT ON COLUMN ops.fix_secrets.host IS 'The host that the secret may be sent 
 COMMENT ON COLUMN ops.fix_secrets.granted_at IS 'When the secret was granted for this host.';
 
 COMMENT ON COLUMN ops.fix_secrets.granted_by IS 'The database role that granted it.';
+
+CREATE TABLE ops.fixer_grants (
+    table_name text NOT NULL,
+    privileges text[] NOT NULL,
+    reaches jsonb NOT NULL,
+    granted_by text DEFAULT SESSION_USER NOT NULL,
+    granted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT fixer_grants_privileges_known CHECK (((privileges <@ ARRAY['select'::text, 'insert'::text, 'update'::text, 'delete'::text]) AND (cardinality(privileges) > 0))),
+    CONSTRAINT fixer_grants_reaches_list CHECK ((jsonb_typeof(reaches) = 'array'::text))
+);
+
+COMMENT ON TABLE ops.fixer_grants IS 'The tables that SQL fixes may touch, as the owner of the database granted them with pattern-engine fixer grant. Nobody else writes it.';
+
+COMMENT ON COLUMN ops.fixer_grants.table_name IS 'The table, with its schema, quoted where SQL needs it.';
+
+COMMENT ON COLUMN ops.fixer_grants.privileges IS 'What fixes may do with the table: select, insert, update, delete.';
+
+COMMENT ON COLUMN ops.fixer_grants.reaches IS 'What comes with it, as it was shown: a list of table, operation (any for a table that was named with --reaches) and via. The table is null where only a function is known.';
+
+COMMENT ON COLUMN ops.fixer_grants.granted_by IS 'The database role that granted it.';
+
+COMMENT ON COLUMN ops.fixer_grants.granted_at IS 'When it was granted.';
 
 CREATE SEQUENCE ops.grouping_rules_id_seq;
 
@@ -3331,6 +3444,9 @@ ALTER TABLE ONLY ops.fix_proposals
 ALTER TABLE ONLY ops.fix_secrets
     ADD CONSTRAINT fix_secrets_pkey PRIMARY KEY (secret, host);
 
+ALTER TABLE ONLY ops.fixer_grants
+    ADD CONSTRAINT fixer_grants_pkey PRIMARY KEY (table_name);
+
 ALTER TABLE ONLY ops.grouping_rules
     ADD CONSTRAINT grouping_rules_pkey PRIMARY KEY (id);
 
@@ -3567,6 +3683,8 @@ CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_secrets FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fixer_grants FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.grouping_rules FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.learning_sessions FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
@@ -3754,6 +3872,8 @@ CREATE POLICY "Operators read splits" ON ops.pattern_splits FOR SELECT TO authen
 
 CREATE POLICY "Operators read verifications" ON ops.pattern_verifications FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read what fixes may touch" ON ops.fixer_grants FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read which patterns are kept apart" ON ops.pattern_cannot_links FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read who the operators are" ON ops.operators FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -3771,6 +3891,8 @@ ALTER TABLE ops.fix_pauses ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.fix_proposals ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.fix_secrets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.fixer_grants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.grouping_rules ENABLE ROW LEVEL SECURITY;
 
@@ -3834,6 +3956,9 @@ REVOKE ALL ON FUNCTION fix.run(p_script text, p_parameters jsonb, p_error jsonb,
 
 REVOKE ALL ON FUNCTION fix.touched_rows() FROM PUBLIC;
 GRANT ALL ON FUNCTION fix.touched_rows() TO ops_fixer;
+
+REVOKE ALL ON FUNCTION fix.touched_since(p_before jsonb, OUT operations jsonb, OUT tables jsonb, OUT rows_touched bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION fix.touched_since(p_before jsonb, OUT operations jsonb, OUT tables jsonb, OUT rows_touched bigint) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops.application_job_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.application_job_v1(p_application_id uuid) TO service_role;
@@ -4084,6 +4209,8 @@ GRANT SELECT ON TABLE ops.grouping_rules TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.checked_rule(p_rule jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.class_name(p_class oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.clock_milliseconds() FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.pattern_claims TO authenticated;
@@ -4167,7 +4294,15 @@ REVOKE ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only
 GRANT ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.fixer_privileges(p_tables text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.fixer_reach(p_table text, p_privileges text[], p_named text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.free_signature(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.functions_of_table(p_class oid, p_operation text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.grant_fixer(p_table text, p_privileges text[], p_reaches jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.grouping_rules(p_disabled_too boolean) TO authenticated;
@@ -4217,6 +4352,8 @@ REVOKE ALL ON FUNCTION ops_internal.is_kept_apart(p_one uuid, p_other uuid) FROM
 REVOKE ALL ON FUNCTION ops_internal.is_own_source(p_source text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.is_system_schema(p_schema oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) FROM PUBLIC;
 
@@ -4382,6 +4519,10 @@ REVOKE ALL ON FUNCTION ops_internal.rate_fix(p_fix ops.pattern_fixes) FROM PUBLI
 
 REVOKE ALL ON FUNCTION ops_internal.rate_pattern(p_pattern_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.reached_by_function(p_function oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.reached_by_table(p_class oid, p_operation text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.recent_confidence(p_fix ops.pattern_fixes, p_strangers integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.recent_errors(p_at timestamp with time zone, p_most bigint) FROM PUBLIC;
@@ -4428,6 +4569,8 @@ REVOKE ALL ON FUNCTION ops_internal.require_engine_or_operator(p_allowed text[])
 
 REVOKE ALL ON FUNCTION ops_internal.require_granted(p_fix ops.pattern_fixes) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_grants(p_tables text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_joinable(p_kept uuid, p_gone uuid, p_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_open(p_proposal ops.fix_proposals) FROM PUBLIC;
@@ -4440,13 +4583,14 @@ REVOKE ALL ON FUNCTION ops_internal.require_parts(p_parts jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_person(p_allowed text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.require_policies(p_tables text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION ops_internal.require_policy(p_policy jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_proposal(p_proposal_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_quota(p_errors jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_reach(p_touched jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.require_reach(p_touched jsonb) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.require_role(p_allowed text[]) FROM PUBLIC;
 
@@ -4458,6 +4602,8 @@ GRANT SELECT ON TABLE ops.project_settings TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.require_setting(p_setting ops.project_settings, p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_tuples(p_tuples jsonb) FROM PUBLIC;
 
@@ -4482,6 +4628,8 @@ REVOKE ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.revoke_fixer(p_table text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.rule_signature(p_fingerprint text) FROM PUBLIC;
@@ -4505,6 +4653,8 @@ REVOKE ALL ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) FR
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.sequences_of(p_class oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.setting(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.setting(p_name text) TO authenticated;
@@ -4617,6 +4767,9 @@ GRANT SELECT ON TABLE ops.fix_hosts TO service_role;
 
 GRANT SELECT ON TABLE ops.fix_secrets TO authenticated;
 GRANT SELECT ON TABLE ops.fix_secrets TO service_role;
+
+GRANT SELECT ON TABLE ops.fixer_grants TO authenticated;
+GRANT SELECT ON TABLE ops.fixer_grants TO service_role;
 
 GRANT SELECT ON TABLE ops.learning_sessions TO authenticated;
 GRANT SELECT ON TABLE ops.learning_sessions TO service_role;

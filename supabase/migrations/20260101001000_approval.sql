@@ -384,7 +384,7 @@ begin
   perform ops_internal.require_engine();
   for error in select elements.error from jsonb_array_elements(p_errors) with ordinality as elements (error, place) order by elements.place loop
     begin
-      perform ops_internal.require_policies(proposed.tables) from ops_internal.proposed_fix(p_proposal_id) as proposed;
+      perform ops_internal.require_grants(proposed.tables) from ops_internal.proposed_fix(p_proposal_id) as proposed;
       outcomes := outcomes || (fix.rehearse(p_proposal_id, error) || '{"success": true, "error": null}');
     exception when others then
       get stacked diagnostics state = returned_sqlstate, problem = message_text, hint = pg_exception_hint;

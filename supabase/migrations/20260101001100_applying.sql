@@ -335,16 +335,66 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select coalesce(jsonb_object_agg(format('%I.%I', tables.schemaname, tables.relname), tables.touched), '{}')
+  select coalesce(
+    jsonb_object_agg(
+      format('%I.%I', tables.nspname, tables.relname), jsonb_build_array(tables.reads, tables.inserts, tables.updates, tables.deletes)
+    ),
+    '{}'
+  )
   from (
-    select stats.schemaname, stats.relname, stats.n_tup_ins + stats.n_tup_upd + stats.n_tup_del as touched
-    from pg_catalog.pg_stat_xact_user_tables as stats
+    select
+      namespaces.nspname, classes.relname,
+      pg_stat_get_xact_tuples_inserted(classes.oid) as inserts,
+      pg_stat_get_xact_tuples_updated(classes.oid) as updates,
+      pg_stat_get_xact_tuples_deleted(classes.oid) as deletes,
+      -- Every statement reads the catalogue.
+      case
+        when namespaces.nspname in ('pg_catalog', 'information_schema') then 0
+        else pg_stat_get_xact_numscans(classes.oid) + coalesce((
+          select sum(pg_stat_get_xact_numscans(indexes.indexrelid)) from pg_catalog.pg_index as indexes where indexes.indrelid = classes.oid
+        ), 0)
+      end as reads
+    from pg_catalog.pg_class as classes
+    inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
+    where classes.relkind in ('r', 'm') and namespaces.nspname not like 'pg\_toast%'
   ) as tables
-  where tables.touched > 0
+  where tables.reads > 0 or tables.inserts > 0 or tables.updates > 0 or tables.deletes > 0
 $$;
 
 comment on function fix.touched_rows is
-  'Rows that this transaction has inserted, updated or deleted so far, per table, cascades and triggers included.';
+  'For each table how often this transaction has read it so far, and how many rows it has inserted, updated and deleted, cascades and triggers included.';
+
+create function fix.touched_since(p_before jsonb, out operations jsonb, out tables jsonb, out rows_touched bigint)
+language sql
+volatile
+set search_path = ''
+as $$
+  with differences as (
+    select
+      later.key as name, kinds.name as operation,
+      (later.value -> kinds.place)::bigint - coalesce((p_before -> later.key -> kinds.place)::bigint, 0) as number
+    from jsonb_each(fix.touched_rows()) as later
+    cross join (values (0, 'select'), (1, 'insert'), (2, 'update'), (3, 'delete')) as kinds (place, name)
+  ),
+
+  touched as (
+    select
+      differences.name, jsonb_agg(differences.operation) as operations,
+      coalesce(sum(differences.number) filter (where differences.operation <> 'select'), 0) as number
+    from differences
+    where differences.number > 0
+    group by differences.name
+  )
+
+  select
+    coalesce(jsonb_object_agg(touched.name, touched.operations), '{}'),
+    coalesce(jsonb_object_agg(touched.name, touched.number) filter (where touched.number > 0), '{}'),
+    coalesce(sum(touched.number), 0)::bigint
+  from touched
+$$;
+
+comment on function fix.touched_since is
+  'What this transaction did since fix.touched_rows answered p_before: the operations for each table, the rows that it changed in each, and in all.';
 
 create function fix.belongings() returns text
 language sql
@@ -455,9 +505,13 @@ declare
   rows_before jsonb;
   rows_after jsonb;
   touched_before jsonb;
-  tables jsonb;
-  rows_touched bigint;
+  touched record;
 begin
+  -- Only what is counted can be refused.
+  if current_setting('track_counts')::boolean is not true then
+    raise exception using
+      errcode = 'PL032', message = 'track_counts is off, so what a fix touches is not counted', hint = 'Set track_counts = on.';
+  end if;
   -- PostgREST keeps the headers of the request in this setting, the secret key among them. The script must not read them.
   perform set_config('request.headers', '', true), set_config('request.cookies', '', true);
   touched_before := fix.touched_rows();
@@ -484,19 +538,13 @@ begin
       hint = 'Nothing of it was kept. Change the schema in a migration.';
   end if;
 
-  select
-    coalesce(jsonb_object_agg(later.key, later.value::bigint - coalesce(earlier.value::bigint, 0)), '{}'),
-    coalesce(sum(later.value::bigint - coalesce(earlier.value::bigint, 0)), 0)::bigint
-  into tables, rows_touched
-  from jsonb_each_text(fix.touched_rows()) as later
-  left join jsonb_each_text(touched_before) as earlier on earlier.key = later.key
-  where later.value::bigint > coalesce(earlier.value::bigint, 0);
-
-  if rows_touched > p_max_rows then
+  select * into touched from fix.touched_since(touched_before);
+  perform ops_internal.require_reach(touched.operations);
+  if touched.rows_touched > p_max_rows then
     raise exception using
       errcode = 'PL007',
-      message = format('the fix touched %s rows; at most %s are approved', rows_touched, p_max_rows),
-      detail = tables::text,
+      message = format('the fix touched %s rows; at most %s are approved', touched.rows_touched, p_max_rows),
+      detail = touched.tables::text,
       hint = 'Nothing of it was kept: narrow the WHERE, or approve a new version with a larger max_rows.';
   end if;
   if rows_before is not null then
@@ -507,13 +555,13 @@ begin
     end;
   end if;
   return jsonb_build_object(
-    'rows_touched', rows_touched, 'tables', tables, 'rows_before', rows_before, 'rows_after', rows_after
+    'rows_touched', touched.rows_touched, 'tables', touched.tables, 'rows_before', rows_before, 'rows_after', rows_after
   );
 end
 $$;
 
 comment on function fix.run is
-  'Runs a script as ops_fixer and counts what it touched; a sample of rows before and after comes with it. Raises PL007 beyond this many rows. For fix.execute and fix.rehearse alone.';
+  'Runs a script as ops_fixer and counts what it touched; a sample of rows before and after comes with it. Raises PL032 if it touched what was not granted, PL007 beyond this many rows. For fix.execute and fix.rehearse alone.';
 
 create function fix.execute(p_application_id uuid) returns jsonb
 language plpgsql
@@ -939,38 +987,6 @@ $$;
 comment on function ops_internal.record_application is
   'Records how an application ended: its row, the claim, what is to be verified, and the event.';
 
-create function ops_internal.require_policies(p_tables text []) returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  barred text;
-begin
-  select names.name into barred
-  from pg_catalog.pg_class as classes
-  inner join pg_catalog.pg_namespace as namespaces on namespaces.oid = classes.relnamespace
-  inner join unnest(p_tables) as names (name) on names.name = namespaces.nspname || '.' || classes.relname
-  where classes.relrowsecurity
-    and not exists (
-      select from pg_catalog.pg_policy as policies
-      where policies.polrelid = classes.oid
-        -- A policy for everyone does not count: on Supabase it shows users their own rows, and ops_fixer has none.
-        and policies.polroles @> array['ops_fixer'::regrole::oid]
-    )
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'PL008',
-      message = format('%s has row-level security and no policy for ops_fixer: the fix would see no rows', barred),
-      hint = format('Run: pattern-engine fixer grant %s', barred);
-  end if;
-end
-$$;
-
-comment on function ops_internal.require_policies is
-  'Raises PL008 for a table whose row-level security hides every row from ops_fixer.';
-
 create function ops_internal.run_lock_class() returns integer
 language sql
 immutable
@@ -1043,7 +1059,7 @@ begin
 
   loop
     begin
-      perform ops_internal.require_policies(named);
+      perform ops_internal.require_grants(named);
       outcome := fix.execute(p_application_id) || '{"success": true}';
       exit;
     exception

@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(288);
+select plan(294);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_identifiers'), ('pattern_incidents'), ('pattern_links'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('fixer_grants'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  23, 'there are no other tables in ops'
+  24, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -41,6 +41,7 @@ from (
   ('fix_secrets', array['Operators read granted secrets']),
   ('fix_pauses', array['Operators read pauses']),
   ('fix_proposals', array['Operators read proposals']),
+  ('fixer_grants', array['Operators read what fixes may touch']),
   ('pattern_merges', array['Operators read merges']),
   ('pattern_splits', array['Operators read splits']),
   ('fix_confirmations', array['Operators read confirmed identifiers']),

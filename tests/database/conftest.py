@@ -261,6 +261,16 @@ class Orders:
         """Run a statement in which {} stands for the table, as its owner."""
         self.sql.connection.execute(SQL(statement).format(self.identifier))
 
+    def grant(self, *privileges: str, table: str = "") -> None:
+        """Let fixes do exactly this with the table, or another, and with what comes with it."""
+        self.sql.connection.execute(
+            "select ops_internal.grant_fixer(%s, %s)", (table or self.name, list(privileges))
+        )
+
+    def revoke(self) -> None:
+        """Take back all that fixes may do with the table."""
+        self.sql.connection.execute("select ops_internal.revoke_fixer(%s)", (self.name,))
+
     def count(self, status: str) -> int:
         """Return how many orders have a status."""
         query = SQL("select count(*) as n from {} where status = %s").format(self.identifier)
@@ -275,8 +285,9 @@ def orders(database: Sql) -> Iterator[Orders]:
     orders = Orders(f"public.{Patterns.word('orders')}", database)
     orders.run("create table {} (id int primary key, status text not null, note text)")
     orders.run("insert into {} select n, 'broken' from generate_series(1, 10) as n")
-    orders.run("grant select, update, delete on {} to ops_fixer")
+    orders.grant("select", "update", "delete")
     yield orders
+    orders.revoke()
     orders.run("drop table {} cascade")
 
 

@@ -29,7 +29,7 @@ def orders(database: Sql) -> Iterator[Sql]:
     """The table that the page is about: of three orders two have no currency."""
     database.run("create table public.orders (id int primary key, currency text)")
     database.run("insert into public.orders values (1, null), (2, 'USD'), (3, null)")
-    database.run("grant select, update on public.orders to ops_fixer")
+    database.run("select ops_internal.grant_fixer('public.orders', '{select,update}')")
     yield database
     database.run("drop table public.orders")
     # Whatever failed before, nothing stays paused for the tests that share this stack.

@@ -89,7 +89,7 @@ def fault(database: Sql) -> Iterator[Fault]:
     run = database.connection.execute
     run(sql.SQL("create table {} (id integer primary key, status text)").format(table))
     run(sql.SQL("insert into {} (id) select generate_series(1, 5)").format(table))
-    run(sql.SQL("grant select, update on {} to ops_fixer").format(table))
+    run("select ops_internal.grant_fixer(%s, '{select,update}')", (f"public.orders_{word}",))
     yield Fault(f"orders_{word}", word)
     run(sql.SQL("drop table {}").format(table))
 

@@ -5,17 +5,20 @@ The commands for hosts and secrets are in `fixer_hosts`.
 
 import argparse
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import cast
 
 from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from pattern_engine.cli import fixer_hosts
 from pattern_engine.cli.login import Connection, add_database_options, connect
 from pattern_engine.local.errors import StackError
 
 ROLE = "ops_fixer"
-POLICY = "ops_fixer may fix this table"
 PRIVILEGES = ("select", "insert", "update", "delete")
 # A fix that could write to these schemas could change Auth, the vault, the schedules or the engine.
 _CLOSED_SCHEMAS = frozenset({
@@ -31,29 +34,16 @@ from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 where c.oid = to_regclass(%s)
 """
-_SEQUENCES = """
-select n.nspname, c.relname
-from pg_catalog.pg_depend as d
-join pg_catalog.pg_class as c on c.oid = d.objid and c.relkind = 'S'
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where d.classid = 'pg_catalog.pg_class'::regclass and d.refobjid = %s::oid
-  and d.deptype in ('a', 'i')
-"""
 _LIST = """
-select format('%%I.%%I', n.nspname, c.relname) as table_name,
-  array_agg(lower(a.privilege_type) order by a.privilege_type) as privileges,
-  c.relrowsecurity as has_rls,
-  exists (
-    select from pg_catalog.pg_policy as p where p.polrelid = c.oid and p.polname = %(policy)s
-  ) as has_policy
-from pg_catalog.pg_class as c
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-cross join lateral aclexplode(c.relacl) as a
-where c.relkind in ('r', 'p') and a.grantee = to_regrole(%(role)s)
-  and n.nspname <> all (%(closed)s)
-group by c.oid, n.nspname, c.relname, c.relrowsecurity
-order by 1
+select known.*
+from ops_internal.fixer_privileges() as known
+where split_part(known.table_name, '.', 1) <> all (%(closed)s) or known.stored <> '{}'
+order by known.table_name
 """
+_REACH = "select ops_internal.fixer_reach(%s, %s, %s)"
+_GRANT = "select ops_internal.grant_fixer(%s, %s, %s)"
+_REVOKE = "select ops_internal.revoke_fixer(%s)"
+_LEFT = "select known.* from ops_internal.fixer_privileges(array[%s]) as known"
 
 
 class RefusedTableError(StackError):
@@ -70,10 +60,9 @@ class Table:
     kind: str
     has_rls: bool
 
-    @property
-    def identifier(self) -> sql.Identifier:
-        """The name, quoted for a statement."""
-        return sql.Identifier(self.schema, self.name)
+    def qualified(self, connection: Connection) -> str:
+        """The name with its schema, quoted for SQL."""
+        return sql.Identifier(self.schema, self.name).as_string(connection)
 
 
 @dataclass(frozen=True)
@@ -81,16 +70,31 @@ class Grant:
     """What fixes may do with one table."""
 
     table_name: str
-    privileges: list[str]
+    granted: list[str]
+    """By grants to `ops_fixer` itself, on the table or on columns."""
+    effective: list[str]
+    """What the role may do now, by PUBLIC and by memberships too."""
+    stored: list[str]
+    """What `fixer grant` stored; a run that does anything else is refused."""
+    reaches: list[dict[str, str | None]]
+    """What was stored as coming with the table."""
     has_rls: bool
     has_policy: bool
 
     @property
-    def note(self) -> str:
-        """What an operator should know about row-level security on the table."""
+    def notes(self) -> Iterator[str]:
+        """What an operator should know about the table."""
+        again = f"`pattern-engine fixer grant {self.table_name}`"
+        if foreign := sorted(set(self.effective) - set(self.granted)):
+            yield f"{', '.join(foreign)} by PUBLIC or a membership: fixes that use it are refused"
+        if extra := sorted(set(self.granted) - set(self.stored)):
+            yield f"{', '.join(extra)} granted without {again}: fixes that use it are refused"
+        if lost := sorted(set(self.stored) - set(self.effective)):
+            yield f"{', '.join(lost)} was revoked since; {again} gives it back"
         if self.has_rls and not self.has_policy:
-            return "row-level security without a policy, so fixes see no row; grant the table again"
-        return "row-level security, with a policy" if self.has_rls else ""
+            yield "row-level security without a policy, so fixes see no row; grant the table again"
+        elif self.has_rls:
+            yield "row-level security, with a policy"
 
 
 def _privileges(text: str) -> list[str]:
@@ -113,6 +117,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=["select", "update"],
         help="comma list of select, insert, update, delete (default: select,update)",
     )
+    grant.add_argument(
+        "--reaches",
+        metavar="TABLE",
+        action="append",
+        default=[],
+        help="one more table that comes with it, such as one that a trigger writes by dynamic SQL",
+    )
+    grant.add_argument("--yes", action="store_true", help="do not ask about what comes with it")
     grant.set_defaults(run=run_grant)
     revoke = actions.add_parser("revoke", help="take back what fixes may do with a table")
     revoke.add_argument("table", metavar="TABLE", help="such as public.orders")
@@ -142,46 +154,46 @@ def find_table(connection: Connection, name: str) -> Table:
     return table
 
 
-def grant_table(connection: Connection, table: Table, privileges: list[str]) -> None:
-    """Grant fixes exactly these privileges, and create a policy if the table has RLS."""
-    _take_back(connection, table)
-    role = sql.Identifier(ROLE)
-    words = sql.SQL(", ").join(sql.SQL(word) for word in PRIVILEGES if word in privileges)
-    schema = sql.Identifier(table.schema)
-    connection.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
-    connection.execute(sql.SQL("grant {} on table {} to {}").format(words, table.identifier, role))
-    if "insert" in privileges:
-        for sequence in _sequences(connection, table):
-            connection.execute(sql.SQL("grant usage on sequence {} to {}").format(sequence, role))
-    if table.has_rls:
-        connection.execute(
-            sql.SQL("create policy {} on {} for all to {} using (true) with check (true)").format(
-                sql.Identifier(POLICY), table.identifier, role
-            )
-        )
+def reach_of(
+    connection: Connection, table: Table, privileges: list[str], named: list[str]
+) -> list[dict[str, str | None]]:
+    """Return what comes with a table: partitions, foreign keys, triggers and the like.
+
+    Raises:
+        RefusedTableError: A table named with --reaches does not exist.
+    """
+    for name in named:
+        if connection.execute("select to_regclass(%s)", (name,)).fetchone() == (None,):
+            raise RefusedTableError(f"there is no table {name}; check the spelling and the schema")
+    found = connection.execute(_REACH, (table.qualified(connection), privileges, named)).fetchone()
+    return cast("list[dict[str, str | None]]", found[0] if found else [])
 
 
-def _take_back(connection: Connection, table: Table) -> None:
-    role = sql.Identifier(ROLE)
-    connection.execute(sql.SQL("revoke all on table {} from {}").format(table.identifier, role))
-    for sequence in _sequences(connection, table):
-        connection.execute(sql.SQL("revoke all on sequence {} from {}").format(sequence, role))
-    connection.execute(
-        sql.SQL("drop policy if exists {} on {}").format(sql.Identifier(POLICY), table.identifier)
-    )
-
-
-def _sequences(connection: Connection, table: Table) -> list[sql.Identifier]:
-    """Return the sequences that fill the table's columns."""
-    found = connection.execute(_SEQUENCES, (table.oid,)).fetchall()
-    return [sql.Identifier(str(schema), str(name)) for schema, name in found]
+def _confirmed(reaches: list[dict[str, str | None]], *, yes: bool) -> bool:
+    """Show what comes with a table, and ask whether it may."""
+    if not reaches:
+        return True
+    print("with it come:")
+    for each in reaches:
+        named = f"{each['operation']} on {each['table']}" if each["table"] else "a function"
+        print(f"  {named:48}  {each['via']}")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise RefusedTableError("nothing was granted; repeat the command with --yes to agree")
+    return input("grant all of this to fixes? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def run_grant(options: argparse.Namespace) -> int:
-    """Let fixes touch a table."""
+    """Let fixes touch a table, and what was shown to come with it."""
     with connect(options) as connection:
         table = find_table(connection, options.table)
-        grant_table(connection, table, options.privileges)
+        reaches = reach_of(connection, table, options.privileges, options.reaches)
+        if not _confirmed(reaches, yes=options.yes):
+            print("nothing was granted")
+            return 1
+        name = table.qualified(connection)
+        connection.execute(_GRANT, (name, options.privileges, Jsonb(reaches)))
     print(f"fixes may now {', '.join(options.privileges)} on {table.schema}.{table.name}")
     if table.has_rls:
         print(f"it has row-level security, so a policy for {ROLE} was created")
@@ -189,22 +201,30 @@ def run_grant(options: argparse.Namespace) -> int:
 
 
 def run_revoke(options: argparse.Namespace) -> int:
-    """Take back every privilege of fixes on a table."""
+    """Take back every privilege of fixes on a table, and tell which are left by other ways."""
     with connect(options) as connection:
         table = find_table(connection, options.table)
-        _take_back(connection, table)
+        name = table.qualified(connection)
+        connection.execute(_REVOKE, (name,))
+        with connection.cursor(row_factory=class_row(Grant)) as cursor:
+            left = cursor.execute(_LEFT, (name,)).fetchone()
+    if left and left.effective:
+        print(
+            f"{ROLE} still has {', '.join(left.effective)} on {table.schema}.{table.name}, by "
+            "PUBLIC, a membership or another grantor; fixes that use it are refused"
+        )
+        return 0
     print(f"fixes may not touch {table.schema}.{table.name} any more")
     return 0
 
 
 def run_list(options: argparse.Namespace) -> int:
     """Show which tables fixes may touch, which hosts they may reach, and with which secrets."""
-    values = {"policy": POLICY, "role": ROLE, "closed": sorted(_CLOSED_SCHEMAS)}
     with (
         connect(options) as connection,
         connection.cursor(row_factory=class_row(Grant)) as cursor,
     ):
-        grants = cursor.execute(_LIST, values).fetchall()
+        grants = cursor.execute(_LIST, {"closed": sorted(_CLOSED_SCHEMAS)}).fetchall()
         hosts = fixer_hosts.granted_hosts(connection)
     if options.json:
         granted = {"tables": [asdict(grant) for grant in grants], "hosts": hosts}
@@ -213,7 +233,11 @@ def run_list(options: argparse.Namespace) -> int:
     if not grants:
         print("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
     for grant in grants:
-        print(f"{grant.table_name:32}  {', '.join(grant.privileges):32}  {grant.note}".rstrip())
+        notes = "; ".join(grant.notes)
+        print(f"{grant.table_name:32}  {', '.join(grant.effective):32}  {notes}".rstrip())
+        for each in grant.reaches:
+            if each["table"]:
+                print(f"    with {each['operation']} on {each['table']} ({each['via']})")
     if not hosts:
         print("fixes may not reach any host; `pattern-engine fixer grant-host HOST` grants one")
     fixer_hosts.print_hosts(hosts)

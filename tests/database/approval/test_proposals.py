@@ -100,6 +100,7 @@ def test_a_dry_run_leaves_nothing_and_counts_cascades(
         SQL("insert into {} select n % 10 + 1 from generate_series(1, 30) as n").format(table),
     ):
         database.connection.execute(statement)
+    orders.grant("select", "update", "delete")
     pattern_id, _ = desk.occur(message())
     proposal = desk.propose(
         pattern_id, operator, f"delete from {orders.name} where id <= 2", max_rows=7

@@ -58,6 +58,7 @@ def lines(orders: Orders) -> Iterator[str]:
         f"create table {name} (order_id int references {orders.name} on delete cascade);"
         f"insert into {name} select 1 from generate_series(1, 3)"
     )
+    orders.grant("select", "update", "delete")
     yield name
     orders.sql.connection.execute(f"drop table {name}")
 
@@ -121,7 +122,7 @@ def test_a_table_that_was_empty_is_not_named(
 ) -> None:
     """It had no row that could be changed; the rows that the script inserts do not count."""
     orders.run("delete from {}")
-    orders.run("grant insert on {} to ops_fixer")
+    orders.grant("select", "insert", "update", "delete")
     assert whole(rehearse, script.format(orders.name)) == []
 
 
@@ -129,7 +130,7 @@ def test_rows_that_the_script_inserts_do_not_hide_that_it_changed_all_others(
     rehearse: Rehearse, orders: Orders
 ) -> None:
     """What counts is what became of the rows that were there before."""
-    orders.run("grant insert on {} to ops_fixer")
+    orders.grant("select", "insert", "update", "delete")
     script = f"insert into {orders.name} values (11, 'new')"
     assert whole(rehearse, script) == []
     assert whole(rehearse, f"{script}; delete from {orders.name} where id <= 10") == [orders.name]
@@ -185,6 +186,7 @@ def test_rows_that_a_trigger_changes_count_in_its_subtransactions_too(
         create trigger totals after update on {orders.name}
           for each row execute function {totals}();
     """)
+    orders.grant("select", "update", "delete")
     script = f"update {orders.name} set status = 'fixed' where"
     assert whole(rehearse, f"{script} id in (2, 4)") == []
     assert whole(rehearse, f"{script} id in (2, 3)") == [totals]
@@ -272,14 +274,15 @@ def test_each_partition_is_a_table_of_its_own(rehearse: Rehearse, orders: Orders
         create table {events}_1 partition of {events} for values in (1);
         create table {events}_2 partition of {events} for values in (2);
         insert into {events} values (1, ''), (1, ''), (2, '');
-        grant select, update, delete, insert on {events} to ops_fixer;
     """)
+    orders.grant("select", "update", "delete", "insert", table=events)
     assert whole(rehearse, f"update {events} set note = 'x' where day = 1") == [f"{events}_1"]
     assert whole(rehearse, f"update {events} set day = 2 where day = 1") == [f"{events}_1"]
     assert whole(rehearse, f"update {events} set note = 'x' where day in (1, 2)") == [
         f"{events}_1",
         f"{events}_2",
     ]
+    orders.sql.connection.execute("select ops_internal.revoke_fixer(%s)", (events,))
     orders.sql.connection.execute(f"drop table {events}")
 
 
@@ -291,8 +294,8 @@ def test_a_name_that_needs_quotes_is_named_as_in_the_counts(
     orders.sql.connection.execute(f"""
         create table public."{name}" (id int);
         insert into public."{name}" values (1);
-        grant delete, select on public."{name}" to ops_fixer;
     """)
+    orders.grant("select", "delete", table=f'public."{name}"')
     (outcome,) = rehearse(f'delete from public."{name}" where id = 1')
     assert outcome["whole_tables"] == list(outcome["tables"]) == [f'public."{name}"']
     orders.sql.connection.execute(f'drop table public."{name}"')

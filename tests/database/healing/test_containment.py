@@ -68,6 +68,7 @@ def test_rows_of_cascades_count(patterns: Patterns, orders: Orders) -> None:
         f"create table {lines} (order_id int references {orders.name} on delete cascade);"
         f"insert into {lines} select 1 from generate_series(1, 7)"
     )
+    orders.grant("select", "update", "delete")
     script = f"delete from {orders.name} where id = 1"
     assert "touched 8 rows" in patterns.heal(script, max_rows=7)["error"]
     outcome = patterns.heal(script, max_rows=8)
@@ -89,6 +90,7 @@ def test_rows_of_triggers_count(patterns: Patterns, orders: Orders) -> None:
         create trigger history after update on {orders.name}
           for each row execute function {history}();
     """)
+    orders.grant("select", "update", "delete")
     outcome = patterns.heal(f"update {orders.name} set status = 'fixed' where id <= 2")
     assert outcome["tables"] == {orders.name: 2, history: 6}
     orders.sql.connection.execute(f"drop function {history}() cascade; drop table {history}")
@@ -104,6 +106,7 @@ def test_what_a_fix_leaves_for_the_commit_is_counted_and_undone(
           order_id int references {orders.name} deferrable initially deferred);
         insert into {lines} values (1);
     """)
+    orders.grant("select", "update", "delete")
     outcome = patterns.heal(f"delete from {orders.name} where id = 1")
     assert outcome["success"] is False
     assert "foreign key" in outcome["error"]

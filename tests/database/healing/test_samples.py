@@ -151,9 +151,12 @@ def odd(database: Sql, patterns: Patterns) -> Iterator[str]:
     for statement in (
         'create table {} ("Key ""1%" int, "select" text, "A B" text, primary key ("Key ""1%", "select"))',
         "insert into {} values (1, 'a', 'x'), (1, 'b', 'x'), (2, 'a', 'x')",
-        "grant select, update on {} to ops_fixer",
     ):
         database.connection.execute(SQL(statement).format(table))
+    database.connection.execute(
+        "select ops_internal.grant_fixer(%s, '{select,update}')",
+        (table.as_string(database.connection),),
+    )
     yield name
     database.connection.execute(SQL("drop table {}").format(table))
 

@@ -36,6 +36,7 @@ EXPECTED = {
     "pattern_applications": "---- s--- S--- S--- S--- S---",
     "pattern_clusters": "---- s--- S--- S--- S--- S---",
     "learning_sessions": "---- s--- S--- S--- S--- S---",
+    "fixer_grants": "---- s--- S--- S--- S--- S---",
     "pattern_links": "---- s--- S--- S--- S--- S---",
     "pattern_merges": "---- s--- S--- S--- S--- S---",
     "pattern_splits": "---- s--- S--- S--- S--- S---",
@@ -47,6 +48,7 @@ EXPECTED = {
     "pattern_stats": "---- ---- ---- ---- ---- ----",
 }
 KEYS = {
+    "fixer_grants": "table_name",
     "error_patterns": "pattern_id",
     "pattern_identifiers": "digest",
     "pattern_links": "symptom_signature",
@@ -69,6 +71,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "fix.rows_after(text,jsonb)": ["ops_fixer"],
     "fix.run(text,jsonb,jsonb,integer,text,text)": [],
     "fix.touched_rows()": ["ops_fixer"],
+    "fix.touched_since(jsonb)": ["ops_fixer"],
     "ops.application_job_v1(uuid)": ENGINE,
     "ops.approve_pattern_v1(uuid,jsonb,uuid,text)": PEOPLE,
     "ops.caller_role_v1()": PEOPLE,
@@ -158,11 +161,21 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.guards_overlap(jsonb,jsonb)": [],
     "ops_internal.has_most_specific(jsonb,text[])": [],
     "ops_internal.latest_identifiers(uuid,text[])": [],
+    "ops_internal.class_name(oid)": [],
+    "ops_internal.fixer_privileges(text[])": [],
+    "ops_internal.fixer_reach(text,text[],text[])": [],
+    "ops_internal.functions_of_table(oid,text)": [],
+    "ops_internal.grant_fixer(text,text[],jsonb)": [],
+    "ops_internal.is_system_schema(oid)": [],
     "ops_internal.live_fix(uuid,integer,text)": [],
     "ops_internal.made_guard(jsonb,jsonb)": [],
     "ops_internal.rate_fix(ops.pattern_fixes)": [],
     "ops_internal.rate_pattern(uuid)": [],
+    "ops_internal.reached_by_function(oid)": [],
+    "ops_internal.reached_by_table(oid,text)": [],
     "ops_internal.recent_confidence(ops.pattern_fixes,integer[])": [],
+    "ops_internal.require_reach(jsonb)": ["ops_fixer"],
+    "ops_internal.require_grants(text[])": [],
     "ops_internal.require_room(ops.pattern_fixes,jsonb)": [],
     "ops_internal.host_name(text)": [],
     "ops_internal.require_granted(ops.pattern_fixes)": [],
@@ -191,8 +204,10 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.disable_without_target()": [],
     "ops_internal.distrust_rules(text[])": [],
     "ops_internal.lead_to_target(ops.grouping_rules)": [],
+    "ops_internal.require_sole_privileges(text,text[],text[])": [],
     "ops_internal.require_tuples(jsonb)": [],
     "ops_internal.require_when(jsonb)": [],
+    "ops_internal.revoke_fixer(text)": [],
     "ops_internal.rule_signature(text)": [],
     "ops_internal.enable_fix(uuid,text,text,boolean)": PEOPLE,
     "ops_internal.fail_session(uuid,text,jsonb)": PEOPLE,
@@ -292,7 +307,6 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.require_parameters(jsonb)": [],
     "ops_internal.require_parts(jsonb)": [],
     "ops_internal.require_person(text[])": [],
-    "ops_internal.require_policies(text[])": [],
     "ops_internal.require_policy(jsonb)": [],
     "ops_internal.require_proposal(uuid)": [],
     "ops_internal.require_role(text[])": [],
@@ -312,6 +326,7 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.send_unlearned(interval)": [],
     "ops_internal.seen_wider(text[],jsonb)": [],
     "ops_internal.settle_signatures(jsonb,boolean)": [],
+    "ops_internal.sequences_of(oid)": [],
     "ops_internal.show_figures(uuid)": [],
     "ops_internal.show_fix(uuid,boolean)": [],
     "ops_internal.shown_fix(uuid)": [],
@@ -383,6 +398,10 @@ def filled(
     link = "insert into ops.pattern_links values (%s, %s, 1, now(), now())"
     with psycopg.connect(addresses["db_url"]) as connection:
         connection.execute(link, (signature, signature))
+        connection.execute(
+            "insert into ops.fixer_grants (table_name, privileges, reaches)"
+            " values ('public.gone', '{select}', '[]') on conflict do nothing"
+        )
     return {
         "pattern_id": pattern_id,
         "log_id": log_id,
@@ -469,6 +488,7 @@ def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
             "proposed_by": str(uuid.uuid4()),
             "expires_at": "2026-01-01T00:00:00Z",
         },
+        "fixer_grants": {"table_name": word, "privileges": ["select"], "reaches": []},
         "pattern_applications": {"pattern_id": pattern_id, "success": True},
         "pattern_clusters": {"cluster_name": word, "cluster_size": 1},
         "learning_sessions": {"session_type": word, "status": "completed"},
