@@ -402,6 +402,13 @@ def filled(
             "insert into ops.fixer_grants (table_name, privileges, reaches)"
             " values ('public.gone', '{select}', '[]') on conflict do nothing"
         )
+        connection.execute(
+            "insert into ops.fix_hosts (host) values ('gone.example.com') on conflict do nothing"
+        )
+        connection.execute(
+            "insert into ops.fix_secrets (secret, host) values ('gone', 'gone.example.com')"
+            " on conflict do nothing"
+        )
     return {
         "pattern_id": pattern_id,
         "log_id": log_id,
