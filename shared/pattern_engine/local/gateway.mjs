@@ -8,6 +8,8 @@
 //   - SQLSTATE, message, detail and hint of every database error reach the client. (lite alone
 //     answers 500 with the code "SUP".)
 //   - `notify pgrst` reloads the schema cache, as with PostgREST.
+//   - Browsers of any origin may call REST and Auth with all headers of supabase-js.
+//   - An Authorization that is neither a token nor the apikey is refused; lite takes it for nobody.
 //   - While Postgres cannot be reached the answer is 503; once it is back it is used again.
 //   - Requests to /functions/v1 on the same port are passed on to the functions once they are whole.
 // Environment: POSTGRES_SOCKET (it needs no password), POSTGRES_DATABASE, JWT_SECRET, PUBLISHABLE_KEY,
@@ -218,7 +220,7 @@ await admin.driver.listen("pgrst", async () => {
   await admin.clearSchemaCache();
 });
 
-const serveApp = getRequestListener(async (request, { incoming }) => {
+const answerApp = getRequestListener(async (request, { incoming }) => {
   const peer = { peerAddress: incoming.socket.remoteAddress ?? null };
   const target = /^\/rest\/v1\/((?:rpc\/)?[^/?]+)/.exec(incoming.url)?.[1];
   if (!target) return app.fetch(request, peer);
@@ -234,6 +236,41 @@ async function withSqlstate(answer) {
   const { code, message } = await answer.clone().json().catch(() => ({}));
   if (/^([0-9A-Z]{5}|PGRST\w+)$/.test(code)) return answer;
   return Response.json(unavailable(message ?? null), { status: 503 });
+}
+
+// Supabase's gateway lets every origin read what REST and Auth answer; no cookie makes that dangerous.
+const CORS = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "content-range, content-location, content-profile, preference-applied",
+};
+
+function serveApp(incoming, response) {
+  const asked = incoming.headers;
+  for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value);
+  if (incoming.method === "OPTIONS" && asked["access-control-request-method"]) {
+    response.writeHead(204, {
+      "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+      "access-control-allow-headers": asked["access-control-request-headers"] ?? "*",
+      "access-control-max-age": "600",
+    });
+    return response.end();
+  }
+  const problem = incoming.url.startsWith("/rest/") && wrongAuthorization(asked);
+  if (!problem) return answerApp(incoming, response);
+  incoming.resume();
+  const headers = { "www-authenticate": `Bearer error="invalid_token", error_description="${problem}"` };
+  answerJson(response, 401, { code: "PGRST301", details: null, hint: null, message: problem }, headers);
+}
+
+// Signed-out clients send their key twice. Anything else that is no token is a mistake: taken for an
+// anonymous request, it would find no rows instead of an error.
+function wrongAuthorization({ authorization, apikey }) {
+  if (authorization === undefined) return null;
+  const token = /^Bearer +(\S+)$/i.exec(authorization.trim())?.[1];
+  if (token === undefined) return "Empty JWT is sent in Authorization header";
+  if (token === apikey?.trim()) return null;
+  const parts = token.split(".").length;
+  return parts === 3 ? null : `Expected 3 parts in JWT; got ${parts}`;
 }
 
 // -- The functions -----------------------------------------------------------------------------

@@ -78,6 +78,8 @@ class PartMaker:
             "PATTERN_ENGINE_WEBHOOK_SECRET": self.keys.webhook_secret,
         }
         kept = {name: value for name, value in os.environ.items() if name[:9] != "SUPABASE_"}
+        # A page on another port of this machine is of another origin.
+        origins = {"PATTERN_ENGINE_ALLOWED_ORIGINS": "*"}
         log = self.log("functions")
         command = [sys.executable, "-m", "gunicorn", "--config", f"python:{_GUNICORN_SETTINGS}"]
         # Fixes that run when the stack ends are not waited for.
@@ -87,7 +89,7 @@ class PartMaker:
             name="functions",
             command=[*command, f"pattern_engine.local.functions:{application}"],
             log=log,
-            environment=kept | _python_environment() | dict(self.settings) | settings,
+            environment=origins | kept | _python_environment() | dict(self.settings) | settings,
             pass_fds=[listener.fileno()],
             working_directory=self.project.root,
         )

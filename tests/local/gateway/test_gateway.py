@@ -250,6 +250,53 @@ def test_a_forged_token_is_refused(http: httpx.Client, status: dict[str, Any]) -
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("given", ["Bearer undefined", "Bearer null", "Bearer", "Basic YTpi",
+    "Bearer sb_publishable_another", "Bearer sb_secret_wrong", "Bearer a.b", "undefined"])  # fmt: skip
+@pytest.mark.parametrize("key", ["publishable_key", "secret_key"])
+def test_an_authorization_that_is_no_token_is_refused(
+    http: httpx.Client, status: dict[str, Any], key: str, given: str
+) -> None:
+    """It is told as hosted Supabase tells it, instead of being taken for nobody."""
+    headers = {"apikey": status[key], "authorization": given, "accept-profile": "ops"}
+    answer = http.get("/rest/v1/notes", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "PGRST301")
+    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+
+
+@pytest.mark.parametrize("key", ["publishable_key", "secret_key"])
+def test_the_key_may_be_sent_twice(http: httpx.Client, status: dict[str, Any], key: str) -> None:
+    """Signed-out clients send their key as Authorization, too; the key alone is enough."""
+    one = {"apikey": status[key], "content-profile": "ops"}
+    twice = one | {"authorization": f"Bearer {status[key]}"}
+    seen = [http.post("/rest/v1/rpc/caller", headers=headers, json={}) for headers in (one, twice)]
+    assert [answer.status_code for answer in seen] == [200, 200]
+    assert seen[0].json() == seen[1].json()
+
+
+@pytest.mark.parametrize("path", ["/rest/v1/notes", "/rest/v1/rpc/caller", "/auth/v1/signup"])
+def test_a_preflight_allows_what_a_page_sends(http: httpx.Client, path: str) -> None:
+    """Before a page of another origin calls, its browser asks whether it may, without any key."""
+    wanted = "authorization,apikey,content-profile,content-type,prefer,x-client-info"
+    headers = {
+        "origin": "https://shop.example",
+        "access-control-request-method": "PATCH",
+        "access-control-request-headers": wanted,
+    }
+    answer = http.options(path, headers=headers)
+    assert answer.is_success
+    assert answer.headers["access-control-allow-origin"] in ("*", "https://shop.example")
+    assert set(answer.headers["access-control-allow-headers"].split(",")) >= set(wanted.split(","))
+    assert "PATCH" in answer.headers["access-control-allow-methods"]
+
+
+def test_a_page_may_read_refusals(http: httpx.Client) -> None:
+    """What a browser may not read, it shows as a failed connection."""
+    for path in ("/rest/v1/notes", "/auth/v1/user"):
+        answer = http.get(path, headers={"origin": "https://shop.example"})
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] in ("*", "https://shop.example")
+
+
 def test_a_schema_that_is_not_exposed_is_refused(
     http: httpx.Client, engine_headers: dict[str, str]
 ) -> None:
