@@ -84,9 +84,9 @@ class Settings:
     """Directory for the files that runs replaced; engines with the same granted directories must
     share it."""
     api_call_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Private or loopback networks that an api_call may reach, a comma list."""
+    """Private or loopback networks that fixes may reach by https, a comma list."""
     api_call_ca_file: str | None = None
-    """A PEM file of certificates that an api_call trusts in addition to those of the system."""
+    """A PEM file of certificates that fixes trust in addition to those of the system."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     """Thresholds of the Four Laws and of verification."""
 

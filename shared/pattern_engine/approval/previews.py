@@ -1,8 +1,9 @@
 """What a proposed fix would do: a dry-run for the latest error, and a replay over stored ones.
 
-An SQL script really runs and is undone. A bash fix with directories runs on copies of them. For
-other fixes the dry-run is a plan of what would be called. The replay is a simulation. A failure in
-either is part of the result, because people have to see it before they decide.
+An SQL script really runs and is undone. A bash fix with directories runs on copies of them, and a
+TypeScript fix runs without sending anything. For other fixes the dry-run is a plan of what would be
+called. The replay is a simulation. A failure in either is part of the result, because people have
+to see it before they decide.
 """
 
 from __future__ import annotations
@@ -267,6 +268,11 @@ def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settin
         if outcome.output is not None:
             # The values of headers may contain secrets.
             plan["request"] = outcome.output | {"headers": sorted(outcome.output["headers"])}
+    elif fix["type"] == "typescript":
+        executor = fixes.executor("typescript", settings.facilities())
+        outcome = executor.rehearse(job)
+        problem = outcome.error
+        plan["rehearsal"] = {"stopped": outcome.stopped, **(outcome.output or {})}
     elif fix["type"] == "bash" and fix["parameters"].get("directories"):
         executor = fixes.executor("bash", settings.facilities())
         outcome = executor.rehearse(job)

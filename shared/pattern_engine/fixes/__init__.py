@@ -37,7 +37,7 @@ def analyse(
     if fix_type not in FIX_TYPES:
         raise ValueError(f"There is no fix type {fix_type!r}; use one of: {', '.join(FIX_TYPES)}.")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
-    if fix_type == "api_call" and facilities is not None:
+    if fix_type in ("api_call", "typescript") and facilities is not None:
         return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))
     if fix_type == "bash" and facilities is not None:
         granted = frozenset(facilities.bash_directories)

@@ -8,7 +8,9 @@ with the time limit of the run, so that a server that answers slowly cannot exte
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import socket
 import ssl
 import threading
 import time
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 Resolve = Callable[[str, int], list[str]]
 """Returns the addresses of a name at a port; OSError or an empty list if it has none."""
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest body of a request."""
 _MAX_HEAD_BYTES = 64 * 1024
 _FRAMING = 8
 """How many bytes may be read for each byte of a body: a chunk of one byte has six more."""
@@ -74,6 +78,10 @@ class Bounds:
             raise StoppedError("time")
         return left
 
+    def stop(self) -> None:
+        """Have no time remain."""
+        self._deadline = self._started
+
     def pause(self, seconds: float) -> bool:
         """Sleep, unless no time would remain afterwards; return whether it slept."""
         if self._deadline - time.monotonic() <= seconds:
@@ -93,12 +101,23 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """By name in lower case; if a header is repeated, its last value."""
+    fields: tuple[tuple[str, str], ...]
+    """All headers, in order."""
     body: bytes
     """As received, not decoded."""
 
 
+def system_addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a name, as the system finds them."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
 class Wire:
-    """The connections of one run. The addresses of a host are looked up and checked once."""
+    """The connections of one run. The addresses of a host are looked up and checked once.
+
+    Several threads may send at once.
+    """
 
     def __init__(
         self, bounds: Bounds, resolve: Resolve, networks: Iterable[Network], trusted: ssl.SSLContext
@@ -108,18 +127,24 @@ class Wire:
         self._networks = tuple(networks)
         self._trusted = trusted
         self._pinned: dict[str, list[str]] = {}
+        self._looking_up = threading.Lock()
+        self._open: set[socket.socket] = set()
         self.has_sent = False
         """Whether any part of a request was sent."""
 
     def send(
-        self, place: Place, method: str, headers: Mapping[str, str], content: bytes | None
+        self,
+        place: Place,
+        method: str,
+        headers: Mapping[str, str | bytes],
+        content: bytes | None,
     ) -> Answer:
         """Send one request and read its answer.
 
         Raises:
             NotSentError, LostError, StoppedError: if there is no complete answer.
         """
-        backend = _Backend(self._bounds, self._addresses(place), self._note_sent)
+        backend = _Backend(self._bounds, self._addresses(place), self._note_sent, self._open)
         url = httpcore.URL(
             scheme=b"https", host=place.host.encode(), port=place.port, target=place.target.encode()
         )
@@ -142,6 +167,15 @@ class Wire:
             raise LostError(f"{place.authority} ended its answer too early") from None
         finally:
             connection.close()
+            self._open.difference_update(backend.sockets)
+
+    def close(self) -> None:
+        """End what is being sent, and send nothing any more."""
+        self._bounds.stop()
+        for one in tuple(self._open):
+            with contextlib.suppress(OSError):
+                # Not the method of a TLS socket, which would first say farewell.
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
 
     def _note_sent(self) -> None:
         self.has_sent = True
@@ -152,20 +186,21 @@ class Wire:
             body += chunk
             if len(body) > self._bounds.max_bytes:
                 raise StoppedError("output")
-        return Answer(
-            response.status,
-            {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in response.headers},
-            bytes(body),
+        fields = tuple(
+            (name.decode("latin-1"), v.decode("latin-1")) for name, v in response.headers
         )
+        headers = {name.lower(): value for name, value in fields}
+        return Answer(response.status, headers, fields, bytes(body))
 
     def _addresses(self, place: Place) -> list[str]:
         """Return the addresses of a host, all of them checked."""
-        if place.host not in self._pinned:
-            found = self._looked_up(place)
-            if not all_reachable(found, self._networks):
-                raise NotSentError(f"{place.host} has an address that is not public", is_final=True)
-            self._pinned[place.host] = found
-        return self._pinned[place.host]
+        with self._looking_up:
+            if place.host not in self._pinned:
+                self._pinned[place.host] = self._looked_up(place)
+        found = self._pinned[place.host]
+        if not all_reachable(found, self._networks):
+            raise NotSentError(f"{place.host} has an address that is not public", is_final=True)
+        return found
 
     def _looked_up(self, place: Place) -> list[str]:
         """Look up the addresses of a name in a thread, because getaddrinfo has no time limit."""
@@ -190,15 +225,31 @@ class Wire:
 class _Backend(httpcore.NetworkBackend):
     """Connects to the checked addresses, whatever name httpcore passes."""
 
-    def __init__(self, bounds: Bounds, addresses: list[str], sent: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        addresses: list[str],
+        sent: Callable[[], None],
+        open_sockets: set[socket.socket],
+    ) -> None:
         self._bounds = bounds
         self._addresses = addresses
         self._sent = sent
+        self._open = open_sockets
+        self.sockets: set[socket.socket] = set()
         self._left_to_read = _MAX_HEAD_BYTES
 
     def allow(self, more: int) -> None:
         """Increase the number of bytes that may be read."""
         self._left_to_read += more
+
+    def _note(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
+        """Note the socket of a connection, so that it can be ended from outside."""
+        one = stream.get_extra_info("socket")
+        self.sockets.add(one)
+        self._open.add(one)
+        self._bounds.left()
+        return stream
 
     def read(self, stream: httpcore.NetworkStream, most: int) -> bytes:
         if self._left_to_read <= 0:
@@ -229,7 +280,7 @@ class _Backend(httpcore.NetworkBackend):
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-            return _Stream(stream, self)
+            return _Stream(self._note(stream), self)
         self._bounds.left()
         raise NotSentError(f"{host} does not accept connections on port {port}")
 
@@ -237,7 +288,7 @@ class _Backend(httpcore.NetworkBackend):
         self, stream: httpcore.NetworkStream, trusted: ssl.SSLContext, name: str | None
     ) -> httpcore.NetworkStream:
         try:
-            return stream.start_tls(trusted, name, self._bounds.left())
+            return self._note(stream.start_tls(trusted, name, self._bounds.left()))
         except httpcore.ConnectTimeout:
             raise StoppedError("time") from None
         except httpcore.ConnectError as problem:

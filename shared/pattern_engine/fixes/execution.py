@@ -26,7 +26,9 @@ class Limits:
     max_retries: int = 0
     max_rows: int = 1_000
     max_output_bytes: int = 64 * 1024
-    """How much a script may print, return or read from a server; one byte more stops it."""
+    """How much a script may print, return or store of an answer; one byte more stops it."""
+    max_answer_bytes: int = 1024 * 1024
+    """How much one answer to `fetch` may have; a longer one is an error of that call."""
     max_memory_bytes: int = 256 * 1024 * 1024
 
 

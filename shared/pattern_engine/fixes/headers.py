@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine.fixes.analysis import Finding
 from pattern_engine.fixes.credentials import credential_by_name
-from pattern_engine.fixes.references import SECRET_NAME, is_error, is_secret
+from pattern_engine.fixes.references import (
+    SECRET_NAME,
+    UnsendableError,
+    is_error,
+    is_secret,
+)
+from pattern_engine.fixes.urls import AllowedHosts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+    from pattern_engine.fixes.addresses import Network
+    from pattern_engine.fixes.execution import Secret
+    from pattern_engine.fixes.urls import Place
 
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}(?: [A-Za-z][A-Za-z0-9-]{0,15}=)?[ =:]?")
 """What a prefix of a secret may be, as in `Bearer ` and `Token token=`; not part of a key."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _TEXT: Final = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSENDABLE: Final = re.compile(r"[^!-~]+")
 MAX_TEXT: Final = 4096
 
@@ -51,7 +62,7 @@ _NO_CREDENTIALS: Final = frozenset(
 )
 
 
-def _names_credential(header: str) -> bool:
+def names_credential(header: str) -> bool:
     """Tell whether a header of this name carries a credential."""
     name = header.lower()
     return name not in _NO_CREDENTIALS and not _CREDENTIAL_WORDS.isdisjoint(re.split(r"[-_]", name))
@@ -63,10 +74,9 @@ def header_findings(headers: dict[str, object]) -> Iterator[Finding]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Finding("headers", f"the header {name!r} is repeated; write it once")
     for name, value in headers.items():
-        lower = name.lower()
         if not _TOKEN.fullmatch(name):
             yield Finding("headers", f"{name!r} is not a valid name of a header")
-        elif lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES):
+        elif is_reserved(name):
             yield Finding("headers", f"the header {name} may not be set by a script; remove it")
         else:
             yield from _value_findings(name, value)
@@ -75,7 +85,7 @@ def header_findings(headers: dict[str, object]) -> Iterator[Finding]:
 def _value_findings(name: str, value: object) -> Iterator[Finding]:
     if is_secret(value):
         yield from _secret_findings(name, value)
-    elif _names_credential(name):
+    elif names_credential(name):
         yield Finding("credential", f'the header {name} needs a secret: {{"secret": "vault_name"}}')
     elif is_error(value):
         pass
@@ -105,6 +115,45 @@ def _secret_findings(name: str, value: object) -> Iterator[Finding]:
         yield Finding(
             "secret", f"the prefix in the header {name} must be a word and a space, as in Bearer"
         )
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a script may not set a header."""
+    lower = name.lower()
+    return lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES)
+
+
+def is_sendable(name: str, value: str) -> bool:
+    """Tell whether a header that a program built is one header, whoever reads it."""
+    return bool(_TOKEN.fullmatch(name)) and not _CONTROL.search(value) and _is_latin(value)
+
+
+def _is_latin(value: str) -> bool:
+    return all(ord(character) < 256 for character in value)
+
+
+def secret_header(
+    given: Mapping[str, str],
+    secrets: Mapping[str, Secret],
+    place: Place,
+    networks: Collection[Network],
+) -> str:
+    """Return the value of a header that refers to a secret, for a request to a place.
+
+    Raises:
+        UnsendableError: if the secret is missing, is not granted for the place, or cannot be sent.
+    """
+    name = given["secret"]
+    secret = secrets.get(name)
+    # A secret that was copied from a file often ends in a line break.
+    value = secret.value.strip() if secret else ""
+    if secret is None or not value:
+        raise UnsendableError(f"Vault has no secret {name}")
+    if not secret.hosts or place not in AllowedHosts(secret.hosts, networks):
+        raise UnsendableError(f"the secret {name} is not granted for {place.authority}")
+    if not value.isascii() or not value.isprintable():
+        raise UnsendableError(f"the secret {name} contains characters that a header cannot contain")
+    return given.get("prefix", "") + value
 
 
 def content_type(headers: Mapping[str, object]) -> str | None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 4096
 """The largest number of characters of a URL in a script."""
+MAX_QUERY_LENGTH = 32_768
+"""The largest number of characters of a query that a program builds."""
 DEFAULT_PORT = 443
 
 _SCHEME: Final = re.compile(r"(?i)([a-z][a-z0-9+.-]*):")
@@ -36,6 +38,8 @@ _ENCODED_CONTROL: Final = re.compile(r"(?i)%(?:[01][0-9a-f]|7f)")
 _DOT_SEGMENT: Final = re.compile(r"(?i)(?:/|%2f|%5c)(?:\.|%2e){1,2}(?=/|%2f|%5c|;|$)")
 _NOT_IN_PATH: Final = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@%/-]")
 _NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]")
+#: Characters that browsers leave as they are in some part of a URL.
+_UNENCODED: Final = re.compile(r'["<>^`{|}]')
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 #: A last label that makes browsers and libc read the host as an IPv4 address: 1, 0x7f, 0177.
@@ -118,6 +122,31 @@ def read_url(url: str, networks: Collection[Network] = ()) -> Place:
             "url", "the path of the url contains the segment . or ..; write the path without it"
         )
     return Place(host, port, path + query)
+
+
+def read_sent_url(url: str, networks: Collection[Network] = ()) -> Place:
+    """Read a URL as a program or a server built it, with what browsers do with such a URL.
+
+    A fragment is not sent (RFC 9110, section 10.2.2). Characters that have to be encoded are
+    encoded. The query is data: it may contain encoded control characters.
+
+    Raises:
+        RefusedUrlError: as `read_url` does.
+    """
+    address, mark, query = url.partition("#")[0].partition("?")
+    place = read_url(_UNENCODED.sub(_encoded, address), networks)
+    query = _UNENCODED.sub(_encoded, query)
+    if len(query) > MAX_QUERY_LENGTH:
+        raise RefusedUrlError(
+            "url", f"the query has {len(query)} characters; the limit is {MAX_QUERY_LENGTH}"
+        )
+    if (odd := _NOT_IN_QUERY.search(query)) or (odd := _PERCENT.search(query)):
+        raise RefusedUrlError("url", f"the query contains {odd[0]!r}; percent-encode it")
+    return Place(place.host, place.port, f"{place.target}{mark}{query}")
+
+
+def _encoded(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"
 
 
 def _refuse_odd_characters(url: str) -> None:

@@ -141,7 +141,7 @@ def test_requests_are_told_with_method_and_host() -> None:
         "await fetch(params.url)",
         "await fetch('https://api.example.com/')",
         "const send = fetch; await send(params.url)",
-        "new WebSocket(params.url)",
+        "await fetch(new Request(params.url))",
     ],
 )
 def test_without_hosts_nothing_is_fetched(script: str) -> None:

@@ -96,6 +96,83 @@ def test_a_request_carries_secret_and_idempotency_key(
     assert life.fault.word not in kept
 
 
+FETCHING = """
+export default async function fix(params: { url: string }, error: { captured: { order: string } }) {
+  const answer = await fetch(params.url, {
+    method: "POST",
+    body: JSON.stringify({ order: error.captured.order }),
+  });
+  return { status: answer.status, got: await answer.json() };
+}
+"""
+
+
+def test_a_script_fetches_with_a_secret_that_it_never_sees(
+    life: Life, service: HttpsServer, secret: str
+) -> None:
+    """The proxy adds the header; what the service reflects is masked, and nothing keeps it."""
+
+    def reflect(exchange: Exchange) -> None:
+        word = exchange.headers["authorization"].removeprefix("Bearer ")
+        exchange.answer(200, json.dumps({"said": word}).encode())
+
+    service.behave = reflect
+    parameters = {
+        "url": f"https://localhost:{service.port}/restart",
+        "allowed_hosts": ["localhost"],
+        "headers": {"localhost": {"Authorization": {"secret": secret, "prefix": "Bearer "}}},
+    }
+    fix = life.approve_as("typescript", FETCHING, parameters)
+    assert (fix["hosts"], fix["secrets"]) == (["localhost"], {secret: ["localhost"]})
+    before = len(service.seen)
+    application = life.occur(17)
+    assert application["success"] is True, application["error_after"]
+    (seen,) = service.seen[before:]
+    assert seen.headers["authorization"] == f"Bearer {life.fault.word}"
+    assert json.loads(seen.body) == {"order": "17"}
+    output = application["system_state_after"]["output"]
+    assert output == {"status": 200, "got": {"said": "[secret]"}}
+    kept = json.dumps(application).replace(life.fault.message(17), "")
+    assert life.fault.word not in kept
+
+
+def test_a_script_is_tried_without_sending_anything(
+    life: Life, service: HttpsServer, secret: str
+) -> None:
+    """The dry-run of a proposal lists the requests that the script would send."""
+    parameters = {
+        "url": f"https://localhost:{service.port}/restart",
+        "allowed_hosts": ["localhost"],
+        "headers": {"localhost": {"Authorization": {"secret": secret}}},
+    }
+    pattern = pattern_of(life.engine, log_error(life.engine, life.fault))
+    proposal = life.post(
+        "propose",
+        pattern_id=pattern["pattern_id"],
+        auto_fix_type="typescript",
+        auto_fix_script=FETCHING,
+        auto_fix_parameters=parameters,
+    )["proposal"]
+    dry_run = proposal["dry_run"]
+    assert dry_run["success"] is True, dry_run["error"]
+    (request,) = dry_run["plan"]["rehearsal"]["requests"]
+    assert (request["method"], request["url"]) == ("POST", parameters["url"])
+    assert "Authorization" in request["headers"]
+    assert dry_run["plan"]["secrets"] == {secret: ["localhost"]}
+    assert service.connections == 0
+
+    elsewhere = parameters | {"url": f"https://127.0.0.1:{service.port}/"}
+    refused = life.post(
+        "propose",
+        pattern_id=pattern["pattern_id"],
+        auto_fix_type="typescript",
+        auto_fix_script=FETCHING,
+        auto_fix_parameters=elsewhere,
+    )["proposal"]["dry_run"]
+    assert refused["success"] is False
+    assert "allowed_hosts" in refused["error"]
+
+
 def test_a_secret_that_is_missing_or_not_granted_is_said(
     life: Life, service: HttpsServer, secret: str, database: Sql
 ) -> None:

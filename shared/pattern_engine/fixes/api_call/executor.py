@@ -7,15 +7,13 @@ Idempotency-Key, which is the same for all attempts.
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin
 
 from pattern_engine.fixes.api_call.analysis import BODILESS, analyse
 from pattern_engine.fixes.api_call.request import built, plan
-from pattern_engine.fixes.api_call.response import shown_body, without_secrets
+from pattern_engine.fixes.api_call.response import shown_body
 from pattern_engine.fixes.connection import (
     Answer,
     Bounds,
@@ -24,12 +22,15 @@ from pattern_engine.fixes.connection import (
     Resolve,
     StoppedError,
     Wire,
+    system_addresses,
     trusted,
 )
 from pattern_engine.fixes.execution import Outcome
+from pattern_engine.fixes.redirects import MAX_REDIRECTS, RedirectError, is_redirect, redirected
 from pattern_engine.fixes.references import UnsendableError
+from pattern_engine.fixes.reflections import Reflections
 from pattern_engine.fixes.retries import PAUSES_SECONDS
-from pattern_engine.fixes.urls import AllowedHosts, Place, RefusedUrlError, read_url
+from pattern_engine.fixes.urls import AllowedHosts
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,25 +40,14 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.execution import Job
     from pattern_engine.settings import Facilities
 
-MAX_REDIRECTS: Final = 3
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY: Final = frozenset({429, 502, 503, 504})
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
-
-
-class _RedirectError(Exception):
-    """A redirect that may not be followed."""
-
-
-def _system_addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 class ApiCall:
     """Runs fixes of type api_call."""
 
-    def __init__(self, facilities: Facilities, resolve: Resolve = _system_addresses) -> None:
+    def __init__(self, facilities: Facilities, resolve: Resolve = system_addresses) -> None:
         self._networks = facilities.api_networks
         self._ca_file = facilities.api_ca_file
         self._resolve = resolve
@@ -96,7 +86,7 @@ class ApiCall:
 
     def _sent(self, call: Call, job: Job, wire: Wire, bounds: Bounds) -> Outcome:
         output, error, stopped = None, None, None
-        values = [secret.value for secret in job.secrets.values()]
+        secrets = Reflections(secret.value for secret in job.secrets.values())
         try:
             answer = _Tries(call, job, wire, bounds, self._networks).answer()
         except StoppedError as stop:
@@ -106,10 +96,10 @@ class ApiCall:
                 if stopped == "time"
                 else f"the answer has more than {bounds.max_bytes} bytes"
             )
-        except (NotSentError, LostError, _RedirectError) as problem:
+        except (NotSentError, LostError, RedirectError) as problem:
             error = str(problem)
         else:
-            body = shown_body(answer, values, bounds.max_bytes)
+            body = shown_body(answer, secrets, bounds.max_bytes)
             output = {"status": answer.status, "body": body}
             if not call.expects(answer.status):
                 error = f"the server answered {answer.status} instead of {_expected(call)}"
@@ -117,7 +107,7 @@ class ApiCall:
             success=error is None,
             output=output,
             duration_ms=bounds.spent_ms(),
-            error=error and without_secrets(error, values),
+            error=error and secrets.masked(error),
             stopped=stopped,
             started=wire.has_sent,
         )
@@ -149,7 +139,7 @@ class _Tries:
         """Send the request until it is answered, with as many retries as allowed.
 
         Raises:
-            NotSentError, LostError, StoppedError, _RedirectError: from the last attempt.
+            NotSentError, LostError, StoppedError, RedirectError: from the last attempt.
         """
         for pause in PAUSES_SECONDS[: self._max_retries]:
             try:
@@ -180,30 +170,18 @@ class _Tries:
             answer = self._wire.send(place, call.method, headers, call.content)
             if not self._is_redirect(answer):
                 return answer
-            following = self._redirected(place, answer)
+            following = redirected(place, answer, self._allowed, self._networks)
             if following.authority != place.authority:
                 headers = dict(call.headers)
             place = following
-        raise _RedirectError(f"the request was redirected more than {MAX_REDIRECTS} times")
+        raise RedirectError(f"the request was redirected more than {MAX_REDIRECTS} times")
 
     def _is_redirect(self, answer: Answer) -> bool:
         return (
             self._call.method == BODILESS
-            and answer.status in _REDIRECTS
-            and "location" in answer.headers
+            and is_redirect(answer)
             and answer.status not in self._call.expected
         )
-
-    def _redirected(self, place: Place, answer: Answer) -> Place:
-        try:
-            # A fragment is not sent (RFC 9110, section 10.2.2).
-            location = urljoin(place.url, answer.headers["location"]).partition("#")[0]
-            following = read_url(location, self._networks)
-        except (RefusedUrlError, ValueError):
-            raise _RedirectError("a redirect leads to a URL that is not allowed") from None
-        if following not in self._allowed:
-            raise _RedirectError("a redirect leads to a host that is not in allowed_hosts")
-        return following
 
 
 def _retry_after(answer: Answer) -> float:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from pattern_engine.fixes.headers import header_text, is_form
+from pattern_engine.fixes.connection import MAX_BODY_BYTES
+from pattern_engine.fixes.headers import header_text, is_form, secret_header
 from pattern_engine.fixes.references import UnsendableError, is_secret, with_error
-from pattern_engine.fixes.urls import AllowedHosts, Place, read_url
+from pattern_engine.fixes.reflections import MASK
+from pattern_engine.fixes.urls import Place, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -17,10 +19,8 @@ if TYPE_CHECKING:
     from pattern_engine.fixes.addresses import Network
     from pattern_engine.fixes.execution import Job
 
-MASK: Final = "[secret]"
 MAX_QUERY_CHARACTERS: Final = 1024
 """The most characters of one value in the query."""
-MAX_BODY_BYTES: Final = 1024 * 1024
 _JSON: Final = "application/json"
 
 
@@ -49,7 +49,12 @@ def built(script: str, job: Job, networks: Collection[Network] = ()) -> Call:
     Raises:
         UnsendableError: if the error or Vault lacks a value, or the body is too large.
     """
-    return _built(script, job, networks, lambda name, place: _secret(job, name, place, networks))
+    return _built(
+        script,
+        job,
+        networks,
+        lambda given, place: secret_header(given, job.secrets, place, networks),
+    )
 
 
 def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str, Any]:
@@ -58,7 +63,7 @@ def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str,
     Raises:
         UnsendableError: if the error lacks a value, or the body is too large.
     """
-    call = _built(script, job, networks, lambda *_: MASK)
+    call = _built(script, job, networks, lambda given, _: given.get("prefix", "") + MASK)
     return {
         "method": call.method,
         "url": call.place.url,
@@ -68,7 +73,10 @@ def plan(script: str, job: Job, networks: Collection[Network] = ()) -> dict[str,
 
 
 def _built(
-    script: str, job: Job, networks: Collection[Network], secret: Callable[[str, Place], str]
+    script: str,
+    job: Job,
+    networks: Collection[Network],
+    secret: Callable[[Mapping[str, str], Place], str],
 ) -> Call:
     request = json.loads(script)
     place = _place(request, job, networks)
@@ -96,9 +104,7 @@ def _built(
         headers={name: text for name, text in headers.items() if name.lower() not in replaced}
         | own,
         secret_headers={
-            name: value.get("prefix", "") + secret(value["secret"], place)
-            for name, value in given.items()
-            if is_secret(value)
+            name: secret(value, place) for name, value in given.items() if is_secret(value)
         },
         body=body,
         content=content,
@@ -135,16 +141,3 @@ def _encoded(body: object, headers: Mapping[str, object]) -> tuple[bytes | None,
 def _field(value: object) -> str:
     """Return a value as the text of a form's field."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _secret(job: Job, name: str, place: Place, networks: Collection[Network]) -> str:
-    secret = job.secrets.get(name)
-    # A secret that was copied from a file often ends in a line break.
-    value = secret.value.strip() if secret else ""
-    if secret is None or not value:
-        raise UnsendableError(f"Vault has no secret {name}")
-    if not secret.hosts or place not in AllowedHosts(secret.hosts, networks):
-        raise UnsendableError(f"the secret {name} is not granted for {place.authority}")
-    if not value.isascii() or not value.isprintable():
-        raise UnsendableError(f"the secret {name} contains characters that a header cannot contain")
-    return value

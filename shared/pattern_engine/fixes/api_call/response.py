@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from pattern_engine.fixes.api_call.request import MASK
+from pattern_engine.fixes.reflections import MASK
 from pattern_engine.text import strict_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
     from pattern_engine.fixes.connection import Answer
+    from pattern_engine.fixes.reflections import Reflections
 
 
-def shown_body(answer: Answer, secrets: Collection[str], max_bytes: int) -> object:
+def shown_body(answer: Answer, secrets: Reflections, max_bytes: int) -> object:
     """Return the body as JSON if its type and content are JSON, else as text; None if empty.
 
     The text can be stored by Postgres: it has no NUL and no broken characters. It is cut at
@@ -34,32 +30,15 @@ def shown_body(answer: Answer, secrets: Collection[str], max_bytes: int) -> obje
             return _clean(strict_json.parse(text), secrets)
         except strict_json.StrictJsonError:
             pass
-    return without_secrets(text, secrets).encode()[:max_bytes].decode(errors="ignore")
+    return secrets.masked(text).encode()[:max_bytes].decode(errors="ignore")
 
 
-def _clean(value: object, secrets: Collection[str]) -> object:
+def _clean(value: object, secrets: Reflections) -> object:
     if isinstance(value, str):
-        return without_secrets(value, secrets)
+        return secrets.masked(value)
     if isinstance(value, dict):
-        return {without_secrets(key, secrets): _clean(v, secrets) for key, v in value.items()}
+        return {secrets.masked(key): _clean(v, secrets) for key, v in value.items()}
     if isinstance(value, list):
         return [_clean(child, secrets) for child in value]
     written = json.dumps(value)
-    return value if without_secrets(written, secrets) == written else MASK
-
-
-def without_secrets(text: str, secrets: Collection[str]) -> str:
-    """Return a text with each secret masked, in plain form or as servers may quote or encode it."""
-    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    if forms:
-        text = re.sub("|".join(map(re.escape, forms)), MASK, text)
-    return text.encode(errors="replace").decode().replace("\0", "�")
-
-
-def _forms(secret: str) -> Iterator[str]:
-    secret = secret.strip()
-    if secret:
-        yield secret
-        yield quote(secret, safe="")
-        yield json.dumps(secret)[1:-1]
-        yield base64.b64encode(secret.encode()).decode()
+    return value if secrets.masked(written) == written else MASK

@@ -14,6 +14,7 @@ analysis does not compute a key's value at run time, or whether the script ends.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,9 @@ from pattern_engine.fixes.execution import Limits
 from pattern_engine.fixes.typescript import deno, hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from pattern_engine.fixes.addresses import Network
 
 __all__ = ["analyse"]
 
@@ -41,23 +44,31 @@ _LIMITS: Final = Limits(
 _MAX_FINDINGS: Final = 50
 
 
-def analyse(script: str, parameters: Mapping[str, object] | None = None) -> Analysis:
+def analyse(
+    script: str, parameters: Mapping[str, object] | None = None, networks: Collection[Network] = ()
+) -> Analysis:
     """Analyse a script under an approval's parameters.
 
-    One of those is read: `allowed_hosts`, the hosts that the script may reach, as "host" (port 443)
-    or "host:port". Without it the script reaches none.
+    Two of those are read: `allowed_hosts`, the hosts that the script may reach, as "host" (port
+    443) or "host:port", and `headers`, the headers with secrets that the proxy adds for a host.
+    Without `allowed_hosts` the script reaches none. `networks` are those that the settings of a
+    deployment add to the public Internet.
     """
     if problem := unreadable(script):
         return _refused(problem)
     try:
-        allowed = tuple(hosts.allowed_hosts(parameters or {}) or ())
+        listed = hosts.allowed_hosts(parameters or {}, networks)
+        allowed = tuple(listed or ())
     except ValueError as failure:
         return _refused(Finding("parameters", str(failure)))
+    if problems := tuple(hosts.header_problems(parameters or {}, listed)):
+        return Analysis(prepared_script="", findings=problems)
     program = deno.find()
     if program is None:
         return _refused(Finding("unavailable", deno.MISSING))
     try:
-        return _analysed(program, script, allowed)
+        found = _analysed(program, script, allowed)
+        return replace(found, secrets=hosts.secrets(parameters or {}, listed))
     except _UnreadError as failure:
         return _refused(Finding(*failure.args))
 
@@ -115,7 +126,7 @@ def _read(program: str, script: str, allowed: tuple[str, ...]) -> dict[str, Any]
 
 
 def _credentials(script: str, literals: list[dict[str, str]]) -> list[Finding]:
-    advice = "store it in Vault and name the secret in the parameters"
+    advice = "store it in Vault and name the secret in the parameter headers"
     found = [
         Finding("credential", f"{literal['place']}: this holds a {kind}: {advice}")
         for literal in literals

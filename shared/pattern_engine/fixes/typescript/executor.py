@@ -1,33 +1,34 @@
-"""Running a TypeScript fix in Deno, with no permission but to fetch from the approval's hosts.
+"""Running a TypeScript fix in Deno, with no permission but to speak to the proxy of its run.
 
 There is no file system, environment, subprocess, library or further module to reach, and no code is
-made from text. The answer of `launcher.mjs` follows a word that the fix does not know. The process
-has its own process group; at a limit the whole group is killed. Its directory is always deleted.
-
-Host names are resolved during the run: an approved host with a private address is not reached,
-unless PATTERN_ENGINE_API_CALL_NETWORKS has its network. (Deno denies networks of IPv4
-alone; of IPv6 only the loopback address is denied.)
+made from text. What the script fetches goes through `proxy`, which checks it and adds secrets. The
+answer of `launcher.mjs` follows a word that the fix does not know. The process has its own process
+group; at a limit the whole group is killed. Its directory is always deleted.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import json
 import re
 import secrets
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pattern_engine.fixes.addresses import NOT_PUBLIC_4
 from pattern_engine.fixes.bounded import Ended, run_bounded
+from pattern_engine.fixes.connection import Bounds, Resolve, Wire, system_addresses, trusted
 from pattern_engine.fixes.execution import Job, Limits, Outcome, Stop
+from pattern_engine.fixes.references import UnsendableError
 from pattern_engine.fixes.retries import tried
 from pattern_engine.fixes.typescript import deno, hosts
+from pattern_engine.fixes.typescript.analysis import analyse
+from pattern_engine.fixes.typescript.proxy import Proxy, serving
+from pattern_engine.fixes.typescript.sending import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from ipaddress import IPv4Network
+    from contextlib import AbstractContextManager
 
     from pattern_engine.settings import Facilities
 
@@ -40,9 +41,9 @@ _MIN_HEAP_MB: Final = 16
 _MB: Final = 1024 * 1024
 _ERROR_KEYS: Final = ("message", "source", "captured", "system_log_id")
 _ERROR_CHARACTERS: Final = 500
+_MAX_REHEARSAL_MS: Final = 5_000
+_TOO_DEEP: Final = "the result is nested too deeply"
 _NEVER_SETTLES: Final = "Top-level await promise never resolved"
-#: Of version 6 Deno can deny addresses, not networks.
-_PRIVATE_6: Final = (ipaddress.IPv6Address("::1"), ipaddress.IPv6Address("::"))
 _STOPPED: Final[dict[Stop, str]] = {
     "time": "the script was stopped after {limits.timeout_ms} ms",
     "output": "the script was stopped at {limits.max_output_bytes} bytes of output",
@@ -58,8 +59,10 @@ class Typescript:
     output. A module ends when its function has answered, a script when all that it began has ended.
     """
 
-    def __init__(self, facilities: Facilities) -> None:
-        self._facilities = facilities
+    def __init__(self, facilities: Facilities, resolve: Resolve = system_addresses) -> None:
+        self._networks = facilities.api_networks
+        self._ca_file = facilities.api_ca_file
+        self._resolve = resolve
 
     def run(self, job: Job) -> Outcome:
         """Run a fix to its end or to its limits.
@@ -67,46 +70,100 @@ class Typescript:
         It is tried again, up to `max_retries` times, only where the parameter `retry_safe` is true
         and it met no limit. All tries have `timeout_ms` together.
         """
-        program = deno.find()
-        if program is None:
-            return Outcome(success=False, error=deno.MISSING, started=False)
         try:
-            command = [program, "run", *deno.CLOSED, *self._permissions(job)]
-        except ValueError as failure:
-            return Outcome(success=False, error=str(failure), started=False)
-        return tried(job, lambda left_ms: _once(command, job, left_ms))
+            sender = self._sender(job)
+            if sender is None:
+                return tried(job, lambda left_ms: _once(job, None, left_ms))
+            sender.require_secrets()
+            bounds = Bounds(job.limits.timeout_ms, job.limits.max_answer_bytes)
+            wire = Wire(bounds, self._resolve, self._networks, trusted(self._ca_file))
+        except OSError:
+            return _not_started(f"the file of trusted certificates {self._ca_file} cannot be read")
+        except (UnsendableError, ValueError) as failure:
+            return _not_started(str(failure))
+        sender.wire = wire
+        try:
+            outcome = tried(job, lambda left_ms: _once(job, sender, left_ms))
+        finally:
+            wire.close()
+        return _masked(outcome, sender)
 
-    def _permissions(self, job: Job) -> Iterable[str]:
-        reachable = hosts.allowed_hosts(job.parameters, self._facilities.api_networks)
-        if reachable:
-            yield f"--allow-net={','.join(reachable.endpoints)}"
-            yield f"--deny-net={','.join(self._unreachable())}"
-            if self._facilities.api_ca_file:
-                yield f"--cert={self._facilities.api_ca_file}"
-        heap = max(job.limits.max_memory_bytes // _MB, _MIN_HEAP_MB)
-        yield f"--v8-flags=--max-old-space-size={heap},--disallow-code-generation-from-strings"
+    def rehearse(self, job: Job) -> Outcome:
+        """Run a fix that sends nothing: each request is checked, and answered by an empty object.
 
-    def _unreachable(self) -> Iterable[str]:
-        """Private addresses without those that this deployment offers."""
-        offered = self._facilities.api_networks
-        networks: list[IPv4Network] = list(NOT_PUBLIC_4)
-        for one in offered:
-            if one.version == 4:
-                networks = [part for network in networks for part in _without(network, one)]
-        yield from map(str, networks)
-        yield from (
-            f"[{address}]" for address in _PRIVATE_6 if not any(address in one for one in offered)
+        The output has `requests`, those that it would have sent, each with `method`, `url` and the
+        names of its `headers`, and the `output` and `error` of the script. The rehearsal fails if a
+        request was refused, or the script failed before its first one. What a script makes of
+        answers that no host has given proves nothing.
+        """
+        limits = dataclasses.replace(
+            job.limits, timeout_ms=min(job.limits.timeout_ms, _MAX_REHEARSAL_MS)
         )
+        job = dataclasses.replace(job, limits=limits, secrets={})
+        try:
+            sender = self._sender(job)
+        except ValueError as failure:
+            return _not_started(str(failure))
+        outcome = _once(job, sender, limits.timeout_ms)
+        sent = sender.rehearsed if sender else []
+        problem = next(iter(sender.refused), None) if sender else None
+        if problem is None and not sent:
+            problem = outcome.error
+        told = {"requests": sent, "output": outcome.output, "error": outcome.error}
+        return dataclasses.replace(outcome, success=problem is None, output=told, error=problem)
+
+    def _sender(self, job: Job) -> Sender | None:
+        """Return what checks the script's requests; None where it may reach no host.
+
+        Raises:
+            ValueError: if the parameters name no valid hosts or headers.
+        """
+        reachable = hosts.allowed_hosts(job.parameters, self._networks)
+        if reachable is None:
+            hosts.secret_headers(job.parameters, None)
+            return None
+
+        def methods() -> frozenset[str]:
+            # The analysis that was made before the run is remembered.
+            found = analyse(job.script, job.parameters, self._networks)
+            return frozenset(operation.partition(" ")[0] for operation in found.operations)
+
+        return Sender(job, reachable, methods, self._networks)
 
 
-def _without(network: IPv4Network, offered: IPv4Network) -> Iterable[IPv4Network]:
-    """What of a network is left without another one."""
-    if not network.overlaps(offered):
-        return [network]
-    return [] if network.subnet_of(offered) else network.address_exclude(offered)
+def _not_started(error: str) -> Outcome:
+    return Outcome(success=False, error=error, started=False)
 
 
-def _once(command: list[str], job: Job, left_ms: int) -> Outcome:
+def _masked(outcome: Outcome, sender: Sender) -> Outcome:
+    """Return an outcome without the secrets of the run, however the script came by them."""
+
+    def masked(value: Any) -> Any:  # noqa: ANN401  JSON
+        if isinstance(value, str):
+            return sender.masked(value)
+        if isinstance(value, dict):
+            return {sender.masked(key): masked(child) for key, child in value.items()}
+        return [masked(child) for child in value] if isinstance(value, list) else value
+
+    try:
+        output = masked(outcome.output)
+    except RecursionError:
+        return dataclasses.replace(outcome, success=False, output=None, error=_TOO_DEEP)
+    error = outcome.error and sender.masked(outcome.error)
+    return dataclasses.replace(outcome, output=output, error=error)
+
+
+def _flags(job: Job, proxy: Proxy | None) -> Iterable[str]:
+    if proxy is not None:
+        yield f"--allow-net={proxy.endpoint}"
+    heap = max(job.limits.max_memory_bytes // _MB, _MIN_HEAP_MB)
+    yield f"--v8-flags=--max-old-space-size={heap},--disallow-code-generation-from-strings"
+
+
+def _once(job: Job, sender: Sender | None, left_ms: int) -> Outcome:
+    program = deno.find()
+    if program is None:
+        return _not_started(deno.MISSING)
     word = f"\n{secrets.token_hex(16)}:"
     limits = dataclasses.replace(
         job.limits,
@@ -115,19 +172,23 @@ def _once(command: list[str], job: Job, left_ms: int) -> Outcome:
         max_output_bytes=job.limits.max_output_bytes + len(word),
         max_memory_bytes=job.limits.max_memory_bytes + _RUNTIME_BYTES,
     )
-    with deno.private_home() as (home, environment):
+    with deno.private_home() as (home, environment), _proxy(sender) as proxy:
         given = home / "fix.json"
-        given.write_text(_input(job, word), encoding="utf-8")
-        started = [*command, f"--allow-read={given}", str(_LAUNCHER), str(given)]
+        given.write_text(_input(job, word, proxy), encoding="utf-8")
+        flags = (*deno.CLOSED, *_flags(job, proxy), f"--allow-read={given}")
+        command = [program, "run", *flags, str(_LAUNCHER), str(given)]
         try:
-            ended = run_bounded(started, cwd=str(home), environment=environment, limits=limits)
+            ended = run_bounded(command, cwd=str(home), environment=environment, limits=limits)
         except OSError as failure:
-            error = f"Deno cannot be started: {failure.strerror}"
-            return Outcome(success=False, error=error, started=False)
+            return _not_started(f"Deno cannot be started: {failure.strerror}")
     return _outcome(ended, word.encode(), job.limits)
 
 
-def _input(job: Job, word: str) -> str:
+def _proxy(sender: Sender | None) -> AbstractContextManager[Proxy | None]:
+    return nullcontext() if sender is None else serving(sender)
+
+
+def _input(job: Job, word: str, proxy: Proxy | None) -> str:
     return json.dumps(
         {
             # As it was analysed: a module, whatever it holds.
@@ -135,6 +196,7 @@ def _input(job: Job, word: str) -> str:
             "params": dict(job.parameters),
             "error": {key: job.error.get(key) for key in _ERROR_KEYS},
             "word": word,
+            "proxy": proxy and {"address": f"http://{proxy.endpoint}/", "word": proxy.word},
         }
     )
 
@@ -152,7 +214,7 @@ def _outcome(ended: Ended, word: bytes, limits: Limits) -> Outcome:
     try:
         said = json.loads(answer)
     except RecursionError:
-        return Outcome(success=False, output=console, error="the result is nested too deeply")
+        return Outcome(success=False, output=console, error=_TOO_DEEP)
     if "error" in said:
         return Outcome(success=False, output=console, error=_sentence(said["error"]))
     return Outcome(success=True, output=console if said["result"] is None else said["result"])

@@ -11,7 +11,7 @@ export const ALLOWED = list(`
   parseInt parseFloat isNaN isFinite
   encodeURIComponent decodeURIComponent encodeURI decodeURI atob btoa structuredClone
   setTimeout clearTimeout queueMicrotask performance crypto
-  fetch Headers Request Response FormData Blob URL URLSearchParams WebSocket EventSource
+  fetch Headers Request Response FormData Blob URL URLSearchParams
   AbortController AbortSignal Event EventTarget CustomEvent
   TextEncoder TextDecoder ArrayBuffer DataView
   Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array
@@ -35,7 +35,7 @@ export const FORBIDDEN_MEMBERS = list(`
 `);
 
 /** Globals that reach a host, with the position of the URL among their arguments. */
-export const NETWORK = list("fetch Request WebSocket EventSource");
+export const NETWORK = list("fetch Request");
 
 /** What to do instead of using a global. */
 const INSTEAD = {
@@ -51,6 +51,8 @@ const INSTEAD = {
   arguments: "use rest parameters",
   localStorage: "nothing is kept between runs: store data through fetch",
   XMLHttpRequest: "use fetch",
+  WebSocket: "use fetch",
+  EventSource: "use fetch",
 };
 
 export function insteadOf(name) {

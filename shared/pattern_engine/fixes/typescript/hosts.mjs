@@ -1,8 +1,7 @@
 // The hosts in the text of a script. A host that is computed while the script runs is checked by the
-// runtime against the same list.
+// proxy against the same list.
 
 const WITHOUT_HOSTS = "a host is reached: name it in the parameter allowed_hosts";
-const SECURE = new Set(["https:", "wss:"]);
 
 /**
  * Judges the known beginning of a URL: returns `{ host }` for people, and `problem`, or null.
@@ -14,7 +13,7 @@ export function judgeUrl({ text, whole }, allowed) {
   const computed = allowed.length > 0 ? null : WITHOUT_HOSTS;
   if (!scheme && !whole) return { host: "(computed)", problem: computed };
   if (!scheme) return { host: "?", problem: "the URL needs https:// and a host" };
-  if (!SECURE.has(scheme)) {
+  if (scheme !== "https:") {
     return { host: scheme, problem: `${scheme}// is not allowed: use https` };
   }
   const [beginning, host, end] = /^[a-z+.-]+:[\\/]*([^\\/?#]*)([\\/?#])?/i.exec(start);

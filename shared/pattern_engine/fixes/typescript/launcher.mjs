@@ -1,4 +1,4 @@
-// Runs one fix. It starts with permission only to read its input and to reach the approval's hosts,
+// Runs one fix. It starts with permission only to read its input and to reach the proxy of the engine,
 // and gives the first one up before it loads the fix.
 //
 // The fix is a module made of a Blob, so that whatever it imported would be asked for at run time,
@@ -8,6 +8,7 @@
 // The answer is written to stdout after a word that the fix does not know, so that no output of the
 // fix is taken for the answer.
 
+import { fetchThrough } from "./fetching.mjs";
 import { ALLOWED } from "./globals.mjs";
 
 const { exit, stdout, readTextFileSync, permissions, args } = Deno;
@@ -16,7 +17,7 @@ const encoder = new TextEncoder();
 const { createObjectURL } = URL;
 const startTimer = setTimeout;
 
-const { script, params, error, word } = parse(readTextFileSync(args[0]));
+const { script, params, error, word, proxy } = parse(readTextFileSync(args[0]));
 permissions.revokeSync({ name: "read" });
 
 // Only the first answer counts; the process ends with it.
@@ -91,7 +92,7 @@ function close() {
 }
 
 const module = createObjectURL(new Blob([script], { type: "application/typescript" }));
-Object.assign(globalThis, { params, error });
+Object.assign(globalThis, { params, error, fetch: fetchThrough(proxy) });
 close();
 
 try {
