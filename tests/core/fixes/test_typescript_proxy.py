@@ -174,6 +174,11 @@ class TestSecrets:
         assert "S\0e\0c\0r\0e\0t" not in outcome.output["body"]
         assert "[secret]" in outcome.output["body"].replace("\ufffd", "")
 
+    def test_an_answer_of_little_but_secrets_is_only_the_mask(self, service: Service) -> None:
+        """A host cannot keep the engine busy with them."""
+        service.server.behave = lambda exchange: exchange.answer(200, KEY.encode() * 20_000)
+        assert service.fetch(f"https://{service.api}/").output["body"] == "[secret]"
+
     def test_another_host_gets_no_secret(self, service: Service) -> None:
         """Neither asked for itself, nor by a redirect, nor back from there."""
         service.server.behave = echo
