@@ -464,6 +464,54 @@ CREATE FUNCTION ops_internal.add_identifiers(p_sets jsonb) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) IS 'Adds the sets of identifiers that are not there yet; one beyond the 500 of a signature is counted in the row without identifiers. The patterns of the signatures are locked by the caller.';
 
+CREATE TABLE ops.event_seals (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    first_event_id bigint,
+    last_event_id bigint,
+    events bigint NOT NULL,
+    pruned bigint,
+    through_seal bigint,
+    digest bytea NOT NULL,
+    previous bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    seal bytea NOT NULL,
+    CONSTRAINT event_seals_id_positive CHECK ((id > 0)),
+    CONSTRAINT event_seals_kind_known CHECK ((kind = ANY (ARRAY['sealed'::text, 'pruned'::text]))),
+    CONSTRAINT event_seals_pruned_whole CHECK ((((kind = 'pruned'::text) = (pruned IS NOT NULL)) AND ((kind = 'pruned'::text) = (through_seal IS NOT NULL))))
+);
+
+COMMENT ON TABLE ops.event_seals IS 'The chain that seals ops.roman_events: each entry has the digest of a batch of events and that of the entry before. pattern-engine verify-events checks it.';
+
+COMMENT ON COLUMN ops.event_seals.id IS '1, 2, … without gaps.';
+
+COMMENT ON COLUMN ops.event_seals.kind IS 'sealed: it covers events that were recorded since the entry before; pruned: old events were deleted, and it covers what is left of all earlier entries through through_seal.';
+
+COMMENT ON COLUMN ops.event_seals.first_event_id IS 'The least id of the events that it covers; null if none is left.';
+
+COMMENT ON COLUMN ops.event_seals.last_event_id IS 'The greatest id of the events that it covers; null if none is left.';
+
+COMMENT ON COLUMN ops.event_seals.events IS 'How many events it covers.';
+
+COMMENT ON COLUMN ops.event_seals.pruned IS 'How many events were deleted.';
+
+COMMENT ON COLUMN ops.event_seals.through_seal IS 'The last entry whose events this entry covers in its place.';
+
+COMMENT ON COLUMN ops.event_seals.digest IS 'SHA-256 over the digests of the events that it covers, by seal and id.';
+
+COMMENT ON COLUMN ops.event_seals.previous IS 'The seal of the entry before; that of nothing for the first.';
+
+COMMENT ON COLUMN ops.event_seals.sealed_at IS 'When it was made.';
+
+COMMENT ON COLUMN ops.event_seals.seal IS 'SHA-256 over all other columns.';
+
+CREATE FUNCTION ops_internal.add_seal(p_seal ops.event_seals) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.add_seal(p_seal ops.event_seals) IS 'Adds an entry to the chain, with its seal.';
+
 CREATE FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) RETURNS uuid[]
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -820,6 +868,13 @@ CREATE FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jso
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) IS 'Takes a fix out of use that failed too often in a row: it is demoted, or disabled if a person has enabled it since and it has not helped since. The fix was rated before.';
+
+CREATE FUNCTION ops_internal.broken_seals(p_through bigint DEFAULT NULL::bigint) RETURNS TABLE(seal_id bigint, event_id bigint, problem text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.broken_seals(p_through bigint) IS 'What is wrong with the chain and with the events that it covers, all of them or those through one entry, the first entry first; nothing if all is as it was sealed.';
 
 CREATE FUNCTION ops_internal.call_function(p_path text, p_body jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -1187,6 +1242,52 @@ CREATE FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reas
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE TABLE ops.roman_events (
+    id bigint NOT NULL,
+    event_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    event_type text NOT NULL,
+    severity text DEFAULT 'info'::text NOT NULL,
+    description text,
+    actor uuid,
+    metadata jsonb,
+    constitutional_validation jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    seal_id bigint,
+    digest bytea,
+    CONSTRAINT roman_events_severity_known CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text])))
+);
+
+COMMENT ON TABLE ops.roman_events IS 'Everything that the engine or a person did. Append-only. The events of the engine are deleted after 180 days, the decisions of people never.';
+
+COMMENT ON COLUMN ops.roman_events.id IS 'Order of recording.';
+
+COMMENT ON COLUMN ops.roman_events.event_id IS 'Stable id of the event.';
+
+COMMENT ON COLUMN ops.roman_events.event_type IS 'pattern_learned, pattern_approved, pattern_disabled, pattern_applied, constitutional_violation, fix_refused, patterns_clustered, pattern_archived, ….';
+
+COMMENT ON COLUMN ops.roman_events.severity IS 'debug, info, warning, error or critical.';
+
+COMMENT ON COLUMN ops.roman_events.description IS 'One sentence for people.';
+
+COMMENT ON COLUMN ops.roman_events.actor IS 'The person who did it; null for the engine. Kept after the person is gone.';
+
+COMMENT ON COLUMN ops.roman_events.metadata IS 'The event''s particulars, for machines.';
+
+COMMENT ON COLUMN ops.roman_events.constitutional_validation IS 'The action profile and the verdict of each law, where one was asked for.';
+
+COMMENT ON COLUMN ops.roman_events.created_at IS 'When it was recorded.';
+
+COMMENT ON COLUMN ops.roman_events.seal_id IS 'The entry of ops.event_seals that covers it; null until the job of the next minute.';
+
+COMMENT ON COLUMN ops.roman_events.digest IS 'SHA-256 of the event when it was sealed.';
+
+CREATE FUNCTION ops_internal.event_digest(p_event ops.roman_events) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.event_digest(p_event ops.roman_events) IS 'SHA-256 of all that an event says; the same in each time zone and under each setting.';
 
 CREATE FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1773,6 +1874,13 @@ CREATE FUNCTION ops_internal.names_of(p_signatures jsonb) RETURNS text[]
 
 COMMENT ON FUNCTION ops_internal.names_of(p_signatures jsonb) IS 'The signatures alone, out of those with their times.';
 
+CREATE FUNCTION ops_internal.next_seal() RETURNS ops.event_seals
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.next_seal() IS 'The begin of the next entry of the chain. No other transaction adds one until this one has ended.';
+
 CREATE FUNCTION ops_internal.note_thresholds(p_policy jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1925,11 +2033,11 @@ CREATE FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script text, O
 COMMENT ON FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script text, OUT parameters jsonb, OUT tables text[], OUT sample_table text, OUT sample_script text) IS 'What a rehearsal of an open proposal runs. Raises PL027 or PL028 where there is none.';
 
 CREATE FUNCTION ops_internal.prune_events(p_keep interval DEFAULT '180 days'::interval) RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.prune_events(p_keep interval) IS 'Deletes the engine''s own events older than this; answers how many. What a person decided is kept.';
+COMMENT ON FUNCTION ops_internal.prune_events(p_keep interval) IS 'Deletes the engine''s own events that were sealed longer ago than this; answers how many. What a person decided is kept, and an entry of the chain records what was deleted and covers what is left. Raises data_corrupted if the events or the chain were altered.';
 
 CREATE FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -2394,6 +2502,20 @@ CREATE FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.seal_digest(p_seal ops.event_seals) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.seal_digest(p_seal ops.event_seals) IS 'SHA-256 of all columns of an entry but its own seal.';
+
+CREATE FUNCTION ops_internal.seal_events(p_most integer DEFAULT 50000) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.seal_events(p_most integer) IS 'Seals the committed events that have no seal, the oldest first; answers how many. A job calls it every minute.';
 
 CREATE FUNCTION ops_internal.secret_hosts(p_fix jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -3211,39 +3333,6 @@ CREATE SEQUENCE ops.pattern_splits_id_seq;
 
 ALTER SEQUENCE ops.pattern_splits_id_seq OWNED BY ops.pattern_splits.id;
 
-CREATE TABLE ops.roman_events (
-    id bigint NOT NULL,
-    event_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    event_type text NOT NULL,
-    severity text DEFAULT 'info'::text NOT NULL,
-    description text,
-    actor uuid,
-    metadata jsonb,
-    constitutional_validation jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT roman_events_severity_known CHECK ((severity = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text, 'critical'::text])))
-);
-
-COMMENT ON TABLE ops.roman_events IS 'Everything that the engine or a person did. Append-only. The events of the engine are deleted after 180 days, the decisions of people never.';
-
-COMMENT ON COLUMN ops.roman_events.id IS 'Order of recording.';
-
-COMMENT ON COLUMN ops.roman_events.event_id IS 'Stable id of the event.';
-
-COMMENT ON COLUMN ops.roman_events.event_type IS 'pattern_learned, pattern_approved, pattern_disabled, pattern_applied, constitutional_violation, fix_refused, patterns_clustered, pattern_archived, ….';
-
-COMMENT ON COLUMN ops.roman_events.severity IS 'debug, info, warning, error or critical.';
-
-COMMENT ON COLUMN ops.roman_events.description IS 'One sentence for people.';
-
-COMMENT ON COLUMN ops.roman_events.actor IS 'The person who did it; null for the engine. Kept after the person is gone.';
-
-COMMENT ON COLUMN ops.roman_events.metadata IS 'The event''s particulars, for machines.';
-
-COMMENT ON COLUMN ops.roman_events.constitutional_validation IS 'The action profile and the verdict of each law, where one was asked for.';
-
-COMMENT ON COLUMN ops.roman_events.created_at IS 'When it was recorded.';
-
 CREATE SEQUENCE ops.roman_events_id_seq;
 
 ALTER SEQUENCE ops.roman_events_id_seq OWNED BY ops.roman_events.id;
@@ -3419,6 +3508,9 @@ CREATE FUNCTION ops_internal.pattern_stats() RETURNS SETOF ops.pattern_stats
 
 ALTER TABLE ONLY ops.error_patterns
     ADD CONSTRAINT error_patterns_pattern_id_key UNIQUE (pattern_id);
+
+ALTER TABLE ONLY ops.event_seals
+    ADD CONSTRAINT event_seals_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.fix_confirmations
     ADD CONSTRAINT fix_confirmations_pattern_id_fix_version_identifiers_key UNIQUE (pattern_id, fix_version, identifiers);
@@ -3653,6 +3745,8 @@ CREATE INDEX idx_roman_events_created_at ON ops.roman_events USING brin (created
 
 CREATE INDEX idx_roman_events_type ON ops.roman_events USING btree (event_type, created_at DESC);
 
+CREATE INDEX idx_roman_events_unsealed ON ops.roman_events USING btree (id) WHERE (seal_id IS NULL);
+
 CREATE INDEX idx_system_logs_created_at ON ops.system_logs USING brin (created_at);
 
 CREATE INDEX idx_system_logs_recent ON ops.system_logs USING btree (created_at DESC, log_level) WHERE (log_level = ANY (ARRAY['error'::text, 'critical'::text]));
@@ -3672,6 +3766,8 @@ CREATE TRIGGER disable_without_target BEFORE UPDATE OF target ON ops.grouping_ru
 CREATE TRIGGER keep_approved_fixes BEFORE DELETE OR UPDATE ON ops.pattern_fixes FOR EACH ROW EXECUTE FUNCTION ops_internal.keep_approved_fixes();
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.error_patterns FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.event_seals FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.fix_confirmations FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
@@ -3864,6 +3960,8 @@ CREATE POLICY "Operators read pauses" ON ops.fix_pauses FOR SELECT TO authentica
 
 CREATE POLICY "Operators read proposals" ON ops.fix_proposals FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read seals" ON ops.event_seals FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read settings" ON ops.project_settings FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read signatures" ON ops.pattern_signatures FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -3881,6 +3979,8 @@ CREATE POLICY "Operators read who the operators are" ON ops.operators FOR SELECT
 CREATE POLICY "Signed-in users write their own log rows" ON ops.system_logs FOR INSERT TO authenticated WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
 ALTER TABLE ops.error_patterns ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.event_seals ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.fix_confirmations ENABLE ROW LEVEL SECURITY;
 
@@ -4162,6 +4262,11 @@ GRANT ALL ON FUNCTION ops.verify_applications_v1() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.add_identifiers(p_sets jsonb) FROM PUBLIC;
 
+GRANT SELECT ON TABLE ops.event_seals TO authenticated;
+GRANT SELECT ON TABLE ops.event_seals TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.add_seal(p_seal ops.event_seals) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.announce_log_rows() FROM PUBLIC;
@@ -4193,6 +4298,8 @@ REVOKE ALL ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) FROM
 REVOKE ALL ON FUNCTION ops_internal.bound_log_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.broken_seals(p_through bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.call_function(p_path text, p_body jsonb) FROM PUBLIC;
 
@@ -4271,6 +4378,11 @@ REVOKE ALL ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) FROM P
 REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO service_role;
+
+GRANT SELECT ON TABLE ops.roman_events TO authenticated;
+GRANT SELECT ON TABLE ops.roman_events TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.event_digest(p_event ops.roman_events) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) FROM PUBLIC;
 
@@ -4462,6 +4574,8 @@ REVOKE ALL ON FUNCTION ops_internal.move_incidents(p_from uuid, p_to uuid, p_sig
 
 REVOKE ALL ON FUNCTION ops_internal.names_of(p_signatures jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.next_seal() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) FROM PUBLIC;
@@ -4640,6 +4754,10 @@ REVOKE ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) FROM PUBLIC
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.seal_digest(p_seal ops.event_seals) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.seal_events(p_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.secret_hosts(p_fix jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) FROM PUBLIC;
@@ -4797,9 +4915,6 @@ GRANT SELECT ON TABLE ops.pattern_links TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_signatures TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_signatures TO service_role;
-
-GRANT SELECT ON TABLE ops.roman_events TO authenticated;
-GRANT SELECT ON TABLE ops.roman_events TO service_role;
 
 GRANT USAGE ON SEQUENCE ops.system_logs_id_seq TO authenticated;
 GRANT USAGE ON SEQUENCE ops.system_logs_id_seq TO service_role;

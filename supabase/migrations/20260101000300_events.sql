@@ -10,7 +10,9 @@ create table ops.roman_events (
   actor uuid,
   metadata jsonb,
   constitutional_validation jsonb,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  seal_id bigint,
+  digest bytea
 );
 
 comment on table ops.roman_events is
@@ -26,9 +28,13 @@ comment on column ops.roman_events.metadata is 'The event''s particulars, for ma
 comment on column ops.roman_events.constitutional_validation is
   'The action profile and the verdict of each law, where one was asked for.';
 comment on column ops.roman_events.created_at is 'When it was recorded.';
+comment on column ops.roman_events.seal_id is 'The entry of ops.event_seals that covers it; null until the job of the next minute.';
+comment on column ops.roman_events.digest is 'SHA-256 of the event when it was sealed.';
 
 create index idx_roman_events_type on ops.roman_events (event_type, created_at desc);
 create index idx_roman_events_created_at on ops.roman_events using brin (created_at);
+-- What the job of the next minute seals.
+create index idx_roman_events_unsealed on ops.roman_events (id) where seal_id is null;
 
 alter table ops.roman_events enable row level security;
 

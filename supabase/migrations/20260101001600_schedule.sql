@@ -52,28 +52,11 @@ $$;
 comment on function ops_internal.archive_patterns is
   'Archives the patterns unseen for so long; answers how many. Seen again, a pattern is open again, with its fix and its history.';
 
-create function ops_internal.prune_events(p_keep interval default '180 days') returns bigint
-language sql
-security definer
-set search_path = ''
-as $$
-  with pruned as (
-    delete from ops.roman_events
-    where roman_events.created_at < now() - p_keep
-      and roman_events.actor is null
-    returning id
-  )
-
-  select count(*) from pruned
-$$;
-
-comment on function ops_internal.prune_events is
-  'Deletes the engine''s own events older than this; answers how many. What a person decided is kept.';
-
 select cron.schedule('pattern-engine-refresh-stats', '0 0 * * *', 'select ops_internal.refresh_pattern_stats()');
 select cron.schedule('pattern-engine-cluster', '30 0 * * *', 'select ops_internal.request_clustering()');
 select cron.schedule('pattern-engine-archive', '0 1 * * *', 'select ops_internal.archive_patterns()');
 select cron.schedule('pattern-engine-prune-events', '15 1 * * *', 'select ops_internal.prune_events()');
+select cron.schedule('pattern-engine-seal-events', '* * * * *', 'select ops_internal.seal_events()');
 select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_internal.send_unlearned()');
 select cron.schedule('pattern-engine-send-unhandled', '* * * * *', 'select ops_internal.send_unhandled()');
 select cron.schedule('pattern-engine-count-errors', '* * * * *', 'select ops_internal.count_errors()');

@@ -29,7 +29,7 @@ grant usage on schema fix to ops_fixer;
 -- nobody.
 
 grant select on table
-  ops.error_patterns, ops.fix_confirmations, ops.fix_hosts, ops.fix_pauses, ops.fix_proposals, ops.fix_secrets, ops.fixer_grants, ops.grouping_rules, ops.learning_sessions, ops.operators,
+  ops.error_patterns, ops.event_seals, ops.fix_confirmations, ops.fix_hosts, ops.fix_pauses, ops.fix_proposals, ops.fix_secrets, ops.fixer_grants, ops.grouping_rules, ops.learning_sessions, ops.operators,
   ops.pattern_applications, ops.pattern_cannot_links, ops.pattern_claims, ops.pattern_clusters, ops.pattern_fixes,
   ops.pattern_identifiers, ops.pattern_incidents, ops.pattern_links, ops.pattern_merges, ops.pattern_signatures, ops.pattern_splits, ops.pattern_verifications,
   ops.project_settings, ops.roman_events, ops.system_logs

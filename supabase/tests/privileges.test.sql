@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(294);
+select plan(306);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_identifiers'), ('pattern_incidents'), ('pattern_links'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('fixer_grants'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('operators')
+  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('fixer_grants'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('event_seals'), ('project_settings'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  24, 'there are no other tables in ops'
+  26, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -50,6 +50,8 @@ from (
   ('pattern_clusters', array['Operators read clusters']),
   ('learning_sessions', array['Operators read learning sessions']),
   ('roman_events', array['Operators read events']),
+  ('event_seals', array['Operators read seals']),
+  ('project_settings', array['Operators read settings']),
   ('operators', array['Operators read who the operators are'])
 ) as policies (tablename, names);
 

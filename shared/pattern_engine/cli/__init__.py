@@ -20,6 +20,7 @@ _MODULES = {
     "demo": "demo",
     "operators": "operators",
     "fixer": "fixer",
+    "verify-events": "journal",
     "check-fix": "check_fix",
     "explain": "explain",
 }

@@ -43,6 +43,7 @@ EXPECTED = {
     "pattern_cannot_links": "---- s--- S--- S--- S--- S---",
     "grouping_rules": "---- s--- S--- S--- S--- S---",
     "project_settings": "---- s--- S--- S--- S--- S---",
+    "event_seals": "---- s--- S--- S--- S--- S---",
     "roman_events": "---- s--- S--- S--- S--- S---",
     "operators": "---- s--- S--- S--- S--- S---",
     "pattern_stats": "---- ---- ---- ---- ---- ----",
@@ -132,6 +133,12 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.record_changed_logs()": [],
     "ops_internal.refuse_write()": [],
     "ops_internal.require_engine()": [],
+    "ops_internal.add_seal(ops.event_seals)": [],
+    "ops_internal.broken_seals(bigint)": [],
+    "ops_internal.event_digest(ops.roman_events)": [],
+    "ops_internal.next_seal()": [],
+    "ops_internal.seal_digest(ops.event_seals)": [],
+    "ops_internal.seal_events(integer)": [],
     "ops_internal.alike_patterns(text,text[])": [],
     "ops_internal.announce_log_rows()": [],
     "ops.change_setting_v1(text,jsonb,text)": PEOPLE,
@@ -409,6 +416,7 @@ def filled(
             "insert into ops.fix_secrets (secret, host) values ('gone', 'gone.example.com')"
             " on conflict do nothing"
         )
+        connection.execute("select ops_internal.seal_events()")
     return {
         "pattern_id": pattern_id,
         "log_id": log_id,
@@ -504,6 +512,15 @@ def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
         "pattern_cannot_links": {"pattern_a": str(uuid.UUID(int=0)), "pattern_b": pattern_id},
         "grouping_rules": {"name": word, "expression": word, "fingerprint": word},
         "project_settings": {"name": word, "value": 1, "default_value": 1, "meaning": word},
+        "event_seals": {
+            "id": 1_000_000,
+            "kind": "sealed",
+            "events": 1,
+            "digest": "",
+            "previous": "",
+            "sealed_at": "2026-01-01T00:00:00Z",
+            "seal": "",
+        },
         "roman_events": {"event_type": word},
         "operators": {"user_id": str(uuid.uuid4()), "role": "ops_admin"},
         "pattern_stats": {"pattern_id": str(uuid.uuid4())},

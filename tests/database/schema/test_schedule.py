@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import People, Sql
+    from tests.conftest import Sql
     from tests.database.conftest import Patterns
 
 JOBS = {
@@ -17,6 +17,7 @@ JOBS = {
     "pattern-engine-cluster": ("30 0 * * *", "ops_internal.request_clustering"),
     "pattern-engine-archive": ("0 1 * * *", "ops_internal.archive_patterns"),
     "pattern-engine-prune-events": ("15 1 * * *", "ops_internal.prune_events"),
+    "pattern-engine-seal-events": ("* * * * *", "ops_internal.seal_events"),
     "pattern-engine-send-unlearned": ("* * * * *", "ops_internal.send_unlearned"),
     "pattern-engine-send-unhandled": ("* * * * *", "ops_internal.send_unhandled"),
     "pattern-engine-count-errors": ("* * * * *", "ops_internal.count_errors"),
@@ -27,7 +28,7 @@ JOBS = {
 
 
 def test_each_job_calls_one_function_at_its_time(database: Sql) -> None:
-    """The nine jobs have their names and times, and run as the owner of what they call."""
+    """The ten jobs have their names and times, and run as the owner of what they call."""
     rows = database.rows("""
         select jobname, schedule, command, username, database from cron.job
         where jobname like 'pattern-engine-%'
@@ -88,27 +89,6 @@ def test_an_archived_pattern_keeps_its_fix(database: Sql, patterns: Patterns) ->
     found = patterns.find(error["signature"])
     assert found["pattern"]["status"] == "open"
     assert found["fix"]["version"] == 1
-
-
-def test_old_events_are_pruned_and_decisions_kept(database: Sql, people: People) -> None:
-    """After 180 days the engine's own events go; what a person did stays for ever."""
-    person = people.new()
-    with database.undone():
-        rows = database.rows(
-            """insert into ops.roman_events (event_type, actor, created_at)
-               select 'test', actor, now() - age
-               from unnest(%s::uuid[]) as actor,
-                 unnest('{180 days 1 minute, 179 days, 10 years}'::interval[]) as age
-               returning id, actor, created_at < now() - interval '180 days' as is_old""",
-            [None, person.id],
-        )
-        assert database.value("select ops_internal.prune_events()") >= 2
-        kept = database.rows(
-            "select id from ops.roman_events where id = any(%s)", [row["id"] for row in rows]
-        )
-    expected = {row["id"] for row in rows if row["actor"] or not row["is_old"]}
-    assert {row["id"] for row in kept} == expected
-    assert len(expected) == 4
 
 
 @pytest.mark.slow
