@@ -1,16 +1,16 @@
-"""GET /health: check whether the engine and its database work.
+"""GET /health: check whether the engine and its database work, and which types of fixes can run.
 
 Callers: anyone.
 """
 
 from pattern_engine.api.endpoint import NoBody
 from pattern_engine.serving.answers import HealthResponse
-from pattern_engine.serving.health import HEALTH
+from pattern_engine.serving.health import HEALTH, fix_types
 from pattern_engine.serving.serve import Call, serve
 
 
 @serve(HEALTH)
 def main(call: Call[NoBody]) -> HealthResponse:
-    """Call the database and answer that it works."""
+    """Call the database, and answer that it works and which types of fixes can run here."""
     call.database.ping()
-    return HealthResponse()
+    return HealthResponse(fix_types=fix_types())

@@ -55,3 +55,8 @@ def executor(fix_type: str, facilities: Facilities) -> Executor:
         raise ValueError(f"There is no executor for fixes of type {fix_type!r}.")
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.executor")
     return cast("Executor", getattr(module, _EXECUTORS[fix_type])(facilities))
+
+
+def unavailable(fix_type: str, facilities: Facilities) -> str | None:
+    """Return why no fix of a type can run in this process, in a sentence; None if they can."""
+    return None if fix_type == "sql" else executor(fix_type, facilities).unavailable()

@@ -83,3 +83,6 @@ class Executor(Protocol):
 
     def run(self, job: Job) -> Outcome:
         """Run a script to its end or to its limits."""
+
+    def unavailable(self) -> str | None:
+        """Return why no script can run in this process; None if they can."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pattern_engine.api.fields import Response
+from pattern_engine.limits import FixType  # noqa: TC001  pydantic reads it
 
 
 class HealthResponse(Response):
@@ -14,6 +15,9 @@ class HealthResponse(Response):
 
     status: Literal["ok"] = "ok"
     database: Literal["ok"] = "ok"
+    fix_types: dict[FixType, str] = Field(
+        description="For each type of fixes `ok` if they can run here, or else the reason."
+    )
 
 
 class Problem(Response):

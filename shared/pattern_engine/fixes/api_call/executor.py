@@ -62,6 +62,10 @@ class ApiCall:
         except UnsendableError as problem:
             return _not_started(str(problem))
 
+    def unavailable(self) -> str | None:
+        """Return None: a request needs nothing but this process."""
+        return None
+
     def run(self, job: Job) -> Outcome:
         """Send the request; the output has status and body."""
         bounds = Bounds(job.limits.timeout_ms, job.limits.max_output_bytes)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import importlib.util
 import json
 import math
 import os
@@ -192,6 +193,18 @@ class Bash:
 
     def __init__(self, facilities: Facilities) -> None:
         self._facilities = facilities
+
+    def unavailable(self) -> str | None:
+        """Return why no fix can run here: they are off, cannot be read, or no box can be made."""
+        if not self._facilities.bash:
+            return _OFF
+        if importlib.util.find_spec("tree_sitter_bash") is None:
+            return "the parser is not installed: install the extra `fixes` of this package"
+        try:
+            prove_box()
+        except (BoxError, OSError) as failure:
+            return str(failure)
+        return None
 
     def run(self, job: Job) -> Outcome:
         """Run a script to its end or to its limits."""

@@ -64,6 +64,10 @@ class Typescript:
         self._ca_file = facilities.api_ca_file
         self._resolve = resolve
 
+    def unavailable(self) -> str | None:
+        """Return why no fix can run here: without Deno none can."""
+        return None if deno.find() else deno.MISSING
+
     def run(self, job: Job) -> Outcome:
         """Run a fix to its end or to its limits.
 
