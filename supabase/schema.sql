@@ -1542,12 +1542,12 @@ CREATE FUNCTION ops_internal.is_system_schema(p_schema oid) RETURNS boolean
 
 COMMENT ON FUNCTION ops_internal.is_system_schema(p_schema oid) IS 'Whether a schema belongs to PostgreSQL itself.';
 
-CREATE FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) RETURNS uuid
+CREATE FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text, p_counts boolean) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) IS 'Merges the patterns whose templates are similar to one template, except those that may not be merged; answers the kept pattern.';
+COMMENT ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text, p_counts boolean) IS 'Merges the patterns whose templates are similar to one template, except those that may not be merged, and, if the error with that template does not count, those whose errors do; answers the kept pattern.';
 
 CREATE FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2883,6 +2883,13 @@ CREATE FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) 
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) IS 'A composed fix with this guard, and the digest that it then has.';
+
+CREATE FUNCTION ops_internal.writer_of(p_system_log_id bigint, p_claimed_by uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.writer_of(p_system_log_id bigint, p_claimed_by uuid) IS 'The role that wrote the log row of an error; for one without a row, authenticated if a person reported it, else service_role.';
 
 CREATE SEQUENCE ops.error_patterns_id_seq;
 
@@ -4467,7 +4474,7 @@ REVOKE ALL ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) FROM PUBL
 
 REVOKE ALL ON FUNCTION ops_internal.is_system_schema(p_schema oid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text, p_counts boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text) FROM PUBLIC;
 
@@ -4876,6 +4883,8 @@ REVOKE ALL ON FUNCTION ops_internal.watched_runs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.writer_of(p_system_log_id bigint, p_claimed_by uuid) FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.fix_confirmations TO authenticated;
 GRANT SELECT ON TABLE ops.fix_confirmations TO service_role;

@@ -212,7 +212,21 @@ $$;
 comment on function ops_internal.alike_patterns is
   'The patterns with a template that is alike, in the order in which they would be kept.';
 
-create function ops_internal.join_alike(p_patterns uuid [], p_fresh uuid [], p_template text) returns uuid
+create function ops_internal.writer_of(p_system_log_id bigint, p_claimed_by uuid) returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    (select logs.written_by from ops.system_logs as logs where logs.id = p_system_log_id),
+    case when p_claimed_by is null then 'service_role' else 'authenticated' end
+  )
+$$;
+
+comment on function ops_internal.writer_of is
+  'The role that wrote the log row of an error; for one without a row, authenticated if a person reported it, else service_role.';
+
+create function ops_internal.join_alike(p_patterns uuid [], p_fresh uuid [], p_template text, p_counts boolean) returns uuid
 language plpgsql
 set search_path = ''
 as $$
@@ -225,7 +239,15 @@ begin
       -- The pattern was made in this transaction, and no error was counted for it yet.
       update ops.pattern_signatures set pattern_id = kept where pattern_signatures.pattern_id = gone;
       delete from ops.error_patterns where error_patterns.pattern_id = gone;
-    elsif ops_internal.may_join(kept, gone) then
+    elsif ops_internal.may_join(kept, gone)
+      -- An error that does not count is no evidence that two patterns whose errors do are one.
+      and (
+        p_counts
+        or exists (
+          select from ops.error_patterns as patterns
+          where patterns.pattern_id in (kept, gone) and patterns.occurrence_count = 0
+        )
+      ) then
       perform ops_internal.join_patterns(kept, gone, 'evidence', null, 'Both are alike to: ' || p_template);
       -- If only the other one has a live fix, join_patterns has kept that one.
       kept := coalesce((select patterns.merged_into from ops.error_patterns as patterns where patterns.pattern_id = kept), kept);
@@ -236,7 +258,7 @@ end
 $$;
 
 comment on function ops_internal.join_alike is
-  'Merges the patterns whose templates are similar to one template, except those that may not be merged; answers the kept pattern.';
+  'Merges the patterns whose templates are similar to one template, except those that may not be merged, and, if the error with that template does not count, those whose errors do; answers the kept pattern.';
 
 create function ops_internal.make_or_join(p_errors jsonb, p_alone boolean) returns uuid []
 language plpgsql
@@ -307,17 +329,20 @@ begin
   end if;
 
   for newcomer in
-    select jsonb_build_array(elements.error) as errors, elements.signature, elements.template, elements.wider
+    select
+      jsonb_build_array(elements.error) as errors, elements.signature, elements.template, elements.wider,
+      ops_internal.writer_of(elements.system_log_id, elements.claimed_by) = any(ops_internal.counted_writers()) as counts
     from rows from (
-      jsonb_array_elements(others), jsonb_to_recordset(others) as (signature text, template text, wider text [])
-    ) with ordinality as elements (error, signature, template, wider, ordinality)
+      jsonb_array_elements(others),
+      jsonb_to_recordset(others) as (signature text, template text, wider text [], system_log_id bigint, claimed_by uuid)
+    ) with ordinality as elements (error, signature, template, wider, system_log_id, claimed_by, ordinality)
     order by elements.ordinality
   loop
     alike := ops_internal.alike_patterns(newcomer.signature, newcomer.wider);
     if cardinality(alike) = 0 then
       made := made || ops_internal.make_patterns(newcomer.errors);
     elsif p_alone or (select count(*) from unnest(alike) as ids (id) where ids.id <> all(made)) <= 1 then
-      perform ops_internal.attach_signatures(newcomer.errors, ops_internal.join_alike(alike, made, newcomer.template));
+      perform ops_internal.attach_signatures(newcomer.errors, ops_internal.join_alike(alike, made, newcomer.template, newcomer.counts));
     end if;
   end loop;
 

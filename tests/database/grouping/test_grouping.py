@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from pattern_engine.api.callers import ENGINE
 from pattern_engine.database.database import Database
 from pattern_engine.grouping import rules
 from pattern_engine.grouping.v2.leaf import MIN_VALUES, wider_templates
-from pattern_engine.learning import learning
+from pattern_engine.learning import counting, learning
 from pattern_engine.learning.models import LearnRequest
 from pattern_engine.learning.recording import record
 from pattern_engine.learning.sightings import sighted
@@ -325,6 +326,16 @@ def test_a_variable_that_comes_late_merges_what_names_had_split(learner: Learner
     )
     assert gone == [{"id": id_, "kept": oldest} for id_ in sorted(others)]
     assert learner.count("roman_events", "event_type = 'patterns_merged'") == len(others)
+
+
+def test_what_does_not_count_is_no_evidence_that_two_patterns_are_one(learner: Learner) -> None:
+    """A user's error joins the oldest pattern that is alike, and no other pattern to that one."""
+    oldest, other = (learner.learn(_towards(place))[0]["pattern_id"] for place in PLACES[:2])
+    error = record(sighted(WIDE, claimed_by=str(uuid.uuid4())))
+    (learned,) = counting.count(learner.database, [error])
+    assert learned["pattern_id"] == oldest
+    assert learner.groups([_towards(place) for place in PLACES[:2]]) == [oldest, other]
+    assert learner.count("pattern_merges") == 0
 
 
 def test_evidence_never_joins_what_an_operator_separated(learner: Learner) -> None:
