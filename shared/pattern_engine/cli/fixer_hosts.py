@@ -28,6 +28,25 @@ delete from ops.fix_secrets
 where secret = %s and (host = any(%s::text[]) or cardinality(%s::text[]) = 0)
 returning host
 """
+_STOPPED = """
+select fixes.pattern_id, fixes.version
+from ops.pattern_fixes as fixes
+where fixes.disabled_at is null and (
+  exists (
+    select from unnest(fixes.hosts) as named (host)
+    where not exists (select from ops.fix_hosts as granted where granted.host = named.host)
+  )
+  or exists (
+    select from jsonb_each(fixes.secrets) as named (secret, hosts)
+    cross join jsonb_array_elements_text(named.hosts) as hosts (host)
+    where not exists (
+      select from ops.fix_secrets as granted
+      where granted.secret = named.secret and granted.host = hosts.host
+    )
+  )
+)
+order by fixes.id
+"""
 
 
 def _host(text: str) -> str:
@@ -111,8 +130,18 @@ def run_revoke_host(options: argparse.Namespace) -> int:
     """Take a host back; with it go the grants of all secrets for it."""
     with connect(options) as connection:
         connection.execute("delete from ops.fix_hosts where host = %s", (options.host,))
+        stopped = connection.execute(_STOPPED).fetchall()
     print(f"fixes may not reach {options.host} any more, and send no secret there")
+    _print_stopped(stopped)
     return 0
+
+
+def _print_stopped(fixes: Iterable[tuple[object, ...]]) -> None:
+    """Tell which approved fixes name what is not granted."""
+    for pattern_id, version in fixes:
+        print(
+            f"version {version} of the fix of pattern {pattern_id} needs a grant, and does not run"
+        )
 
 
 def run_grant_secret(options: argparse.Namespace) -> int:
@@ -137,6 +166,8 @@ def run_revoke_secret(options: argparse.Namespace) -> int:
     values = (options.secret, options.hosts, options.hosts)
     with connect(options) as connection:
         revoked = connection.execute(_FORBID, values).fetchall()
+        stopped = connection.execute(_STOPPED).fetchall()
     hosts = ", ".join(sorted(str(host) for (host,) in revoked)) or "any host, as before"
     print(f"fixes may not send the secret {options.secret} to {hosts}")
+    _print_stopped(stopped)
     return 0

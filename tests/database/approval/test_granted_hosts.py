@@ -151,7 +151,8 @@ def test_what_is_taken_back_does_not_run(
         arguments = {"p_application_id": claim["application_id"]}
         return code(lambda: engine.call("application_job_v1", **arguments))
 
-    fixer("revoke-secret", secret)
+    stopped = f"version 1 of the fix of pattern {pattern_id} needs a grant"
+    assert stopped in fixer("revoke-secret", secret)
     assert job() == "PL031"
     assert code(lambda: patterns.claim(pattern_id)) == "PL031"
     fixer("grant-secret", secret, "--host", host)
@@ -159,7 +160,7 @@ def test_what_is_taken_back_does_not_run(
     database.run("delete from vault.secrets where name = %s", secret)
     assert job() == "PL026"
     database.run("select vault.create_secret('swordfish', %s)", secret)
-    fixer("revoke-host", host)
+    assert stopped in fixer("revoke-host", host)
     assert job() == "PL031"
     fixer("grant-host", host)
     assert job() == "PL031", "a host that is granted again brings no secrets back"
