@@ -35,7 +35,7 @@ setup: .venv/.python node_modules/.npm
 
 node_modules/.npm: package.json package-lock.json .venv/.node
 	@echo "Setting up Node packages in node_modules …"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .venv/.node: .venv/.python requirements/node.lock

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
+from pattern_engine.cli.terminal import VisibleFormatter, show
 from pattern_engine.local.errors import StackError
 
 __all__ = ["build_parser", "main"]
@@ -49,11 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     module = _MODULES.get(words[0]) if words else None
     options = build_parser([module] if module else None).parse_args(words)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         exit_code: int = options.run(options)
     except StackError as error:
-        print(f"pattern-engine: {error}", file=sys.stderr)
+        show(f"pattern-engine: {error}", error=True)
         return 1
     return exit_code

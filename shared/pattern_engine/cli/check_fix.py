@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from pattern_engine import fixes
 from pattern_engine.approval.models import FixParameters
+from pattern_engine.cli.terminal import show
 from pattern_engine.fixes.analysis import Analysis, Finding
 from pattern_engine.limits import FIX_TYPES, MAX_TIMEOUT_MS
 from pattern_engine.text import strict_json
@@ -45,10 +46,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         analysis = _checked(options.type, _read(options.file), _parameters(options.params))
     except _UsageError as problem:
-        print(f"pattern-engine: {problem}", file=sys.stderr)
+        show(f"pattern-engine: {problem}", error=True)
         return _WRONG_USAGE
-    show = _show_json if options.json else _show
-    show(options.type, analysis)
+    answer = _show_json if options.json else _show
+    answer(options.type, analysis)
     return _ACCEPTED if analysis.accepted else _REFUSED
 
 
@@ -120,13 +121,13 @@ def _wrong_limits(fix_type: str, parameters: dict[str, object]) -> Iterator[Find
 def _show_json(fix_type: str, analysis: Analysis) -> None:
     findings = [finding._asdict() for finding in analysis.findings]
     head = {"accepted": analysis.accepted, "type": fix_type, "findings": findings}
-    print(json.dumps(head | analysis.as_dict(), indent=2))
+    show(json.dumps(head | analysis.as_dict(), indent=2))
 
 
 def _show(fix_type: str, analysis: Analysis) -> None:
-    print(f"{fix_type}: {'accepted' if analysis.accepted else 'refused'}")
+    show(f"{fix_type}: {'accepted' if analysis.accepted else 'refused'}")
     for finding in analysis.findings:
-        print(f"  {finding.rule}: {finding.message}")
+        show(f"  {finding.rule}: {finding.message}")
     for name, values in analysis.as_dict().items():
         if values:
-            print(f"  {name.replace('_', ' ')}: {', '.join(values)}")
+            show(f"  {name.replace('_', ' ')}: {', '.join(values)}")

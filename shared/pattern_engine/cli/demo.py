@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 from postgrest.exceptions import APIError
 from rich.console import Console
-from rich.markup import escape
 
 from pattern_engine.cli import main
 from pattern_engine.demo import report
@@ -172,7 +171,7 @@ class _Demo:
         """Return the one pattern of these errors."""
         report.step(self.console, 5, "One cause arrives as one pattern, with what the errors named")
         pattern = self.story.pattern(self.story.only_pattern_of(wrapped))
-        self._say(f"[italic]{escape(pattern['metadata']['template'])}[/italic]")
+        self._say(f"[italic]{report.quoted(pattern['metadata']['template'])}[/italic]")
         facets = self.story.facets(pattern["pattern_id"], "table", "column")
         self._show(*report.facets(facets))
         for name, value in {"table": "invoices", "column": "currency"}.items():
@@ -189,9 +188,9 @@ class _Demo:
         """Show what one of the errors means."""
         cause = self.story.explain(error.text)
         self._say("The engine explains it, even from the German text:")
-        meaning = f"[bold]{escape(cause['title'])}.[/bold] {escape(cause['meaning'])}"
+        meaning = f"[bold]{report.quoted(cause['title'])}.[/bold] {report.quoted(cause['meaning'])}"
         self._say(" ".join(meaning.split()))
-        self._say(escape(cause["cure"]))
+        self._say(report.quoted(cause["cure"]))
 
     def _propose(self, pattern_id: str) -> dict[str, Any]:
         """Return the proposal."""
@@ -244,7 +243,7 @@ class _Demo:
         """Wait until it is known whether the error stayed away; raise unless it did."""
         report.step(self.console, 9, "The engine checks whether the error stays away")
         verification = self.story.verification(application, shop_is_active=True)
-        self._say(f"{verification['outcome']}: {verification['reason']}")
+        self._say(report.quoted(f"{verification['outcome']}: {verification['reason']}"))
         self._say(
             "The shop logged other rows meanwhile, so it was running. The demo watches for "
             "3 seconds; by default the engine watches for at least 5 minutes."
@@ -269,7 +268,9 @@ class _Demo:
             runs.append(self.story.wait_until_healed(self.story.fail_to_ship(order_id)))
             time.sleep(1)  # longer than the cooldown
         refusal = self.story.refusal(self.story.fail_to_ship(3))
-        self._show(*map(self._run_outcome, (1, 2), runs), ("run 3", f"refused: {refusal}"))
+        self._show(
+            *map(self._run_outcome, (1, 2), runs), ("run 3", report.quoted(f"refused: {refusal}"))
+        )
         modes = self.story.fix_modes(pattern_id)
         if modes != ["live", "demoted"]:
             raise DemoFailedError(f"the fixes are {modes} instead of live and demoted")
@@ -278,7 +279,9 @@ class _Demo:
         if not run["success"]:
             raise DemoFailedError(f"run {number} of the second fix failed: {run['error_after']}")
         verification = self.story.verification(run)
-        return f"run {number}", f"{verification['outcome']}: {verification['reason']}"
+        return f"run {number}", report.quoted(
+            f"{verification['outcome']}: {verification['reason']}"
+        )
 
     def _command(self, *words: str) -> None:
         """Show a command of `pattern-engine` and run it."""
@@ -288,7 +291,7 @@ class _Demo:
             exit_code = main([*words, "--data-dir", str(self.stack.data_dir)])
         if exit_code != 0:
             raise DemoFailedError(f"`{command}` ended with exit code {exit_code}")
-        self._say(f"[dim]{printed.getvalue().strip()}[/dim]")
+        self._say(f"[dim]{report.quoted(printed.getvalue().strip())}[/dim]")
 
     def _say(self, text: str) -> None:
         report.say(self.console, text)

@@ -6,10 +6,12 @@ error of a pattern is read from the database.
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
 from pattern_engine.cli.login import add_database_options, connect
+from pattern_engine.cli.terminal import show
 from pattern_engine.local.errors import StackError
 from pattern_engine.steering.explaining import explained
 
@@ -49,9 +51,9 @@ def run(options: argparse.Namespace) -> int:
     """Explain a text or a pattern; return 0 if there is a page about it, else 1."""
     explanation = explained(_text(options))
     if options.json:
-        print(explanation.model_dump_json(indent=2))
+        show(json.dumps(explanation.model_dump(mode="json"), indent=2))
     else:
-        print("\n".join(_shown(explanation)))
+        show("\n".join(_shown(explanation)))
     return 0 if explanation.cause else 1
 
 
@@ -69,11 +71,16 @@ def _shown(explanation: Explanation) -> Iterator[str]:
     names = ("origin", "code", "message", "template", "symptom", "documentation")
     for name in names:
         if value := getattr(explanation, name):
-            yield f"{name}: {value}"
+            yield _indented(f"{name}: {value}")
     for name, value in explanation.captured.items():
-        yield f"  {name}: {value}"
+        yield _indented(f"  {name}: {value}")
     yield ""
     yield from _page(explanation.cause) if explanation.cause else (_NO_PAGE,)
+
+
+def _indented(text: str) -> str:
+    """Indent all lines but the first: no line of a message looks like one of this command."""
+    return text.replace("\n", "\n    ")
 
 
 def _page(page: CausePage) -> Iterator[str]:

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from pattern_engine.cli import fixer_hosts
 from pattern_engine.cli.login import Connection, add_database_options, connect
+from pattern_engine.cli.terminal import show
 from pattern_engine.local.errors import StackError
 
 ROLE = "ops_fixer"
@@ -173,10 +174,10 @@ def _confirmed(reaches: list[dict[str, str | None]], *, yes: bool) -> bool:
     """Show what comes with a table, and ask whether it may."""
     if not reaches:
         return True
-    print("with it come:")
+    show("with it come:")
     for each in reaches:
         named = f"{each['operation']} on {each['table']}" if each["table"] else "a function"
-        print(f"  {named:48}  {each['via']}")
+        show(f"  {named:48}  {each['via']}")
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -190,13 +191,13 @@ def run_grant(options: argparse.Namespace) -> int:
         table = find_table(connection, options.table)
         reaches = reach_of(connection, table, options.privileges, options.reaches)
         if not _confirmed(reaches, yes=options.yes):
-            print("nothing was granted")
+            show("nothing was granted")
             return 1
         name = table.qualified(connection)
         connection.execute(_GRANT, (name, options.privileges, Jsonb(reaches)))
-    print(f"fixes may now {', '.join(options.privileges)} on {table.schema}.{table.name}")
+    show(f"fixes may now {', '.join(options.privileges)} on {table.schema}.{table.name}")
     if table.has_rls:
-        print(f"it has row-level security, so a policy for {ROLE} was created")
+        show(f"it has row-level security, so a policy for {ROLE} was created")
     return 0
 
 
@@ -209,12 +210,12 @@ def run_revoke(options: argparse.Namespace) -> int:
         with connection.cursor(row_factory=class_row(Grant)) as cursor:
             left = cursor.execute(_LEFT, (name,)).fetchone()
     if left and left.effective:
-        print(
+        show(
             f"{ROLE} still has {', '.join(left.effective)} on {table.schema}.{table.name}, by "
             "PUBLIC, a membership or another grantor; fixes that use it are refused"
         )
         return 0
-    print(f"fixes may not touch {table.schema}.{table.name} any more")
+    show(f"fixes may not touch {table.schema}.{table.name} any more")
     return 0
 
 
@@ -228,17 +229,17 @@ def run_list(options: argparse.Namespace) -> int:
         hosts = fixer_hosts.granted_hosts(connection)
     if options.json:
         granted = {"tables": [asdict(grant) for grant in grants], "hosts": hosts}
-        print(json.dumps(granted, indent=2))
+        show(json.dumps(granted, indent=2))
         return 0
     if not grants:
-        print("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
+        show("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
     for grant in grants:
         notes = "; ".join(grant.notes)
-        print(f"{grant.table_name:32}  {', '.join(grant.effective):32}  {notes}".rstrip())
+        show(f"{grant.table_name:32}  {', '.join(grant.effective):32}  {notes}".rstrip())
         for each in grant.reaches:
             if each["table"]:
-                print(f"    with {each['operation']} on {each['table']} ({each['via']})")
+                show(f"    with {each['operation']} on {each['table']} ({each['via']})")
     if not hosts:
-        print("fixes may not reach any host; `pattern-engine fixer grant-host HOST` grants one")
+        show("fixes may not reach any host; `pattern-engine fixer grant-host HOST` grants one")
     fixer_hosts.print_hosts(hosts)
     return 0

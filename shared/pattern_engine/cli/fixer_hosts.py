@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from psycopg.rows import dict_row
 
 from pattern_engine.cli.login import Connection, add_database_options, connect
+from pattern_engine.cli.terminal import show
 from pattern_engine.fixes.references import SECRET_NAME
 from pattern_engine.fixes.urls import AllowedHosts, RefusedUrlError
 from pattern_engine.local.errors import StackError
@@ -115,14 +116,14 @@ def print_hosts(hosts: Iterable[dict[str, object]]) -> None:
     for one in hosts:
         names = one["secrets"]
         secrets = ", ".join(names) if isinstance(names, list) else ""
-        print(f"{one['host']!s:32}  {secrets or 'no secrets'}")
+        show(f"{one['host']!s:32}  {secrets or 'no secrets'}")
 
 
 def run_grant_host(options: argparse.Namespace) -> int:
     """Let fixes reach a host."""
     with connect(options) as connection:
         connection.execute(_GRANT_HOST, (options.host,))
-    print(f"fixes may now reach {options.host}")
+    show(f"fixes may now reach {options.host}")
     return 0
 
 
@@ -131,7 +132,7 @@ def run_revoke_host(options: argparse.Namespace) -> int:
     with connect(options) as connection:
         connection.execute("delete from ops.fix_hosts where host = %s", (options.host,))
         stopped = connection.execute(_STOPPED).fetchall()
-    print(f"fixes may not reach {options.host} any more, and send no secret there")
+    show(f"fixes may not reach {options.host} any more, and send no secret there")
     _print_stopped(stopped)
     return 0
 
@@ -139,7 +140,7 @@ def run_revoke_host(options: argparse.Namespace) -> int:
 def _print_stopped(fixes: Iterable[tuple[object, ...]]) -> None:
     """Tell which approved fixes name what is not granted."""
     for pattern_id, version in fixes:
-        print(
+        show(
             f"version {version} of the fix of pattern {pattern_id} needs a grant, and does not run"
         )
 
@@ -157,7 +158,7 @@ def run_grant_secret(options: argparse.Namespace) -> int:
         for host in options.hosts:
             connection.execute(_GRANT_HOST, (host,))
             connection.execute(_ALLOW, (options.secret, host))
-    print(f"fixes may now send the secret {options.secret} to {', '.join(options.hosts)}")
+    show(f"fixes may now send the secret {options.secret} to {', '.join(options.hosts)}")
     return 0
 
 
@@ -168,6 +169,6 @@ def run_revoke_secret(options: argparse.Namespace) -> int:
         revoked = connection.execute(_FORBID, values).fetchall()
         stopped = connection.execute(_STOPPED).fetchall()
     hosts = ", ".join(sorted(str(host) for (host,) in revoked)) or "any host, as before"
-    print(f"fixes may not send the secret {options.secret} to {hosts}")
+    show(f"fixes may not send the secret {options.secret} to {hosts}")
     _print_stopped(stopped)
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from psycopg import IsolationLevel
 from psycopg.rows import class_row
 
 from pattern_engine.cli.login import add_database_options, connect
+from pattern_engine.cli.terminal import show
 
 if TYPE_CHECKING:
     from pattern_engine.cli.login import Connection
@@ -80,13 +80,13 @@ def run(options: argparse.Namespace) -> int:
             (figures,) = cursor.execute(_FIGURES).fetchall()
         problem = _problem(connection, options.head) or _waiting(figures)
     if options.json:
-        print(json.dumps({"whole": problem is None, "problem": problem, **asdict(figures)}))
+        show(json.dumps({"whole": problem is None, "problem": problem, **asdict(figures)}))
     elif problem is None:
-        print(f"the journal is whole: {figures.events} events in {figures.seals} seals")
-        print(f"{figures.waiting} events wait for the next seal")
-        print(f"head {figures.head}")
+        show(f"the journal is whole: {figures.events} events in {figures.seals} seals")
+        show(f"{figures.waiting} events wait for the next seal")
+        show(f"head {figures.head}")
     if problem is not None:
-        print(f"pattern-engine: {problem}", file=sys.stderr)
+        show(f"pattern-engine: {problem}", error=True)
     return 0 if problem is None else 1
 
 

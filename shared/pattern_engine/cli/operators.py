@@ -5,6 +5,7 @@ import json
 from uuid import UUID
 
 from pattern_engine.cli.login import Connection, add_database_options, connect
+from pattern_engine.cli.terminal import show
 from pattern_engine.local.errors import StackError
 
 ROLES = ("ops_viewer", "ops_operator", "ops_admin")
@@ -69,7 +70,7 @@ def run_add(options: argparse.Namespace) -> int:
             "on conflict (user_id) do update set role = excluded.role",
             (identity, options.role),
         )
-    print(f"{email or identity} now has the role {options.role}")
+    show(f"{email or identity} now has the role {options.role}")
     return 0
 
 
@@ -82,7 +83,7 @@ def run_remove(options: argparse.Namespace) -> int:
         ).rowcount
     if not removed:
         raise UnknownPersonError(f"{email or identity} has no role, so there is nothing to remove")
-    print(f"{email or identity} has no role any more")
+    show(f"{email or identity} has no role any more")
     return 0
 
 
@@ -96,10 +97,10 @@ def run_list(options: argparse.Namespace) -> int:
         ).fetchall()
     names = ("user_id", "email", "role", "created_at", "created_by")
     if options.json:
-        print(json.dumps([dict(zip(names, map(str, row), strict=True)) for row in rows], indent=2))
+        show(json.dumps([dict(zip(names, map(str, row), strict=True)) for row in rows], indent=2))
         return 0
     if not rows:
-        print("nobody has a role; `pattern-engine operators add` gives a person one")
+        show("nobody has a role; `pattern-engine operators add` gives a person one")
     for user_id, email, role, *_ in rows:
-        print(f"{role!s:12}  {user_id}  {email}")
+        show(f"{role!s:12}  {user_id}  {email}")
     return 0

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pattern_engine.cli.locations import add_location_options, data_directory, project
-from pattern_engine.local.processes import tail
+from pattern_engine.cli.terminal import show
+from pattern_engine.local.processes import open_log, tail
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,7 +71,7 @@ def _run_in_foreground(options: argparse.Namespace) -> int:
             _announce(stack, time.monotonic() - started, options.ready_fd)
             stack.watch()
     except KeyboardInterrupt:
-        print("stopped")
+        show("stopped")
     return 0
 
 
@@ -82,9 +83,9 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _announce(stack: Stack, seconds: float, ready_fd: int | None) -> None:
-    print(f"ready after {seconds:.1f} s at {stack.status()['api_url']}", flush=True)
+    show(f"ready after {seconds:.1f} s at {stack.status()['api_url']}")
     if ready_fd is None:
-        print("Ctrl-C stops it. `pattern-engine status` shows addresses and keys.", flush=True)
+        show("Ctrl-C stops it. `pattern-engine status` shows addresses and keys.")
         return
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
@@ -94,9 +95,8 @@ def _run_in_background(options: argparse.Namespace) -> int:
     """Start the same command in another session and wait until it writes "ready" to a pipe."""
     directory = data_directory(options)
     log = directory / "logs" / "supervisor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
-    with log.open("wb") as output:
+    with open_log(log, afresh=True) as output:
         supervisor = subprocess.Popen(
             [*_foreground_command(options, directory), "--ready-fd", str(write_end)],
             stdin=subprocess.DEVNULL,
@@ -113,9 +113,9 @@ def _run_in_background(options: argparse.Namespace) -> int:
         supervisor.terminate()
         return supervisor.wait()
     if is_ready:
-        print(tail(log))
+        show(tail(log))
         return 0
-    print(tail(log, 60), file=sys.stderr)
+    show(tail(log, 60), error=True)
     return supervisor.wait() or 1
 
 
@@ -129,7 +129,7 @@ def run_down(options: argparse.Namespace) -> int:
     """Stop the stack."""
     directory = data_directory(options)
     was_running = take_down(directory)
-    print("stopped" if was_running else f"nothing was running in {directory}")
+    show("stopped" if was_running else f"nothing was running in {directory}")
     return 0
 
 
@@ -137,15 +137,15 @@ def run_status(options: argparse.Namespace) -> int:
     """Show addresses and keys; the exit code is 1 if the stack is not running."""
     status = read_status(data_directory(options))
     if options.json:
-        print(json.dumps(status, indent=2))
+        show(json.dumps(status, indent=2))
     else:
-        print(_in_words(status))
+        show(_in_words(status))
         for name in _SHOWN:
-            print(f"{name:16} {status[name]}")
+            show(f"{name:16} {status[name]}")
         for name, part in status["parts"].items():
             if part["times"]:
                 last = f"ended {part['times']} times, the last time at {part['at']}"
-                print(f"{name:16} {part['state']}: {last}: {part['reason']}")
+                show(f"{name:16} {part['state']}: {last}: {part['reason']}")
     return 0 if status["running"] else 1
 
 

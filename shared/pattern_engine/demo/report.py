@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+
+from pattern_engine.text.visible import visible
 
 _INDENT = (0, 0, 0, 3)
 _CELL = (0, 2, 0, 3)
@@ -25,6 +28,11 @@ def progress(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
     )
+
+
+def quoted(text: str) -> str:
+    """Return what others wrote, so that neither the terminal nor rich's markup obeys it."""
+    return escape(visible(text))
 
 
 def step(console: Console, number: int, text: str) -> None:
@@ -62,7 +70,9 @@ def patterns(rows: Iterable[dict[str, Any]]) -> Table:
     table = _table("errors", "type", "pattern")
     for row in rows:
         table.add_row(
-            str(row["occurrence_count"]), row["pattern_type"], row["metadata"]["template"]
+            str(row["occurrence_count"]),
+            row["pattern_type"],
+            quoted(row["metadata"]["template"]),
         )
     return table
 
@@ -71,14 +81,15 @@ def wrapped(rows: Iterable[tuple[str, str]]) -> Table:
     """Return how each client logged an error: the beginning of its text, on one line."""
     table = _table("logged by", "what arrived")
     for client, text in rows:
-        table.add_row(client, Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis"))
+        line = visible(" ".join(text.split()))
+        table.add_row(client, Text(line, no_wrap=True, overflow="ellipsis"))
     return table
 
 
 def facets(named: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str]]:
     """Return the values of each facet with their counts, one facet a line."""
     return [
-        (name, ", ".join(f"{one['value']} {one['occurrences']}" for one in values))
+        (name, ", ".join(f"{quoted(one['value'])} {one['occurrences']}" for one in values))
         for name, values in named.items()
     ]
 
@@ -87,7 +98,9 @@ def clusters(rows: Iterable[dict[str, Any]]) -> Table:
     """Return the clusters as a table."""
     table = _table("patterns", "errors", "cluster")
     for row in rows:
-        table.add_row(str(row["cluster_size"]), str(row["total_occurrences"]), row["cluster_name"])
+        table.add_row(
+            str(row["cluster_size"]), str(row["total_occurrences"]), quoted(row["cluster_name"])
+        )
     return table
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pattern_engine.local.errors import MigrationsChangedError, MigrationsFailedError
 from pattern_engine.local.node import find_node, require_packages
+from pattern_engine.local.processes import open_log
 from pattern_engine.local.project import Project
 
 _MAX_PUSH_SECONDS = 300
@@ -68,7 +69,8 @@ def push(project: Project, url: str, password: str, *, log: Path) -> None:
         raise MigrationsFailedError(
             f"`supabase db push` did not finish within {_MAX_PUSH_SECONDS} seconds; see {log}"
         ) from error
-    log.write_text(pushed.stdout)
+    with open_log(log, afresh=True) as output:
+        output.write(pushed.stdout.encode())
     if pushed.returncode != 0:
         raise MigrationsFailedError(f"`supabase db push` failed:\n{pushed.stdout.strip()}")
 

@@ -48,5 +48,7 @@ def require_packages(project: Project) -> Path:
     """
     packages = project.packages
     if not (packages / "@supabase" / "lite").exists():
-        raise NodeNotFoundError(f"npm packages are missing: run `npm ci` in {project.root}")
+        raise NodeNotFoundError(
+            f"npm packages are missing: run `npm ci --ignore-scripts` in {project.root}"
+        )
     return packages

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pattern_engine.local.errors import PartFailedError
 
@@ -125,7 +125,7 @@ class Part:
         user: dict[str, Any] = {}
         if self.run_as:
             user = {"user": self.run_as[0], "group": self.run_as[1], "extra_groups": []}
-        with self.log.open("ab") as log:
+        with open_log(self.log) as log:
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -205,6 +205,19 @@ def end(
         identity.send(signal_number)
         if wait_until(is_over, seconds):
             return
+
+
+def open_log(path: Path, *, afresh: bool = False) -> BinaryIO:
+    """Open a log for the present user alone, in a directory for the present user alone.
+
+    Logs hold messages, addresses and scripts, whatever the umask allows to others.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    end = os.O_TRUNC if afresh else os.O_APPEND
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | end, 0o600)
+    os.fchmod(descriptor, 0o600)  # if another version of the engine made it
+    return os.fdopen(descriptor, "wb")
 
 
 def tail(log: Path, lines: int = 20) -> str:

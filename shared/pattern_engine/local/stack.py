@@ -102,7 +102,7 @@ class Stack:
             StackError: Something is missing, the port is taken, or a part did not start. All
                 processes of the stack have been ended then.
         """
-        (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock.take()
         try:
             self._start()

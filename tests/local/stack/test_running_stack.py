@@ -1,6 +1,7 @@
 """What holds of every running stack: its status, its privacy, and what a function gets."""
 
 import re
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,15 @@ def test_no_secret_is_shown(
     assert [secret for secret in keys + passwords if secret in shown] == []
     for name in ("keys.json", "state.json"):
         assert (tiny_stack.data_dir / name).stat().st_mode & 0o077 == 0
+
+
+def test_logs_are_ours_alone(tiny_stack: Stack) -> None:
+    """Logs hold messages and scripts, so nobody else reads them, whatever the umask is."""
+    folder = tiny_stack.data_dir / "logs"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    modes = {log.name: stat.S_IMODE(log.stat().st_mode) for log in folder.glob("*.log")}
+    parts = ("postgres", "gateway", "functions", "worker", "migrations")
+    assert modes == dict.fromkeys((f"{name}.log" for name in parts), 0o600)
 
 
 def test_every_part_listens_on_loopback_alone(tiny_stack: Stack, processes_of: Processes) -> None:

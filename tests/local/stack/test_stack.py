@@ -155,10 +155,17 @@ def test_one_directory_takes_one_stack(home: Path, any_server: Any) -> None:
 def test_down_ends_a_detached_stack(
     command: Any, home: Path, any_server: Any, processes_of: Callable[[State], list[int]]
 ) -> None:
-    """`up --detach` returns when all is ready; `down` leaves no process."""
+    """`up --detach` returns when all is ready; `down` leaves no process.
+
+    The supervisor's log is ours alone, even if one with another mode was there before.
+    """
     place = ["--data-dir", str(home), "--project", str(TINY_PROJECT)]
+    log = home / "logs" / "supervisor.log"
+    log.parent.mkdir(mode=0o755)
+    log.touch(0o644)
     started = command.run("up", "--detach", "--port", "0", "--server", any_server, *place)
     assert started.returncode == 0, started.stderr
+    assert [path.stat().st_mode & 0o777 for path in (log, log.parent)] == [0o600, 0o700]
     state = State.load(home)
     shown = command.run("status", "--json", *place)
     assert shown.returncode == 0

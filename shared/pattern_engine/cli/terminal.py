@@ -1,0 +1,19 @@
+"""What the command line prints: each command prints by `show` alone, the linter sees to it."""
+
+import logging
+import sys
+
+from pattern_engine.text.visible import visible
+
+
+def show(text: object = "", *, error: bool = False) -> None:
+    """Print a text, which may hold what others logged, on standard output or standard error."""
+    print(visible(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+class VisibleFormatter(logging.Formatter):
+    """Writes the message of a log record, which may hold what others logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message with marks for what a terminal would obey or hide."""
+        return visible(super().format(record))
