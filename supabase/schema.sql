@@ -109,6 +109,7 @@ COMMENT ON FUNCTION ops.change_setting_v1(p_name text, p_value jsonb, p_reason t
 CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '2s'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
@@ -165,6 +166,7 @@ COMMENT ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_resul
 CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '2s'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$ … $$;
 
@@ -208,6 +210,7 @@ COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb
 CREATE FUNCTION ops.join_errors_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '2s'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.join_errors_v1(p_errors jsonb) IS 'Learns errors as ops.learn_errors_v1 does, and merges existing patterns whose templates prove to be similar. No other transaction learns at the same time.';
@@ -215,6 +218,7 @@ COMMENT ON FUNCTION ops.join_errors_v1(p_errors jsonb) IS 'Learns errors as ops.
 CREATE FUNCTION ops.learn_errors_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '2s'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.learn_errors_v1(p_errors jsonb) IS 'Counts a batch of errors: finds or makes the pattern of each, skips log rows counted before, answers one outcome per error, in order; {"unknown": true} for one that ops.join_errors_v1 has to learn, because two patterns turn out to be one.';

@@ -53,6 +53,8 @@
     ├── TooManyRequests                    429 too_many_requests      (PL040, with Retry-After)
     ├── Unavailable                        503 unavailable            (with Retry-After)
     │   ├── DatabaseUnreachable            503 database_unreachable   (08xxx, 53xxx, 57P0x)
+    │   ├── DatabaseBusy                   503 database_busy
+    │   ├── LockNotAvailable               503 lock_not_available     (55P03)
     │   ├── StatementCancelled             503 statement_cancelled    (57014)
     │   ├── TransactionConflict            503 transaction_conflict   (40001, 40P01)
     │   └── SigningKeysUnreachable         503 signing_keys_unreachable
@@ -346,6 +348,14 @@ class DatabaseUnreachable(Unavailable):
     """The database cannot be reached; try again. A log row that is sent twice is counted once."""
 
 
+class DatabaseBusy(Unavailable):
+    """As many calls of the database are open as PATTERN_ENGINE_DATABASE_CALLS allows; try again."""
+
+
+class LockNotAvailable(Unavailable):
+    """Another transaction holds a lock that the call needs; try again."""
+
+
 class StatementCancelled(Unavailable):
     """The database stopped a statement that took too long; try again with less data."""
 
@@ -407,6 +417,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL030": OnlySymptom,
     "PL031": NotGranted,
     "PL040": TooManyRequests,
+    "55P03": LockNotAvailable,
     "57014": StatementCancelled,
     "40001": TransactionConflict,
     "40P01": TransactionConflict,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # RFC 7518, section 3.2: a key for HS256 has at least as many bits as its output.
 MIN_SECRET_BYTES = 32
 STATE_DIRECTORY = "~/.local/state/pattern-engine"
+POSTGREST_CONNECTIONS = 10
+"""PostgREST's pool, unless a project changes it; the engine and the application share it."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -70,6 +72,9 @@ class Settings:
     """Seconds that `apply` waits for a run that another worker has begun for the same log row."""
     database_timeout_seconds: float = field(default=10.0, metadata=between(0.01, 86_400))
     """Seconds to wait for one answer of the database."""
+    database_calls: int = field(default=POSTGREST_CONNECTIONS * 2 // 5, metadata=between(1, 1_000))
+    """Maximum concurrent calls of the database by one process; all processes together should stay
+    well below PostgREST's pool of connections, which the application uses as well."""
     log_level: str = "INFO"
     """Lowest severity that is logged."""
     bash_fixes: bool = False

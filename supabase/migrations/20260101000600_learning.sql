@@ -826,6 +826,8 @@ create function ops.learn_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
+-- Each call that waits holds a connection of the pool that the application uses as well.
+set lock_timeout = '2s'
 as $$
 begin
   perform ops_internal.require_engine();
@@ -846,6 +848,8 @@ create function ops.join_errors_v1(p_errors jsonb) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
+-- Each call that waits holds a connection of the pool that the application uses as well.
+set lock_timeout = '2s'
 as $$
 begin
   perform ops_internal.require_engine();

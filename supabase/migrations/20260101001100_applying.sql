@@ -11,6 +11,8 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+-- Each call that waits holds a connection of the pool that the application uses as well.
+set lock_timeout = '2s'
 -- Planned once and not with each call: each error is looked up by index.
 set plan_cache_mode = 'force_generic_plan'
 as $$
@@ -732,6 +734,8 @@ create function ops.claim_application_v1(
 language plpgsql
 security definer
 set search_path = ''
+-- Each call that waits holds a connection of the pool that the application uses as well.
+set lock_timeout = '2s'
 as $$
 declare
   fix ops.pattern_fixes;

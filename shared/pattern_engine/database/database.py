@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pattern_engine import logs
 from pattern_engine.database import transport
+from pattern_engine.database.slots import Slots
 from pattern_engine.database.transport import Clients
 from pattern_engine.exceptions import DatabaseError
 
@@ -55,11 +56,16 @@ if TYPE_CHECKING:
     from pattern_engine.settings import Settings
 
 
+ENDS_RUNS = frozenset({"cancel_application_v1", "finish_application_v1"})
+"""Functions that stop or record a run, which no other call may delay."""
+
+
 class Database:
     """Calls the database's functions. A process makes one, and its threads share it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._slots = Slots(settings.database_calls)
         self._lock = threading.Lock()
         self._clients: Clients | None = None
 
@@ -360,9 +366,10 @@ class Database:
             PatternEngineError: the subclass of the database's error code.
         """
         clients = self._connected()
-        if caller is None or caller.token is None:
-            return transport.call(clients.engine, name, arguments, as_person=False)
-        return transport.call(clients.of_person(caller.token), name, arguments, as_person=True)
+        token = caller.token if caller else None
+        client = clients.engine if token is None else clients.of_person(token)
+        with self._slots.taken(never_refused=name in ENDS_RUNS):
+            return transport.call(client, name, arguments, as_person=token is not None)
 
     def _connected(self) -> Clients:
         """The clients of this process; made at the first call, because a server forks before it."""
