@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 from pattern_engine import catalogue
 from pattern_engine.catalogue.naming import numbered
+from pattern_engine.grouping.v2 import masking
 from pattern_engine.grouping.v2.marks import PLURAL, WILDCARD
 from pattern_engine.identifiers import IDENTIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pattern_engine.grouping.v2.masking import Value
     from pattern_engine.reading import ReadError
 
-__all__ = ["identifiers", "named", "of_sections"]
+__all__ = ["identifiers", "named", "of_outer", "of_sections"]
 
 #: Characters of an identifier that are kept.
 MAX_IDENTIFIER: Final = 200
+#: Characters of a text around a message that are looked at.
+MAX_OUTER: Final = 300
 #: Characters of a statement that are looked at.
 MAX_STATEMENT: Final = 2000
 _SAME_THING: Final = {"relation": "table", "user": "role", "tables": "table", "columns": "column"}
@@ -103,24 +106,50 @@ _NO_NAMES: Final = frozenset(
         "about",
     ]
 )
+_MIN_NOUN: Final = 2
 _VAGUE_KINDS: Final = frozenset({"word", "identifier", "text", "list", ""})
 _LAST_WORD: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\[\])?[\s\"'`(:=#\[{<]*\Z")
 _HOLES: Final = re.compile(f"({re.escape(WILDCARD)}|{re.escape(PLURAL)})")
 
 
-def named(template: str, values: Sequence[Value]) -> dict[str, str]:
-    """Return the values at a template's wildcards by name, in order."""
+def named(text: str) -> dict[str, str]:
+    """Return the values of a text of no catalogue by name, in order."""
+    found = list(_values(text))
+    nouns = (noun or _name_of(value.kind) for noun, value in found)
+    return {
+        name: value.text for name, (_, value) in zip(numbered(tuple(nouns)), found, strict=True)
+    }
+
+
+def of_outer(texts: Iterable[str]) -> dict[str, str]:
+    """Return the values that a noun names in texts that stand around an error's message.
+
+    An application writes there which of its cases failed: `worker 12: deadlock detected`. What
+    guards a fix comes from the error itself alone.
+    """
+    found = (each for text in texts for each in _values(text[:MAX_OUTER]))
+    return {noun: value.text for noun, value in found if noun and noun not in IDENTIFIERS}
+
+
+def _values(text: str) -> Iterator[tuple[str, Value]]:
+    """Yield the values of a text, each with the noun before it; empty where there is none."""
+    template, values = masking.mask(text)
     parts = _HOLES.split(template)
-    before = [text for text, hole in zip(parts[::2], parts[1::2], strict=False) if hole == WILDCARD]
-    nouns = tuple(_name(text, value.kind) for text, value in zip(before, values, strict=False))
-    return {name: value.text for name, value in zip(numbered(nouns), values, strict=False)}
+    before = (text for text, hole in zip(parts[::2], parts[1::2], strict=False) if hole == WILDCARD)
+    for words, value in zip(before, values, strict=False):
+        yield _noun(words, value.kind), value
 
 
-def _name(before: str, kind: str) -> str:
+def _noun(before: str, kind: str) -> str:
     word = _LAST_WORD.search(before)
     noun = word[1].lower() if word else ""
-    if noun and noun not in _NO_NAMES and len(noun) > 1:
-        return _SAME_THING.get(noun, noun)
+    if noun in _NO_NAMES or len(noun) < _MIN_NOUN:
+        return ""
+    # `user 77` is no role of the database.
+    return _SAME_THING.get(noun, noun) if kind in _VAGUE_KINDS else noun
+
+
+def _name_of(kind: str) -> str:
     return "value" if kind in _VAGUE_KINDS else kind.replace(" ", "_")
 
 
@@ -168,4 +197,8 @@ def _only_table(statement: str) -> dict[str, str]:
 
 def identifiers(captured: Mapping[str, str]) -> dict[str, str]:
     """Return what of the captured values names an object."""
-    return {name: value[:MAX_IDENTIFIER] for name, value in captured.items() if name in IDENTIFIERS}
+    return {
+        name: value[:MAX_IDENTIFIER]
+        for name, value in captured.items()
+        if name in IDENTIFIERS and not value.isdigit()  # `table 3` of a program is no table
+    }

@@ -30,7 +30,7 @@ from pattern_engine.grouping.v2.marks import bound
 from pattern_engine.reading.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pattern_engine.grouping.identity import Identity
     from pattern_engine.reading import ReadError
@@ -135,12 +135,21 @@ def _mask(text: str) -> str:
 
 def _captured(error: ReadError, found: Identity) -> dict[str, str]:
     """Return the values of an error by name; its text comes before its fields."""
-    values = dict(found.known.values) if found.known else captures.named(*masking.mask(found.text))
+    values = dict(found.known.values) if found.known else captures.named(found.text)
     for name, value in (error.objects | captures.of_sections(error)).items():
         values.setdefault(name, value)
+    for name, value in captures.of_outer(_outer(error, found.text)).items():
+        values.setdefault(name, value)
     code = error.code or (found.known.code if found.known else None)
-    beside = {"code": code, "status": error.status, "frame": place_of(error.frames)}
+    beside = {"code": code, "status": error.status, "frame": place_of(error)}
     return values | {name: value for name, value in beside.items() if value and name not in values}
+
+
+def _outer(error: ReadError, message: str) -> Iterator[str]:
+    """Yield the texts around an error's message, the innermost first."""
+    if len(message) < len(error.message) and (parts := error.message.split(message, 1))[1:]:
+        yield from filter(None, parts)
+    yield from reversed(error.chain)
 
 
 def group_messages(messages: list[str]) -> list[str]:

@@ -61,7 +61,7 @@ _OF_THE_PROGRAM: Final = frozenset({"property", "function", "variable", "attribu
 _OF_A_DATABASE: Final = re.compile(
     r"Database|Quer(?:y|ies)|S(?:QL|ql)|Prisma|Sequelize|Postg|^PG|^Pg|JDBC|Jdbc|^Jpa|^Db|Ecto"
 ).search
-_LAST_NAME: Final = re.compile(r".*(?:\.|::|\\\\|/)", re.DOTALL)
+_LAST_NAME: Final = re.compile(r".*(?:\.|::|\\|/)", re.DOTALL)
 LANGUAGES: Final = frozenset(
     {"csharp", "dart", "elixir", "go", "java", "node", "php", "python", "ruby", "rust", "v8"}
 )
@@ -118,7 +118,7 @@ def of_known(error: ReadError, known: Known, text: str) -> Identity:
     """Return what an error is whose message the catalogue knows."""
     if known.origin not in LANGUAGES:
         return Identity(known.key, text, known, "message")
-    place = place_of(error.frames)
+    place = place_of(error)
     if place is None:
         return Identity(_of_language(known), text, known, "message")
     return Identity(_at(known.key, place), text, known, "trace")
@@ -132,7 +132,7 @@ def of_masked(error: ReadError, text: str, template: str) -> Identity:
     if kind and not template.startswith(f"{kind}:"):
         template = f"{kind}: {template}" if template else kind
     if thrown_by_application(error.frames):
-        return Identity(_at(template, place_of(error.frames)), text, None, "trace")
+        return Identity(_at(template, place_of(error)), text, None, "trace")
     return Identity(template, text, None, "exception" if kind else "message")
 
 

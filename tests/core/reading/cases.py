@@ -32,7 +32,7 @@ def found(case: Case) -> dict[str, Any]:
     """Return what reading finds of what a case names."""
     error = reading.read(case.text)
     read = {name: getattr(error, name, None) for name in case._fields if name != "text"}
-    read["place"] = place_of(error.frames)
+    read["place"] = place_of(error)
     read["chain"] = case.chain if case.chain in error.chain else error.chain
     return {name: read[name] for name in wanted(case)}
 

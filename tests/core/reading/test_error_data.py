@@ -31,7 +31,7 @@ def test_a_stack_tells_the_root_and_its_place(key: str) -> None:
     """The text of the root in the stack counts more than what the program said of it."""
     error = _read({key: STACK})
     assert (error.message, error.kind) == ("stock.take is not a function", "TypeError")
-    assert place_of(error.frames) == "stock.take"
+    assert place_of(error) == "stock.take"
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_a_stack_without_a_text_keeps_the_message(stack: str) -> None:
     """Firefox and Safari have the message elsewhere, and so have frames that were cut off."""
     error = _read({"stack": stack}, "nothing is left in stock")
     assert error.message == "nothing is left in stock"
-    assert place_of(error.frames) == "stock.take"
+    assert place_of(error) == "stock.take"
 
 
 def test_an_exception_with_frames_is_a_stack() -> None:
     """As Sentry's clients send it."""
     error = _read({"exception": FRAMES})
     assert (error.message, error.kind) == ("'7'", "KeyError")
-    assert place_of(error.frames) == "stock.take"
+    assert place_of(error) == "stock.take"
 
 
 def test_a_kind_beside_the_message_is_that_of_a_message_without_one() -> None:
