@@ -230,6 +230,13 @@ CREATE FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text DEFAUL
 
 COMMENT ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text) IS 'Merges patterns into the first one, or into the one with the live fix; answers it and the merges, by whose ids they are undone. For an ops_operator or ops_admin in person.';
 
+CREATE FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) IS 'Stores the text of the exception that a run raised, which the engine has scrubbed. What was recorded otherwise stands.';
+
 CREATE FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -4150,6 +4157,9 @@ GRANT ALL ON FUNCTION ops.learn_errors_v1(p_errors jsonb) TO service_role;
 REVOKE ALL ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text) TO service_role;
 GRANT ALL ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) TO service_role;

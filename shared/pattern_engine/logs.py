@@ -1,24 +1,22 @@
 """Logs: one JSON object a line on standard output, as Google Cloud and most collectors read them.
 
 Each line has `severity`, `event` (a fixed name), `request_id` and the time in UTC. The calling code
-chooses each field that it logs. In addition, whatever looks like a key or a token is replaced by
-`[secret]` before the line is written.
+chooses each field that it logs. In addition, every field is scrubbed as stored texts are, and the
+engine's own keys are replaced by `[secret]`, before the line is written.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from pattern_engine import settings
+from pattern_engine.text import scrubbing
 
 _SEVERITIES = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
-# JSON Web Tokens, and Supabase's secret keys.
-_SECRET = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|sb_secret_[\w-]+")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that this thread answers."""
@@ -56,15 +54,10 @@ def _write(severity: str, event: str, fields: dict[str, object]) -> None:
         "event": event,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "request_id": request_id.get(),
-        **fields,
+        **scrubbing.scrub_json(json.loads(json.dumps(fields, default=str))),
     }
-    text = json.dumps(line, ensure_ascii=True, default=str)
-    sys.stdout.write(_without_secrets(text, configured.secrets()) + "\n")
-    sys.stdout.flush()
-
-
-def _without_secrets(text: str, known: tuple[str, ...]) -> str:
-    """Replace every known secret, and everything that looks like one, by `[secret]`."""
-    for secret in known:
+    text = json.dumps(line, ensure_ascii=True)
+    for secret in configured.secrets():
         text = text.replace(secret, "[secret]")
-    return _SECRET.sub("[secret]", text)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1009,6 +1009,26 @@ as $$ select (ceil(extract(epoch from clock_timestamp()) * 1000)::bigint & 21474
 comment on function ops_internal.clock_milliseconds is
   'The time in milliseconds as half of an advisory lock; it starts again from 0 every 25 days.';
 
+create function ops_internal.is_raised(p_state text, p_context text) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select
+    p_state not like 'PL%'
+    and (
+      -- Classes that PostgreSQL itself does not use, and those of functions that raise.
+      p_state !~ '^(0[0-9A-Z]|2[0-9A-F]|3[4DF]|4[024]|5[34578]|72|F0|XX)'
+      or (
+        coalesce(p_context, '') ~ '^PL/pgSQL function [^\n]* at RAISE'
+        and p_context !~ '^PL/pgSQL function (fix|ops_internal)[.]'
+      )
+    )
+$$;
+
+comment on function ops_internal.is_raised is
+  'Whether the text of an error is not PostgreSQL''s and not ours: the application''s functions and triggers raise it, and it may quote anything.';
+
 create function ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) returns text
 language sql
 immutable
@@ -1028,6 +1048,15 @@ $$;
 comment on function ops_internal.public_error_message is
   'Why a script failed, in words that may be shown and stored: with advice, and without any value of a row.';
 
+create function ops_internal.withheld_error_message(p_state text) returns text
+language sql
+immutable
+set search_path = ''
+as $$ select format('The application raised an exception with SQLSTATE %s', p_state) $$;
+
+comment on function ops_internal.withheld_error_message is
+  'Why a script failed, until the engine has scrubbed the text of the exception.';
+
 create function ops.run_application_v1(p_application_id uuid) returns jsonb
 language plpgsql
 security definer
@@ -1045,6 +1074,8 @@ declare
   problem text;
   detail text;
   hint text;
+  context text;
+  raised text;
 begin
   perform ops_internal.require_engine();
   claim := ops_internal.lock_claim(p_application_id);
@@ -1080,11 +1111,16 @@ begin
       exit;
     when others then
       get stacked diagnostics
-        state = returned_sqlstate, problem = message_text, detail = pg_exception_detail, hint = pg_exception_hint;
+        state = returned_sqlstate, problem = message_text, detail = pg_exception_detail, hint = pg_exception_hint,
+        context = pg_exception_context;
+      raised := case when ops_internal.is_raised(state, context) then problem end;
       outcome := jsonb_build_object(
         'success', false,
         'sqlstate', state,
-        'error', ops_internal.public_error_message(state, problem, detail, hint),
+        'error', case
+          when raised is null then ops_internal.public_error_message(state, problem, detail, hint)
+          else ops_internal.withheld_error_message(state)
+        end,
         -- A fix that was refused did not run, and a server that lacks memory or disk says nothing about the fix.
         'started', state not in ('PL006', 'PL008', 'PL014', 'PL024') and state !~ '^(53|57P|58)',
         'stopped', case state when 'PL007' then 'rows' end
@@ -1109,13 +1145,16 @@ begin
   end if;
 
   return ops_internal.record_application(claim, outcome)
-  -- Rows of the application, unscrubbed. They go to the engine and are not stored here.
-  || jsonb_build_object('rows_before', outcome -> 'rows_before', 'rows_after', outcome -> 'rows_after');
+  -- Rows and texts of the application, unscrubbed. They go to the engine and are not stored here.
+  || jsonb_build_object(
+    'rows_before', outcome -> 'rows_before', 'rows_after', outcome -> 'rows_after',
+    'raised', case when not (outcome ->> 'success')::boolean then raised end
+  );
 end
 $$;
 
 comment on function ops.run_application_v1 is
-  'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. A script that was cancelled at its time limit is recorded as failed. Repeating the call answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
+  'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. A script that was cancelled at its time limit is recorded as failed. Repeating the call answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it. So does the text of an exception that the application raised, for ops.note_failure_v1.';
 
 create function ops.cancel_application_v1(p_application_id uuid) returns integer
 language plpgsql
@@ -1213,6 +1252,33 @@ $$;
 
 comment on function ops.note_rows_v1 is
   'Stores the sample of rows before and after a run, which the engine has scrubbed: once, and within five minutes. Raises PL010 otherwise.';
+
+create function ops.note_failure_v1(p_application_id uuid, p_reason text) returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  recorded text;
+begin
+  update ops.pattern_applications as applications set error_after = p_reason
+  from (
+    select former.id, former.error_after
+    from ops.pattern_applications as former
+    where former.application_id = p_application_id
+      and former.error_after = ops_internal.withheld_error_message(former.metadata ->> 'sqlstate')
+    for update
+  ) as former
+  where applications.id = former.id
+  returning former.error_after into recorded;
+
+  update ops.pattern_verifications set reason = p_reason
+  where pattern_verifications.application_id = p_application_id and pattern_verifications.reason = recorded;
+end
+$$;
+
+comment on function ops.note_failure_v1 is
+  'Stores the text of the exception that a run raised, which the engine has scrubbed. What was recorded otherwise stands.';
 
 create function ops_internal.dead_claims() returns setof ops.pattern_claims
 language sql

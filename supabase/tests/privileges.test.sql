@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(306);
+select plan(309);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -123,6 +123,7 @@ from (
   ('claim_application_v1', array['uuid', 'bigint', 'integer', 'text', 'jsonb', 'jsonb', 'text', 'jsonb', 'jsonb'], false),
   ('application_job_v1', array['uuid'], false),
   ('note_rows_v1', array['uuid', 'jsonb', 'jsonb'], false),
+  ('note_failure_v1', array['uuid', 'text'], false),
   ('record_refusals_v1', array['jsonb'], false),
   ('verify_applications_v1', array[]::text [], false),
   ('recover_applications_v1', array[]::text [], false),

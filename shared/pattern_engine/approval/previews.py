@@ -21,7 +21,7 @@ from pattern_engine.healing.candidates import find
 from pattern_engine.healing.context import ENGINE_WRITER, distrust, error_seen, target
 from pattern_engine.laws.verdict import sentence
 from pattern_engine.learning import sightings
-from pattern_engine.text import scrubbing
+from pattern_engine.text.withholding import Withheld
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
@@ -140,14 +140,16 @@ class _Rehearsals:
         return self._known[key]
 
     def _rehearse(self, error: ErrorSeen) -> Json:
-        started = time.monotonic()
+        started, withheld = time.monotonic(), Withheld(error)
         try:
             (done,) = self.database.rehearse_proposal(self.proposal_id, [error])
         except PatternEngineError as problem:
-            return _failed(problem.message) | {"duration_ms": _milliseconds_since(started)}
+            return _failed(problem.message, withheld) | {
+                "duration_ms": _milliseconds_since(started)
+            }
         milliseconds = _milliseconds_since(started)
         if not done["success"]:
-            return _failed(str(done["error"])) | {"duration_ms": milliseconds}
+            return _failed(str(done["error"]), withheld) | {"duration_ms": milliseconds}
         return {
             "rehearsed": True,
             "success": True,
@@ -157,19 +159,19 @@ class _Rehearsals:
             "whole_tables": done["whole_tables"],
             "max_rows": self.limits.max_rows,
             "is_over_cap": done["rows_touched"] > self.limits.max_rows,
-            "rows_before": _small(scrubbing.scrub_json(done["rows_before"])),
-            "rows_after": _small(scrubbing.scrub_json(done["rows_after"])),
+            "rows_before": _small(withheld.hide_json(done["rows_before"])),
+            "rows_after": _small(withheld.hide_json(done["rows_after"])),
             "duration_ms": milliseconds,
             "timeout_ms": self.limits.timeout_ms,
         }
 
 
-def _failed(reason: str) -> Json:
+def _failed(reason: str, withheld: Withheld) -> Json:
     # The database's message may quote a row.
     return {
         "rehearsed": True,
         "success": False,
-        "error": scrubbing.scrub(reason)[:MAX_REASON_LENGTH],
+        "error": withheld.hide(reason)[:MAX_REASON_LENGTH],
         "rows_touched": None,
     }
 
@@ -240,7 +242,7 @@ def _refusal(fix: Json, row: ReplayedRecord) -> str | None:
 
 def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settings) -> Json:
     """What a script outside the database would be given, and what an api_call would send."""
-    fix, limits = proposal["fix"], _limits(proposal["fix"])
+    fix, limits, withheld = proposal["fix"], _limits(proposal["fix"]), Withheld(error)
     seen = {name: value for name, value in error.items() if name != "scrubbed"}
     plan: Json = {
         "operations": list(analysis.operations),
@@ -280,6 +282,6 @@ def _plan(proposal: Json, analysis: Analysis, error: ErrorSeen, settings: Settin
         plan["rehearsal"] = {"output": outcome.output, "stopped": outcome.stopped}
     return {
         "success": problem is None,
-        "error": problem and scrubbing.scrub(problem),
-        "plan": {name: _small(scrubbing.scrub_json(value)) for name, value in plan.items()},
+        "error": problem and withheld.hide(problem),
+        "plan": {name: _small(withheld.hide_json(value)) for name, value in plan.items()},
     }

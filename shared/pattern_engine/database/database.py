@@ -129,6 +129,11 @@ class Database:
         arguments = {"p_application_id": application_id, "p_before": before, "p_after": after}
         self._call("note_rows_v1", arguments)
 
+    def note_failure(self, application_id: str, reason: str) -> None:
+        """Store why a run failed whose script raised an exception, scrubbed."""
+        arguments = {"p_application_id": application_id, "p_reason": reason}
+        self._call("note_failure_v1", arguments)
+
     def record_refusals(self, refusals: list[RefusalNote]) -> None:
         """Note why fixes were not run for errors."""
         self._call("record_refusals_v1", {"p_refusals": refusals})

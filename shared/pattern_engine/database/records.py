@@ -303,6 +303,8 @@ class Outcome(TypedDict):
     rows_before: NotRequired[list[Json] | None]
     """A sample of rows before the run, not scrubbed; `rows_after` has the same rows after it."""
     rows_after: NotRequired[list[Json] | None]
+    raised: NotRequired[str | None]
+    """The text of an exception that the application's own code raised, not scrubbed."""
 
 
 class RunOfLogRow(TypedDict):

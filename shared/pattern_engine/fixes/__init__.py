@@ -9,8 +9,11 @@ A type's parser is loaded with its first script.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from pattern_engine.fixes.analysis import Finding
+from pattern_engine.fixes.credentials import in_parameters
 from pattern_engine.limits import FIX_TYPES
 
 if TYPE_CHECKING:
@@ -36,6 +39,25 @@ def analyse(
     """
     if fix_type not in FIX_TYPES:
         raise ValueError(f"There is no fix type {fix_type!r}; use one of: {', '.join(FIX_TYPES)}.")
+    analysis = _analysed(fix_type, script, parameters, facilities)
+    findings = tuple(
+        Finding(
+            "credential",
+            f"the parameter {where} contains a literal {kind}; put it into Vault and name it",
+        )
+        for where, kind in in_parameters(parameters)
+    )
+    if not findings:
+        return analysis
+    return replace(analysis, prepared_script="", findings=(*analysis.findings, *findings))
+
+
+def _analysed(
+    fix_type: str,
+    script: str,
+    parameters: Mapping[str, object],
+    facilities: Facilities | None,
+) -> Analysis:
     module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     if fix_type in ("api_call", "typescript") and facilities is not None:
         return cast("Analysis", module.analyse(script, parameters, facilities.api_networks))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pattern_engine.text.scrubbing import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
 
 #: What each rule finds, in the words of a finding, in the order of the rules.
 _KINDS: Final = {
@@ -89,6 +89,23 @@ def credential_by_name(name: str, value: str) -> str | None:
     bare = value.translate({ord(quote): None for quote in "\"'\\\n"})
     name = "password" if name.lower() == "pass" else name
     return literal_credential(value) or literal_credential(f"{name}: '{bare}'")
+
+
+def in_parameters(parameters: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield where the parameters of an approval contain a literal credential, and its kind.
+
+    `{"secret": "NAME"}` refers to a secret of Vault and contains none.
+    """
+    open_: list[tuple[str, str, object]] = [(name, name, each) for name, each in parameters.items()]
+    while open_:
+        where, name, value = open_.pop()
+        if isinstance(value, str):
+            if kind := credential_by_name(name, value):
+                yield where, kind
+        elif isinstance(value, list):
+            open_ += [(f"{where}[{place}]", name, each) for place, each in enumerate(value)]
+        elif isinstance(value, dict) and value.keys() != {"secret"}:
+            open_ += [(f"{where}.{key}", str(key), each) for key, each in value.items()]
 
 
 def _found(text: str, names: Collection[str]) -> str | None:

@@ -37,6 +37,7 @@ from pattern_engine.laws import verdict
 from pattern_engine.laws.circumstances import Circumstances
 from pattern_engine.laws.parts import parts
 from pattern_engine.learning import sightings
+from pattern_engine.text.withholding import Withheld
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
@@ -254,6 +255,7 @@ def _run(database: Database, found: Match, claim: Claim, settings: Settings) -> 
         claim["job"],
         found.fix["timeout_ms"],
         settings.facilities(),
+        Withheld({"message": found.sighting.message, "captured": found.sighting.group.captured}),
     )
     pattern = found.pattern
     return Healing(

@@ -15,6 +15,7 @@ from pattern_engine.healing import running
 from pattern_engine.healing.context import error_seen, record_changed_fix
 from pattern_engine.healing.models import RollbackResponse
 from pattern_engine.learning import sightings
+from pattern_engine.text.withholding import NOTHING, Withheld
 
 if TYPE_CHECKING:
     from pattern_engine.api.callers import Caller
@@ -75,7 +76,8 @@ def _record_changed_undo(
 def _restore(undo: Undo, undone: str, database: Database, facilities: Facilities) -> Outcome:
     """Restore the files that a run replaced, unless they were changed since."""
     executor: Any = fixes.executor(undo["fix_type"], facilities)
-    return running.record(database, undo["application_id"], executor.take_back(undone))
+    outcome = executor.take_back(undone)
+    return running.record(database, undo["application_id"], outcome, NOTHING)
 
 
 def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:
@@ -86,17 +88,18 @@ def _run(undo: Undo, database: Database, facilities: Facilities) -> Outcome:
         logs.error("undo_refused", application_id=undo_id, pattern_id=undo["pattern_id"])
         refused = {"success": False, "started": False, "error": REFUSED, "execution_time_ms": 0}
         return database.finish_application(undo_id, refused)
-    _recall_error(undo_id, undo["system_log_id"], database)
+    withheld = _recall_error(undo_id, undo["system_log_id"], database)
     job = None if fix_type == "sql" else database.application_job(undo_id)
-    return running.run(database, undo_id, job, undo["timeout_ms"], facilities)
+    return running.run(database, undo_id, job, undo["timeout_ms"], facilities, withheld)
 
 
-def _recall_error(undo_id: str, log_id: int | None, database: Database) -> None:
+def _recall_error(undo_id: str, log_id: int | None, database: Database) -> Withheld:
     """Read the error from the log again for the undo script, because the run kept no copy.
 
     If the log row is gone, the undo script sees only the scrubbed message.
     """
-    rows = database.read_logs([log_id]) if log_id is not None else []
-    for row in rows:
-        sighting = sightings.of_row(row, rules.current(database))
-        database.recall_error(undo_id, error_seen(sighting))
+    for row in database.read_logs([log_id]) if log_id is not None else []:
+        error = error_seen(sightings.of_row(row, rules.current(database)))
+        database.recall_error(undo_id, error)
+        return Withheld(error)
+    return NOTHING

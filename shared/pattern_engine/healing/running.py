@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from pattern_engine import fixes, logs
 from pattern_engine.exceptions import PatternEngineError, Unavailable
 from pattern_engine.fixes.execution import Job, Limits, Outcome, Secret
-from pattern_engine.text import scrubbing
 from pattern_engine.text.storable import storable, storable_throughout
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pattern_engine.database import records
     from pattern_engine.database.database import Database
     from pattern_engine.settings import Facilities
+    from pattern_engine.text.withholding import Withheld
 
 CANCEL_INTERVAL_SECONDS = 0.2
 """Pause before asking again about a run that has not started yet, or was cancelled."""
@@ -35,44 +35,46 @@ PAUSES_SECONDS = (0.5, 1.0, 2.0)
 """Pauses before a call is sent again while the database is unavailable."""
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917  a run has this many properties
     database: Database,
     application_id: str,
     job: records.JobRecord | None,
     timeout_ms: int,
     facilities: Facilities,
+    withheld: Withheld,
 ) -> records.Outcome:
     """Run an application and return its outcome, also if it failed; without a job it is SQL.
+
+    Nothing that is `withheld` of the error reaches the record or the log.
 
     Raises:
         PatternEngineError: if the outcome cannot be recorded.
     """
     if job is None:
-        return _run_sql(database, application_id, timeout_ms)
-    outcome = _run_here(application_id, job, facilities)
-    if not outcome.success:
-        logs.warning(
-            "fix_failed",
-            application_id=application_id,
-            reason=outcome.error,
-            stopped=outcome.stopped,
-        )
-    return record(database, application_id, outcome)
+        return _run_sql(database, application_id, timeout_ms, withheld)
+    return record(database, application_id, _run_here(application_id, job, facilities), withheld)
 
 
-def record(database: Database, application_id: str, outcome: Outcome) -> records.Outcome:
+def record(
+    database: Database, application_id: str, outcome: Outcome, withheld: Withheld
+) -> records.Outcome:
     """Record the outcome of a run outside the database.
 
     Raises:
         PatternEngineError: if it cannot be recorded.
     """
+    reason = outcome.error and storable(withheld.hide(outcome.error))
+    if not outcome.success:
+        logs.warning(
+            "fix_failed", application_id=application_id, reason=reason, stopped=outcome.stopped
+        )
     return _record(
         database,
         application_id,
         {
             "success": outcome.success,
-            "error": outcome.error and storable(scrubbing.scrub(outcome.error)),
-            "output": _recordable(outcome.output),
+            "error": reason,
+            "output": _recordable(outcome.output, withheld),
             "rows_touched": outcome.rows,
             "tables": dict(outcome.tables),
             "execution_time_ms": outcome.duration_ms,
@@ -98,10 +100,10 @@ def _persistently(call: Callable[[], records.Outcome]) -> records.Outcome:
     return call()
 
 
-def _recordable(output: Any) -> object:  # noqa: ANN401  any JSON
+def _recordable(output: Any, withheld: Withheld) -> object:  # noqa: ANN401  any JSON
     """A script's output, scrubbed and storable; a note in place of one that is nested too deep."""
     try:
-        return storable_throughout(scrubbing.scrub_json(output))
+        return storable_throughout(withheld.hide_json(output))
     except RecursionError:
         return "left out: nested too deep"
 
@@ -131,7 +133,9 @@ def _run_here(application_id: str, job: records.JobRecord, facilities: Facilitie
         return Outcome(success=False, error=reason, started=False)
 
 
-def _run_sql(database: Database, application_id: str, timeout_ms: int) -> records.Outcome:
+def _run_sql(
+    database: Database, application_id: str, timeout_ms: int, withheld: Withheld
+) -> records.Outcome:
     """Run SQL inside the database, which retries after deadlocks and serialization failures.
 
     All retries share the time limit. A run without an answer is sent again: if it was committed,
@@ -148,23 +152,32 @@ def _run_sql(database: Database, application_id: str, timeout_ms: int) -> record
             logs.warning("run_not_recorded", application_id=application_id, reason=problem.message)
             unknown = {"success": False, "error": problem.message, "started": False}
             return _record(database, application_id, {**unknown, "execution_time_ms": None})
-    _note_rows(database, application_id, outcome)
+    _note(database, application_id, outcome, withheld)
     return outcome
 
 
-def _note_rows(database: Database, application_id: str, outcome: records.Outcome) -> None:
-    """Store a sample of the changed rows; if this fails, the run still counts as successful."""
+def _note(
+    database: Database, application_id: str, outcome: records.Outcome, withheld: Withheld
+) -> None:
+    """Store what the database may not store unscrubbed; if this fails, the run still counts.
+
+    That is a sample of the changed rows, and the text of an exception that the application's own
+    code raised, which becomes the reason of the outcome.
+    """
+    raised = outcome.get("raised")
     before = outcome.get("rows_before")
-    if not before:
-        return
     try:
-        database.note_rows(
-            application_id,
-            scrubbing.scrub_json(before),
-            scrubbing.scrub_json(outcome.get("rows_after")),
-        )
+        if raised:
+            reason = str(storable(withheld.hide(raised)))
+            database.note_failure(application_id, reason)
+            outcome["error"] = reason
+        if before:
+            after = outcome.get("rows_after")
+            database.note_rows(
+                application_id, withheld.hide_json(before), withheld.hide_json(after)
+            )
     except PatternEngineError as problem:
-        logs.warning("rows_not_noted", application_id=application_id, reason=problem.message)
+        logs.warning("run_not_noted", application_id=application_id, reason=problem.message)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pattern_engine.exceptions import Unavailable
 from pattern_engine.fixes.execution import Job, Outcome
 from pattern_engine.healing import running
 from pattern_engine.settings import Facilities
+from pattern_engine.text.withholding import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_in_time_is_one_call(wire: Wire, database: Database) -> None:
     """Nothing is cancelled or recorded twice where nothing went wrong."""
     wire.replies["run_application_v1"] = outcome()
-    assert running.run(database, ID, None, 5000, Facilities())["success"] is True
+    assert running.run(database, ID, None, 5000, Facilities(), NOTHING)["success"] is True
     assert wire.names == ["run_application_v1"]
 
 
@@ -86,7 +87,7 @@ def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) ->
     """After its time limit the database is asked to cancel it, and records it as failed."""
     statement = Statement(wire)
     started = time.monotonic()
-    found = running.run(database, ID, None, 100, Facilities())
+    found = running.run(database, ID, None, 100, Facilities(), NOTHING)
     assert statement.asked[0] - started >= 0.1
     assert found["error"] == "The run was stopped at its time limit of 20 ms"
     assert wire.names == ["run_application_v1", "cancel_application_v1"]
@@ -95,7 +96,7 @@ def test_a_run_that_takes_too_long_is_cut_off(wire: Wire, database: Database) ->
 def test_the_database_says_how_much_time_is_left(wire: Wire, database: Database) -> None:
     """A script that waited for a connection or a lock has its whole time from its first statement."""
     statement = Statement(wire, None, None, 150)
-    running.run(database, ID, None, 20, Facilities())
+    running.run(database, ID, None, 20, Facilities(), NOTHING)
     assert len(statement.asked) == 4
     assert statement.asked[3] - statement.asked[2] >= 0.15
 
@@ -107,7 +108,7 @@ def test_a_cancel_that_fails_does_not_end_the_timekeeping(wire: Wire, database: 
     wire.replies["cancel_application_v1"] = lambda sent: (
         next(answers, None) or statement.cancel(sent)
     )
-    found = running.run(database, ID, None, 20, Facilities())
+    found = running.run(database, ID, None, 20, Facilities(), NOTHING)
     assert found["error"] == "The run was stopped at its time limit of 20 ms"
 
 
@@ -137,7 +138,7 @@ def test_a_run_without_an_answer_is_sent_again(
         return problem or outcome()
 
     wire.replies["run_application_v1"] = run
-    assert running.run(database, ID, None, 5000, Facilities())["success"] is True
+    assert running.run(database, ID, None, 5000, Facilities(), NOTHING)["success"] is True
     assert wire.names == ["run_application_v1"] * 2
 
 
@@ -148,7 +149,7 @@ def test_an_outcome_that_nobody_knows_is_not_recorded(
     """The claim stays open: after its lease another worker runs it, or it ends as inconclusive."""
     wire.replies["run_application_v1"] = failure
     with pytest.raises(Unavailable):
-        running.run(database, ID, None, 5000, Facilities())
+        running.run(database, ID, None, 5000, Facilities(), NOTHING)
     assert set(wire.names) == {"run_application_v1"}
 
 
@@ -158,7 +159,7 @@ def test_a_failure_of_the_recording_is_not_held_against_the_fix(
     """What the script does wrong is recorded with the run, so any other error is inconclusive."""
     wire.replies["run_application_v1"] = refusal("23514")
     wire.replies["finish_application_v1"] = finished
-    assert running.run(database, ID, None, 5000, Facilities())["success"] is False
+    assert running.run(database, ID, None, 5000, Facilities(), NOTHING)["success"] is False
     assert wire.sent("finish_application_v1")["p_outcome"]["started"] is False
 
 
@@ -173,7 +174,7 @@ def test_an_outcome_is_recorded_once_the_database_is_back(wire: Wire, database: 
         return finished(sent)
 
     wire.replies["finish_application_v1"] = finish
-    assert running.record(database, ID, Outcome(success=False))["success"] is False
+    assert running.record(database, ID, Outcome(success=False), NOTHING)["success"] is False
     assert wire.names.count("finish_application_v1") == 3
 
 
@@ -184,7 +185,7 @@ def test_no_thread_is_left(
     wire.replies["run_application_v1"] = refusal("PL010")
     wire.replies["cancel_application_v1"] = False
     wire.replies["finish_application_v1"] = finished
-    running.run(database, ID, None, 8000, Facilities())
+    running.run(database, ID, None, 8000, Facilities(), NOTHING)
     time.sleep(0.05)
     assert not [one for one in threading.enumerate() if one.name.startswith("time-limit")]
 
@@ -227,6 +228,6 @@ def test_whatever_a_script_answers_its_end_is_recorded(
 
     monkeypatch.setattr(fixes, "executor", lambda *_: Talker())
     wire.replies["finish_application_v1"] = finished
-    running.run(database, ID, JOB, 5000, Facilities())
+    running.run(database, ID, JOB, 5000, Facilities(), NOTHING)
     sent = wire.sent("finish_application_v1")["p_outcome"]
     assert (sent["output"], sent["error"]) == (recorded, "it said \ufffd")
