@@ -575,6 +575,7 @@ CREATE TABLE ops.error_patterns (
     last_environment text,
     learned_from_incidents bigint[],
     auto_fix_enabled boolean DEFAULT false NOT NULL,
+    has_running_fix boolean DEFAULT false NOT NULL,
     auto_fix_script text,
     auto_fix_type text,
     auto_fix_parameters jsonb,
@@ -592,7 +593,7 @@ CREATE TABLE ops.error_patterns (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT error_patterns_confidence_is_share CHECK (((confidence_score >= (0)::numeric) AND (confidence_score <= (1)::numeric))),
-    CONSTRAINT error_patterns_enabled_means_approved CHECK (((NOT auto_fix_enabled) OR (human_approved AND (auto_fix_script IS NOT NULL) AND (auto_fix_type IS NOT NULL) AND (approved_at IS NOT NULL)))),
+    CONSTRAINT error_patterns_enabled_means_approved CHECK (((NOT (auto_fix_enabled OR has_running_fix)) OR (human_approved AND (auto_fix_script IS NOT NULL) AND (auto_fix_type IS NOT NULL) AND (approved_at IS NOT NULL)))),
     CONSTRAINT error_patterns_fix_type_known CHECK (((auto_fix_type IS NULL) OR ((ops_internal.fix_limits(auto_fix_type)).max_rows IS NOT NULL))),
     CONSTRAINT error_patterns_merged_pattern_is_empty CHECK (((status <> 'merged'::text) OR ((occurrence_count + untrusted_occurrences) = 0))),
     CONSTRAINT error_patterns_occurrences_not_negative CHECK ((occurrence_count >= 0)),
@@ -654,7 +655,9 @@ COMMENT ON COLUMN ops.error_patterns.last_environment IS 'Where its latest error
 
 COMMENT ON COLUMN ops.error_patterns.learned_from_incidents IS 'Ids of the latest 20 log rows; all of them are in ops.pattern_incidents.';
 
-COMMENT ON COLUMN ops.error_patterns.auto_fix_enabled IS 'Whether the fix runs without being asked. The executor also reads ops.pattern_fixes, which only people can write.';
+COMMENT ON COLUMN ops.error_patterns.auto_fix_enabled IS 'Whether a fix of the pattern is live. The approval enables it, and an operator or the engine disables it. A shadow runs nothing, so it is not enabled.';
+
+COMMENT ON COLUMN ops.error_patterns.has_running_fix IS 'Whether a fix of the pattern is live or a shadow, so that the engine looks for it.';
 
 COMMENT ON COLUMN ops.error_patterns.auto_fix_script IS 'The fix, as approved. What runs is the pinned version in ops.pattern_fixes.';
 
@@ -2618,7 +2621,7 @@ CREATE FUNCTION ops_internal.shown_fix(p_pattern_id uuid) RETURNS ops.pattern_fi
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) IS 'The fix that the columns of a pattern show: the oldest that is not disabled; without one, the latest; null without any.';
+COMMENT ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) IS 'The fix that the columns of a pattern show: the oldest that is not disabled and no shadow; without one, the oldest shadow; without one, the latest; null without any.';
 
 CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3669,7 +3672,7 @@ CREATE INDEX idx_error_patterns_approved_by ON ops.error_patterns USING btree (a
 
 CREATE INDEX idx_error_patterns_enabled ON ops.error_patterns USING btree (auto_fix_enabled);
 
-CREATE INDEX idx_error_patterns_expressions ON ops.error_patterns USING btree (id DESC) WHERE (auto_fix_enabled AND tries_expression);
+CREATE INDEX idx_error_patterns_expressions ON ops.error_patterns USING btree (id DESC) WHERE (has_running_fix AND tries_expression);
 
 CREATE INDEX idx_error_patterns_firing ON ops.error_patterns USING btree (last_seen) WHERE auto_fix_enabled;
 
@@ -4806,6 +4809,7 @@ REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
 

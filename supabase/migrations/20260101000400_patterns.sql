@@ -36,6 +36,7 @@ create table ops.error_patterns (
   learned_from_incidents bigint [],
 
   auto_fix_enabled boolean not null default false,
+  has_running_fix boolean not null default false,
   auto_fix_script text,
   auto_fix_type text
   constraint error_patterns_fix_type_known check (auto_fix_type is null or (ops_internal.fix_limits(auto_fix_type)).max_rows is not null),
@@ -59,7 +60,7 @@ create table ops.error_patterns (
   updated_at timestamptz not null default now(),
 
   constraint error_patterns_enabled_means_approved check (
-    not auto_fix_enabled
+    not (auto_fix_enabled or has_running_fix)
     or (human_approved and auto_fix_script is not null and auto_fix_type is not null and approved_at is not null)
   ),
   constraint error_patterns_merged_pattern_is_empty check (status <> 'merged' or occurrence_count + untrusted_occurrences = 0)
@@ -102,7 +103,9 @@ comment on column ops.error_patterns.last_environment is 'Where its latest error
 comment on column ops.error_patterns.learned_from_incidents is
   'Ids of the latest 20 log rows; all of them are in ops.pattern_incidents.';
 comment on column ops.error_patterns.auto_fix_enabled is
-  'Whether the fix runs without being asked. The executor also reads ops.pattern_fixes, which only people can write.';
+  'Whether a fix of the pattern is live. The approval enables it, and an operator or the engine disables it. A shadow runs nothing, so it is not enabled.';
+comment on column ops.error_patterns.has_running_fix is
+  'Whether a fix of the pattern is live or a shadow, so that the engine looks for it.';
 comment on column ops.error_patterns.auto_fix_script is
   'The fix, as approved. What runs is the pinned version in ops.pattern_fixes.';
 comment on column ops.error_patterns.auto_fix_type is 'sql, typescript, bash or api_call.';
@@ -132,7 +135,7 @@ create index idx_error_patterns_type on ops.error_patterns (pattern_type);
 create index idx_error_patterns_enabled on ops.error_patterns (auto_fix_enabled);
 create index idx_error_patterns_firing on ops.error_patterns (last_seen) where auto_fix_enabled;
 create index idx_error_patterns_approved_by on ops.error_patterns (approved_by);
-create index idx_error_patterns_expressions on ops.error_patterns (id desc) where auto_fix_enabled and tries_expression;
+create index idx_error_patterns_expressions on ops.error_patterns (id desc) where has_running_fix and tries_expression;
 create index idx_error_patterns_merged_into on ops.error_patterns (merged_into);
 -- The job that links symptoms looks each minute for those that were seen.
 create index idx_error_patterns_symptoms on ops.error_patterns (pattern_id) where metadata ->> 'symptom' is not null;

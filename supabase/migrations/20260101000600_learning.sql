@@ -204,7 +204,7 @@ begin
     from ops.error_patterns as patterns
     where patterns.pattern_id = any(found)
     -- The pattern with a live fix is kept, else the oldest.
-    order by patterns.auto_fix_enabled desc, patterns.id
+    order by patterns.has_running_fix desc, patterns.id
   );
 end
 $$;
@@ -774,7 +774,7 @@ begin
       patterns.confidence_score,
       patterns.auto_fix_enabled,
       -- A demoted fix counts as one: the engine records with the error why it does not run.
-      patterns.auto_fix_enabled or exists (
+      patterns.has_running_fix or exists (
         select from ops.pattern_fixes as fixes
         where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null and fixes.mode = 'demoted'
       ) as has_fix,

@@ -382,6 +382,24 @@ as $$ select p_fix.sha256 = ops_internal.fix_digest(p_fix) $$;
 
 comment on function ops_internal.is_pinned is 'Whether the digest of a stored fix matches its bytes.';
 
+create function ops_internal.shown_fix(p_pattern_id uuid) returns ops.pattern_fixes
+language sql
+stable
+set search_path = ''
+as $$
+  select fixes.*
+  from ops.pattern_fixes as fixes
+  where fixes.pattern_id = p_pattern_id
+  order by
+    fixes.disabled_at is not null,
+    fixes.disabled_at is null and fixes.mode = 'shadow',
+    case when fixes.disabled_at is null then fixes.version else -fixes.version end
+  limit 1
+$$;
+
+comment on function ops_internal.shown_fix is
+  'The fix that the columns of a pattern show: the oldest that is not disabled and no shadow; without one, the oldest shadow; without one, the latest; null without any.';
+
 create function ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) returns boolean
 language sql
 stable
@@ -395,31 +413,13 @@ as $$
         and p_pattern.auto_fix_type is not distinct from p_fix.fix_type
         and coalesce(p_pattern.auto_fix_parameters, '{}') = p_fix.parameters
       )
-      -- The pattern shows one fix, its oldest.
-      or exists (
-        select from ops.pattern_fixes as older
-        where older.pattern_id = p_fix.pattern_id and older.version < p_fix.version and older.disabled_at is null
-      )
+      -- The pattern shows one fix.
+      or (ops_internal.shown_fix(p_fix.pattern_id)).version <> p_fix.version
     )
 $$;
 
 comment on function ops_internal.is_as_approved is
   'Whether what is pinned, and what the pattern shows of it, are both what a person approved.';
-
-create function ops_internal.shown_fix(p_pattern_id uuid) returns ops.pattern_fixes
-language sql
-stable
-set search_path = ''
-as $$
-  select fixes.*
-  from ops.pattern_fixes as fixes
-  where fixes.pattern_id = p_pattern_id
-  order by fixes.disabled_at is not null, case when fixes.disabled_at is null then fixes.version else -fixes.version end
-  limit 1
-$$;
-
-comment on function ops_internal.shown_fix is
-  'The fix that the columns of a pattern show: the oldest that is not disabled; without one, the latest; null without any.';
 
 create function ops_internal.show_figures(p_pattern_id uuid) returns void
 language plpgsql
@@ -452,17 +452,22 @@ language sql
 set search_path = ''
 as $$
   update ops.error_patterns as patterns set
-    auto_fix_enabled = (p_enable or patterns.auto_fix_enabled) and exists (
-      select from ops.pattern_fixes as running
-      where running.pattern_id = p_pattern_id and running.disabled_at is null and running.mode in ('live', 'shadow')
-    ),
+    auto_fix_enabled = (p_enable or patterns.auto_fix_enabled) and 'live' = any(running.modes),
+    has_running_fix = (p_enable or patterns.has_running_fix) and running.modes && array['live', 'shadow'],
     auto_fix_script = shown.script,
     auto_fix_type = shown.fix_type,
     auto_fix_parameters = shown.parameters,
     -- The account of an approver may be gone; the version keeps its id.
     approved_by = (select users.id from auth.users as users where users.id = shown.approved_by),
     approved_at = shown.approved_at
-  from ops_internal.shown_fix(p_pattern_id) as shown
+  from
+    ops_internal.shown_fix(p_pattern_id) as shown,
+    (
+      select array(
+        select fixes.mode from ops.pattern_fixes as fixes
+        where fixes.pattern_id = p_pattern_id and fixes.disabled_at is null
+      ) as modes
+    ) as running
   where patterns.pattern_id = p_pattern_id;
 
   select ops_internal.show_figures(p_pattern_id);

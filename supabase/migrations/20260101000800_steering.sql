@@ -169,7 +169,7 @@ immutable
 set search_path = ''
 as $$
   select to_jsonb(p_pattern) - array[
-    'id', 'pattern_id', 'pattern_type', 'error_source', 'severity', 'success_rate', 'auto_fix_enabled', 'auto_fix_script',
+    'id', 'pattern_id', 'pattern_type', 'error_source', 'severity', 'success_rate', 'auto_fix_enabled', 'has_running_fix', 'auto_fix_script',
     'auto_fix_type', 'auto_fix_parameters', 'constitutional_compliant', 'constitutional_violations', 'confidence_score',
     'confidence_lower_bound', 'confidence_outcomes', 'consecutive_failures', 'human_approved', 'approved_by', 'approved_at', 'created_at', 'updated_at'
   ]

@@ -46,7 +46,7 @@ begin
     -- What is the same for all errors of a pattern is computed once.
     found as materialized (
       select
-        patterns.pattern_id, patterns.auto_fix_enabled,
+        patterns.pattern_id, patterns.has_running_fix,
         to_jsonb(patterns) - array['metadata', 'learned_from_incidents', 'created_at', 'updated_at'] as shown
       from (select distinct hits.pattern_id from hits) as named
       inner join ops.error_patterns as patterns on patterns.pattern_id = named.pattern_id
@@ -61,7 +61,7 @@ begin
       from found
       inner join ops.error_patterns as patterns on patterns.pattern_id = found.pattern_id
       inner join ops.pattern_fixes as fixes on fixes.pattern_id = found.pattern_id
-      where fixes.disabled_at is null and (found.auto_fix_enabled or fixes.mode = 'demoted')
+      where fixes.disabled_at is null and (found.has_running_fix or fixes.mode = 'demoted')
     ),
 
     expressions as (
@@ -79,7 +79,7 @@ begin
       from (
         select patterns.id, patterns.pattern_id, patterns.pattern_signature, patterns.error_message_pattern
         from ops.error_patterns as patterns
-        where patterns.auto_fix_enabled and patterns.tries_expression
+        where patterns.has_running_fix and patterns.tries_expression
         order by patterns.id desc
         limit 1000
       ) as enabled
@@ -100,7 +100,7 @@ begin
           ) end,
           'pattern', found.shown,
           'fix', fixes.shown,
-          'untrusted_signature', case when chosen.is_trusted is not true and found.auto_fix_enabled then hits.signature end,
+          'untrusted_signature', case when chosen.is_trusted is not true and found.has_running_fix then hits.signature end,
           'outside_guard', case when chosen.is_trusted and not chosen.is_inside then jsonb_build_object(
             'version', chosen.version, 'identifiers', ops_internal.guarding(hits.identifiers)
           ) end,
@@ -1376,18 +1376,26 @@ begin
     when application.id is null then 'it has not ended yet'
     -- A SQL script that failed left no changes; any other script may have done half of its work.
     when not application.success and (fix.fix_type = 'sql' or is_kept) then 'it did not succeed, and nothing of it was kept'
-    when exists (
-      select from ops.pattern_claims as undone
-      left join ops.pattern_applications as ended on ended.application_id = undone.application_id
-      where undone.undoes = p_application_id
-        -- A SQL undo script that failed left no changes, so it may be tried again; for other types it is unknown.
-        and ((fix.fix_type <> 'sql' and not is_kept) or ended.success is distinct from false)
-    )
-      then 'it was undone before, or is being undone'
   end;
+  if problem is null then
+    select case
+      when ended.application_id is null then format('the application %s is undoing it', undone.application_id)
+      when ended.success then format('the application %s undid it at %s', undone.application_id, ended.applied_at)
+      else format('the application %s tried to at %s and failed: %s', undone.application_id, ended.applied_at, ended.error_after)
+    end
+    into problem
+    from ops.pattern_claims as undone
+    left join ops.pattern_applications as ended on ended.application_id = undone.application_id
+    where undone.undoes = p_application_id
+      -- A SQL undo script that failed left no changes, so it may be tried again; for other types it is unknown.
+      and ((fix.fix_type <> 'sql' and not is_kept) or ended.success is distinct from false)
+    order by undone.claimed_at desc
+    limit 1;
+  end if;
   if problem is not null then
     raise exception using
-      errcode = 'PL021', message = 'this run cannot be undone: ' || problem, hint = 'Undo its changes by hand.';
+      errcode = 'PL021', message = 'this run cannot be undone: ' || problem,
+      hint = 'If a change of it is still there, undo that by hand.';
   end if;
 
   insert into ops.pattern_claims (

@@ -116,7 +116,7 @@ begin
   used_fixes as materialized (
     select
       fixes.pattern_id, fixes.version, fixes.trusted_writers, fixes.trusts_until,
-      fixes.disabled_at is not null or not patterns.auto_fix_enabled as is_out_of_use,
+      fixes.disabled_at is not null or not patterns.has_running_fix as is_out_of_use,
       ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as guard,
       ops_internal.strangers(fixes.pattern_id, fixes.version) as strangers
     from (select distinct runs.pattern_id, runs.fix_version from runs) as used

@@ -76,7 +76,8 @@ begin
         select coalesce(jsonb_agg(to_jsonb(best)), '[]')
         from (
           select
-            top.pattern_id, top.pattern_signature, top.pattern_type, top.occurrence_count,
+            top.pattern_id, top.pattern_signature, top.pattern_type, top.severity, top.error_source,
+            top.metadata ->> 'template' as template, top.occurrence_count,
             top.success_rate, top.confidence_score, top.auto_fix_enabled
           from ops.error_patterns as top
           where top.auto_fix_enabled
@@ -90,9 +91,15 @@ begin
           select
             waiting.pattern_id, waiting.pattern_signature, waiting.pattern_type, waiting.severity, waiting.error_source,
             waiting.metadata ->> 'template' as template, waiting.occurrence_count, waiting.untrusted_occurrences,
-            waiting.first_seen, waiting.last_seen
+            waiting.first_seen, waiting.last_seen,
+            case when latest.id is not null then jsonb_build_object(
+              'version', latest.version,
+              'state', case when latest.disabled_at is null then latest.mode else 'disabled' end,
+              'reason', case when latest.disabled_at is null then latest.mode_reason else latest.disabled_reason end
+            ) end as last_fix
           from ops.error_patterns as waiting
-          where waiting.occurrence_count >= least_occurrences and not waiting.auto_fix_enabled and waiting.status = 'open'
+          left join lateral ops_internal.latest_fix(waiting.pattern_id) as latest on true
+          where waiting.occurrence_count >= least_occurrences and not waiting.has_running_fix and waiting.status = 'open'
           order by waiting.occurrence_count desc, waiting.id
           limit 200
         ) as awaiting

@@ -180,7 +180,7 @@ begin
     and logs.created_at > now() - p_most_age
     and incidents.learned_at < now() - p_grace
     and incidents.refusal is null
-    and patterns.auto_fix_enabled
+    and patterns.has_running_fix
     and not exists (
       select from ops.pattern_claims as claims
       where claims.system_log_id = logs.id

@@ -29,6 +29,8 @@ EXAMPLES: Final = 10
 #: The standard deviations from the mean from which a feature names a cluster, or is "Very High".
 MIN_DEVIATION: Final = 0.1
 VERY_HIGH: Final = 2.0
+#: Digits after the point of a mean that tells two clusters apart.
+MAX_DIGITS: Final = 2
 
 _TYPE_NAMES: Final = {
     "database": "Database",
@@ -64,6 +66,14 @@ class Cluster:
     avg_success_rate: float
     total_occurrences: int
     metadata: dict[str, Any]
+
+
+_MEANS: Final = (
+    "about {occurrence_count:.{digits}f} errors each",
+    "about {success_rate:.{digits}f} % successful",
+    "confidence about {confidence_score:.{digits}f}",
+    "severity about {severity_numeric:.{digits}f}",
+)
 
 
 def cluster_count(patterns: int) -> int:
@@ -131,7 +141,7 @@ def _described(
     centroid = _centroid(raw)
     total = sum(pattern.occurrence_count for pattern in patterns)
     return Cluster(
-        cluster_name=_unused_name(types, deviation, used),
+        cluster_name=_unused_name(types, deviation, centroid, used),
         cluster_description=_description(types, centroid, len(patterns), total),
         pattern_ids=tuple(pattern.pattern_id for pattern in patterns),
         centroid_features=centroid,
@@ -166,15 +176,20 @@ def _part(patterns: Sequence[PatternPoint], raw: Floats) -> dict[str, Any]:
     }
 
 
-def _unused_name(types: Counter[str], deviation: Floats, used: set[str]) -> str:
+def _unused_name(
+    types: Counter[str], deviation: Floats, centroid: dict[str, float], used: set[str]
+) -> str:
     """Return the first possible name that no other cluster of this run has."""
-    name = next(name for name in _names(types, deviation) if name not in used)
+    name = next(name for name in _names(types, deviation, centroid) if name not in used)
     used.add(name)
     return name
 
 
-def _names(types: Counter[str], deviation: Floats) -> Iterator[str]:
-    """Yield names, beginning with the feature in which the cluster differs most from the others."""
+def _names(types: Counter[str], deviation: Floats, centroid: dict[str, float]) -> Iterator[str]:
+    """Yield names, beginning with the feature in which the cluster differs most from the others.
+
+    Where words do not tell two clusters apart, the mean of that feature does.
+    """
     subject = f"{_subject(types)} Errors"
     order = np.argsort(-np.abs(deviation), kind="stable")
     # A feature that hardly differs, such as the success rate before there is a fix, names nothing.
@@ -182,7 +197,10 @@ def _names(types: Counter[str], deviation: Floats) -> Iterator[str]:
     traits = [f"{_degree(float(deviation[i]))} {_TRAIT_NAMES[i]}" for i in distinct]
     yield from (f"{subject} - {trait}" for trait in traits)
     yield from (f"{subject} - {traits[0]}, {trait}" for trait in traits[1:])
-    yield from (f"{subject} - {traits[0]} ({number})" for number in itertools.count(2))
+    mean = _MEANS[distinct[0]]
+    told = [mean.format(digits=digits, **centroid) for digits in range(MAX_DIGITS + 1)]
+    yield from (f"{subject} - {traits[0]}, {text}" for text in told)
+    yield from (f"{subject} - {traits[0]}, {told[0]} ({number})" for number in itertools.count(2))
 
 
 def _degree(deviation: float) -> str:

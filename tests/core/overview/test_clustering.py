@@ -122,6 +122,15 @@ def test_a_cluster_without_a_prevailing_type_is_mixed() -> None:
     assert only.cluster_name.startswith("Mixed Errors - ")
 
 
+def test_clusters_that_words_do_not_tell_apart_are_told_apart_by_a_mean() -> None:
+    """A bare number would say nothing to whoever reads the name."""
+    counts = [3] * 40 + [40] * 10 + [80] * 10 + [120] * 10 + [5000]
+    clusters = cluster([_pattern(n, occurrences=count) for n, count in enumerate(counts)])
+    names = [each.cluster_name for each in clusters]
+    assert len(set(names)) == len(names) == 5
+    assert "Database Errors - Low Occurrence, about 40 errors each" in names
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_names_are_unique(seed: int) -> None:
     """Two clusters of one run never share a name."""

@@ -97,6 +97,32 @@ def test_a_fix_for_one_constraint_does_not_run_for_another(
     assert checks.heal("third_check").applied is False
 
 
+def test_a_pattern_shows_its_live_fix_and_not_an_older_shadow(
+    engine: Rest,
+    patterns: Patterns,
+    desk: Desk,
+    checks: Checks,
+    pattern_id: str,
+    administrator: Person,
+    orders: Orders,
+) -> None:
+    """Script and figures are those of the version that runs; the shadow goes on beside it."""
+    checks.occurs("total_check")
+    script = mend(orders)
+    shadow = desk.propose(pattern_id, administrator, script, **when("total_check"))
+    desk.decide(shadow, administrator, mode="shadow")
+    checks.approve(pattern_id, administrator, script, **when("currency_check"))
+    assert checks.heal("currency_check").success is True
+    assert checks.heal("total_check").applied is False
+    (stored,) = engine.select("error_patterns", pattern_id=f"eq.{pattern_id}")
+    assert stored["auto_fix_enabled"] is True
+    assert stored["auto_fix_parameters"] == when("currency_check")
+    claims = engine.select("pattern_claims", pattern_id=f"eq.{pattern_id}", order="fix_version")
+    assert [claim["purpose"] for claim in claims] == ["shadow", "heal"]
+    live = patterns.fix(pattern_id)
+    assert stored["success_rate"] == live["success_rate"]
+
+
 def test_a_refusal_is_noted_with_the_error(
     engine: Rest, patterns: Patterns, desk: Desk, checks: Checks, pattern_id: str
 ) -> None:

@@ -91,8 +91,8 @@ def test_a_run_is_taken_back_once(
     desk: Desk, operator: Person, administrator: Person, run: Run
 ) -> None:
     """PL021: a second time there is nothing to take back."""
-    desk.roll_back(run.application_id, operator)
-    with pytest.raises(NotUndoable, match="undone before"):
+    undone = desk.roll_back(run.application_id, operator)
+    with pytest.raises(NotUndoable, match=f"the application {undone.application_id} undid it at 2"):
         desk.roll_back(run.application_id, administrator)
 
 

@@ -66,6 +66,15 @@ def test_a_shadow_records_what_would_have_run(
     assert orders.count("broken") == 10
 
 
+def test_a_shadow_is_not_enabled(engine: Rest, patterns: Patterns, shadow: str) -> None:
+    """It runs nothing; but the pattern does not await an approval, since it has one."""
+    (stored,) = engine.select("error_patterns", pattern_id=f"eq.{shadow}")
+    assert (stored["auto_fix_enabled"], stored["has_running_fix"]) == (False, True)
+    assert patterns.claim(shadow)["refusal"] == {"code": "shadow"}
+    awaiting = engine.call("statistics_v1")["awaiting_approval"]
+    assert shadow not in {pattern["pattern_id"] for pattern in awaiting}
+
+
 def test_a_shadow_does_not_run_whoever_asks(
     engine: Rest, patterns: Patterns, orders: Orders, shadow: str
 ) -> None:

@@ -57,6 +57,7 @@ def _add(sql: Sql, name: str, **columns: Any) -> str:
 def _enabled(success_rate: float, occurrences: int) -> dict[str, Any]:
     return {
         "auto_fix_enabled": True,
+        "has_running_fix": True,
         "human_approved": True,
         "auto_fix_script": "select 1",
         "auto_fix_type": "sql",
@@ -130,6 +131,9 @@ def test_the_best_fixes_lead(empty: Sql) -> None:
         "pattern_id",
         "pattern_signature",
         "pattern_type",
+        "severity",
+        "error_source",
+        "template",
         "occurrence_count",
         "success_rate",
         "confidence_score",
@@ -147,6 +151,35 @@ def test_patterns_seen_five_times_await_approval(empty: Sql) -> None:
     waiting = _statistics(empty)["awaiting_approval"]
     assert [row["pattern_signature"] for row in waiting] == ["seven", "five"]
     assert waiting[1]["template"] == "a template"
+
+
+@pytest.mark.parametrize("is_disabled", [False, True], ids=["demoted", "disabled"])
+def test_what_became_of_the_last_fix_is_said(
+    patterns: Patterns, database: Sql, engine: Rest, *, is_disabled: bool
+) -> None:
+    """Whoever looks for work sees that there was a fix, and why it does not run."""
+    pattern_id = patterns.new()
+    patterns.approve(pattern_id)
+    database.run(
+        "update ops.error_patterns set occurrence_count = 100000 where pattern_id = %s", pattern_id
+    )
+    reason = "it made things worse"
+    if is_disabled:
+        patterns.disable(pattern_id, reason)
+    else:
+        database.run(
+            "select ops_internal.demote(fixes, null, %s) from ops.pattern_fixes as fixes "
+            "where pattern_id = %s",
+            reason,
+            pattern_id,
+        )
+    (waiting,) = (
+        each
+        for each in engine.call("statistics_v1")["awaiting_approval"]
+        if each["pattern_id"] == pattern_id
+    )
+    state = "disabled" if is_disabled else "demoted"
+    assert waiting["last_fix"] == {"version": 1, "state": state, "reason": reason}
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "administrator", "engine"])
