@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 
 help:
 	@echo "make demo    show the whole life of an error on a local Supabase"
-	@echo "make up      run a local Supabase with the engine until Ctrl-C"
+	@echo "make up      run a local Supabase with the engine until Ctrl-C; ARGS=... are options of up"
 	@echo "make test    run all tests; ARGS=... are arguments of pytest"
 	@echo "make check   check style and types"
 	@echo "make format  format the code"
@@ -44,10 +44,10 @@ node_modules/.npm: package.json package-lock.json .venv/.node
 	@touch $@
 
 demo: setup
-	@$(BIN)/pattern-engine demo
+	@$(BIN)/pattern-engine demo $(ARGS)
 
 up: setup
-	@$(BIN)/pattern-engine up
+	@$(BIN)/pattern-engine up $(ARGS)
 
 test: setup
 	@scripts/debian-packages

@@ -5,6 +5,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Protocol
 
 from pattern_engine.cli.terminal import VisibleFormatter, show
@@ -12,6 +13,7 @@ from pattern_engine.local.errors import StackError
 
 __all__ = ["build_parser", "main"]
 
+_PACKAGE = "pattern-learning-engine"
 # Command → the module that defines it. A module is imported when its command is called, so that
 # each command loads only what it needs.
 _MODULES = {
@@ -38,6 +40,7 @@ def build_parser(modules: Sequence[str] | None = None) -> argparse.ArgumentParse
         prog="pattern-engine",
         description="Run the local stack, and administer the Pattern Learning Engine.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version(_PACKAGE)}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in modules or dict.fromkeys(_MODULES.values()):
         module: _Module = importlib.import_module(f"pattern_engine.cli.{name}")

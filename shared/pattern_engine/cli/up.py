@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from pattern_engine.cli.locations import add_location_options, data_directory, project
 from pattern_engine.cli.terminal import show
+from pattern_engine.local import kept_settings
 from pattern_engine.local.processes import open_log, tail
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
 
@@ -40,6 +41,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="auto",
         help="which PostgreSQL to use; auto takes Debian's if it has pg_cron, else the wheel's",
     )
+    up.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="assignments",
+        metavar="NAME=VALUE",
+        help="a setting of the functions, as PATTERN_ENGINE_COOLDOWN_SECONDS=60; may be repeated. "
+        "The data directory keeps it for later starts; without a value it is forgotten",
+    )
     up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     up.set_defaults(run=run_up)
     down = commands.add_parser("down", help="stop the stack and all of its processes")
@@ -53,6 +63,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_up(options: argparse.Namespace) -> int:
     """Start the stack; in the foreground it runs until Ctrl-C."""
+    kept_settings.keep(data_directory(options), kept_settings.read(options.assignments))
     return _run_in_background(options) if options.detach else _run_in_foreground(options)
 
 
@@ -62,6 +73,7 @@ def _run_in_foreground(options: argparse.Namespace) -> int:
         port=options.port,
         server=options.server,
         project=project(options).root,
+        settings=kept_settings.kept(data_directory(options)),
     )
     for number in _ENDING_SIGNALS:
         signal.signal(number, _interrupt)
