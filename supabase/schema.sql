@@ -4809,7 +4809,6 @@ REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
 

@@ -45,7 +45,7 @@ def kept(directory: Path) -> dict[str, str]:
 
 def keep(directory: Path, changes: Mapping[str, str]) -> dict[str, str]:
     """Store settings in a directory and return all that it keeps; an empty value removes one."""
-    settings = {name: value for name, value in (kept(directory) | changes).items() if value}
+    settings = {name: value for name, value in {**kept(directory), **changes}.items() if value}
     if changes:
         directory.mkdir(parents=True, exist_ok=True)
         write_private(directory / _FILE, json.dumps(settings, indent=2))
