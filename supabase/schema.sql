@@ -382,7 +382,7 @@ CREATE FUNCTION ops.run_application_v1(p_application_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.run_application_v1(p_application_id uuid) IS 'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. A script that was cancelled at its time limit is recorded as failed. Repeating the call answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it.';
+COMMENT ON FUNCTION ops.run_application_v1(p_application_id uuid) IS 'Runs a claimed SQL fix and records it, in one transaction: either both happened or neither. A script that was cancelled at its time limit is recorded as failed. Repeating the call answers the first outcome. A sample of the rows before and after comes with the answer; scrubbed, ops.note_rows_v1 stores it. So does the text of an exception that the application raised, for ops.note_failure_v1.';
 
 CREATE FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
