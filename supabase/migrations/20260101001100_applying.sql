@@ -1261,6 +1261,7 @@ as $$
 declare
   recorded text;
 begin
+  perform ops_internal.require_engine();
   update ops.pattern_applications as applications set error_after = p_reason
   from (
     select former.id, former.error_after

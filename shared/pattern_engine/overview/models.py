@@ -63,9 +63,9 @@ class Statistics(Response):
         description="The ten enabled patterns with the most successful fixes."
     )
     awaiting_approval: list[dict[str, Any]] = Field(
-        description="Patterns with five or more occurrences that count, and no enabled fix. `last_fix` "
-        "tells version, state (disabled, demoted or shadow) and reason of the fix that was approved "
-        "last; it is null where there was none."
+        description="Patterns with five or more occurrences that count, and no enabled fix. "
+        "`last_fix` tells version, state (disabled, demoted or shadow) and reason of the fix that "
+        "was approved last; it is null where there was none."
     )
     untrusted: Untrusted | None = Field(
         default=None,
