@@ -1549,6 +1549,13 @@ CREATE FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) RETURNS boolean
 
 COMMENT ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) IS 'Whether the digest of a stored fix matches its bytes.';
 
+CREATE FUNCTION ops_internal.is_raised(p_state text, p_context text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.is_raised(p_state text, p_context text) IS 'Whether the text of an error is not PostgreSQL''s and not ours: the application''s functions and triggers raise it, and it may quote anything.';
+
 CREATE FUNCTION ops_internal.is_system_schema(p_schema oid) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -4488,6 +4495,8 @@ REVOKE ALL ON FUNCTION ops_internal.is_kept_apart(p_one uuid, p_other uuid) FROM
 REVOKE ALL ON FUNCTION ops_internal.is_own_source(p_source text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_pinned(p_fix ops.pattern_fixes) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.is_raised(p_state text, p_context text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_system_schema(p_schema oid) FROM PUBLIC;
 
