@@ -2905,6 +2905,13 @@ CREATE FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) 
 
 COMMENT ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) IS 'A composed fix with this guard, and the digest that it then has.';
 
+CREATE FUNCTION ops_internal.withheld_error_message(p_state text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.withheld_error_message(p_state text) IS 'Why a script failed, until the engine has scrubbed the text of the exception.';
+
 CREATE FUNCTION ops_internal.writer_of(p_system_log_id bigint, p_claimed_by uuid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -4909,6 +4916,8 @@ REVOKE ALL ON FUNCTION ops_internal.watched_runs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.with_guard(p_fix ops.pattern_fixes, p_guard jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.withheld_error_message(p_state text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.writer_of(p_system_log_id bigint, p_claimed_by uuid) FROM PUBLIC;
 

@@ -13,6 +13,7 @@ from tests.conftest import RefusedError, Sql
 from pattern_engine import settings
 from pattern_engine.healing.running import run
 from pattern_engine.settings import Facilities
+from pattern_engine.text.withholding import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -388,7 +389,9 @@ def test_a_killed_backend_is_not_held_against_the_fix(
     monkeypatch.setattr(settings, "current", lambda: desk.settings)  # what the log reads
     pattern_id = _approved(patterns, SLOW_UPDATE.format(orders.name, 0.5))
     application_id = patterns.claim(pattern_id)["application_id"]
-    running = background.submit(run, desk.database, application_id, None, 5000, Facilities())
+    running = background.submit(
+        run, desk.database, application_id, None, 5000, Facilities(), NOTHING
+    )
     admin.run("select pg_terminate_backend(%s)", wait_for_run(admin, application_id))
     assert running.result(10)["success"] is True
     assert len(_applications(engine, pattern_id)) == 1
