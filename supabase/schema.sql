@@ -3786,7 +3786,7 @@ CREATE INDEX idx_system_logs_created_at ON ops.system_logs USING brin (created_a
 
 CREATE INDEX idx_system_logs_recent ON ops.system_logs USING btree (created_at DESC, log_level) WHERE (log_level = ANY (ARRAY['error'::text, 'critical'::text]));
 
-CREATE INDEX idx_system_logs_source ON ops.system_logs USING btree ("left"(source, 100), created_at);
+CREATE INDEX idx_system_logs_source ON ops.system_logs USING btree (COALESCE("left"(source, 100), ''::text), created_at);
 
 CREATE INDEX idx_system_logs_user ON ops.system_logs USING btree (user_id);
 

@@ -40,7 +40,7 @@ create index idx_system_logs_recent on ops.system_logs (created_at desc, log_lev
   where log_level in ('error', 'critical');
 -- A row of an index holds at most 2,704 bytes, and no text of an application may make an insert fail. So these two hold no
 -- more of a text than fits: verification asks whether a source logged anything in a time, and a client repeats an insert.
-create index idx_system_logs_source on ops.system_logs (left(source, 100), created_at);
+create index idx_system_logs_source on ops.system_logs (coalesce(left(source, 100), ''), created_at);
 create unique index system_logs_event_once on ops.system_logs (written_by, user_id, md5(event_id)) nulls not distinct
   where event_id is not null;
 create index idx_system_logs_user on ops.system_logs (user_id);

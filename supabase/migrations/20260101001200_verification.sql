@@ -201,7 +201,8 @@ begin
         -- Errors of a burst that was under way when the run ended do not prove that the source still works.
         when exists (
           select from ops.system_logs as logs
-          where logs.source is not distinct from judged.source
+          where coalesce(left(logs.source, 100), '') = coalesce(left(judged.source, 100), '')  -- As in the index.
+            and logs.source is not distinct from judged.source
             and logs.created_at > judged.settled_at
             and logs.created_at <= judged.due_at
             -- Rows that may not fire the fix do not count for it either.
