@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pattern_engine.fixes.references import is_secret
 from pattern_engine.text.scrubbing import RULES
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def credential_by_name(name: str, value: str) -> str | None:
 def in_parameters(parameters: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield where the parameters of an approval contain a literal credential, and its kind.
 
-    `{"secret": "NAME"}` refers to a secret of Vault and contains none.
+    `{"secret": "NAME"}`, with or without a prefix, refers to a secret of Vault. It contains one
+    only if somebody has written the secret itself in place of its name.
     """
     open_: list[tuple[str, str, object]] = [(name, name, each) for name, each in parameters.items()]
     while open_:
@@ -104,7 +106,10 @@ def in_parameters(parameters: Mapping[str, object]) -> Iterator[tuple[str, str]]
                 yield where, kind
         elif isinstance(value, list):
             open_ += [(f"{where}[{place}]", name, each) for place, each in enumerate(value)]
-        elif isinstance(value, dict) and value.keys() != {"secret"}:
+        elif is_secret(value):
+            if kind := known_credential("\n".join(map(str, value.values()))):
+                yield where, kind
+        elif isinstance(value, dict):
             open_ += [(f"{where}.{key}", str(key), each) for key, each in value.items()]
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.tls import Certificates, Exchange, HttpsServer, https_server, make_certificates
 
+from pattern_engine.fixes import analyse as analyse_any
 from pattern_engine.fixes.execution import Job, Limits, Outcome, Secret
 from pattern_engine.fixes.typescript import deno
 from pattern_engine.fixes.typescript.analysis import analyse
@@ -704,6 +705,16 @@ class TestParameter:
         parameters = {"allowed_hosts": ["api.example.com"], "headers": headers}
         (first, *_) = analyse(self.SCRIPT, parameters).findings
         assert first.rule == rule
+
+    def test_the_name_of_a_secret_is_no_credential(self) -> None:
+        """With a prefix and without; the secret itself in place of its name is one."""
+        parameters: dict[str, Any] = {"allowed_hosts": ["api.example.com"]}
+        named = {"Authorization": {"secret": "token_of_workers", "prefix": "Bearer "}}
+        parameters["headers"] = {"api.example.com": named}
+        assert analyse_any("typescript", self.SCRIPT, parameters).accepted
+        named["Authorization"]["secret"] = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc".lower()
+        (finding,) = analyse_any("typescript", self.SCRIPT, parameters).findings
+        assert finding.rule == "credential"
 
     def test_headers_without_hosts_are_refused(self) -> None:
         """A secret has a host that the approval allows."""

@@ -68,7 +68,3 @@ create table ops.operators (
 );
 create role ops_fixer nologin noinherit;
 
-create table ops.fix_hosts (host text primary key);
-create table ops.fix_secrets (
-  secret text not null, host text not null references ops.fix_hosts (host) on delete cascade, primary key (secret, host)
-);
