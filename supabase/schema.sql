@@ -85,6 +85,13 @@ CREATE FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approve
 
 COMMENT ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) IS 'Approves a fix for a pattern as its next version, live or as a shadow; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
 
+CREATE FUNCTION ops.call_webhook_v1(p_call jsonb) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.call_webhook_v1(p_call jsonb) IS 'Posts a call to the webhook function: how a call that has worked for long enough goes on. Answers whether it was posted.';
+
 CREATE FUNCTION ops.caller_role_v1() RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -127,6 +134,13 @@ CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
+
+CREATE FUNCTION ops.count_unlearnable_v1() RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.count_unlearnable_v1() IS 'How many errors the sweep gave up; statistics_v1 names the latest.';
 
 CREATE FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text DEFAULT 'live'::text, p_two_people boolean DEFAULT false) RETURNS jsonb
     LANGUAGE sql
@@ -237,6 +251,13 @@ CREATE FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) RETURN
 
 COMMENT ON FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) IS 'Stores the text of the exception that a run raised, which the engine has scrubbed. What was recorded otherwise stands.';
 
+CREATE FUNCTION ops.note_failures_v1(p_failures jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.note_failures_v1(p_failures jsonb) IS 'Records why the sweep could not learn these log rows: a list of system_log_id and error. At the third time a row is given up.';
+
 CREATE FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -305,7 +326,14 @@ CREATE FUNCTION ops.read_logs_v1(p_ids bigint[]) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.read_logs_v1(p_ids bigint[]) IS 'The errors and criticals among these log rows, without the engine''s own, and whether each was learned before.';
+COMMENT ON FUNCTION ops.read_logs_v1(p_ids bigint[]) IS 'The errors and criticals among these log rows, without the engine''s own, by id, and whether each was learned before. At most 8 MB: the caller asks again for the ids behind the last one.';
+
+CREATE FUNCTION ops.read_new_logs_v1(p_first bigint, p_last bigint, p_look text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.read_new_logs_v1(p_first bigint, p_last bigint, p_look text) IS 'The errors from the announced ones on that nobody has learned, at most 500 at a time. p_look is first for an announcement, next where the call before had 500, and last for the look after again_after_ms, when nobody relies on the caller any more. No rows and no time: somebody else looks, or nothing is left.';
 
 CREATE FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -431,7 +459,7 @@ CREATE FUNCTION ops.statistics_v1() RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.statistics_v1() IS 'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, as of now. For operators and the engine.';
+COMMENT ON FUNCTION ops.statistics_v1() IS 'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, and the errors that could not be learned, as of now. For operators and the engine.';
 
 CREATE FUNCTION ops.stored_errors_v1(p_most integer DEFAULT 1000) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -446,6 +474,13 @@ CREATE FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer DEFAUL
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) IS 'Fixes of patterns that are similar by template or in the same cluster, with their outcomes, the most successful first. Drafts: propose one to use it. For operators and the engine.';
+
+CREATE FUNCTION ops.take_unlearned_v1() RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.take_unlearned_v1() IS 'Hands the next errors that were never learned to the worker of a sweep: the ids of up to 500, of fewer that were taken before, of none if all are learned. A worker that ends without learning them costs them a try.';
 
 CREATE FUNCTION ops.undo_merge_v1(p_merge_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -533,9 +568,10 @@ COMMENT ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider text[]
 CREATE FUNCTION ops_internal.announce_log_rows() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '5ms'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.announce_log_rows() IS 'Announces new errors and criticals to the webhook function. Never fails the insert, never announces the engine''s own rows.';
+COMMENT ON FUNCTION ops_internal.announce_log_rows() IS 'Announces new errors and criticals to the webhook function, unless they will be looked for anyway. Never fails the insert, and never keeps it waiting for more than a few milliseconds; never announces the engine''s own rows.';
 
 CREATE FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -875,6 +911,34 @@ CREATE FUNCTION ops_internal.bound_log_row() RETURNS trigger
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.bound_log_row() IS 'Refuses a log row that is too large, and the rows of a user beyond those that a user may write in a minute.';
+
+CREATE FUNCTION ops_internal.bounded_error_data(p_error_data jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.bounded_error_data(p_error_data jsonb) IS 'What grouping reads of error_data, in a form of bounded depth and length; null for what is no object, or too large to look into.';
+
+CREATE FUNCTION ops_internal.bounded_exception(p_exception jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.bounded_exception(p_exception jsonb) IS 'The last eight exceptions of a chain, each with its kind, its text and its last 64 frames; as evidence.py reads them.';
+
+CREATE FUNCTION ops_internal.bounded_frames(p_frames jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.bounded_frames(p_frames jsonb) IS 'The last 64 frames of a stack trace, with what grouping reads of each.';
+
+CREATE FUNCTION ops_internal.bounded_texts(p_object jsonb, p_keys text[], p_most integer) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.bounded_texts(p_object jsonb, p_keys text[], p_most integer) IS 'Those of these fields of an object that are texts, each cut off after so many characters.';
 
 CREATE FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -1391,6 +1455,13 @@ CREATE FUNCTION ops_internal.functions_of_table(p_class oid, p_operation text) R
 
 COMMENT ON FUNCTION ops_internal.functions_of_table(p_class oid, p_operation text) IS 'The functions that an operation on a table calls: of its triggers, rules, policies, defaults, checks, domains, casts and indexes.';
 
+CREATE FUNCTION ops_internal.give_up(p_ids bigint[], p_reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.give_up(p_ids bigint[], p_reason text) IS 'Gives up the learning of these log rows, with an event for each; what went wrong before is kept as the reason.';
+
 CREATE FUNCTION ops_internal.grant_fixer(p_table text, p_privileges text[], p_reaches jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -1873,6 +1944,13 @@ CREATE FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.milliseconds() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.milliseconds() IS 'The time of the clock, in milliseconds since 1970.';
 
 CREATE FUNCTION ops_internal.move_apart(p_source ops.error_patterns, p_signatures text[], p_expression text) RETURNS uuid
     LANGUAGE plpgsql
@@ -2585,7 +2663,7 @@ CREATE FUNCTION ops_internal.send_unlearned(p_grace interval DEFAULT '00:00:30':
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.send_unlearned(p_grace interval) IS 'Sends the errors that were never learned, oldest first, at most 5,000 at a time; answers how many calls were made.';
+COMMENT ON FUNCTION ops_internal.send_unlearned(p_grace interval) IS 'Calls the worker of a sweep if there are errors that were never learned and no worker is at it; answers how many calls were made.';
 
 CREATE FUNCTION ops_internal.sequences_of(p_class oid) RETURNS SETOF regclass
     LANGUAGE sql STABLE
@@ -2735,6 +2813,13 @@ CREATE FUNCTION ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, 
 
 COMMENT ON FUNCTION ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) IS 'Disables a fix, for a person or, with null, for the engine; answers the pattern. The caller has locked the pattern.';
 
+CREATE FUNCTION ops_internal.take_again(p_most integer) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.take_again(p_most integer) IS 'Takes errors whose last try is over and did not learn them, fewer at each try, and gives up those that were tried often enough.';
+
 CREATE FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2802,12 +2887,16 @@ CREATE FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval
 
 COMMENT ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval) IS 'Recent errors with an enabled fix for which neither a run nor a refusal is recorded: their worker ended between learning and healing.';
 
-CREATE FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) RETURNS SETOF bigint
+CREATE FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer, p_untried boolean DEFAULT false, p_before timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS SETOF bigint
     LANGUAGE sql STABLE
     SET search_path TO ''
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) IS 'Errors in this range of log rows that were never learned, oldest first.';
+COMMENT ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer, p_untried boolean, p_before timestamp with time zone) IS 'Errors in this range of log rows that were neither learned nor given up, oldest first; on demand without those that the sweep has taken, and only those that happened before a time.';
 
 CREATE FUNCTION ops_internal.usual_errors(p_at timestamp with time zone DEFAULT now()) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -3376,6 +3465,14 @@ CREATE SEQUENCE ops.system_logs_id_seq;
 
 ALTER SEQUENCE ops.system_logs_id_seq OWNED BY ops.system_logs.id;
 
+CREATE UNLOGGED SEQUENCE ops_internal.announced_until;
+
+COMMENT ON SEQUENCE ops_internal.announced_until IS 'Until this time the last announcement may be on its way; the worker that it reaches ends it.';
+
+CREATE UNLOGGED SEQUENCE ops_internal.attended_until;
+
+COMMENT ON SEQUENCE ops_internal.attended_until IS 'Until this time some worker learns, and it looks for new errors once more after it.';
+
 CREATE TABLE ops_internal.error_counting (
     only_row boolean DEFAULT true NOT NULL,
     last_id bigint DEFAULT 0 NOT NULL,
@@ -3399,6 +3496,26 @@ COMMENT ON COLUMN ops_internal.error_counts.since IS 'When the five minutes bega
 
 COMMENT ON COLUMN ops_internal.error_counts.errors IS 'Rows of ops.system_logs with level error.';
 
+CREATE TABLE ops_internal.learning_tries (
+    system_log_id bigint NOT NULL,
+    tries integer DEFAULT 1 NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_error text,
+    gave_up_at timestamp with time zone
+);
+
+COMMENT ON TABLE ops_internal.learning_tries IS 'Log rows that the sweep tries to learn, until they are learned; and those that it gave up, with the reason.';
+
+COMMENT ON COLUMN ops_internal.learning_tries.system_log_id IS 'The log row.';
+
+COMMENT ON COLUMN ops_internal.learning_tries.tries IS 'How often it was taken. The more often, the fewer rows are taken with it: a row that ends its worker is alone in the end.';
+
+COMMENT ON COLUMN ops_internal.learning_tries.next_at IS 'When it is tried again, unless it was learned.';
+
+COMMENT ON COLUMN ops_internal.learning_tries.last_error IS 'What went wrong at the last try.';
+
+COMMENT ON COLUMN ops_internal.learning_tries.gave_up_at IS 'When the sweep gave it up. To have it tried again, delete this row and post the log row''s id to the webhook.';
+
 CREATE TABLE ops_internal.linking (
     only_row boolean DEFAULT true NOT NULL,
     last_incident bigint DEFAULT 0 NOT NULL,
@@ -3417,6 +3534,9 @@ CREATE TABLE ops_internal.sweep (
     seen_id bigint DEFAULT 0 NOT NULL,
     drawn_id bigint DEFAULT 0 NOT NULL,
     seen_until xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    taken_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    taken_id bigint DEFAULT 0 NOT NULL,
+    busy_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT sweep_has_one_row CHECK (only_row)
 );
 
@@ -3424,13 +3544,19 @@ COMMENT ON TABLE ops_internal.sweep IS 'The position up to which the log was sea
 
 COMMENT ON COLUMN ops_internal.sweep.only_row IS 'Holds the table to one row.';
 
-COMMENT ON COLUMN ops_internal.sweep.settled_id IS 'Every error up to this log row was learned.';
+COMMENT ON COLUMN ops_internal.sweep.settled_id IS 'Every error up to this log row was learned or given up.';
 
 COMMENT ON COLUMN ops_internal.sweep.seen_id IS 'The last log row at the sweep before seen_until.';
 
 COMMENT ON COLUMN ops_internal.sweep.drawn_id IS 'The last log row at the time of seen_until; the next seen_id.';
 
 COMMENT ON COLUMN ops_internal.sweep.seen_until IS 'Transactions from this number on began after the last sweep. A log row draws its id a moment before its transaction gets a number, so there is one sweep in between: once all transactions before seen_until have ended, no row up to seen_id can appear any more.';
+
+COMMENT ON COLUMN ops_internal.sweep.taken_before IS 'The worker of this sweep takes errors that happened before this time. The webhook may still deliver those that are younger.';
+
+COMMENT ON COLUMN ops_internal.sweep.taken_id IS 'The last row that the worker of this sweep has taken.';
+
+COMMENT ON COLUMN ops_internal.sweep.busy_until IS 'Until this time a worker is sweeping, and no other one is called.';
 
 CREATE TABLE ops_internal.thresholds (
     digest bytea NOT NULL,
@@ -3546,9 +3672,6 @@ ALTER TABLE ONLY ops.error_patterns
 
 ALTER TABLE ONLY ops.event_seals
     ADD CONSTRAINT event_seals_pkey PRIMARY KEY (id);
-
-ALTER TABLE ONLY ops.fix_confirmations
-    ADD CONSTRAINT fix_confirmations_pattern_id_fix_version_identifiers_key UNIQUE (pattern_id, fix_version, identifiers);
 
 ALTER TABLE ONLY ops.fix_confirmations
     ADD CONSTRAINT fix_confirmations_pkey PRIMARY KEY (id);
@@ -3670,6 +3793,9 @@ ALTER TABLE ONLY ops_internal.error_counting
 ALTER TABLE ONLY ops_internal.error_counts
     ADD CONSTRAINT error_counts_pkey PRIMARY KEY (since);
 
+ALTER TABLE ONLY ops_internal.learning_tries
+    ADD CONSTRAINT learning_tries_pkey PRIMARY KEY (system_log_id);
+
 ALTER TABLE ONLY ops_internal.linking
     ADD CONSTRAINT linking_pkey PRIMARY KEY (only_row);
 
@@ -3695,6 +3821,8 @@ CREATE INDEX idx_error_patterns_merged_into ON ops.error_patterns USING btree (m
 CREATE INDEX idx_error_patterns_symptoms ON ops.error_patterns USING btree (pattern_id) WHERE ((metadata ->> 'symptom'::text) IS NOT NULL);
 
 CREATE INDEX idx_error_patterns_type ON ops.error_patterns USING btree (pattern_type);
+
+CREATE UNIQUE INDEX idx_fix_confirmations_once ON ops.fix_confirmations USING btree (pattern_id, fix_version, md5((identifiers)::text));
 
 CREATE INDEX idx_fix_pauses_open ON ops.fix_pauses USING btree (expires_at) WHERE (ended_at IS NULL);
 
@@ -3752,7 +3880,7 @@ CREATE INDEX idx_pattern_signatures_pattern ON ops.pattern_signatures USING btre
 
 CREATE INDEX idx_pattern_signatures_rule ON ops.pattern_signatures USING btree (template) WHERE (algorithm ~~ '%/rule'::text);
 
-CREATE INDEX idx_pattern_signatures_trigram ON ops.pattern_signatures USING gist (template extensions.gist_trgm_ops (siglen='64'));
+CREATE INDEX idx_pattern_signatures_trigram ON ops.pattern_signatures USING gist ("left"(template, 1000) extensions.gist_trgm_ops (siglen='64'));
 
 CREATE INDEX idx_pattern_signatures_v1 ON ops.pattern_signatures USING btree (signature) WHERE (algorithm = 'grouping/v1'::text);
 
@@ -3791,6 +3919,10 @@ CREATE INDEX idx_system_logs_source ON ops.system_logs USING btree (COALESCE("le
 CREATE INDEX idx_system_logs_user ON ops.system_logs USING btree (user_id);
 
 CREATE UNIQUE INDEX system_logs_event_once ON ops.system_logs USING btree (written_by, user_id, md5(event_id)) NULLS NOT DISTINCT WHERE (event_id IS NOT NULL);
+
+CREATE INDEX idx_learning_tries_due ON ops_internal.learning_tries USING btree (tries, next_at) WHERE (gave_up_at IS NULL);
+
+CREATE INDEX idx_learning_tries_given_up ON ops_internal.learning_tries USING btree (gave_up_at) WHERE (gave_up_at IS NOT NULL);
 
 CREATE TRIGGER announce_log_rows AFTER INSERT ON ops.system_logs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.announce_log_rows();
 
@@ -3959,6 +4091,9 @@ ALTER TABLE ONLY ops.pattern_verifications
 ALTER TABLE ONLY ops.system_logs
     ADD CONSTRAINT system_logs_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE SET NULL;
 
+ALTER TABLE ONLY ops_internal.learning_tries
+    ADD CONSTRAINT learning_tries_system_log_id_fkey FOREIGN KEY (system_log_id) REFERENCES ops.system_logs(id) ON DELETE CASCADE;
+
 CREATE POLICY "Authors read their own log rows and operators read all" ON ops.system_logs FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL)));
 
 CREATE POLICY "Operators read applications" ON ops.pattern_applications FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -4102,6 +4237,9 @@ REVOKE ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_
 GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO service_role;
 GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.call_webhook_v1(p_call jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.call_webhook_v1(p_call jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops.caller_role_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.caller_role_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.caller_role_v1() TO authenticated;
@@ -4123,6 +4261,9 @@ GRANT ALL ON FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifier
 REVOKE ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO service_role;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.count_unlearnable_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.count_unlearnable_v1() TO service_role;
 
 REVOKE ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO service_role;
@@ -4178,6 +4319,9 @@ GRANT ALL ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text)
 REVOKE ALL ON FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.note_failure_v1(p_application_id uuid, p_reason text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops.note_failures_v1(p_failures jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.note_failures_v1(p_failures jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.note_preview_v1(p_proposal_id uuid, p_dry_run jsonb, p_replay jsonb) TO service_role;
 
@@ -4214,6 +4358,9 @@ GRANT ALL ON FUNCTION ops.read_grouping_v1() TO service_role;
 
 REVOKE ALL ON FUNCTION ops.read_logs_v1(p_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.read_logs_v1(p_ids bigint[]) TO service_role;
+
+REVOKE ALL ON FUNCTION ops.read_new_logs_v1(p_first bigint, p_last bigint, p_look text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.read_new_logs_v1(p_first bigint, p_last bigint, p_look text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.recall_error_v1(p_application_id uuid, p_error jsonb) TO service_role;
@@ -4287,6 +4434,9 @@ REVOKE ALL ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer
 GRANT ALL ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) TO service_role;
 GRANT ALL ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.take_unlearned_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.take_unlearned_v1() TO service_role;
+
 REVOKE ALL ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) TO authenticated;
@@ -4334,6 +4484,14 @@ REVOKE ALL ON FUNCTION ops_internal.beta_lower_bound(p_verified double precision
 REVOKE ALL ON FUNCTION ops_internal.both_patterns(p_one uuid, p_other uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.bound_log_row() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.bounded_error_data(p_error_data jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.bounded_exception(p_exception jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.bounded_frames(p_frames jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.bounded_texts(p_object jsonb, p_keys text[], p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.break_circuit(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
 
@@ -4451,6 +4609,8 @@ REVOKE ALL ON FUNCTION ops_internal.fixer_reach(p_table text, p_privileges text[
 REVOKE ALL ON FUNCTION ops_internal.free_signature(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.functions_of_table(p_class oid, p_operation text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.give_up(p_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.grant_fixer(p_table text, p_privileges text[], p_reaches jsonb) FROM PUBLIC;
 
@@ -4607,6 +4767,8 @@ REVOKE ALL ON FUNCTION ops_internal.may_join(p_one uuid, p_other uuid) FROM PUBL
 REVOKE ALL ON FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.merge_patterns(p_pattern_ids uuid[], p_reason text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.milliseconds() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.move_apart(p_source ops.error_patterns, p_signatures text[], p_expression text) FROM PUBLIC;
 
@@ -4874,6 +5036,8 @@ REVOKE ALL ON FUNCTION ops_internal.sum_up(p_kept ops.error_patterns, p_gone ops
 
 REVOKE ALL ON FUNCTION ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.take_again(p_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amount integer) TO service_role;
@@ -4900,7 +5064,7 @@ GRANT ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer, p_untried boolean, p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.usual_errors(p_at timestamp with time zone) FROM PUBLIC;
 

@@ -11,6 +11,6 @@ from pattern_engine.serving.serve import Call, serve
 
 @serve(HEALTH)
 def main(call: Call[NoBody]) -> HealthResponse:
-    """Call the database, and answer that it works and which types of fixes can run here."""
+    """Call the database; answer that it works, and which types of fixes can run here."""
     call.database.ping()
-    return HealthResponse(fix_types=fix_types())
+    return HealthResponse(unlearnable=call.database.count_unlearnable(), fix_types=fix_types())

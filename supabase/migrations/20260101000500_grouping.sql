@@ -36,9 +36,9 @@ comment on column ops.pattern_signatures.confirmed_by is 'Who confirmed the sign
 comment on column ops.pattern_signatures.refused_at is 'When an event last recorded that a fix did not run for this signature.';
 
 create index idx_pattern_signatures_pattern on ops.pattern_signatures (pattern_id);
--- For operators, who search templates by parts of words and by similarity.
+-- For operators, who search similar templates. An entry of the index holds up to three bytes for each character, and a page 8,191.
 create index idx_pattern_signatures_trigram on ops.pattern_signatures
-  using gist (template extensions.gist_trgm_ops (siglen = 64));
+  using gist (left(template, 1000) extensions.gist_trgm_ops (siglen = 64));
 -- Without fastupdate: each search for similar templates would have to read the whole list of pending entries.
 create index idx_pattern_signatures_wider on ops.pattern_signatures using gin (wider) with (fastupdate = off);
 create index idx_pattern_signatures_confirmed_by on ops.pattern_signatures (confirmed_by);
@@ -530,8 +530,8 @@ begin
         jsonb_build_object(
           'system_log_id', logs.id,
           'message', left(logs.message, 8192),
-          'source', logs.source,
-          'environment', logs.environment,
+          'source', left(logs.source, 1000),
+          'environment', left(logs.environment, 200),
           'severity', logs.log_level,
           'signature', latest.signature,
           'pattern_id', latest.pattern_id,

@@ -5,6 +5,114 @@
 -- is known, the error makes a pattern, or joins the pattern whose templates are alike. If templates of two patterns are
 -- alike to it, those two are one pattern: ops.join_errors_v1 joins them, while nobody else learns.
 
+-- An application may log any amount of text in any form. What is read of a row is bounded here, before it leaves the
+-- database: in depth, in length, and in total.
+
+create function ops_internal.bounded_texts(p_object jsonb, p_keys text [], p_most integer) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(fields.key, left(fields.value #>> '{}', p_most)), '{}')
+  from jsonb_each(p_object) as fields
+  where fields.key = any(p_keys) and jsonb_typeof(fields.value) = 'string'
+$$;
+
+comment on function ops_internal.bounded_texts is 'Those of these fields of an object that are texts, each cut off after so many characters.';
+
+create function ops_internal.bounded_frames(p_frames jsonb) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(last.frame order by last.place), '[]')
+  from (
+    select
+      elements.place,
+      ops_internal.bounded_texts(elements.frame, array['function', 'module', 'filename', 'abs_path'], 512)
+      || case when elements.frame -> 'in_app' = 'false' then '{"in_app": false}' else '{}' end::jsonb as frame
+    from jsonb_array_elements(p_frames) with ordinality as elements (frame, place)
+    where jsonb_typeof(elements.frame) = 'object'
+    order by elements.place desc
+    limit 64
+  ) as last
+$$;
+
+comment on function ops_internal.bounded_frames is 'The last 64 frames of a stack trace, with what grouping reads of each.';
+
+create function ops_internal.bounded_exception(p_exception jsonb) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when not chain.is_plain then (
+      select jsonb_agg(
+        case jsonb_typeof(causes.cause)
+          when 'string' then to_jsonb(left(causes.cause #>> '{}', 4096))
+          when 'object' then
+            ops_internal.bounded_texts(causes.cause, array['type', 'module', 'value'], 4096)
+            || case
+              when jsonb_typeof(causes.cause #> '{stacktrace,frames}') = 'array' then jsonb_build_object(
+                'stacktrace', jsonb_build_object('frames', ops_internal.bounded_frames(causes.cause #> '{stacktrace,frames}'))
+              )
+              else '{}'
+            end
+        end
+        order by causes.place
+      )
+      from (
+        select elements.cause, elements.place
+        from jsonb_array_elements(chain.causes) with ordinality as elements (cause, place)
+        order by elements.place desc
+        limit 8
+      ) as causes
+    )
+    when jsonb_typeof(p_exception) = 'string' then to_jsonb(left(p_exception #>> '{}', 4096))
+  end
+  from (
+    select
+      jsonb_typeof(p_exception) not in ('object', 'array') as is_plain,
+      case
+        when jsonb_typeof(p_exception) = 'array' then p_exception
+        when jsonb_typeof(p_exception -> 'values') = 'array' then p_exception -> 'values'
+        else jsonb_build_array(p_exception)
+      end as causes
+  ) as chain
+$$;
+
+comment on function ops_internal.bounded_exception is
+  'The last eight exceptions of a chain, each with its kind, its text and its last 64 frames; as evidence.py reads them.';
+
+create function ops_internal.bounded_error_data(p_error_data jsonb) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select ops_internal.bounded_texts(
+    p_error_data,
+    -- The fields of evidence.py, OF_DRIVERS among them.
+    array[
+      'stack', 'stacktrace', 'fingerprint', 'code', 'sqlState', 'details', 'detail', 'hint', 'where', 'context', 'routine',
+      'constraint', 'table', 'column', 'schema', 'constraint_name', 'table_name', 'column_name'
+    ],
+    4096
+  ) || jsonb_strip_nulls(
+    jsonb_build_object(
+      'exception', ops_internal.bounded_exception(p_error_data -> 'exception'),
+      'fingerprint', case when jsonb_typeof(p_error_data -> 'fingerprint') = 'array' then (
+        select jsonb_agg(left(parts.part #>> '{}', 4096) order by parts.place) filter (where jsonb_typeof(parts.part) = 'string')
+        from jsonb_array_elements(p_error_data -> 'fingerprint') with ordinality as parts (part, place)
+        where parts.place <= 64
+      ) end
+    )
+  )
+  where jsonb_typeof(p_error_data) = 'object' and pg_column_size(p_error_data) <= 262144
+$$;
+
+comment on function ops_internal.bounded_error_data is
+  'What grouping reads of error_data, in a form of bounded depth and length; null for what is no object, or too large to look into.';
+
 create function ops.read_logs_v1(p_ids bigint []) returns jsonb
 language sql
 stable
@@ -13,33 +121,40 @@ set search_path = ''
 as $$
   select ops_internal.require_engine();
 
-  select coalesce(
-    jsonb_agg(
+  with read as (
+    select
+      logs.id,
       jsonb_build_object(
         'id', logs.id,
-        -- A log row may hold any amount of text; learning reads no more than this.
         'message', left(logs.message, 65536),
-        'source', logs.source,
+        'source', left(logs.source, 1000),
         'log_level', logs.log_level,
         'created_at', logs.created_at,
         'written_by', logs.written_by,
-        'error_data', case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end,
-        'environment', logs.environment,
-        'release', logs.release,
+        'error_data', ops_internal.bounded_error_data(logs.error_data),
+        'environment', left(logs.environment, 200),
+        'release', left(logs.release, 200),
         'learned', exists (select from ops.pattern_incidents as incidents where incidents.system_log_id = logs.id)
-      )
-      order by logs.id
-    ),
-    '[]'
+      ) as log
+    from ops.system_logs as logs
+    where logs.id = any(p_ids)
+      and logs.log_level in ('error', 'critical')
+      and not ops_internal.is_own_source(logs.source)
+  ),
+
+  sized as (
+    select
+      read.id, read.log, sum(pg_column_size(read.log)) over (order by read.id) as bytes, row_number() over (order by read.id) as place
+    from read
   )
-  from ops.system_logs as logs
-  where logs.id = any(p_ids)
-    and logs.log_level in ('error', 'critical')
-    and not ops_internal.is_own_source(logs.source)
+
+  select coalesce(jsonb_agg(sized.log order by sized.id), '[]')
+  from sized
+  where sized.bytes <= 8388608 or sized.place = 1
 $$;
 
 comment on function ops.read_logs_v1 is
-  'The errors and criticals among these log rows, without the engine''s own, and whether each was learned before.';
+  'The errors and criticals among these log rows, without the engine''s own, by id, and whether each was learned before. At most 8 MB: the caller asks again for the ids behind the last one.';
 
 create function ops_internal.attach_signatures(p_errors jsonb, p_pattern_id uuid default null) returns void
 language plpgsql
@@ -639,12 +754,12 @@ begin
       min(incidents.occurred_at) as first_seen,
       max(incidents.occurred_at) as last_seen,
       array_remove(array_agg(incidents.system_log_id order by incidents.occurred_at desc, incidents.system_log_id desc), null) as logs,
-      (array_agg(logs.release order by incidents.occurred_at))[1] as first_release,
-      (array_agg(logs.environment order by incidents.occurred_at))[1] as first_environment,
+      (array_agg(left(logs.release, 200) order by incidents.occurred_at))[1] as first_release,
+      (array_agg(left(logs.environment, 200) order by incidents.occurred_at))[1] as first_environment,
       (array_agg(logs.log_level order by incidents.occurred_at))[1] as first_level,
-      (array_agg(logs.source order by incidents.occurred_at))[1] as first_source,
-      (array_agg(logs.release order by incidents.occurred_at desc) filter (where logs.release is not null))[1] as last_release,
-      (array_agg(logs.environment order by incidents.occurred_at desc) filter (where logs.environment is not null))[1] as last_environment
+      (array_agg(left(logs.source, 1000) order by incidents.occurred_at))[1] as first_source,
+      (array_agg(left(logs.release, 200) order by incidents.occurred_at desc) filter (where logs.release is not null))[1] as last_release,
+      (array_agg(left(logs.environment, 200) order by incidents.occurred_at desc) filter (where logs.environment is not null))[1] as last_environment
     from incidents
     left join ops.system_logs as logs on logs.id = incidents.system_log_id
     group by incidents.pattern_id, incidents.counts

@@ -272,7 +272,6 @@ create table ops.fix_confirmations (
   identifiers jsonb not null,
   confirmed_by uuid not null,
   confirmed_at timestamptz not null default clock_timestamp(),
-  unique (pattern_id, fix_version, identifiers),
   foreign key (pattern_id, fix_version) references ops.pattern_fixes (pattern_id, version) on delete cascade
 );
 
@@ -284,6 +283,9 @@ comment on column ops.fix_confirmations.fix_version is 'The version of the fix; 
 comment on column ops.fix_confirmations.identifiers is 'A tuple, as those of the guard.';
 comment on column ops.fix_confirmations.confirmed_by is 'Who confirmed it. Kept after the account is deleted.';
 comment on column ops.fix_confirmations.confirmed_at is 'When it was confirmed.';
+
+-- The digest, because an index takes no value of more than some 2,700 bytes.
+create unique index idx_fix_confirmations_once on ops.fix_confirmations (pattern_id, fix_version, md5(identifiers::text));
 
 alter table ops.fix_confirmations enable row level security;
 

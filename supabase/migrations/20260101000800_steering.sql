@@ -534,7 +534,7 @@ as $$
     select present.occurrence_count > 0 as is_counted from ops.error_patterns as present where present.pattern_id = p_pattern_id
   ) as told
   left join lateral (
-    select incidents.occurred_at, logs.release, logs.environment
+    select incidents.occurred_at, left(logs.release, 200) as release, left(logs.environment, 200) as environment
     from ops.pattern_incidents as incidents
     left join ops.system_logs as logs on logs.id = incidents.system_log_id
     where incidents.pattern_id = p_pattern_id and (incidents.counts or not told.is_counted)
@@ -552,8 +552,8 @@ as $$
   -- As in learning: release and environment of the latest rows that have them.
   cross join lateral (
     select
-      (array_agg(logs.release order by logs.created_at desc, logs.id desc) filter (where logs.release is not null))[1] as release,
-      (array_agg(logs.environment order by logs.created_at desc, logs.id desc) filter (where logs.environment is not null))[1] as environment
+      (array_agg(left(logs.release, 200) order by logs.created_at desc, logs.id desc) filter (where logs.release is not null))[1] as release,
+      (array_agg(left(logs.environment, 200) order by logs.created_at desc, logs.id desc) filter (where logs.environment is not null))[1] as environment
     from ops.system_logs as logs
     where logs.id = any(latest_logs.ids)
   ) as latest_details
@@ -1136,10 +1136,10 @@ begin
       cross join lateral (
         select
           others.template, others.pattern_id,
-          others.template operator(extensions.<->) own.template as distance
+          left(others.template, 1000) operator(extensions.<->) left(own.template, 1000) as distance
         from ops.pattern_signatures as others
         where others.pattern_id <> p_pattern_id
-        order by others.template operator(extensions.<->) own.template
+        order by left(others.template, 1000) operator(extensions.<->) left(own.template, 1000)
         limit 100
       ) as found
     ),

@@ -462,9 +462,9 @@ as $$
   select coalesce(jsonb_agg(to_jsonb(stored) order by stored.created_at desc), '[]')
   from (
     select
-      logs.id, left(logs.message, 65536) as message, logs.source, logs.log_level, logs.created_at, logs.written_by,
-      case when pg_column_size(logs.error_data) <= 262144 then logs.error_data end as error_data,
-      logs.environment, logs.release, true as learned,
+      logs.id, left(logs.message, 65536) as message, left(logs.source, 1000) as source, logs.log_level, logs.created_at, logs.written_by,
+      ops_internal.bounded_error_data(logs.error_data) as error_data,
+      left(logs.environment, 200) as environment, left(logs.release, 200) as release, true as learned,
       incidents.identifiers, ops_internal.guard_admits(p_guard, incidents.identifiers) as is_inside_guard,
       ops_internal.load_part(incidents.pattern_id, p_policy, logs.created_at) as load
     from ops.pattern_incidents as incidents

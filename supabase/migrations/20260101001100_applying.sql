@@ -92,7 +92,7 @@ begin
             'id', logs.id,
             -- One character more than a request can hold, so that a message that is cut off here equals none of a request.
             'message', left(logs.message, 65537),
-            'source', logs.source,
+            'source', left(logs.source, 1000),
             'user_id', logs.user_id,
             'written_by', logs.written_by,
             'created_at', logs.created_at,

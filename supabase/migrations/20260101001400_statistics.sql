@@ -112,6 +112,20 @@ begin
         from ops.error_patterns as others
         where others.status <> 'merged' and others.untrusted_occurrences > 0
       ),
+      'unlearnable', jsonb_build_object(
+        'total', (select count(*) from ops_internal.learning_tries as tries where tries.gave_up_at is not null),
+        'latest', (
+          select coalesce(jsonb_agg(to_jsonb(latest) order by latest.gave_up_at desc, latest.system_log_id desc), '[]')
+          from (
+            select tries.system_log_id, left(logs.source, 200) as source, tries.last_error as reason, tries.gave_up_at
+            from ops_internal.learning_tries as tries
+            inner join ops.system_logs as logs on logs.id = tries.system_log_id
+            where tries.gave_up_at is not null
+            order by tries.gave_up_at desc, tries.system_log_id desc
+            limit 10
+          ) as latest
+        )
+      ),
       'as_of', now()
     )
     from ops.error_patterns as patterns
@@ -126,7 +140,7 @@ language sql stable set search_path = ''
 as $$ select ops_internal.statistics() $$;
 
 comment on function ops.statistics_v1 is
-  'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, as of now. For operators and the engine.';
+  'The key figures, the 10 best fixes and the 200 most frequent patterns that await approval, and the errors that could not be learned, as of now. For operators and the engine.';
 
 create function ops.ping_v1() returns integer
 language sql

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         Json,
         LearnedRecord,
         LogRecord,
+        Look,
+        NewLogs,
         Outcome,
         RefusalNote,
         Rehearsal,
@@ -87,6 +89,28 @@ class Database:
     def read_logs(self, ids: list[int]) -> list[LogRecord]:
         """Read those of some log rows that are errors or critical and not the engine's own."""
         return self._rows("read_logs_v1", {"p_ids": ids})
+
+    def read_new_logs(self, first: int, last: int, look: Look) -> NewLogs:
+        """Read the errors from the announced ones on that nobody has learned, up to 500."""
+        arguments = {"p_first": first, "p_last": last, "p_look": look}
+        return cast("NewLogs", self._object("read_new_logs_v1", arguments))
+
+    def take_unlearned(self) -> list[int]:
+        """Take the ids of the next errors that were never learned; none if all are learned."""
+        return self._rows("take_unlearned_v1", {})
+
+    def note_failures(self, failures: Mapping[int, str]) -> None:
+        """Record why errors that were taken could not be learned."""
+        notes = [{"system_log_id": id_, "error": error} for id_, error in failures.items()]
+        self._call("note_failures_v1", {"p_failures": notes})
+
+    def count_unlearnable(self) -> int:
+        """Count the errors that the sweep gave up."""
+        return cast("int", self._call("count_unlearnable_v1", {}))
+
+    def call_webhook(self, call: Json) -> None:
+        """Have the database call the webhook function, which goes on with this work."""
+        self._call("call_webhook_v1", {"p_call": call})
 
     def find_candidates(self, queries: list[CandidateQuery]) -> list[Candidate]:
         """Find log row, pattern and fix of errors, in order."""

@@ -90,6 +90,20 @@ class LogRecord(TypedDict):
     learned: bool
 
 
+Look = Literal["first", "next", "last"]
+"""The first look for new rows, one after a look that found 500, or one when its time is over."""
+
+
+class NewLogs(TypedDict):
+    """New rows of ops.system_logs that nobody has learned."""
+
+    logs: list[LogRecord]
+    is_full: bool
+    """Whether there may be more of them."""
+    again_after_ms: int | None
+    """When to look again, in milliseconds; None if somebody else does, or nothing is left."""
+
+
 class CandidateQuery(TypedDict):
     """One error for which a fix is searched."""
 

@@ -12,6 +12,7 @@ The application fills `ops.system_logs.error_data`. These keys are read, which r
 - `code`, `details`, `hint`, `constraint` and the other fields of `OF_DRIVERS`, as strings.
 
 Values of any other form are ignored, so that an error is learned whatever its error_data holds.
+`ops_internal.bounded_error_data` reads the same of a log row, before it leaves the database.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ __all__ = ["MAX_CAUSES", "MAX_CHARACTERS", "MAX_FRAMES", "NONE", "OF_DRIVERS", "
 
 #: Characters of each value that are read.
 MAX_CHARACTERS: int = 4096
+#: Characters of each value of a frame that are read.
+MAX_PLACE: int = 512
 #: Frames of a stack that are read.
 MAX_FRAMES: int = 64
 #: Exceptions of a chain that are read.
@@ -72,9 +75,9 @@ def _text(value: object) -> str | None:
     return value[:MAX_CHARACTERS] if isinstance(value, str) and value.strip() else None
 
 
-def _word(value: object) -> str:
+def _word(value: object, most: int = MAX_CHARACTERS) -> str:
     """Return a text in one line; empty if the value is no text."""
-    return " ".join(value[:MAX_CHARACTERS].split()) if isinstance(value, str) else ""
+    return " ".join(value[:most].split()) if isinstance(value, str) else ""
 
 
 def _fingerprint(value: object, message: str) -> str | None:
@@ -87,7 +90,7 @@ def _fingerprint(value: object, message: str) -> str | None:
 
         template = grouping.group(message).template
         given = [template if part == _DEFAULT else part for part in given]
-    return " ".join(given)
+    return " ".join(given)[:MAX_CHARACTERS]
 
 
 def _causes(value: object) -> list[Mapping[str, object]]:
@@ -136,9 +139,10 @@ def _frames(stacktrace: object) -> list[str]:
 
 
 def _frame(frame: Mapping[str, object]) -> str | None:
-    function = _word(frame.get("function"))
-    module = _word(frame.get("module"))
-    place = _word(frame.get("filename")) or _word(frame.get("abs_path"))
+    function, module, file, path = (
+        _word(frame.get(name), MAX_PLACE) for name in ("function", "module", "filename", "abs_path")
+    )
+    place = file or path
     place = place or (f"{module}.x" if module else "")
     if frame.get("in_app") is False or not function or not place:
         return None

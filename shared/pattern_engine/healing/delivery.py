@@ -1,168 +1,172 @@
 """Receiving the database webhook: learn from new log rows, and heal those with an enabled fix.
 
-The body names the rows; their content is read from the table. Supabase may deliver a call again: a
-row counts once and a fix version runs once for it, so a repeated call changes nothing. A row that
-fails does not stop the other rows.
+The body says which rows; their content is read from the table. There are three kinds of calls:
+
+- an announcement of new rows. It stands for the rows that follow it too: errors that come together
+  are announced once, and a call looks for new ones until there are none;
+- a list of ids, which Supabase or anybody may send, any number of times: a row counts once and a
+  fix version runs once for it, so a repeated call changes nothing;
+- a sweep, which learns whatever was never learned, as long as there is anything.
+
+A row that fails does not stop the other rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from pattern_engine import logs
-from pattern_engine.exceptions import (
-    DatabaseNotMigrated,
-    PatternEngineError,
-    StatementCancelled,
-    Unavailable,
-)
-from pattern_engine.grouping import rules
+from pattern_engine.exceptions import PatternEngineError
 from pattern_engine.healing.models import WebhookResponse
-from pattern_engine.learning import counting, recording, sightings
+from pattern_engine.learning import log_rows
+from pattern_engine.learning.log_rows import Failures
 
 if TYPE_CHECKING:
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import (
-        ErrorRecord,
-        LearnedRecord,
-        LogRecord,
-        RefusalNote,
-    )
+    from pattern_engine.database.records import Json, LogRecord, Look, RefusalNote
     from pattern_engine.healing.candidates import Match, NoMatch
     from pattern_engine.healing.models import WebhookRequest
     from pattern_engine.learning.sightings import Sighting
     from pattern_engine.settings import Settings
 
-
-@dataclass(slots=True)
-class Tally:
-    """Counts of what happened with the rows so far."""
-
-    learned: int = 0
-    unchanged: int = 0
-    applied: int = 0
-    healed: int = 0
-    failed: int = 0
+WORK_SECONDS: Final = 20.0
+"""After this time a call that is not done is continued by another; pg_net waits for 30 seconds."""
+MOST_AT_ONCE: Final = 500
+"""Errors whose fixes are looked up in one call."""
+MARGIN_SECONDS: Final = 0.01
+"""An insert that saw that somebody will look again is committed within this time."""
 
 
 def receive(request: WebhookRequest, database: Database, settings: Settings) -> WebhookResponse:
-    """Learn from the rows that a webhook names, and heal them.
+    """Learn from the rows that a webhook is about, and heal them.
 
     Raises:
         Unavailable: if the database cannot be reached; sending the call again is safe.
     """
+    delivery = _Delivery(database, settings)
     ids = request.log_ids()
-    tally = Tally()
-    rows = database.read_logs(ids) if ids else []
-    known = _learn(database, rows, tally) if rows else []
-    fixable = [sighting for sighting, learned in known if learned["has_fix"]]
-    notes: list[RefusalNote] = []
-    for found in _candidates(database, fixable, tally) if fixable else []:
-        note = _heal(database, found, settings, tally)
-        if note is not None:
-            notes.append(note)
-    if notes:
-        database.record_refusals(notes)
+    if request.type == "SWEEP":
+        delivery.sweep()
+    elif request.first is not None:
+        delivery.announced(request.first, request.last or request.first)
+    elif ids:
+        delivery.named(ids)
     return WebhookResponse(
-        received=len(ids),
-        learned=tally.learned,
-        unchanged=tally.unchanged,
-        applied=tally.applied,
-        healed=tally.healed,
-        failed=tally.failed,
+        received=len(ids) or delivery.received,
+        learned=delivery.learned,
+        unchanged=delivery.unchanged,
+        applied=delivery.applied,
+        healed=delivery.healed,
+        failed=len(delivery.failures),
     )
 
 
-def _learn(
-    database: Database, rows: list[LogRecord], tally: Tally
-) -> list[tuple[Sighting, LearnedRecord]]:
-    """Learn from the rows, and return each learned error with the database's answer."""
-    rule_set = rules.current(database)
-    computed: list[tuple[Sighting, ErrorRecord]] = []
-    explained: set[str] = set()
-    for row in rows:
+class _Delivery:
+    """One call: what is left to be healed, and what became of its rows so far."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._fixable: list[Sighting] = []
+        self._ends = time.monotonic() + WORK_SECONDS
+        self.failures = Failures()
+        self.received = self.learned = self.unchanged = self.applied = self.healed = 0
+
+    def named(self, ids: list[int]) -> None:
+        """Learn from these rows, and heal them."""
+        for rows in log_rows.read(self._database, ids, self.failures):
+            self._learn(rows)
+        self._heal()
+
+    def announced(self, first: int, last: int) -> None:
+        """Learn from the rows of an announcement and from those that came after it."""
+        seen: set[int] = set()
+        look: Look = "first"
+        while True:
+            looked = time.monotonic()
+            found = self._database.read_new_logs(first, last, look)
+            rows = [row for row in found["logs"] if row["id"] not in seen]
+            seen.update(row["id"] for row in rows)
+            self._learn(rows)
+            if rows and looked > self._ends:
+                self._go_on({"type": "INSERT", "first": first, "last": last})
+            elif rows and found["is_full"]:  # a backlog: learning comes before healing
+                first, look = rows[-1]["id"] + 1, "next"
+                continue
+            self._heal()
+            if found["again_after_ms"] is None or looked > self._ends:
+                return
+            again = looked + found["again_after_ms"] / 1000 + MARGIN_SECONDS
+            time.sleep(max(again - time.monotonic(), 0))
+            look = "last"
+
+    def sweep(self) -> None:
+        """Learn from all rows that were never learned, and heal them at the end."""
+        while ids := self._database.take_unlearned():
+            before = dict(self.failures)
+            for rows in log_rows.read(self._database, ids, self.failures):
+                self._learn(rows)
+            if failed := {id_: why for id_, why in self.failures.items() if id_ not in before}:
+                self._database.note_failures(failed)
+            if time.monotonic() > self._ends:
+                self._go_on({"type": "SWEEP"})
+                break
+        self._heal()
+
+    def _go_on(self, call: Json) -> None:
+        self._database.call_webhook({"table": "system_logs", "schema": "ops"} | call)
+
+    def _learn(self, rows: list[LogRecord]) -> None:
+        """Learn from rows; those with a fix are healed later."""
+        self.received += len(rows)
+        for sighting, outcome in log_rows.learn(self._database, rows, self.failures):
+            if outcome["action"] == "unchanged":
+                self.unchanged += 1
+            else:
+                self.learned += 1
+            if outcome["has_fix"]:
+                self._fixable.append(sighting)
+
+    def _heal(self) -> None:
+        """Heal the errors that have a fix, one by one, and record why others were refused."""
+        fixable, self._fixable = self._fixable, []
+        for start in range(0, len(fixable), MOST_AT_ONCE):
+            notes: list[RefusalNote] = []
+            for found in self._candidates(fixable[start : start + MOST_AT_ONCE]):
+                note = self._heal_one(found)
+                if note is not None:
+                    notes.append(note)
+            if notes:
+                self._database.record_refusals(notes)
+
+    def _candidates(self, errors: list[Sighting]) -> list[Match | NoMatch]:
+        """Find the fix of each error; if the batch fails, look each of them up by itself."""
+        from pattern_engine.healing import candidates  # noqa: PLC0415  most calls only learn
+
         try:
-            sighting = sightings.of_row(row, rule_set)
-            computed.append((sighting, recording.record(sighting, explained)))
+            return candidates.find(self._database, errors)
+        except PatternEngineError as problem:
+            if log_rows.is_for_all(problem):
+                raise
+            if len(errors) == 1:
+                self.failures.note("finding_failed", problem, errors[0].system_log_id)
+                return []
+            return [found for error in errors for found in self._candidates([error])]
+
+    def _heal_one(self, found: Match | NoMatch) -> RefusalNote | None:
+        """Heal one error, or return the note that says why its fix was refused."""
+        from pattern_engine.healing import application  # noqa: PLC0415  most calls only learn
+
+        try:
+            healing = application.heal(self._database, found, self._settings)
         except Exception as problem:  # noqa: BLE001  a row that fails must not stop the others
-            _note_failure("learning_failed", problem, row["id"], tally)
-    return _count(database, computed, tally) if computed else []
-
-
-def _count(
-    database: Database, computed: list[tuple[Sighting, ErrorRecord]], tally: Tally
-) -> list[tuple[Sighting, LearnedRecord]]:
-    """Count errors in one call; if the database refuses a batch, try each half of it."""
-    try:
-        outcomes = counting.count(database, [error for _, error in computed])
-    except PatternEngineError as problem:
-        if _is_for_all(problem):
-            raise
-        if len(computed) == 1:
-            _note_failure("learning_failed", problem, computed[0][0].system_log_id, tally)
-            return []
-        first, second = _halves(computed)
-        return _count(database, first, tally) + _count(database, second, tally)
-    unchanged = sum(outcome["action"] == "unchanged" for outcome in outcomes)
-    tally.unchanged += unchanged
-    tally.learned += len(outcomes) - unchanged
-    return [(sighting, outcome) for (sighting, _), outcome in zip(computed, outcomes, strict=True)]
-
-
-def _halves(
-    computed: list[tuple[Sighting, ErrorRecord]],
-) -> tuple[list[tuple[Sighting, ErrorRecord]], list[tuple[Sighting, ErrorRecord]]]:
-    """Both halves of a batch; each holds everything that its errors need to be counted."""
-    middle = len(computed) // 2
-    errors = [error for _, error in computed]
-    second = counting.self_contained(errors[middle:], errors)
-    of_second = [sighting for sighting, _ in computed[middle:]]
-    return computed[:middle], list(zip(of_second, second, strict=True))
-
-
-def _is_for_all(problem: PatternEngineError) -> bool:
-    """Whether a smaller batch would fail as well; it may succeed after a statement's time-out."""
-    if isinstance(problem, StatementCancelled):
-        return False
-    return isinstance(problem, Unavailable | DatabaseNotMigrated)
-
-
-def _candidates(database: Database, errors: list[Sighting], tally: Tally) -> list[Match | NoMatch]:
-    """Find the fix of each error; if the batch fails, look each of them up by itself."""
-    from pattern_engine.healing import candidates  # noqa: PLC0415  most calls only learn
-
-    try:
-        return candidates.find(database, errors)
-    except PatternEngineError as problem:
-        if _is_for_all(problem):
-            raise
-        if len(errors) == 1:
-            _note_failure("finding_failed", problem, errors[0].system_log_id, tally)
-            return []
-        return [found for error in errors for found in _candidates(database, [error], tally)]
-
-
-def _heal(
-    database: Database, found: Match | NoMatch, settings: Settings, tally: Tally
-) -> RefusalNote | None:
-    """Heal one error, or return the note that says why its fix was refused."""
-    from pattern_engine.healing import application  # noqa: PLC0415  most calls only learn
-
-    log_id = found.sighting.system_log_id
-    try:
-        healing = application.heal(database, found, settings)
-    except Exception as problem:  # noqa: BLE001  a row that fails must not stop the others
-        _note_failure("healing_failed", problem, log_id, tally)
-        return None
-    answer = healing.answer
-    tally.applied += answer.applied
-    tally.healed += answer.success is True
-    if not answer.applied:
-        logs.debug("not_applied", system_log_id=log_id, reason=answer.reason)
-    return healing.note
-
-
-def _note_failure(event: str, problem: Exception, log_id: int | None, tally: Tally) -> None:
-    tally.failed += 1
-    logs.error(event, problem, system_log_id=log_id)
+            self.failures.note("healing_failed", problem, found.sighting.system_log_id)
+            return None
+        answer = healing.answer
+        self.applied += answer.applied
+        self.healed += answer.success is True
+        if not answer.applied:
+            log_id = found.sighting.system_log_id
+            logs.debug("not_applied", system_log_id=log_id, reason=answer.reason)
+        return healing.note

@@ -51,14 +51,22 @@ class LogRow(BaseModel):
 
 
 class WebhookRequest(Request):
-    """A database webhook of Supabase for one row, or a call with the ids of up to 500 rows."""
+    """A database webhook of Supabase for one row, an announcement of new rows, or a sweep."""
 
-    type: Literal["INSERT"]
+    type: Literal["INSERT", "SWEEP"] = Field(
+        description="SWEEP learns whatever was never learned, and takes no rows."
+    )
     table: Literal["system_logs"]
     schema_name: Literal["ops"] = Field(alias="schema")
     record: LogRow | None = None
     old_record: None = None
     ids: Annotated[list[LogId], Field(max_length=MAX_IDS)] | None = None
+    first: LogId | None = Field(
+        default=None, description="The first of the new rows that are announced."
+    )
+    last: LogId | None = Field(
+        default=None, description="The last of the new rows; those after it are learned too."
+    )
 
     def log_ids(self) -> list[int]:
         """The ids in the call, each once, in order."""
@@ -70,7 +78,7 @@ class WebhookResponse(Response):
     """How many rows were learned and healed."""
 
     success: Literal[True] = True
-    received: int = Field(description="Ids in the call.")
+    received: int = Field(description="Ids in the call; without ids, rows that were found.")
     learned: int = Field(description="Rows that were counted by this call.")
     unchanged: int = Field(description="Rows that had been counted before.")
     applied: int = Field(description="Rows for which a fix ran.")

@@ -18,11 +18,12 @@ _POLL_SECONDS = 1.0
 _PRUNE_EVERY_SECONDS = 60.0
 
 # At most once, as with pg_net: the row is deleted before its request is sent.
-_TAKE = """
-delete from net.http_request_queue
-where id in (
+TAKE = """
+with taken as materialized (  -- evaluated once, so that the limit holds whatever the plan is
   select id from net.http_request_queue order by id limit %s for update skip locked
 )
+delete from net.http_request_queue
+where id in (select taken.id from taken)
 returning id, method, url, headers, body, timeout_milliseconds
 """
 _RECORD = """
@@ -124,7 +125,7 @@ class RequestSender:
 
     async def _take(self, room: int) -> list[Request]:
         async with self._statement, self._working.cursor(row_factory=class_row(Request)) as cursor:
-            await cursor.execute(_TAKE, (room,))
+            await cursor.execute(TAKE, (room,))
             return sorted(await cursor.fetchall(), key=lambda request: request.id)
 
     async def _deliver(self, request: Request) -> None:

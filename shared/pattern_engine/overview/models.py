@@ -50,6 +50,22 @@ class Untrusted(Response):
     occurrences: int = Field(description="Errors that do not count, of all patterns.")
 
 
+class UnlearnableError(Response):
+    """An error that could not be learned."""
+
+    system_log_id: int
+    source: str | None
+    reason: str
+    gave_up_at: str
+
+
+class Unlearnable(Response):
+    """The errors that the engine tried to learn until it gave up."""
+
+    total: int
+    latest: list[UnlearnableError] = Field(description="The latest ten.")
+
+
 class Statistics(Response):
     """The specification's key performance indicators."""
 
@@ -71,6 +87,9 @@ class Statistics(Response):
         default=None,
         exclude_if=lambda value: value is None,
         description="What is in no other figure, because its writers do not count.",
+    )
+    unlearnable: Unlearnable = Field(
+        description="Errors that are in the log and in no pattern, because learning them failed."
     )
     as_of: str = Field(description="The time of these figures, ISO 8601.")
 

@@ -15,6 +15,9 @@ class HealthResponse(Response):
 
     status: Literal["ok"] = "ok"
     database: Literal["ok"] = "ok"
+    unlearnable: int = Field(
+        description="Errors that the engine gave up learning; GET /statistics names the latest."
+    )
     fix_types: dict[FixType, str] = Field(
         description="For each type of fixes `ok` if they can run here, or else the reason."
     )

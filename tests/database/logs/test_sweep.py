@@ -1,8 +1,7 @@
-"""Errors that the webhook lost are sent again until they are learned."""
+"""Errors that the webhook lost are found, and tried until they are learned or given up."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +10,14 @@ from tests.conftest import Sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import Person, Rest
     from tests.database.conftest import Patterns
 
 
 @pytest.fixture
 def settled(database: Sql) -> Sql:
     """A database in which every error is learned and the sweep has come to its end."""
+    database.run("delete from ops_internal.learning_tries")
     database.run("""
         with made as (
           insert into ops.error_patterns
@@ -47,19 +48,35 @@ def _settled_id(sql: Sql) -> int:
 
 
 def _sweep(sql: Sql, grace: str = "0 seconds") -> list[int]:
-    """Sweep once; return the ids that were sent."""
+    """Sweep once; return the ids that its worker would take, and leave them."""
+    calls = _called(sql, grace)
+    with sql.undone():
+        taken = _take(sql, grace)
+    assert calls == bool(taken)
+    return taken
+
+
+def _called(sql: Sql, grace: str = "0 seconds") -> int:
+    """Look for errors that were never learned; return how many calls were made, which get lost."""
     with sql.connection.transaction():
         before = sql.value("select coalesce(max(id), 0) from net.http_request_queue")
-        calls = sql.value("select ops_internal.send_unlearned(%s)", grace)
-        rows = sql.rows(
-            """select convert_from(body, 'UTF8') as body from net.http_request_queue
-               where id > %s order by id""",
-            before,
-        )
+        calls: int = sql.value("select ops_internal.send_unlearned(%s)", grace)
         # Nobody answers here, and the worker need not ask.
-        sql.run("delete from net.http_request_queue where id > %s", before)
-    assert calls == len(rows)
-    return [id_ for row in rows for id_ in json.loads(row["body"])["ids"]]
+        lost = sql.run("delete from net.http_request_queue where id > %s", before)
+    assert calls == lost
+    return calls
+
+
+def _take(sql: Sql, grace: str = "0 seconds") -> list[int]:
+    """Take errors as the worker of a sweep does."""
+    sql.run("update ops_internal.sweep set taken_before = now() - %s::interval", grace)
+    taken: list[int] = sql.value("select ops.take_unlearned_v1()")
+    return taken
+
+
+def _time_for_the_next_try(sql: Sql) -> None:
+    sql.run("update ops_internal.learning_tries set next_at = now()")
+    sql.run("update ops_internal.sweep set busy_until = '-infinity'")
 
 
 def _insert(sql: Sql, count: int = 1, **columns: object) -> list[int]:
@@ -103,11 +120,16 @@ def test_the_webhook_has_its_time(settled: Sql, patterns: Patterns) -> None:
     patterns.learn(*[patterns.error(system_log_id=id_) for id_ in (young, old)])
 
 
-def test_a_sweep_sends_at_most_5000(settled: Sql) -> None:
-    """The oldest 5,000 go out in ten calls; the others have their turn when these are learned."""
+def test_a_worker_takes_500_at_a_time_until_all_are_taken(settled: Sql) -> None:
+    """The oldest come first, none comes twice, and meanwhile no other worker is called."""
     with settled.undone():
-        ids = _insert(settled, 5200)
-        assert _sweep(settled, "-1 second") == ids[:5000]
+        ids = _insert(settled, 1200)
+        taken = [_take(settled, "-1 second") for _ in range(4)]
+        assert taken == [ids[:500], ids[500:1000], ids[1000:], []]
+        _time_for_the_next_try(settled)
+        assert _called(settled) == 1
+        assert _take(settled)
+        assert _called(settled) == 0
 
 
 def test_an_id_that_is_committed_late_is_not_passed_over(
@@ -200,3 +222,61 @@ def test_of_two_sweeps_at_once_one_works(settled: Sql, other: Sql, patterns: Pat
     assert other.value("select ops_internal.send_unlearned('0 seconds')") == 0
     settled.run("rollback")
     patterns.learn(patterns.error(system_log_id=lost))
+
+
+def test_a_row_that_ends_its_worker_is_alone_in_the_end_and_given_up(settled: Sql) -> None:
+    """What is tried again is tried with fewer neighbours; the log is settled without it."""
+    with settled.undone():
+        ids = _insert(settled, 100)
+        sizes = []
+        for _ in range(6):
+            sizes.append(len(_take(settled, "-1 second")))
+            # All but the last are learned; the worker dies of that one.
+            if len(sizes) == 3:
+                settled.run(
+                    """insert into ops.pattern_incidents (pattern_id, signature, system_log_id)
+                       select (select pattern_id from ops.error_patterns limit 1), 'x', ids.id
+                       from unnest(%s::bigint[]) as ids (id)""",
+                    ids[:-1],
+                )
+            _time_for_the_next_try(settled)
+        assert sizes == [100, 62, 38, 1, 1, 1]
+        assert _take(settled, "-1 second") == []
+        row = settled.row("select * from ops_internal.learning_tries")
+        assert (row["system_log_id"], row["tries"]) == (ids[-1], 5)
+        assert row["gave_up_at"] is not None
+        assert row["last_error"] == "The worker ended each time it was learning this error"
+        event = settled.row(
+            """select severity, metadata ->> 'system_log_id' as id from ops.roman_events
+               where event_type = 'learning_given_up' order by id desc limit 1"""
+        )
+        assert (event["severity"], event["id"]) == ("warning", str(ids[-1]))
+        assert _called(settled) == 0
+
+
+def test_a_row_that_fails_three_times_is_given_up_with_its_reason(
+    settled: Sql, engine: Rest, administrator: Person
+) -> None:
+    """The watermark passes it, the statistics name it, and once it is learned nothing is left."""
+    lost = _insert(settled)[0]
+    for _ in range(3):
+        _time_for_the_next_try(settled)
+        assert _take(settled) == [lost]
+        engine.call("note_failures_v1", p_failures=[{"system_log_id": lost, "error": "too odd"}])
+    assert _take(settled) == []
+    shown = administrator.rest.call("statistics_v1")["unlearnable"]
+    assert shown["total"] == 1
+    assert [(one["system_log_id"], one["reason"]) for one in shown["latest"]] == [(lost, "too odd")]
+    assert engine.call("count_unlearnable_v1") == 1
+    for _ in range(100):
+        assert _sweep(settled) == []
+        if _settled_id(settled) >= lost:
+            break
+    assert _settled_id(settled) >= lost
+    settled.run(
+        """insert into ops.pattern_incidents (pattern_id, signature, system_log_id)
+           select pattern_id, 'x', %s from ops.error_patterns limit 1""",
+        lost,
+    )
+    assert _called(settled) == 0
+    assert engine.call("count_unlearnable_v1") == 0

@@ -30,9 +30,10 @@ class Queue:
         )
         return [row | {"body": json.loads(row["body"])} for row in rows]
 
-    def ids(self) -> list[list[int]]:
-        """Return the log rows of each request."""
-        return [request["body"]["ids"] for request in self.requests()]
+    def rows(self) -> list[tuple[int, int]]:
+        """Return the first and the last row of each announcement."""
+        bodies = [request["body"] for request in self.requests()]
+        return [(body["first"], body["last"]) for body in bodies]
 
 
 @pytest.fixture
@@ -42,9 +43,16 @@ def queue(admin: Sql) -> Iterator[Queue]:
         yield Queue(admin)
 
 
+def _nobody_looks(sql: Sql) -> None:
+    """Begin a time in which no announcement is under way and no worker is about to look."""
+    for name in ("announced_until", "attended_until"):
+        sql.value("select setval(('ops_internal.' || %s)::regclass, 1)", name)
+
+
 def _insert(
     sql: Sql, count: int = 1, level: str = "error", source: str | None = "shop"
 ) -> list[int]:
+    _nobody_looks(sql)
     rows = sql.rows(
         """insert into ops.system_logs (message, log_level, source)
            select 'it broke', %s, %s from generate_series(1, %s) returning id""",
@@ -66,17 +74,53 @@ def test_an_error_is_announced(queue: Queue, addresses: dict[str, Any]) -> None:
                 "Content-Type": "application/json",
                 "x-webhook-secret": addresses["webhook_secret"],
             },
-            "body": {"type": "INSERT", "table": "system_logs", "schema": "ops", "ids": ids},
+            "body": {
+                "type": "INSERT",
+                "table": "system_logs",
+                "schema": "ops",
+                "first": ids[0],
+                "last": ids[0],
+            },
             "timeout_milliseconds": 30_000,
         }
     ]
 
 
-def test_one_statement_is_announced_in_calls_of_500(queue: Queue) -> None:
-    """1,201 rows of one insert make three calls, with every id once and in order."""
+def test_one_statement_is_announced_once(queue: Queue) -> None:
+    """However many rows an insert has, one call says from where to where they go."""
     ids = _insert(queue.sql, 1201)
-    assert [len(part) for part in queue.ids()] == [500, 500, 201]
-    assert [id_ for part in queue.ids() for id_ in part] == ids
+    assert queue.rows() == [(ids[0], ids[-1])]
+
+
+def test_errors_that_come_together_share_an_announcement(queue: Queue) -> None:
+    """While a call is under way it stands for the errors after it; a lost one does so for a second."""
+    (first,) = _insert(queue.sql)
+    for _ in range(20):
+        queue.sql.run("insert into ops.system_logs (message) values ('it broke')")
+    assert queue.rows() == [(first, first)]
+    queue.sql.value("select setval('ops_internal.announced_until', ops_internal.milliseconds())")
+    late = queue.sql.value("insert into ops.system_logs (message) values ('it broke') returning id")
+    assert queue.rows() == [(first, first), (late, late)]
+
+
+def test_what_a_worker_will_look_for_is_not_announced(queue: Queue) -> None:
+    """A worker that learns looks again, so that no call is made until then."""
+    _insert(queue.sql)
+    _nobody_looks(queue.sql)
+    looks_again = "select setval('ops_internal.attended_until', ops_internal.milliseconds() + 5000)"
+    queue.sql.value(looks_again)
+    queue.sql.run("insert into ops.system_logs (message) values ('it broke')")
+    assert len(queue.rows()) == 1
+
+
+def test_a_long_transaction_announces_its_rows_itself(queue: Queue) -> None:
+    """Nobody looks for rows that are committed long after they were written."""
+    _insert(queue.sql)
+    queue.sql.run("select pg_sleep(1.1)")
+    _insert(queue.sql)
+    late = queue.sql.value("insert into ops.system_logs (message) values ('it broke') returning id")
+    assert queue.rows()[-1] == (late, late)
+    assert len(queue.rows()) == 3
 
 
 @pytest.mark.parametrize(
@@ -98,11 +142,12 @@ def test_errors_and_criticals_are_announced_and_never_the_engines_own(
 ) -> None:
     """Lesser rows are not sent, and no row of the engine itself, which would never end."""
     ids = _insert(queue.sql, 1, level, source)
-    assert queue.ids() == ([ids] if is_announced else [])
+    assert queue.rows() == ([(ids[0], ids[0])] if is_announced else [])
 
 
 def test_of_a_mixed_insert_the_errors_are_announced(queue: Queue) -> None:
     """One statement with rows of all kinds announces those that are errors."""
+    _nobody_looks(queue.sql)
     rows = queue.sql.rows("""
         insert into ops.system_logs (message, log_level, source)
         values ('a', 'info', 'shop'), ('b', 'error', 'shop'), ('c', 'error', 'pattern-engine'),
@@ -110,7 +155,7 @@ def test_of_a_mixed_insert_the_errors_are_announced(queue: Queue) -> None:
         returning id, message
     """)
     ids = {row["message"]: row["id"] for row in rows}
-    assert queue.ids() == [[ids["b"], ids["d"]]]
+    assert queue.rows() == [(ids["b"], ids["d"])]
 
 
 def test_an_insert_of_nothing_announces_nothing(queue: Queue) -> None:
@@ -118,15 +163,18 @@ def test_an_insert_of_nothing_announces_nothing(queue: Queue) -> None:
     _insert(queue.sql, 0)
     repeated = """insert into ops.system_logs (message, event_id) values ('x', 'test-event')
                   on conflict do nothing"""
+    _nobody_looks(queue.sql)
     queue.sql.run(repeated)
-    assert len(queue.ids()) == 1
+    assert len(queue.rows()) == 1
+    _nobody_looks(queue.sql)
     queue.sql.run(repeated)
-    assert len(queue.ids()) == 1
+    assert len(queue.rows()) == 1
 
 
 @pytest.mark.parametrize("role", ["service_role", "authenticated"])
 def test_whoever_writes_the_row_is_heard(queue: Queue, user: Person, role: str) -> None:
     """Roles without any right to queue requests announce their rows all the same."""
+    _nobody_looks(queue.sql)
     queue.sql.run("select set_config('request.jwt.claims', %s, true)", json.dumps({"sub": user.id}))
     queue.sql.run("select set_config('role', %s, true)", role)
     row = queue.sql.row("""
@@ -134,7 +182,7 @@ def test_whoever_writes_the_row_is_heard(queue: Queue, user: Person, role: str) 
     """)
     queue.sql.run("reset role")
     assert row["written_by"] == role
-    assert queue.ids() == [[row["id"]]]
+    assert queue.rows() == [(row["id"], row["id"])]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +192,7 @@ def test_without_a_secret_nothing_is_sent_and_nothing_fails(queue: Queue, missin
     """A project that has not stored URL and secret in Vault yet loses no log row."""
     queue.sql.run("delete from vault.secrets where name = %s", missing)
     assert _insert(queue.sql, 2)
-    assert queue.ids() == []
+    assert queue.rows() == []
 
 
 @pytest.mark.parametrize(
@@ -177,6 +225,7 @@ def test_a_row_inserted_over_the_rest_interface_is_delivered(
 ) -> None:
     """The worker takes the request up after the commit and records what came back."""
     before = database.value("select coalesce(max(id), 0) from net._http_response")
+    _nobody_looks(database)
     engine.insert("system_logs", {"message": "x", "source": "shop"})
     for _ in range(200):
         rows = database.rows("select status_code from net._http_response where id > %s", before)

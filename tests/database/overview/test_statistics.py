@@ -25,6 +25,7 @@ KEYS = {
     "top_patterns",
     "awaiting_approval",
     "untrusted",
+    "unlearnable",
     "as_of",
 }
 
@@ -89,6 +90,7 @@ def test_statistics_of_nothing_have_every_key(empty: Sql) -> None:
         "top_patterns": [],
         "awaiting_approval": [],
         "untrusted": {"patterns": 0, "occurrences": 0},
+        "unlearnable": {"total": 0, "latest": []},
     }
 
 

@@ -16,6 +16,7 @@ FIGURES = {
     "patterns_by_type": {"database": 15, "api": 12, "rls": 8, "stripe": 4, "deployment": 3},
     "top_patterns": [{"pattern_signature": "pattern_1", "success_rate": 95.0}],
     "awaiting_approval": [{"pattern_signature": "pattern_2", "occurrence_count": 12}],
+    "unlearnable": {"total": 0, "latest": []},
     "as_of": "2026-01-01T00:00:00+00:00",
 }
 

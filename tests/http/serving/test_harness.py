@@ -31,10 +31,10 @@ def test_other_methods_are_refused(
 
 def test_a_get_may_be_asked_as_head(load: Load, wire: Wire) -> None:
     """HEAD gets what GET gets, without the body."""
-    wire.replies["ping_v1"] = 1
+    wire.replies |= {"ping_v1": 1, "count_unlearnable_v1": 0}
     answer = load("health").head("/")
     assert (answer.status_code, answer.data) == (200, b"")
-    assert wire.names == ["ping_v1"]
+    assert wire.names == ["ping_v1", "count_unlearnable_v1"]
 
 
 def test_a_preflight_of_an_allowed_origin_is_answered(load: Load, wire: Wire) -> None:
@@ -175,12 +175,14 @@ def test_an_unreachable_database_is_a_503(load: Load, wire: Wire, engine: dict[s
     assert answer.get_json()["error"]["code"] == "database_unreachable"
 
 
-def test_health_asks_the_database_as_anyone(load: Load, wire: Wire) -> None:
-    """The open endpoint holds no privilege: its call carries the publishable key alone."""
-    wire.replies["ping_v1"] = 1
+def test_health_asks_the_database_as_anyone_and_as_the_engine(load: Load, wire: Wire) -> None:
+    """It tells that both keys work, and how many errors could not be learned."""
+    wire.replies |= {"ping_v1": 1, "count_unlearnable_v1": 3}
     answer = load("health").get("/")
-    assert (answer.get_json()["status"], answer.get_json()["database"]) == ("ok", "ok")
-    (request,) = wire.requests
+    shown = answer.get_json()
+    assert (shown["status"], shown["database"], shown["unlearnable"]) == ("ok", "ok", 3)
+    request, counting = wire.requests
+    assert counting.headers["apikey"] == "sb_secret_test"
     assert request.headers["apikey"] == "sb_publishable_test"
     assert "sb_secret" not in str(request.headers.raw)
 

@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
+from tests.conftest import Sql
 
+from pattern_engine.local import deliveries
 from pattern_engine.local.processes import wait_until
 
 Database = psycopg.Connection[TupleRow]
@@ -265,3 +267,14 @@ def test_a_lost_connection_is_made_again(
     assert closed[0]
     _post(as_postgres, receiver.url)
     assert receiver.wait_for(1)
+
+
+def test_a_limit_holds_whatever_the_plan_is(admin: Sql) -> None:
+    """The worker takes no more requests than it has room for, also once the table is analyzed."""
+    with admin.undone():
+        admin.run(
+            "insert into net.http_request_queue (method, url, timeout_milliseconds) "
+            "select 'GET', 'http://127.0.0.1:9/', 1 from generate_series(1, 600)"
+        )
+        admin.run("analyze net.http_request_queue")
+        assert len(admin.rows(deliveries.TAKE, 32)) == 32
