@@ -197,7 +197,8 @@ as $$
   with refused as (
     update ops.pattern_incidents as incidents set
       refusal = refusals.reason,
-      target = coalesce(refusals.target, incidents.target)
+      -- What a recurrence is compared with is said once.
+      target = coalesce(incidents.target, refusals.target)
     from jsonb_to_recordset(p_refusals) as refusals (system_log_id bigint, reason text, target text)
     where incidents.system_log_id = refusals.system_log_id
       and incidents.id in (
@@ -750,7 +751,7 @@ begin
   -- One claim of a pattern at a time, so that each sees what the one before has recorded.
   perform from ops.error_patterns where error_patterns.pattern_id = p_pattern_id for no key update;
   update ops.pattern_incidents set target = p_target
-  where pattern_incidents.system_log_id = p_system_log_id and p_target <> '';
+  where pattern_incidents.system_log_id = p_system_log_id and pattern_incidents.target is null and p_target <> '';
   -- An error that just came back may take the fix out of use.
   perform ops_internal.judge_target(p_pattern_id, p_target, false);
 

@@ -183,6 +183,25 @@ def test_a_rehearsal_and_a_preview_leave_a_trace(
     assert orders.count("broken") == 10
 
 
+def test_the_target_of_an_error_is_said_once(
+    engine: Rest, database: Sql, patterns: Patterns, healed: dict[str, Any]
+) -> None:
+    """Nobody hides that an error came back by giving it another target afterwards."""
+    log_id = patterns.log_row()
+    database.run(
+        "insert into ops.pattern_incidents (pattern_id, signature, system_log_id, target)"
+        " select pattern_id, pattern_signature, %s, 'order 7' from ops.error_patterns"
+        " where pattern_id = %s",
+        log_id,
+        healed["pattern_id"],
+    )
+    refusal = {"system_log_id": log_id, "reason": "x", "target": "order 8"}
+    engine.call("record_refusals_v1", p_refusals=[refusal])
+    patterns.claim(healed["pattern_id"], log_id, p_target="order 8")
+    (incident,) = engine.select("pattern_incidents", system_log_id=f"eq.{log_id}")
+    assert incident["target"] == "order 7"
+
+
 def test_an_undo_script_sees_what_was_recalled_first(
     engine: Rest, operator: Person, patterns: Patterns
 ) -> None:
