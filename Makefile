@@ -9,7 +9,7 @@ export PATH := $(abspath $(NODE_BIN)):$(PATH)
 export SUPABASE_TELEMETRY_DISABLED := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo up test check format schema catalogue bench lock clean
+.PHONY: help setup demo up test check format schema catalogue bench soak lock clean
 
 help:
 	@echo "make demo    show the whole life of an error on a local Supabase"
@@ -20,6 +20,7 @@ help:
 	@echo "make schema  write what is generated from the migrations, after a change of them"
 	@echo "make catalogue  write the file of known messages, after a change of its tables"
 	@echo "make bench   run the benchmarks"
+	@echo "make soak    put a local stack under load for minutes and kill its parts; ARGS=... are its arguments"
 	@echo "make lock    write the lock files in requirements/ (needs uv)"
 	@echo "make clean   delete .venv and node_modules"
 
@@ -74,6 +75,10 @@ catalogue: setup
 
 bench: setup .venv/.bench
 	@$(BIN)/python -m benchmarks
+
+# Takes ten minutes; not part of CI. ARGS="--seconds 60 healing" is a short run of one load.
+soak: setup
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 # Needs uv. The lock files contain versions and hashes, but no address of a registry.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -29,7 +29,7 @@ def main() -> None:
     results = list(_measure(chosen))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([result.as_dict() for result in results], indent=2) + "\n")
-    _show(results)
+    show(results)
 
 
 def _measure(names: tuple[str, ...]) -> Iterator[Result]:
@@ -38,7 +38,8 @@ def _measure(names: tuple[str, ...]) -> Iterator[Result]:
         yield from importlib.import_module(f"benchmarks.{name}").run()
 
 
-def _show(results: list[Result]) -> None:
+def show(results: list[Result]) -> None:
+    """Print results as a table."""
     table = Table(box=None, header_style="dim")
     for column in ("what", "value", "", "peer", "peer's", "ratio", "wanted"):
         table.add_column(

@@ -70,9 +70,16 @@ def _measured(
     yield Result(f"apply a fix, script included, {kind}", median["apply"], "ms", *floor)
 
 
-def approve(kind: str, pattern_id: str, connection: psycopg.Connection[Any]) -> None:
-    """Store a script as an approval stores it."""
-    script = SCRIPTS[kind]
+def approve(
+    kind: str,
+    pattern_id: str,
+    connection: psycopg.Connection[Any],
+    *,
+    script: str | None = None,
+    target: list[str] | None = None,
+) -> None:
+    """Store a script, by default the smallest of its type, as an approval stores it."""
+    script = script or SCRIPTS[kind]
     analysis = fixes.analyse(kind, script, {})
     if analysis.findings:
         raise RuntimeError(f"the script of type {kind} is refused: {analysis.findings}")
@@ -80,6 +87,7 @@ def approve(kind: str, pattern_id: str, connection: psycopg.Connection[Any]) -> 
         "pattern": pattern_id,
         "type": kind,
         "script": script,
+        "target": target or [],
         "prepared": analysis.prepared_script,
         "sample_table": analysis.sample.table if analysis.sample else None,
         "sample": analysis.sample.before if analysis.sample else None,
@@ -110,8 +118,8 @@ insert into ops.pattern_fixes (
 )
 values (
   %(pattern)s, 1, %(type)s, %(script)s, %(prepared)s, '{}', 5000, 0,
-  1000, '{service_role}', '{}', '{}', '{}', '{}', 'later', gen_random_uuid(), %(sample_table)s,
-  %(sample)s
+  1000, '{service_role}', %(target)s, '{}', '{}', '{}', 'later', gen_random_uuid(),
+  %(sample_table)s, %(sample)s
 );
 alter table ops.pattern_fixes disable trigger user;
 update ops.pattern_fixes as fixes set sha256 = ops_internal.fix_digest(fixes)

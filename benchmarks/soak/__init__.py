@@ -1,0 +1,1 @@
+"""Loads that take minutes, on a local stack whose parts are killed meanwhile."""
