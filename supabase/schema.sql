@@ -396,7 +396,7 @@ CREATE FUNCTION ops.resolve_pattern_v1(p_pattern_id uuid, p_release text DEFAULT
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.resolve_pattern_v1(p_pattern_id uuid, p_release text, p_reason text) IS 'Marks a pattern as resolved; an error that happens later is a regression. For an ops_operator or ops_admin in person.';
+COMMENT ON FUNCTION ops.resolve_pattern_v1(p_pattern_id uuid, p_release text, p_reason text) IS 'Marks a pattern as resolved; an error that happens later is a regression, but not one of an earlier release than the named one. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.resume_fixes_v1(p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -1537,6 +1537,13 @@ CREATE FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb)
 
 COMMENT ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) IS 'Whether a pattern has still the signature, the expression and the template that it had.';
 
+CREATE FUNCTION ops_internal.has_regressed(p_pattern ops.error_patterns) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.has_regressed(p_pattern ops.error_patterns) IS 'Whether a pattern that was resolved in a release occurred since in that or a later one. Instances of an earlier release that still run, and their errors, are no regression. Looks at the latest 1000 errors.';
+
 CREATE FUNCTION ops_internal.has_unchanged_row(p_table text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1591,6 +1598,13 @@ CREATE FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern o
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) IS 'Whether what is pinned, and what the pattern shows of it, are both what a person approved.';
+
+CREATE FUNCTION ops_internal.is_earlier_release(p_release text, p_other text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.is_earlier_release(p_release text, p_other text) IS 'Whether a release came before another one; null where their names do not tell.';
 
 CREATE FUNCTION ops_internal.is_engine() RETURNS boolean
     LANGUAGE sql STABLE
@@ -2270,6 +2284,13 @@ CREATE FUNCTION ops_internal.refused(p_code text, p_validation jsonb DEFAULT NUL
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) IS 'The answer of ops.claim_application_v1 where nothing was claimed, for this reason.';
+
+CREATE FUNCTION ops_internal.release_order(p_release text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.release_order(p_release text) IS 'What orders releases that are versions, as 1.4.0, v1.4.0-rc.1 or shop@1.4.0, by semantic versioning; null for other releases, as the hash of a commit.';
 
 CREATE FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -4636,6 +4657,8 @@ REVOKE ALL ON FUNCTION ops_internal.has_most_specific(p_tuple jsonb, p_names tex
 
 REVOKE ALL ON FUNCTION ops_internal.has_names_of(p_pattern_id uuid, p_remembered jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.has_regressed(p_pattern ops.error_patterns) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
@@ -4654,6 +4677,8 @@ REVOKE ALL ON FUNCTION ops_internal.inherit_cannot_links(p_kept uuid, p_gone uui
 REVOKE ALL ON FUNCTION ops_internal.is_abandoned(p_claim ops.pattern_claims, p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_as_approved(p_fix ops.pattern_fixes, p_pattern ops.error_patterns) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.is_earlier_release(p_release text, p_other text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.is_engine() FROM PUBLIC;
 
@@ -4864,6 +4889,8 @@ REVOKE ALL ON FUNCTION ops_internal.refuse_if(p_is_wrong boolean, p_code text, p
 REVOKE ALL ON FUNCTION ops_internal.refuse_write() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.refused(p_code text, p_validation jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.release_order(p_release text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.remembered(p_pattern ops.error_patterns) FROM PUBLIC;
 

@@ -298,6 +298,86 @@ $$;
 
 comment on function ops_internal.tell_decision is 'Records the decision of a person about a pattern as an event.';
 
+create function ops_internal.release_order(p_release text) returns text []
+language sql
+immutable
+set search_path = ''
+as $$
+  -- The name of what is released, six numbers, and the parts of a pre-release, which comes before its release: "~" sorts behind
+  -- every letter and digit.
+  select
+    coalesce(version.found [1], '')
+    || array(
+      select lpad(coalesce((string_to_array(version.found [2], '.')) [places.place], '0'), 20, '0')
+      from generate_series(1, 6) as places (place)
+      order by places.place
+    )
+    || coalesce(
+      (
+        select array_agg(case when parts.part ~ '^[0-9]{1,20}$' then '0' || lpad(parts.part, 20, '0') else '1' || parts.part end order by parts.place)
+        from string_to_table(version.found [3], '.') with ordinality as parts (part, place)
+      ),
+      array['~']
+    )
+  from (
+    select regexp_match(left(p_release, 200), '^(.*@)?v?([0-9]{1,20}(?:[.][0-9]{1,20}){0,5})(?:-([0-9A-Za-z.-]+))?(?:[+].*)?$')
+  ) as version (found)
+  where version.found is not null
+$$;
+
+comment on function ops_internal.release_order is
+  'What orders releases that are versions, as 1.4.0, v1.4.0-rc.1 or shop@1.4.0, by semantic versioning; null for other releases, as the hash of a commit.';
+
+create function ops_internal.is_earlier_release(p_release text, p_other text) returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when p_release = p_other then false
+    when one.parts [1] = other.parts [1] then one.parts collate "C" < other.parts
+  end
+  from
+    (select ops_internal.release_order(p_release)) as one (parts),
+    (select ops_internal.release_order(p_other)) as other (parts)
+$$;
+
+comment on function ops_internal.is_earlier_release is
+  'Whether a release came before another one; null where their names do not tell.';
+
+create function ops_internal.has_regressed(p_pattern ops.error_patterns) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  with latest as (
+    select coalesce(logs.release, '') as release, incidents.occurred_at
+    from ops.pattern_incidents as incidents
+    left join ops.system_logs as logs on logs.id = incidents.system_log_id
+    where incidents.pattern_id = p_pattern.pattern_id and incidents.counts
+    order by incidents.occurred_at desc
+    limit 1000
+  )
+
+  select exists (
+    select from latest
+    where latest.occurred_at > p_pattern.resolved_at
+      and (
+        latest.release = ''
+        or not coalesce(
+          ops_internal.is_earlier_release(latest.release, p_pattern.resolved_release),
+          -- Names that tell no order: the pattern was seen in this release before it was resolved in another one.
+          latest.release <> p_pattern.resolved_release
+          and latest.release = any(array(select old.release from latest as old where old.occurred_at <= p_pattern.resolved_at)),
+          false
+        )
+      )
+  )
+$$;
+
+comment on function ops_internal.has_regressed is
+  'Whether a pattern that was resolved in a release occurred since in that or a later one. Instances of an earlier release that still run, and their errors, are no regression. Looks at the latest 1000 errors.';
+
 create function ops_internal.seen_again(p_pattern_ids uuid []) returns void
 language sql
 set search_path = ''
@@ -309,7 +389,9 @@ as $$
       and case patterns.status
         when 'archived' then true
         -- An error that happened before and was delivered late is no regression.
-        when 'resolved' then patterns.last_seen > patterns.resolved_at
+        when 'resolved' then
+          patterns.last_seen > patterns.resolved_at
+          and (patterns.resolved_release is null or ops_internal.has_regressed(patterns))
         when 'ignored' then
           coalesce(now() >= patterns.ignored_until, false)
           or coalesce(patterns.occurrence_count >= patterns.ignored_until_count, false)
@@ -392,7 +474,7 @@ language sql set search_path = ''
 as $$ select ops_internal.resolve_pattern(p_pattern_id, p_release, p_reason) $$;
 
 comment on function ops.resolve_pattern_v1 is
-  'Marks a pattern as resolved; an error that happens later is a regression. For an ops_operator or ops_admin in person.';
+  'Marks a pattern as resolved; an error that happens later is a regression, but not one of an earlier release than the named one. For an ops_operator or ops_admin in person.';
 
 create function ops_internal.ignore_pattern(
   p_pattern_id uuid, p_until timestamptz, p_occurrences integer, p_reason text

@@ -216,7 +216,8 @@ as $$
   select case
     when p_gone.occurrence_count = 0 then p_kept.status
     when p_gone.status = 'open' and p_kept.status = 'archived' then 'open'
-    when p_gone.status = 'open' and p_kept.status = 'resolved' and p_gone.last_seen > p_kept.resolved_at then 'open'
+    when p_gone.status = 'open' and p_kept.status = 'resolved' and p_gone.last_seen > p_kept.resolved_at
+      and not coalesce(ops_internal.is_earlier_release(p_gone.last_release, p_kept.resolved_release), false) then 'open'
     else p_kept.status
   end
 $$;

@@ -47,6 +47,50 @@ def test_a_resolved_pattern_that_comes_back_is_a_regression(
     assert told["resolved_release"] == "1.4"
 
 
+@pytest.mark.parametrize(
+    ("resolved", "seen", "status"),
+    [
+        ("1.10.0", "1.9.3", "resolved"),
+        ("1.10.0", "1.10.0", "open"),
+        ("1.10.0", "v1.10.1", "open"),
+        ("1.10", "1.10.0-rc.2", "resolved"),
+        ("2.0.0-rc.10", "2.0.0-rc.9", "resolved"),
+        ("2.0.0-rc.1", "2.0.0-rc.1.1", "open"),
+        ("shop@2.1.0", "shop@2.0.0", "resolved"),
+        ("shop@2.1.0", "api@1.0.0", "open"),
+        ("2.0.0", None, "open"),
+        ("9fceb02", "e83c516", "open"),
+    ],
+)
+def test_an_error_of_an_earlier_release_is_no_regression(
+    engine: Rest,
+    patterns: Patterns,
+    operator: Person,
+    error: dict[str, Any],
+    resolved: str,
+    seen: str | None,
+    status: str,
+) -> None:
+    """Instances of it still run while the release that mended the error is being deployed."""
+    pattern_id = error["pattern_id"]
+    operator.rest.call("resolve_pattern_v1", p_pattern_id=pattern_id, p_release=resolved)
+    learn(patterns, error, release=seen)
+    assert pattern(engine, pattern_id)["status"] == status
+
+
+def test_a_release_that_was_seen_before_is_an_earlier_one(
+    engine: Rest, patterns: Patterns, operator: Person, error: dict[str, Any]
+) -> None:
+    """The hash of a commit tells no order; that the error occurred in it before does."""
+    pattern_id = error["pattern_id"]
+    learn(patterns, error, release="9fceb02")
+    operator.rest.call("resolve_pattern_v1", p_pattern_id=pattern_id, p_release="e83c516")
+    learn(patterns, error, release="9fceb02")
+    assert pattern(engine, pattern_id)["status"] == "resolved"
+    learn(patterns, error, release="e83c516")
+    assert pattern(engine, pattern_id)["status"] == "open"
+
+
 def test_a_regression_is_told_once(
     engine: Rest, patterns: Patterns, operator: Person, error: dict[str, Any]
 ) -> None:
