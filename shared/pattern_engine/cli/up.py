@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,14 @@ from pattern_engine.local.processes import open_log, tail
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: The variables that all pages of the documentation use → the keys of the status.
+_VARIABLES = {
+    "API": "api_url",
+    "FUNCTIONS": "functions_url",
+    "KEY": "publishable_key",
+    "SECRET": "secret_key",
+    "DB": "db_url",
+}
 _SHOWN = ("api_url", "functions_url", "db_url", "publishable_key", "secret_key")
 
 
@@ -55,7 +64,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     down = commands.add_parser("down", help="stop the stack and all of its processes")
     down.set_defaults(run=run_down)
     status = commands.add_parser("status", help="show the addresses and keys of the stack")
-    status.add_argument("--json", action="store_true", help="print JSON")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument(
+        "--shell",
+        action="store_true",
+        help="print API, FUNCTIONS, KEY, SECRET and DB as variables of the shell, for eval",
+    )
     status.set_defaults(run=run_status)
     for command in (up, down, status):
         add_location_options(command)
@@ -150,6 +165,9 @@ def run_status(options: argparse.Namespace) -> int:
     status = read_status(data_directory(options))
     if options.json:
         show(json.dumps(status, indent=2))
+    elif options.shell:
+        for name, key in _VARIABLES.items():
+            show(f"export {name}={shlex.quote(status[key])}")
     else:
         show(_in_words(status))
         for name in _SHOWN:
