@@ -219,7 +219,7 @@ CREATE FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) IS 'The latest errors of a pattern that are still in the log, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
+COMMENT ON FUNCTION ops.incidents_for_replay_v1(p_pattern_id uuid, p_guard jsonb, p_limit integer, p_policy jsonb) IS 'The latest errors of a pattern that are still in the log, those that count before others, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 CREATE FUNCTION ops.join_errors_v1(p_errors jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

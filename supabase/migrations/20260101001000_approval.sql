@@ -467,16 +467,25 @@ as $$
       left(logs.environment, 200) as environment, left(logs.release, 200) as release, true as learned,
       incidents.identifiers, ops_internal.guard_admits(p_guard, incidents.identifiers) as is_inside_guard,
       ops_internal.load_part(incidents.pattern_id, p_policy, logs.created_at) as load
-    from ops.pattern_incidents as incidents
+    from (values (true), (false)) as kinds (counts)
+    -- Errors that do not count fill what room the others leave, however many they are.
+    cross join lateral (
+      select each.*
+      from ops.pattern_incidents as each
+      where each.pattern_id = p_pattern_id
+        and each.counts = kinds.counts
+        and exists (select from ops.system_logs as kept where kept.id = each.system_log_id)
+      order by each.occurred_at desc
+      limit least(greatest(p_limit, 1), 100)
+    ) as incidents
     inner join ops.system_logs as logs on logs.id = incidents.system_log_id
-    where incidents.pattern_id = p_pattern_id
-    order by incidents.occurred_at desc
+    order by incidents.counts desc, incidents.occurred_at desc
     limit least(greatest(p_limit, 1), 100)
   ) as stored
 $$;
 
 comment on function ops.incidents_for_replay_v1 is
-  'The latest errors of a pattern that are still in the log, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
+  'The latest errors of a pattern that are still in the log, those that count before others, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 create function ops_internal.decide_fix(
   p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean

@@ -196,6 +196,25 @@ def test_a_guard_is_made_of_what_trusted_rows_named(
     assert patterns.fix(pattern_id)["guard"] == [{"table": "orders"}]
 
 
+def test_they_hide_no_error_from_a_replay(
+    people: People, patterns: Patterns, change_setting: Change, engine: Rest
+) -> None:
+    """A preview shows what a fix would have done for the errors that count."""
+    error = patterns.error()
+    own = patterns.log_rows(3)
+    learned = patterns.learn(*[error | {"system_log_id": log_id} for log_id in own])
+    flood(people.new(), patterns, change_setting, error)
+    replayed = engine.call(
+        "incidents_for_replay_v1",
+        p_pattern_id=learned[0]["pattern_id"],
+        p_guard=None,
+        p_limit=5,
+        p_policy=POLICY,
+    )
+    assert len(replayed) == 5
+    assert set(own) < {row["id"] for row in replayed}
+
+
 def test_a_person_who_reports_without_a_row_does_not_count(
     people: People, patterns: Patterns, engine: Rest
 ) -> None:
