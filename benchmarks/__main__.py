@@ -16,7 +16,7 @@ from rich.table import Table
 
 NAMES = (
     *("startup", "learning", "grouping", "catalogue", "matching", "applying", "claims"),
-    *("healing", "clustering"),
+    *("healing", "clustering", "inserting"),
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

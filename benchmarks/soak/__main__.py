@@ -10,7 +10,7 @@ import json
 
 from benchmarks.__main__ import RESULTS, show
 
-NAMES = ("healing",)
+NAMES = ("healing", "backlog")
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def test_odd_rows_are_learned_with_all_others(database: Sql, fault: Fault) -> No
         )
         database.run(
             """insert into ops.system_logs (message, error_data)
-               select %s, jsonb_build_object('stack', repeat('at page.load ', 800000))
+               select %s, jsonb_build_object('stack', repeat('at page.load ', 300000))
                from generate_series(1, 5)""",
             fault.message(3),
         )
