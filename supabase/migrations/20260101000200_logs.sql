@@ -93,7 +93,7 @@ as $$
 declare
   is_user constant boolean := current_user <> 'service_role' and (select auth.uid()) is not null;
   -- The size of a value in memory; PostgreSQL has it at hand, and need not make text of it.
-  size constant bigint := coalesce(octet_length(new.message), 0)
+  size constant bigint := coalesce(octet_length(new.message), 0)::bigint
     + coalesce(pg_column_size(new.error_data), 0) + coalesce(pg_column_size(new.metadata), 0)
     + coalesce(octet_length(new.source), 0) + coalesce(octet_length(new.event_id), 0)
     + coalesce(octet_length(new.environment), 0) + coalesce(octet_length(new.release), 0);

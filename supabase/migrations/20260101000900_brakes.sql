@@ -411,7 +411,7 @@ declare
 begin
   select counting.last_id into counted_through from ops_internal.error_counting as counting for update skip locked;
   if not found then
-    return 0;  -- Another run is under way.
+    return 0::bigint;  -- Another run is under way.
   end if;
   with fresh as (
     select date_bin('5 minutes', logs.created_at, 'epoch') as since, count(*) as errors
@@ -430,7 +430,7 @@ begin
     on conflict (since) do update set errors = counts.errors + excluded.errors
   )
 
-  select coalesce(sum(fresh.errors), 0) into counted from fresh;
+  select coalesce(sum(fresh.errors), 0)::bigint into counted from fresh;
   update ops_internal.error_counting set last_id = through where error_counting.last_id < through;
   delete from ops_internal.error_counts where error_counts.since < now() - keep;
   delete from ops_internal.user_quotas where user_quotas.minute < now() - interval '1 hour';
@@ -517,7 +517,7 @@ stable
 set search_path = ''
 as $$
 declare
-  most_counted constant bigint := 10000;
+  most_counted constant bigint := 10000::bigint;
   recent bigint := ops_internal.recent_errors(p_at, most_counted);
   of_pattern constant bigint := (
     select count(*)
