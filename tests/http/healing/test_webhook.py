@@ -11,6 +11,7 @@ from tests.http.healing import candidates
 from tests.http.healing.candidates import candidate, log
 
 from pattern_engine import grouping
+from pattern_engine.healing import delivery
 from pattern_engine.learning import recording
 
 if TYPE_CHECKING:
@@ -374,3 +375,90 @@ def test_each_row_is_healed_for_itself(
     (refusal,) = wire.sent("record_refusals_v1")["p_refusals"]
     assert refusal["system_log_id"] == 1
     assert refusal["reason"] == "The error is older than 900 seconds"
+
+
+def test_rows_that_cannot_be_read_keep_no_other_waiting(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """Reading is halved as counting is, until the row is alone; all others are learned."""
+    logs.add(*range(1, 65))
+    odd = httpx.Response(400, json={"code": "22P05", "message": "untranslatable character"})
+    wire.replies["read_logs_v1"] = lambda sent: odd if 13 in sent["p_ids"] else logs.read(sent)
+    answer = post(function, job, *range(1, 65)).get_json()
+    assert (answer["learned"], answer["failed"]) == (63, 1)
+    assert logs.counted == set(range(1, 65)) - {13}
+
+
+def test_rows_that_come_in_parts_are_all_learned(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """The database hands out so much at a time; the rest is asked for."""
+    logs.add(*range(1, 8))
+    wire.replies["read_logs_v1"] = lambda sent: logs.read(sent)[:3]
+    assert post(function, job, *range(1, 8)).get_json()["learned"] == 7
+    assert wire.names.count("read_logs_v1") == 3
+
+
+def _call(**fields: object) -> dict[str, object]:
+    return {"type": "INSERT", "table": "system_logs", "schema": "ops"} | fields
+
+
+def test_after_an_announcement_new_rows_are_looked_for_until_there_are_none(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """A full look is followed by the next at once, any other by a last one when its time is over."""
+    logs.add(*range(1, 8))
+    looks = iter([([1, 2, 3], True), ([3, 4, 5], False), ([6, 7], False), ([], False)])
+
+    def found(_: dict[str, Any]) -> dict[str, Any]:
+        ids, is_full = next(looks)
+        return {
+            "logs": logs.read({"p_ids": ids}),
+            "is_full": is_full,
+            "again_after_ms": 1 if ids else None,
+        }
+
+    wire.replies["read_new_logs_v1"] = found
+    answer = function.post("/", json=_call(first=1, last=2), headers=job).get_json()
+    assert (answer["received"], answer["learned"]) == (7, 7)
+    asked = [
+        json.loads(one.content)
+        for one in wire.requests
+        if one.url.path.endswith("read_new_logs_v1")
+    ]
+    assert [one["p_look"] for one in asked] == ["first", "next", "last", "last"]
+    assert [one["p_first"] for one in asked] == [1, 4, 4, 4]
+
+
+def test_a_sweep_goes_on_until_nothing_is_left_and_notes_what_failed(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """Each batch is learned as it is taken; a row that fails is noted with its reason."""
+    logs.add(*range(1, 6))
+    logs.unlearnable = {4}
+    taken = iter([[1, 2, 3], [4, 5], []])
+    wire.replies["take_unlearned_v1"] = lambda _: next(taken)
+    wire.replies["note_failures_v1"] = httpx.Response(204)
+    answer = function.post("/", json=_call(type="SWEEP"), headers=job).get_json()
+    assert (answer["learned"], answer["failed"]) == (4, 1)
+    (note,) = wire.sent("note_failures_v1")["p_failures"]
+    assert note["system_log_id"] == 4
+    assert note["error"]
+
+
+def test_a_call_that_has_worked_for_long_enough_is_continued_by_another(
+    function: FlaskClient,
+    wire: Wire,
+    logs: Logs,
+    job: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database is asked to call the function again, and this call comes to its end."""
+    monkeypatch.setattr(delivery, "WORK_SECONDS", -1.0)
+    logs.add(1, 2)
+    wire.replies["take_unlearned_v1"] = [1, 2]
+    wire.replies["call_webhook_v1"] = True
+    answer = function.post("/", json=_call(type="SWEEP"), headers=job).get_json()
+    assert answer["learned"] == 2
+    assert wire.names.count("take_unlearned_v1") == 1
+    assert wire.sent("call_webhook_v1") == {"p_call": _call(type="SWEEP")}
