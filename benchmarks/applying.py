@@ -126,7 +126,7 @@ update ops.pattern_fixes as fixes set sha256 = ops_internal.fix_digest(fixes)
 where pattern_id = %(pattern)s;
 alter table ops.pattern_fixes enable trigger user;
 update ops.error_patterns set
-  auto_fix_enabled = true, human_approved = true, approved_at = now(),
+  auto_fix_enabled = true, has_running_fix = true, human_approved = true, approved_at = now(),
   auto_fix_script = %(script)s, auto_fix_type = %(type)s, auto_fix_parameters = '{}'
 where pattern_id = %(pattern)s;
 """

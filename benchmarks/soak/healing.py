@@ -177,6 +177,8 @@ def _figures(connection: psycopg.Connection[Any], count: int, seconds: float) ->
     yield Result("soak: errors with a fix that were not healed", unhealed, "", wanted="0")
     yield Result("soak: fixes that ran twice for an error", twice, "", wanted="0")
     yield Result("soak: healthy fixes judged failed", failed, "", wanted="0")
+    if not first or not last:
+        raise RuntimeError("no error of the first fifth, or none of the last fifth, was healed")
     start, end = percentile(first, 0.5), percentile(last, 0.5)
     yield Result("soak: insert to healed at the start, median", start, "ms", wanted="< 100 ms")
     yield Result(
