@@ -60,8 +60,35 @@ RULES: Final[tuple[Scrubber, ...]] = (
         r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?",
         "private key",
     ),
-    # Header and payload of a JSON Web Token, cut or not.
-    _named("token", rf"{_START}eyJ{_RUN}{{5,}}+\.{_RUN}{{5,}}+(?:\.{_RUN}*+)?", "eyj"),
+    # Header and payload of a JSON Web Token, cut or not; an encrypted one has five parts, of which
+    # the second may be empty. `%20eyJ` is one too.
+    _named(
+        "token",
+        rf"(?:{_START}|(?<=%[0-9A-Fa-f]{{2}}))eyJ{_RUN}{{5,}}+"
+        rf"\.(?:{_RUN}{{5,}}+(?:\.{_RUN}*+)?|\.{_RUN}{{5,}}+)(?:\.{_RUN}++){{0,2}}",
+        "eyj",
+    ),
+    # The path of a hook is all that one needs to post there.
+    _named(
+        "webhook",
+        r"(?P<kept>\bhooks\.slack\.com/(?:services|workflows|triggers)/"
+        r"|\bdiscord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/)[A-Za-z0-9_/-]{8,256}",
+        *("hooks.slack.com/", "discord.com/", "discordapp.com/"),
+    ),
+    # Telegram's token of a bot, in the address and by itself.
+    _named(
+        "webhook",
+        r"(?P<kept>\bbot)[0-9]{6,12}:[A-Za-z0-9_-]{30,64}",
+        "bot",
+    ),
+    _named("webhook", r"(?<![A-Za-z0-9])[0-9]{6,12}:AA[A-Za-z0-9_-]{30,64}", ":aa"),
+    # Signed addresses of S3, Google and Azure.
+    _named(
+        "signature",
+        r"(?P<kept>[?&;](?i:X-Amz-Signature|X-Goog-Signature|Signature|sig)=)"
+        r"[A-Za-z0-9%+/=_.~-]{16,1024}",
+        *("sig=", "signature="),
+    ),
     # Keys with a known prefix. Publishable keys are not secret.
     _named(
         "api_key",
@@ -74,10 +101,14 @@ RULES: Final[tuple[Scrubber, ...]] = (
         r"|sk-[A-Za-z0-9_-]{20,256}"  # OpenAI, Anthropic
         r"|SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}|npm_[A-Za-z0-9]{30,64}"
         r"|pypi-[A-Za-z0-9_-]{16,256}|hf_[A-Za-z0-9]{20,64}|dop_v1_[0-9a-f]{32,64}"
-        r"|shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32})",
+        r"|shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}|GOCSPX-[A-Za-z0-9_-]{20,64}"
+        r"|hv[sbr]\.[A-Za-z0-9_-]{20,256}|AGE-SECRET-KEY-1[A-Z0-9]{20,128}"  # Vault, age
+        r"|lin_(?:api|oauth)_[A-Za-z0-9]{20,128}|dckr_[op]at_[A-Za-z0-9_-]{20,64})",
         *("sb_secret_", "sbp_", "sk_", "rk_", "whsec_", "gho_", "ghp_", "ghs_", "ghu_", "ghr_"),
         *("github_pat_", "glpat-", "akia", "asia", "aiza", "ya29.", "xox", "xapp-", "sk-", "sg."),
         *("npm_", "pypi-", "hf_", "dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_"),
+        *("gocspx-", "hvs.", "hvb.", "hvr.", "age-secret-key-", "lin_api_", "lin_oauth_"),
+        *("dckr_pat_", "dckr_oat_"),
     ),
     _named(
         "cookie", r"(?P<kept>\b(?i:set-cookie|cookie)[\"']?:[ \t]{0,4})[^\r\n]{1,4096}", "cookie"
@@ -106,6 +137,8 @@ RULES: Final[tuple[Scrubber, ...]] = (
         r"(?P<kept>\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/@:'\"<>]{0,256}:)[^\s/'\"<>]{1,256}(?=@)",
         "://",
     ),
+    Scrubber("password", scrubbing_values.without_curl_passwords, ("curl",)),
+    Scrubber("values", scrubbing_values.without_inserted_secrets, ("values",)),
     Scrubber("secret", scrubbing_values.without_secrets, scrubbing_values.HINTS),
     _named(
         "email",
@@ -113,8 +146,43 @@ RULES: Final[tuple[Scrubber, ...]] = (
         r"[A-Za-z0-9._%+-]{1,64}@(?![1-4]x\.)(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}",
         "@",
     ),
+    # With letters of other alphabets, and in an address.
+    _named(
+        "email",
+        r"[A-Za-z0-9\u00c0-\u024f._%+-]{1,64}@(?![1-4]x\.)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,63}",
+        "@",
+    ),
+    _named("email", r"[A-Za-z0-9._+-]{1,64}%40(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}", "%40"),
     Scrubber("iban", scrubbing_numbers.without_ibans),
     Scrubber("card_number", scrubbing_numbers.without_card_numbers),
+    # Of the United States: no part is zero, and none begins with 9, 000 or 666.
+    _named(
+        "ssn",
+        r"[0-8][0-9]{2}-(?<![\w.+-][0-9]{3}-)(?<!000-|666-)"
+        r"(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-]|\.[0-9])",
+        "-",
+    ),
+    # +49 30 901820, +1 (555) 010-9999, +14155552671; not the +0200 of a time zone.
+    _named(
+        "phone",
+        r"\+(?<![\w.+-]\+)(?=[1-9](?:[ .()-]{0,3}[0-9]){9,14}(?![0-9]))"
+        r"[0-9](?:[ .-]?\(?[0-9]{1,15}\)?){1,8}(?![\w-]|\.[0-9])",
+        "+",
+    ),
+    # (415) 555-2671 and 415-555-2671
+    _named(
+        "phone",
+        r"(?:\([2-9][0-9]{2}\) ?(?<![\w.+-]\([0-9]{3}\) )(?<![\w.+-]\([0-9]{3}\))"
+        r"|[2-9][0-9]{2}-(?<![\w.+-][0-9]{3}-))[2-9][0-9]{2}-[0-9]{4}(?![\w-]|\.[0-9])",
+        "-",
+    ),
+    _named(
+        "phone",
+        r"(?P<kept>(?<![A-Za-z])(?i:(?:tele)?phone|mobile|msisdn|fax)(?i:[_ -]?(?:number|no))?"
+        r"\\?[\"']?\)?[ \t]{0,4}[:=][ \t]{0,4}\(?\\?[\"']?)"
+        r"[+(]?[0-9](?:[ ()/.-]{0,2}[0-9]){6,14}(?![\w-]|\.[0-9])",
+        *("phone", "mobile", "msisdn", "fax"),
+    ),
 )
 #: How often the rules run at most: the output of one rule may be the input of another.
 MAX_ROUNDS: Final = 5

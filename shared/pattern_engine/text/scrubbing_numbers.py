@@ -36,7 +36,9 @@ IBAN_LENGTHS: Final = {
     for length, countries in _COUNTRIES_BY_LENGTH.items()
     for country in countries.split()
 }
-_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?= ?[A-Z0-9])")
+_IBAN_START: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Z]{2}[0-9]{2}(?= ?[A-Z0-9])|[a-z]{2}[0-9]{2}(?= ?[a-z0-9]))"
+)
 _CARD: Final = re.compile(
     # In one piece; a hyphen may come before it, because no part of a UUID has this length.
     r"(?<![0-9A-Za-z_.])[0-9]{13,19}(?![0-9A-Za-z_]|\.[0-9])"
@@ -72,17 +74,18 @@ def without_ibans(text: str) -> str:
 
 def _end_of_iban(text: str, start: int) -> int | None:
     """Return where the IBAN that starts here ends, or None if there is no valid IBAN."""
-    length = IBAN_LENGTHS.get(text[start : start + 2], 0)
+    length = IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
+    of_its_case = str.islower if text[start].islower() else str.isupper
     digits: list[str] = []
     position = start
     while len(digits) < length and position < len(text):
         character = text[position]
-        if character.isascii() and (character.isdigit() or character.isupper()):
+        if character.isascii() and (character.isdigit() or of_its_case(character)):
             digits.append(character)
         elif character != " " or text[position - 1] == " ":
             return None
         position += 1
-    if not is_iban("".join(digits)) or text[position : position + 1].isalnum():
+    if not is_iban("".join(digits).upper()) or text[position : position + 1].isalnum():
         return None
     return position
 

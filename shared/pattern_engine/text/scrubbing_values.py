@@ -48,8 +48,9 @@ _ABOUT: Final = re.compile(
 
 
 def without_secrets(text: str) -> str:
-    """Replace the values of names such as password and api_key."""
-    return _SECRET.sub(_replaced, text)
+    """Replace the values of names such as password and api_key, also those in the next line."""
+    text = _SECRET.sub(_replaced, text)
+    return _BELOW.sub(_replaced_below, text) if "\n" in text else text
 
 
 def _replaced(found: re.Match[str]) -> str:
@@ -78,7 +79,7 @@ def _is_label(found: re.Match[str]) -> bool:
 def _is_harmless(name: str, separator: str, value: str, found: re.Match[str]) -> bool:
     """Tell whether the value is no secret: empty, a count, or the words of a sentence."""
     word = value.rstrip(_CLOSING).lower()
-    if word in _NO_SECRETS or not word.strip("*•[]"):
+    if word in _NO_SECRETS or not word.strip("*•[]|>+-"):
         return True
     if _SCRUBBED.fullmatch(value) or _ABOUT.search(name):
         return True
@@ -112,3 +113,62 @@ def _without_credential(found: re.Match[str]) -> str:
     if not any(character.isdigit() or character.isupper() for character in letters):
         return found[0]
     return f"{found['scheme']}{found['space']}[credential]"
+
+
+_CURL: Final = re.compile(
+    r"(?P<kept>(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ \t]{1,4}|=)?+[\"']?[^\s:\"'/]{1,128}+:)"
+    r"(?P<value>(?!\[password\])[^\s\"']{1,256})"
+)
+_BELOW: Final = re.compile(
+    r"(?P<name>(?i:password|passwort|passwd|passphrase|pwd|secret|api[_-]?key)[\"']?"
+    r"[ \t]{0,4}[:=][ \t]{0,4}(?:[|>][+-]?[ \t]{0,4})?\r?\n[ \t]{0,16})"
+    r"(?P<value>[^\s\[{(<][^\s]{3,511})(?=[ \t]{0,16}(?:[\r\n]|\Z))"
+)
+_INSERTED: Final = re.compile(
+    r"\([^()]{0,512}?(?i:password|passwd|pwd|passphrase|secret|token|api_?key)[^()]{0,512}"
+    r"\)\s{0,8}(?i:values)\s{0,8}(?=\()"
+)
+_IN_ROWS: Final = re.compile(r"'(?:[^']|'')*+'?|[()]")
+_NEXT_ROW: Final = re.compile(r"\s{0,8},\s{0,8}(?=\()")
+# Not the $1 of a statement with parameters.
+_VALUE: Final = re.compile(r"'|(?<![\w$])[0-9]")
+
+
+def without_curl_passwords(text: str) -> str:
+    """Replace the password in `curl -u user:password`; user and group ids of others stay."""
+    return _CURL.sub(_without_password, text) if "curl" in text.lower() else text
+
+
+def _without_password(found: re.Match[str]) -> str:
+    return found[0] if found["value"].isdigit() else f"{found['kept']}[password]"
+
+
+def without_inserted_secrets(text: str) -> str:
+    """Replace the rows of an INSERT that has a column such as password."""
+    parts: list[str] = []
+    kept = read = 0
+    for found in _INSERTED.finditer(text):
+        if found.start() < read:
+            continue
+        start, read = found.end(), _end_of_rows(text, found.end())
+        if _VALUE.search(text, start, read):
+            parts += [text[kept:start], "([values])"]
+            kept = read
+    return "".join([*parts, text[kept:]]) if parts else text
+
+
+def _end_of_rows(text: str, start: int) -> int:
+    """Return where the rows that start here end; the end of the text if they are cut off."""
+    depth = 0
+    for found in _IN_ROWS.finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if depth == 0 and found[0] == ")" and not _NEXT_ROW.match(text, found.end()):
+            return found.end()
+    return len(text)
+
+
+def _replaced_below(found: re.Match[str]) -> str:
+    value = found["value"]
+    # A name with values of its own, a path or a trace, and no secret.
+    is_text = value.endswith((":", ")", ",")) or not any(map(str.isalnum, value))
+    return found[0] if is_text else f"{found['name']}[secret]"

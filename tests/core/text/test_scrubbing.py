@@ -65,6 +65,39 @@ SCRUBBED = {
     "card 4111-1111-1111-1111 declined": "card [card_number] declined",
     "pan=378282246310005;": "pan=[card_number];",
     "3782 822463 10005 expired.": "[card_number] expired.",
+    "to de89370400440532013000, and": "to [iban], and",
+    "to gb82 west 1234 5698 7654 32.": "to [iban].",
+    "mail jörg.müller@bücher.example bounced": "mail [email] bounced",
+    "GET /u?mail=bob%40example.com&x=1": "GET /u?mail=[email]&x=1",
+    "ssn 078-05-1120 is taken": "ssn [ssn] is taken",
+    "sms to +49 30 901820000 failed": "sms to [phone] failed",
+    "sms to +14155552671: blocked": "sms to [phone]: blocked",
+    "call +1 (415) 555-2671.": "call [phone].",
+    "call (415) 555-2671 or 415-555-2671": "call [phone] or [phone]",
+    "Key (phone)=(030901820) already exists": "Key (phone)=([phone]) already exists",
+    '{"mobileNumber": "0171 2345678"}': '{"mobileNumber": "[phone]"}',
+    # Hooks and signed addresses.
+    "POST https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXX 404": "POST https://hooks.slack.com/services/[webhook] 404",
+    "https://discord.com/api/v10/webhooks/123456789012345678/aBcD-eF_gh is gone": "https://discord.com/api/v10/webhooks/[webhook] is gone",
+    "https://api.telegram.org/bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11/getMe": "https://api.telegram.org/bot[webhook]/getMe",
+    "bot token 110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw is wrong": "bot token [webhook] is wrong",
+    f"GET /b/k?X-Amz-Expires=60&X-Amz-Signature={'9f' * 32} 403": "GET /b/k?X-Amz-Expires=60&X-Amz-Signature=[signature] 403",
+    "https://a.blob.core.windows.net/c?sv=2022&sig=Zm9vYmFyYmF6cXV4Zm9v%3D&se=1": "https://a.blob.core.windows.net/c?sv=2022&sig=[signature]&se=1",
+    # More keys with a known form.
+    "client GOCSPX-abcdefghijklmnopqrstuvwx12 is bad": "client [api_key] is bad",
+    "vault hvs.CAESIJlWh3abcdefghijklmnopqrstu denied": "vault [api_key] denied",
+    "key AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ": "key [api_key]",
+    "lin_api_abcdefghijABCDEFGHIJ0123456789abcdefgh is revoked": "[api_key] is revoked",
+    "login dckr_pat_abcdefghijklmnopqrstuvwxyz0 failed": "login [api_key] failed",
+    f"GET /x?jwt%3D%20{JWT} 401": "GET /x?jwt%3D%20[token] 401",
+    "jwe eyJhbGciOiJkaXIifQ..48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX.XFBoMYUZodetZdv!": "jwe [token]!",
+    # Commands, lines and rows.
+    "curl -u bob:hunter2 https://example.com failed": "curl -u bob:[password] https://example.com failed",
+    "curl --user 'bob:hunter2' https://example.com": "curl --user 'bob:[password]' https://example.com",
+    "login with\npassword:\n  hunter2\nfailed": "login with\npassword:\n  [secret]\nfailed",
+    "db_password: |\n  hunter-2": "db_password: |\n  [secret]",
+    "insert into users (email, password) values ('x', 'hunter2') returning id": "insert into users (email, password) values ([values]) returning id",
+    "INSERT INTO u (password, n) VALUES (crypt('p(w', gen_salt('bf')), 1), ('b''c', 2)": "INSERT INTO u (password, n) VALUES ([values])",
 }
 
 
@@ -112,6 +145,23 @@ UNTOUCHED = [
     "ch_3MmlLrLkdIwHu7ix0snN0B15 has been refunded",
     "duplicate key value violates unique constraint",
     "password=<*> and token <*>",
+    # What looks like a telephone, an account or a row with a secret, and is none.
+    "at 2026-11-29T17:03:43.123456+01:00, 2026-11-29 17:03:43+0000",
+    "offset +1234567, moved by +12 -7, 1+4155552671",
+    "order 123-456-7890-1, range 100-200-3000, build 2024-11-2931",
+    "123-45-6789-0 and 900-12-3456 and 1.123-45-6789",
+    "trace 078-05-1120abc, id-078-05-1120",
+    "telephone: missing, phone=+, microphone: 030901820",
+    "de89370400440532013001 has wrong check digits",
+    "at 10 00 a.m. in de12 ab",
+    "insert into users (email, password) values ($1, $2)",
+    "insert into users (email, name) values ('x', 'y')",
+    "curl: (6) Could not resolve host; docker run -u 1000:1000",
+    "invalid password:\n  at login (auth.js:10)",
+    "secret:\n  name:\n    x",
+    "ratio 12:34, port 5432:5432, 00:1A:2B:3C:4D:5E",
+    "https://discord.com/api/v10/channels/123456789012345678",
+    "GET /f?sig=short and design=abcdefghijklmnopqrst",
 ]
 
 
@@ -207,8 +257,9 @@ def test_ibans_are_recognised_by_length_and_check_digits(number: str) -> None:
     grouped = " ".join(re.findall(".{1,4}", number))
     assert scrub(f"to {number}.") == "to [iban]."
     assert scrub(f"to {grouped}.") == "to [iban]."
+    assert scrub(f"to {number.lower()} or {grouped.lower()}.") == "to [iban] or [iban]."
     changed = f"{number[:-1]}{(int(number[-1], 36) + 1) % 10}"
-    for wrong in (changed, number + "0", number[:-1], number.lower()):
+    for wrong in (changed, number + "0", number[:-1], number.title()):
         assert not is_iban(wrong)
         assert scrub(f"to {wrong}.") == f"to {wrong}."
 
@@ -303,6 +354,21 @@ ADVERSARIAL = {
     "api keys": "sk-",
     "sendgrid": "SG.aaaaaaaaaaaaaaaa",
     "slack": "xoxb-",
+    "pluses": "+1",
+    "pluses with digits": "+1 234 ",
+    "hyphened numbers": "123-45-",
+    "telephones": "phone: 1",
+    "curls": "curl -u ",
+    "curls with users": "curl -u a:",
+    "columns": "(password",
+    "rows": "(password) values (",
+    "rows with quotes": "(password) values ('",
+    "names with lines": "password:\n",
+    "hooks": "hooks.slack.com/services/",
+    "bots": "bot123456:",
+    "signatures": "?sig=",
+    "encoded at signs": "a%40",
+    "encoded jwts": "%20eyJaaaaa",
     "brackets": "[",
     "unicode": "ſ",
     "everything": 'password="a@b.c eyJaaaaa.a DE89 4111 --token bearer a1 a://b:c@ ',
