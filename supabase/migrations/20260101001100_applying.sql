@@ -56,7 +56,10 @@ begin
       select
         fixes, fixes.pattern_id, fixes.version, fixes.trusts_until, fixes.approved_at,
         ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard) as guard,
-        to_jsonb(fixes) || jsonb_build_object('stored_matches', ops_internal.is_as_approved(fixes, patterns)) as shown,
+        to_jsonb(fixes) || jsonb_build_object(
+          'stored_matches', ops_internal.is_as_approved(fixes, patterns),
+          'analysis', (select proposals.analysis from ops.fix_proposals as proposals where proposals.proposal_id = fixes.proposal_id)
+        ) as shown,
         ops_internal.hold(fixes) as hold
       from found
       inner join ops.error_patterns as patterns on patterns.pattern_id = found.pattern_id

@@ -6,9 +6,10 @@ analysed before it is approved, so that it will not be refused when an error occ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pattern_engine import fixes
+from pattern_engine.approval import previews
 from pattern_engine.approval.models import ApprovedPattern, PatternResponse
 from pattern_engine.exceptions import FixRefused, FixTypeNotSupported, OwnFix
 from pattern_engine.limits import FIX_TYPES
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from pattern_engine.api.callers import Caller
     from pattern_engine.approval.models import ApproveRequest, DisableRequest, EnableRequest
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import ComposedFix
+    from pattern_engine.database.records import ComposedFix, Json
     from pattern_engine.fixes.analysis import Analysis
     from pattern_engine.settings import Facilities, Settings
+
+
+REHEARSAL_SECONDS: Final = 60.0
+"""How long the proposal is open by which `/approve` tries a fix."""
 
 
 def approve(
@@ -31,7 +36,7 @@ def approve(
 
     Raises:
         FixTypeNotSupported: if the type is bash and bash fixes are off.
-        FixRefused: if the analysis objects to the script.
+        FixRefused: if the analysis objects to the script, or its dry-run fails.
         OwnFix: if approval takes two people; then a fix has to be proposed first.
         AnotherFixApproved: if another fix is approved for some of the same errors.
         Forbidden: or a subclass, if the caller's role does not allow it.
@@ -42,13 +47,19 @@ def approve(
             "Approval takes two people here (PATTERN_ENGINE_TWO_PEOPLE=on): POST /propose the fix, "
             "then another administrator approves it with POST /decide."
         )
-    fix, _ = compose(
+    fix, analysis = compose(
         request.auto_fix_type,
         request.auto_fix_script,
         request.parameters(),
         request.undo_script,
         settings.facilities(),
     )
+    proposal = database.propose_fix(
+        str(request.pattern_id), fix, analysis.as_dict(), REHEARSAL_SECONDS, caller
+    )
+    problem = previews.rehearse(proposal, analysis, database, settings)
+    if problem is not None:
+        _reject(proposal, problem, caller, database)
     pattern = database.approve_pattern(
         {
             "pattern_id": str(request.pattern_id),
@@ -59,6 +70,26 @@ def approve(
         caller,
     )
     return PatternResponse.model_validate({"pattern": pattern, "fix": pattern.get("fix")})
+
+
+def _reject(proposal: Json, problem: str, caller: Caller, database: Database) -> NoReturn:
+    """Reject a fix that does not run, and raise its error."""
+    database.decide_fix(
+        {
+            "proposal_id": proposal["proposal_id"],
+            "sha256": proposal["sha256"],
+            "decision": "reject",
+            "reason": f"The dry-run failed: {problem}",
+            "mode": "live",
+            "two_people": False,
+        },
+        caller,
+    )
+    reason = {"rule": "dry_run", "message": problem}
+    raise FixRefused(
+        f"The script is refused, because its dry-run failed: {problem}. Nothing of it was kept.",
+        details={"reasons": [reason]},
+    )
 
 
 def compose(
@@ -100,20 +131,9 @@ def compose(
         "sample_table": analysis.sample.table if analysis.sample else None,
         "sample_script": analysis.sample.before if analysis.sample else None,
         "parameters": dict(parameters),
-        "tables": sorted({table for found in both for table in found.tables}),
-        "hosts": sorted({host for found in both for host in found.hosts}),
-        "secrets": _secrets(both),
+        **fixes.reach(both),
     }
     return composed, analysis
-
-
-def _secrets(analyses: list[Analysis]) -> dict[str, list[str]]:
-    """The secrets of several scripts, each with all hosts that it is sent to."""
-    hosts: dict[str, set[str]] = {}
-    for found in analyses:
-        for name, named in found.secrets.items():
-            hosts.setdefault(name, set()).update(named)
-    return {name: sorted(hosts[name]) for name in sorted(hosts)}
 
 
 def enable(

@@ -62,16 +62,44 @@ def preview(proposal: Json, analysis: Analysis, database: Database, settings: Se
     """
     fix = proposal["fix"]
     incidents, problem = _incidents(proposal, database, settings)
-    inside = [each for each in incidents if each.row["is_inside_guard"]]
-    error = next((each.error for each in inside or incidents), NO_ERROR)
     rehearsals = _Rehearsals(database, proposal["proposal_id"], _limits(fix))
-    if fix["type"] == "sql":
-        dry_run = rehearsals.of(error)
-    else:
-        dry_run = _plan(proposal, analysis, error, settings)
-    dry_run |= {"for_system_log_id": error["system_log_id"]}
+    dry_run = _dry_run(proposal, analysis, incidents, rehearsals, settings)
     replay = _replay(fix, incidents, rehearsals) | {"error": problem}
     return database.note_preview(proposal["proposal_id"], dry_run, replay)
+
+
+def rehearse(
+    proposal: Json, analysis: Analysis, database: Database, settings: Settings
+) -> str | None:
+    """Make the dry-run of a proposal alone, and return why it failed; None if it went well.
+
+    Without a stored error a request lacks the values of one, which proves nothing against it.
+    """
+    incidents, _ = _incidents(proposal, database, settings)
+    rehearsals = _Rehearsals(database, proposal["proposal_id"], _limits(proposal["fix"]))
+    dry_run = _dry_run(proposal, analysis, incidents, rehearsals, settings)
+    proves = proposal["fix"]["type"] == "sql" or dry_run["for_system_log_id"] is not None
+    return str(dry_run["error"]) if proves and not dry_run["success"] else None
+
+
+def _dry_run(
+    proposal: Json,
+    analysis: Analysis,
+    incidents: list[_Incident],
+    rehearsals: _Rehearsals,
+    settings: Settings,
+) -> Json:
+    """What the script did or would be given for the latest error, and what to know about it."""
+    inside = [each for each in incidents if each.row["is_inside_guard"]]
+    error = next((each.error for each in inside or incidents), NO_ERROR)
+    if proposal["fix"]["type"] == "sql":
+        done = rehearsals.of(error)
+    else:
+        done = _plan(proposal, analysis, error, settings)
+    return done | {
+        "for_system_log_id": error["system_log_id"],
+        "warnings": list(analysis.warnings),
+    }
 
 
 def _limits(fix: Json) -> Limits:

@@ -12,6 +12,7 @@ from pattern_engine import logs
 from pattern_engine.approval import approval, previews
 from pattern_engine.approval.models import DecideResponse, ProposalResponse, ProposalsResponse
 from pattern_engine.exceptions import FixNotPinned, PatternEngineError
+from pattern_engine.healing.context import record_changed_fix
 
 if TYPE_CHECKING:
     from pattern_engine.api.callers import Caller
@@ -71,7 +72,7 @@ def preview(
         FixRefused: if the analysis objects to the script now.
     """
     proposal = database.open_proposal(str(request.proposal_id), caller)
-    analysis = _analysed_again(proposal["fix"], settings.facilities())
+    analysis = _analysed_again(proposal, caller, database, settings.facilities())
     proposal = previews.preview(proposal, analysis, database, settings)
     return ProposalResponse.model_validate({"proposal": proposal})
 
@@ -94,7 +95,7 @@ def decide(
     if request.decision == "approve":
         # The settings, such as PATTERN_ENGINE_BASH_FIXES, may have changed since the proposal.
         proposal = database.open_proposal(proposal_id, caller)
-        _analysed_again(proposal["fix"], settings.facilities())
+        _analysed_again(proposal, caller, database, settings.facilities())
     answer = database.decide_fix(
         {
             "proposal_id": proposal_id,
@@ -109,16 +110,35 @@ def decide(
     return DecideResponse.model_validate(answer)
 
 
-def _analysed_again(fix: dict[str, Any], facilities: Facilities) -> Analysis:
-    """Return the analysis of a stored fix, whose result has to be the same as at the proposal."""
+def _analysed_again(
+    proposal: dict[str, Any], caller: Caller, database: Database, facilities: Facilities
+) -> Analysis:
+    """Return the analysis of a proposed fix, which has to be the stored one.
+
+    Whoever proposes a fix without the engine could store an analysis that says less than the script
+    does.
+    """
+    fix = proposal["fix"]
     composed, analysis = approval.compose(
         fix["type"], fix["script"], fix["parameters"], fix["undo_script"], facilities
     )
     changed = sorted(name for name, value in composed.items() if fix.get(name) != value)
+    changed += ["analysis"] if proposal["analysis"] != analysis.as_dict() else []
     if changed:
+        record_changed_fix(
+            database,
+            f"A proposal was refused: {proposal['proposal_id']}",
+            {
+                "pattern_id": proposal["pattern_id"],
+                "proposal_id": proposal["proposal_id"],
+                "proposed_by": proposal["proposed_by"],
+                "refused_to": caller.user_id,
+                "changed": changed,
+            },
+        )
         raise FixNotPinned(
-            "The analysis of this fix has another result than when it was proposed; these fields "
-            f"changed: {', '.join(changed)}. POST /propose the fix again.",
+            "The analysis of this fix has another result than the one that is stored with it; "
+            f"these fields differ: {', '.join(changed)}. POST /propose the fix again.",
             details={"changed": changed},
         )
     return analysis

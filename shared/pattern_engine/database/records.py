@@ -174,6 +174,11 @@ class CandidateFix(TypedDict):
     dry_run_rows: int | None
     proposed_by: str | None
     approved_by: str
+    tables: list[str]
+    hosts: list[str]
+    secrets: dict[str, list[str]]
+    analysis: Json | None
+    """The analysis that its approver read; None if it was approved without a proposal."""
     stored_matches: bool
     """Whether the stored fix has the digest that was approved."""
 

@@ -49,6 +49,8 @@ class Analysis:
     """The hosts that the script may reach, sorted."""
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The Vault secrets that the script uses, by name, each with the hosts that it is sent to."""
+    warnings: tuple[str, ...] = ()
+    """What a reviewer should know before approving the script; it refuses nothing."""
     sample: Sample | None = None
     """How to see rows before and after the script; None unless it is one UPDATE or DELETE."""
 

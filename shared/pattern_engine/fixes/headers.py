@@ -68,8 +68,8 @@ def names_credential(header: str) -> bool:
     return name not in _NO_CREDENTIALS and not _CREDENTIAL_WORDS.isdisjoint(re.split(r"[-_]", name))
 
 
-def header_findings(headers: dict[str, object]) -> Iterator[Finding]:
-    """Yield the findings about headers."""
+def header_findings(headers: dict[str, object], *, case_is_unique: bool) -> Iterator[Finding]:
+    """Yield the findings about headers; a literal idempotency key needs an approval of one case."""
     names = [name.lower() for name in headers]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Finding("headers", f"the header {name!r} is repeated; write it once")
@@ -79,21 +79,22 @@ def header_findings(headers: dict[str, object]) -> Iterator[Finding]:
         elif is_reserved(name):
             yield Finding("headers", f"the header {name} may not be set by a script; remove it")
         else:
-            yield from _value_findings(name, value)
+            yield from _value_findings(name, value, case_is_unique=case_is_unique)
 
 
-def _value_findings(name: str, value: object) -> Iterator[Finding]:
+def _value_findings(name: str, value: object, *, case_is_unique: bool) -> Iterator[Finding]:
     if is_secret(value):
         yield from _secret_findings(name, value)
     elif names_credential(name):
         yield Finding("credential", f'the header {name} needs a secret: {{"secret": "vault_name"}}')
     elif is_error(value):
         pass
-    elif name.lower() == "idempotency-key":
+    elif name.lower() == "idempotency-key" and not case_is_unique:
         yield Finding(
             "headers",
-            f"the header {name} may not be a literal, because the server would then ignore every "
-            'run but the first; remove it (it becomes the application id) or use {"error": …}',
+            f"the header {name} may be a literal only where the approval is for one case, by a "
+            "target or by when with one value for each name, because the server ignores every run "
+            'but the first; remove it (it becomes the application id) or use {"error": …}',
         )
     elif not isinstance(value, str | int) or isinstance(value, bool):
         yield Finding("headers", f"the header {name} must be a string, an integer or a reference")

@@ -121,7 +121,7 @@ def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
     analysis = fixes.analyse(
         fix["fix_type"], fix["script"], fix["parameters"], settings.facilities()
     )
-    reason = _tampering(fix, analysis)
+    reason = _tampering(fix, analysis, settings)
     if reason is not None:
         return _refuse_changed_fix(database, found, reason)
     try:
@@ -184,7 +184,7 @@ def _has_one_approver(fix: CandidateFix) -> bool:
     return fix["proposed_by"] in (None, fix["approved_by"], fix["mode_changed_by"])
 
 
-def _tampering(fix: CandidateFix, analysis: Analysis) -> str | None:
+def _tampering(fix: CandidateFix, analysis: Analysis, settings: Settings) -> str | None:
     """Why the stored fix must not run although it was approved; None if it is unchanged."""
     if not fix["stored_matches"]:
         return "The stored fix differs from the approved fix"
@@ -194,6 +194,16 @@ def _tampering(fix: CandidateFix, analysis: Analysis) -> str | None:
     sample = analysis.sample.before if analysis.sample else None
     if (analysis.prepared_script, sample) != (fix["prepared_script"], fix["sample_script"]):
         return "The stored prepared script differs from the one that the approved script yields now"
+    undo = (
+        fixes.analyse(fix["fix_type"], fix["undo_script"], fix["parameters"], settings.facilities())
+        if fix["undo_script"]
+        else None
+    )
+    reach = fixes.reach([each for each in (analysis, undo) if each])
+    if reach != {"tables": fix["tables"], "hosts": fix["hosts"], "secrets": fix["secrets"]}:
+        return "The approved tables, hosts or secrets differ from those that the script names"
+    if fix["analysis"] not in (None, analysis.as_dict()):
+        return "The analysis that its approver read differs from that of the approved script"
     return None
 
 

@@ -8,10 +8,26 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
+from typing import Self
 
 MAX_DEPTH = 32
+_EXACT_DIGITS = 15
+_NO_DIGITS = {ord(sign): None for sign in "-+."}
 _MAX_SHOWN_LENGTH = 100
 """The most characters of a wrong value that a message shows."""
+
+
+class RoundedFloat(float):
+    """A number that JSON wrote with more digits than a double has; `text` has all of them."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Round a number, and keep how it was written."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
 
 class StrictJsonError(ValueError):
@@ -62,6 +78,10 @@ def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"the number {shown(text)} is too large")
+    # Up to 15 digits a number is the same again after it was read as a double and written.
+    digits = text.lower().partition("e")[0].translate(_NO_DIGITS).strip("0")
+    if len(digits) > _EXACT_DIGITS and Decimal(text) != Decimal(repr(value)):
+        return RoundedFloat(text)
     return value
 
 

@@ -461,7 +461,7 @@ MALICIOUS = [
         "rpad('x', length('y'))", "array_fill(1, array[1000000000])", "cron.schedule('x', '* * * * *', 'drop table users')",
         "vault.create_secret('x')", "vault.update_secret('x', 'y')", "auth.uid()", "storage.delete_object('x')",
         "fix.execute('x')", "ops.record_event_v1('x')", "public.admin_do('x')", "do_something()", "setseed(0.5)",
-        "crosstab('select 1')", "pg_catalog.pg_sleep(1)", '"pg_sleep"(1)', 'U&"pg\\005Fsleep"(1)', "pg_typeof(1)",
+        "crosstab('select 1')", "pg_catalog.pg_sleep(2)", '"pg_sleep"(2)', 'U&"pg\\005Fsleep"(2)', "pg_typeof(1)",
         "obj_description(1)", "format_type(1, 2)", "graphql.resolve('x')", "pgsodium.crypto_aead_det_decrypt('x')",
         "('/etc/passwd'::text).pg_read_file", "(60::float8).pg_sleep", "('request.headers'::text).current_setting",
         "((array['/etc/passwd'])[1]).pg_read_file", "('delete'::text).ts_stat", "('users_id_seq'::text).nextval",

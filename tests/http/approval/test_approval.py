@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.http.approval.proposed import proposal, rehearsal
 
 if TYPE_CHECKING:
     from tests.http.conftest import Load, Wire
@@ -40,6 +41,29 @@ SHOWN = {
     "approved_at": "2025-12-15T10:30:00+00:00",
     "constitutional_compliant": True,
 }
+
+
+@pytest.fixture(autouse=True)
+def tried(wire: Wire) -> None:
+    """The dry-run goes well, unless a test is about it."""
+    wire.replies["propose_fix_v1"] = proposal()
+    wire.replies["incidents_for_replay_v1"] = []
+    wire.replies["find_candidates_v1"] = []
+    wire.replies["rehearse_proposal_v1"] = [rehearsal()]
+
+
+def test_a_fix_whose_dry_run_fails_is_refused(
+    load: Load, wire: Wire, person: dict[str, str]
+) -> None:
+    """The proposal by which it was tried is rejected with the reason, and nothing is approved."""
+    failed = {"success": False, "error": 'relation "public.users" does not exist'}
+    wire.replies["rehearse_proposal_v1"] = [rehearsal() | failed]
+    wire.replies["decide_fix_v1"] = {}
+    answer = load("approve").post("/", json=BODY, headers=person)
+    assert answer.status_code == 422
+    assert "does not exist" in answer.get_json()["error"]["message"]
+    assert "does not exist" in wire.sent("decide_fix_v1")["p_reason"]
+    assert "approve_pattern_v1" not in wire.names
 
 
 def test_an_approval_is_passed_on_and_answered(

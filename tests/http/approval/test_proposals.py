@@ -423,12 +423,13 @@ def test_an_analysis_that_says_something_else_today_stops_it(
 ) -> None:
     """What would run is not what was looked at: 409, with what differs."""
     wire.replies["open_proposal_v1"] = proposal(fix=FIX | change)
+    wire.replies["record_event_v1"] = "88888888-8888-4888-8888-888888888888"
     body = APPROVAL if function == "decide" else {"proposal_id": PROPOSAL_ID}
     answer = load(function).post("/", json=body, headers=person)
     error = answer.get_json()["error"]
     assert (answer.status_code, error["code"]) == (409, "fix_not_pinned")
     assert error["details"]["changed"] == list(change)
-    assert wire.names == ["open_proposal_v1"]
+    assert wire.names == ["open_proposal_v1", "record_event_v1"]
 
 
 def test_a_script_that_is_refused_today_is_not_approved(

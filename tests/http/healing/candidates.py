@@ -81,6 +81,10 @@ def fix(**changes: object) -> dict[str, Any]:
         "dry_run_rows": 2,
         "proposed_by": USER_ID,
         "approved_by": USER_ID,
+        "tables": ["public.users"],
+        "hosts": [],
+        "secrets": {},
+        "analysis": None,
         "stored_matches": True,
         **changes,
     }

@@ -232,7 +232,7 @@ class _Reader:
         if not isinstance(given, dict):
             self._refuse("headers", "headers must be an object")
             return {}
-        self.findings += header_findings(given)
+        self.findings += header_findings(given, case_is_unique=_names_one_case(self.parameters))
         for value in references(given):
             if is_error(value):
                 self._error_name(value)
@@ -299,3 +299,13 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for child in [*value, *value.values()] if isinstance(value, dict) else value:
             yield from _texts(child)
+
+
+def _names_one_case(parameters: Mapping[str, object]) -> bool:
+    """Whether an approval tells one case from another, by its target or by a guard of one tuple."""
+    when = parameters.get("when")
+    return bool(parameters.get("target")) or (
+        isinstance(when, dict)
+        and bool(when)
+        and all(isinstance(values, list) and len(values) == 1 for values in when.values())
+    )

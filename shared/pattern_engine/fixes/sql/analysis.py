@@ -31,7 +31,7 @@ from pattern_engine.fixes.sql.tree import (
     enums,
     parse,
 )
-from pattern_engine.fixes.sql.where import is_endless, is_small, text_of, touching
+from pattern_engine.fixes.sql.where import is_endless, is_short_wait, is_small, text_of, touching
 from pattern_engine.fixes.sql.writing import written
 
 Scope = Mapping[str, Any]
@@ -160,7 +160,9 @@ class _Reader:
         self.findings.append(Finding(rule, message))
 
     def statement(self, node: Node) -> None:
-        if type(node) in allowed.STATEMENTS:
+        if is_short_wait(node):
+            self.operations.append("wait")
+        elif type(node) in allowed.STATEMENTS:
             self.visit(node, {})
         else:
             kinds = ", ".join(kind.upper() for kind in allowed.STATEMENTS.values())

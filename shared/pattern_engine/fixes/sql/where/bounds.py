@@ -22,6 +22,33 @@ from pattern_engine.fixes.sql.where.constants import (
 _PLAIN_FORMAT: Final = re.compile(r"(?:[^%]|%(?:\d{1,2}\$)?[sIL]|%%)*")
 
 
+def is_short_wait(statement: Node) -> bool:
+    """Tell whether a statement is `select pg_sleep(1)`: alone, and a literal up to one second.
+
+    In any other place it could wait once for each row.
+    """
+    if not is_a(statement, ast.SelectStmt) or _filled(statement) != {"targetList"}:
+        return False
+    call = statement.targetList[0].val
+    if len(statement.targetList) > 1 or not is_a(call, ast.FuncCall):
+        return False
+    names = [name.sval for name in call.funcname]
+    seconds = [constant(argument) for argument in call.args or ()]
+    return (
+        names in (["pg_sleep"], ["pg_catalog", "pg_sleep"])
+        and _filled(call) == {"funcname", "args"}
+        and len(seconds) == 1
+        and isinstance(seconds[0], Fraction)
+        and 0 <= seconds[0] <= 1
+    )
+
+
+def _filled(node: Node) -> set[str]:
+    """The parts that a statement or a call has, beside how it was written."""
+    ways = {"limitOption", "op", "funcformat", "location"}
+    return {slot for slot in node if slot not in ways and getattr(node, slot)}
+
+
 def is_small(call: Node, index: int) -> bool:
     """Tell whether the size of a function's result is a literal up to `MAX_LENGTH`.
 
