@@ -57,7 +57,7 @@ def header_problems(
         if not all(isinstance(name, str) and is_secret(one) for name, one in headers.items()):
             yield Finding("headers", f"{_FORM}; a script sets its other headers itself")
         else:
-            yield from header_findings(headers)
+            yield from header_findings(headers, case_is_unique=False)
 
 
 def secret_headers(
