@@ -6,23 +6,18 @@ analysed before it is approved, so that it will not be refused when an error occ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from pattern_engine import fixes
-from pattern_engine.approval import previews
+from pattern_engine.approval import composing, previews
 from pattern_engine.approval.models import ApprovedPattern, PatternResponse
-from pattern_engine.exceptions import FixRefused, FixTypeNotSupported, OwnFix
-from pattern_engine.limits import FIX_TYPES
+from pattern_engine.exceptions import FixRefused, OwnFix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pattern_engine.api.callers import Caller
     from pattern_engine.approval.models import ApproveRequest, DisableRequest, EnableRequest
     from pattern_engine.database.database import Database
-    from pattern_engine.database.records import ComposedFix, Json
-    from pattern_engine.fixes.analysis import Analysis
-    from pattern_engine.settings import Facilities, Settings
+    from pattern_engine.database.records import Json
+    from pattern_engine.settings import Settings
 
 
 REHEARSAL_SECONDS: Final = 60.0
@@ -47,7 +42,7 @@ def approve(
             "Approval takes two people here (PATTERN_ENGINE_TWO_PEOPLE=on): POST /propose the fix, "
             "then another administrator approves it with POST /decide."
         )
-    fix, analysis = compose(
+    fix, analysis = composing.compose(
         request.auto_fix_type,
         request.auto_fix_script,
         request.parameters(),
@@ -90,50 +85,6 @@ def _reject(proposal: Json, problem: str, caller: Caller, database: Database) ->
         f"The script is refused, because its dry-run failed: {problem}. Nothing of it was kept.",
         details={"reasons": [reason]},
     )
-
-
-def compose(
-    fix_type: str,
-    script: str,
-    parameters: Mapping[str, Any],
-    undo_script: str | None,
-    facilities: Facilities,
-) -> tuple[ComposedFix, Analysis]:
-    """Return a fix in the form that is stored and digested, and the analysis of its script.
-
-    Raises:
-        FixTypeNotSupported: if the type is bash and bash fixes are off.
-        FixRefused: if the analysis objects to the script or to its undo script.
-    """
-    if fix_type == "bash" and not facilities.bash:
-        raise FixTypeNotSupported(
-            "Fixes of type bash are switched off; set PATTERN_ENGINE_BASH_FIXES=on, or write the "
-            "fix in another type.",
-            details={"supported": [kind for kind in FIX_TYPES if kind != "bash"]},
-        )
-    analysis = fixes.analyse(fix_type, script, parameters, facilities)
-    undo = fixes.analyse(fix_type, undo_script, parameters, facilities) if undo_script else None
-    reasons = [
-        {"rule": finding.rule, "message": f"{prefix}{finding.message}"}
-        for prefix, found in (("", analysis), ("undo script: ", undo))
-        for finding in (found.findings if found else ())
-    ]
-    if reasons:
-        objections = "; ".join(reason["message"] for reason in reasons)
-        raise FixRefused(f"The script is refused: {objections}.", details={"reasons": reasons})
-    both = [found for found in (analysis, undo) if found]
-    composed: ComposedFix = {
-        "type": fix_type,
-        "script": script,
-        "prepared_script": analysis.prepared_script,
-        "undo_script": undo_script,
-        "prepared_undo_script": undo.prepared_script if undo else None,
-        "sample_table": analysis.sample.table if analysis.sample else None,
-        "sample_script": analysis.sample.before if analysis.sample else None,
-        "parameters": dict(parameters),
-        **fixes.reach(both),
-    }
-    return composed, analysis
 
 
 def enable(

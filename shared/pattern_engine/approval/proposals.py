@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pattern_engine import logs
-from pattern_engine.approval import approval, previews
+from pattern_engine.approval import composing, previews
 from pattern_engine.approval.models import DecideResponse, ProposalResponse, ProposalsResponse
 from pattern_engine.exceptions import FixNotPinned, PatternEngineError
 from pattern_engine.healing.context import record_changed_fix
@@ -38,7 +38,7 @@ def propose(
         Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
-    fix, analysis = approval.compose(
+    fix, analysis = composing.compose(
         request.auto_fix_type,
         request.auto_fix_script,
         request.parameters(),
@@ -119,7 +119,7 @@ def _analysed_again(
     does.
     """
     fix = proposal["fix"]
-    composed, analysis = approval.compose(
+    composed, analysis = composing.compose(
         fix["type"], fix["script"], fix["parameters"], fix["undo_script"], facilities
     )
     changed = sorted(name for name, value in composed.items() if fix.get(name) != value)

@@ -8,7 +8,7 @@ import pytest
 from tests.database.approval.proposing import caller, message
 
 from pattern_engine import settings
-from pattern_engine.approval import approval, proposals
+from pattern_engine.approval import approval, composing, proposals
 from pattern_engine.approval.models import ApproveRequest, DecideRequest, PreviewRequest
 from pattern_engine.exceptions import FixNotPinned, FixRefused
 
@@ -45,7 +45,7 @@ def flattering(desk: Desk, orders: Orders, operator: Person) -> dict[str, Any]:
     text = message()
     pattern_id, _ = desk.occur(text)
     script = f"delete from {orders.name} where id = 1"
-    fix, analysis = approval.compose("sql", script, {}, None, desk.settings.facilities())
+    fix, analysis = composing.compose("sql", script, {}, None, desk.settings.facilities())
     proposal: dict[str, Any] = operator.rest.call(
         "propose_fix_v1",
         p_pattern_id=pattern_id,
