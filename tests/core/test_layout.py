@@ -14,7 +14,8 @@ import pattern_engine
 
 ROOT = Path(pattern_engine.__file__).parent
 PACKAGE = "pattern_engine"
-# From the ground up: a package imports packages before it, and the modules of the root.
+# From the ground up: a package imports packages before it, and the modules of the root. Those import `text` alone, which
+# knows nothing of the engine: whatever is logged is scrubbed.
 PACKAGES = (
     *("text", "api", "laws", "fixes", "database", "catalogue", "reading", "grouping"),
     *("learning", "steering", "overview"),
@@ -66,9 +67,9 @@ def test_every_package_has_its_place() -> None:
 
 
 def test_imports_run_one_way() -> None:
-    """A package imports only packages before it; the modules of the root import none."""
-    height: dict[str | None, int] = {None: -1}
-    height.update({name: place for place, name in enumerate(PACKAGES)})
+    """A package imports only packages before it; the modules of the root import `text` alone."""
+    height: dict[str | None, int] = {name: place for place, name in enumerate(PACKAGES)}
+    height[None] = height["text"]
     against = [
         f"{module} -> {imported}"
         for module in MODULES
