@@ -91,7 +91,7 @@ def _one(connection: Connection, statement: str) -> tuple[Any, ...]:
 
 @contextmanager
 def _connected(status: dict[str, Any]) -> Iterator[Connection]:
-    with psycopg.connect(status["db_url"], autocommit=True) as connection:
+    with psycopg.connect(status["admin_db_url"], autocommit=True) as connection:
         yield connection
 
 

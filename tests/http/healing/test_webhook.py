@@ -456,7 +456,7 @@ def test_a_call_that_has_worked_for_long_enough_is_continued_by_another(
     """The database is asked to call the function again, and this call comes to its end."""
     monkeypatch.setattr(delivery, "WORK_SECONDS", -1.0)
     logs.add(1, 2)
-    wire.replies["take_unlearned_v1"] = [1, 2]
+    wire.replies["take_unlearned_v1"] = lambda _: [1, 2]
     wire.replies["call_webhook_v1"] = True
     answer = function.post("/", json=_call(type="SWEEP"), headers=job).get_json()
     assert answer["learned"] == 2
