@@ -201,7 +201,7 @@ class _Demo:
         others = {name: value for name, value in FIX_PARAMETERS.items() if name != "when"}
         self._say(f"$1 is {json.dumps(others)}")
         self._say(f"It is for errors with {json.dumps(FIX_PARAMETERS['when'])}")
-        self._command("fixer", "grant", FIXED_TABLE)
+        self._command("fixer", "grant", FIXED_TABLE, "--yes")
         proposal = self.story.propose(pattern_id)
         self._show(
             ("operation", ", ".join(proposal["analysis"]["operations"])),
