@@ -89,6 +89,8 @@ def approve(
         "script": script,
         "target": target or [],
         "prepared": analysis.prepared_script,
+        "tables": list(analysis.tables),
+        "hosts": list(analysis.hosts),
         "sample_table": analysis.sample.table if analysis.sample else None,
         "sample": analysis.sample.before if analysis.sample else None,
     }
@@ -118,7 +120,7 @@ insert into ops.pattern_fixes (
 )
 values (
   %(pattern)s, 1, %(type)s, %(script)s, %(prepared)s, '{}', 5000, 0,
-  1000, '{service_role}', %(target)s, '{}', '{}', '{}', 'later', gen_random_uuid(),
+  1000, '{service_role}', %(target)s, %(tables)s, %(hosts)s, '{}', 'later', gen_random_uuid(),
   %(sample_table)s, %(sample)s
 );
 alter table ops.pattern_fixes disable trigger user;
