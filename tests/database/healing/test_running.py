@@ -42,7 +42,7 @@ def _applications(engine: Rest, pattern_id: str) -> list[dict[str, Any]]:
 
 def _stored(outcome: dict[str, Any]) -> dict[str, Any]:
     """Return what is kept of an outcome: not the sampled rows, which go to the one who ran it."""
-    return {key: outcome[key] for key in outcome.keys() - {"rows_before", "rows_after"}}
+    return {key: outcome[key] for key in outcome.keys() - {"rows_before", "rows_after", "raised"}}
 
 
 def wait_for_run(database: Sql, application_id: str) -> int:
