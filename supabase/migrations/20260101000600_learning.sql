@@ -14,7 +14,8 @@ immutable
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(fields.key, left(fields.value #>> '{}', p_most)), '{}')
-  from jsonb_each(p_object) as fields
+  -- The planner may compute this for a constant before a caller's condition is asked.
+  from jsonb_each(case when jsonb_typeof(p_object) = 'object' then p_object else '{}' end) as fields
   where fields.key = any(p_keys) and jsonb_typeof(fields.value) = 'string'
 $$;
 
@@ -31,7 +32,7 @@ as $$
       elements.place,
       ops_internal.bounded_texts(elements.frame, array['function', 'module', 'filename', 'abs_path'], 512)
       || case when elements.frame -> 'in_app' = 'false' then '{"in_app": false}' else '{}' end::jsonb as frame
-    from jsonb_array_elements(p_frames) with ordinality as elements (frame, place)
+    from jsonb_array_elements(case when jsonb_typeof(p_frames) = 'array' then p_frames else '[]' end) with ordinality as elements (frame, place)
     where jsonb_typeof(elements.frame) = 'object'
     order by elements.place desc
     limit 64
