@@ -228,6 +228,10 @@ declare
   attended_ms integer;
 begin
   perform ops_internal.require_engine();
+  if p_look = 'first' then
+    -- It has arrived. Whoever looks now, the errors after that look need an announcement of their own.
+    perform setval('ops_internal.announced_until', 1);
+  end if;
   if p_last < newest - most_ahead then
     -- A long transaction wrote these rows: nobody else looks for them.
     ids := array(select ops_internal.unlearned_ids(p_first - 1, p_last, most, true));
@@ -243,9 +247,6 @@ begin
   end if;
   attended_ms := least_attended_ms + cardinality(ids);
   perform setval('ops_internal.attended_until', present + attended_ms);
-  if p_look = 'first' then
-    perform setval('ops_internal.announced_until', 1);
-  end if;
   return jsonb_build_object('logs', ops.read_logs_v1(ids), 'is_full', cardinality(ids) = most, 'again_after_ms', attended_ms);
 end
 $$;

@@ -35,7 +35,9 @@ WORK_SECONDS: Final = 20.0
 MOST_AT_ONCE: Final = 500
 """Errors whose fixes are looked up in one call."""
 MARGIN_SECONDS: Final = 0.01
-"""An insert that saw that somebody will look again is committed within this time."""
+"""An insert that saw that somebody will look again is committed within this time, as a rule."""
+LATE_SECONDS: Final = 0.3
+"""After this time a call that found no more looks a last time, for inserts that took longer."""
 
 
 def receive(request: WebhookRequest, database: Database, settings: Settings) -> WebhookResponse:
@@ -83,6 +85,7 @@ class _Delivery:
         """Learn from the rows of an announcement and from those that came after it."""
         seen: set[int] = set()
         look: Look = "first"
+        is_over = False
         while True:
             looked = time.monotonic()
             found = self._database.read_new_logs(first, last, look)
@@ -95,10 +98,12 @@ class _Delivery:
                 first, look = rows[-1]["id"] + 1, "next"
                 continue
             self._heal()
-            if found["again_after_ms"] is None or looked > self._ends:
+            again_after_ms = found["again_after_ms"]
+            if looked > self._ends or (again_after_ms is None and (is_over or not seen)):
                 return
-            again = looked + found["again_after_ms"] / 1000 + MARGIN_SECONDS
-            time.sleep(max(again - time.monotonic(), 0))
+            is_over = again_after_ms is None
+            again = again_after_ms / 1000 + MARGIN_SECONDS if again_after_ms else LATE_SECONDS
+            time.sleep(max(looked + again - time.monotonic(), 0))
             look = "last"
 
     def sweep(self) -> None:

@@ -113,6 +113,20 @@ def test_what_a_worker_will_look_for_is_not_announced(queue: Queue) -> None:
     assert len(queue.rows()) == 1
 
 
+def test_an_announcement_that_arrives_while_a_worker_looks_is_over(queue: Queue) -> None:
+    """The worker looks once more; the errors after that need an announcement of their own."""
+    (first,) = _insert(queue.sql)
+    looks_again = "select setval('ops_internal.attended_until', ops_internal.milliseconds() + 5000)"
+    queue.sql.value(looks_again)
+    queue.sql.run("set local role service_role")
+    found = queue.sql.value("select ops.read_new_logs_v1(%s, %s, 'first')", first, first)
+    queue.sql.run("reset role")
+    assert (found["logs"], found["again_after_ms"]) == ([], None)
+    queue.sql.value("select setval('ops_internal.attended_until', 1)")
+    late = queue.sql.value("insert into ops.system_logs (message) values ('it broke') returning id")
+    assert queue.rows() == [(first, first), (late, late)]
+
+
 def test_a_long_transaction_announces_its_rows_itself(queue: Queue) -> None:
     """Nobody looks for rows that are committed long after they were written."""
     _insert(queue.sql)

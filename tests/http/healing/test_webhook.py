@@ -406,9 +406,13 @@ def _call(**fields: object) -> dict[str, object]:
 def test_after_an_announcement_new_rows_are_looked_for_until_there_are_none(
     function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
 ) -> None:
-    """A full look is followed by the next at once, any other by a last one when its time is over."""
-    logs.add(*range(1, 8))
-    looks = iter([([1, 2, 3], True), ([3, 4, 5], False), ([6, 7], False), ([], False)])
+    """A full look is followed by the next at once, any other by one when its time is over.
+
+    Where that finds nothing, there is one more, for an insert that was committed late.
+    """
+    logs.add(*range(1, 9))
+    batches = ([1, 2, 3], [3, 4, 5], [6, 7], [], [8], [], [])
+    looks = iter([(ids, ids == [1, 2, 3]) for ids in batches])
 
     def found(_: dict[str, Any]) -> dict[str, Any]:
         ids, is_full = next(looks)
@@ -420,14 +424,14 @@ def test_after_an_announcement_new_rows_are_looked_for_until_there_are_none(
 
     wire.replies["read_new_logs_v1"] = found
     answer = function.post("/", json=_call(first=1, last=2), headers=job).get_json()
-    assert (answer["received"], answer["learned"]) == (7, 7)
+    assert (answer["received"], answer["learned"]) == (8, 8)
     asked = [
         json.loads(one.content)
         for one in wire.requests
         if one.url.path.endswith("read_new_logs_v1")
     ]
-    assert [one["p_look"] for one in asked] == ["first", "next", "last", "last"]
-    assert [one["p_first"] for one in asked] == [1, 4, 4, 4]
+    assert [one["p_look"] for one in asked] == ["first", "next", *["last"] * 5]
+    assert [one["p_first"] for one in asked] == [1, *[4] * 6]
 
 
 def test_a_sweep_goes_on_until_nothing_is_left_and_notes_what_failed(
