@@ -411,7 +411,7 @@ def test_after_an_announcement_new_rows_are_looked_for_until_there_are_none(
     Where that finds nothing, there is one more, for an insert that was committed late.
     """
     logs.add(*range(1, 9))
-    batches = ([1, 2, 3], [3, 4, 5], [6, 7], [], [8], [], [])
+    batches: list[list[int]] = [[1, 2, 3], [3, 4, 5], [6, 7], [], [8], [], []]
     looks = iter([(ids, ids == [1, 2, 3]) for ids in batches])
 
     def found(_: dict[str, Any]) -> dict[str, Any]:
