@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pattern_engine.api.fields import (
     ErrorData,
@@ -16,6 +16,7 @@ from pattern_engine.api.fields import (
     Severity,
     Source,
 )
+from pattern_engine.levels import level
 
 
 class ErrorReport(Request):
@@ -25,9 +26,10 @@ class ErrorReport(Request):
     error_source: Source | None = Field(
         default=None, description="The component that raised the error."
     )
-    severity: Severity | None = Field(
+    severity: Annotated[Severity | None, BeforeValidator(level)] = Field(
         default=None,
-        description="The severity; if it is left out, keywords of the message decide.",
+        description="The severity. Other words and numbers of loggers, as WARN, fatal and 50, are "
+        "translated as in ops.system_logs; if it is left out, keywords of the message decide.",
     )
     system_log_id: LogId | None = Field(
         default=None,

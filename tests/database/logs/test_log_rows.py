@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.conftest import RefusedError
 
+from pattern_engine.levels import level
+
 if TYPE_CHECKING:
     from tests.conftest import People, Person, Rest, Sql
     from tests.database.conftest import Patterns
@@ -177,9 +179,13 @@ def test_a_huge_log_row_is_read_in_part(engine: Rest) -> None:
 def test_levels_are_taken_as_loggers_write_them(
     user: Person, written: str | int | None, kept: str
 ) -> None:
-    """Any word or number is a level; one that says nothing is an error, so that none is lost."""
+    """Any word or number is a level; one that says nothing is an error, so that none is lost.
+
+    Python translates the level of a reported error as the trigger does that of a row.
+    """
     (row,) = user.rest.insert("system_logs", {"message": "a level", "log_level": written})
     assert row["log_level"] == kept
+    assert (level(written) or "error") == kept
 
 
 @pytest.mark.parametrize(("written", "kept"), [(None, "no message"), (12, "12")])

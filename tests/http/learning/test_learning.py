@@ -117,6 +117,20 @@ def test_severity_is_judged_by_words_where_none_is_given(
     assert (error["severity"], error["features"]["severity_score"]) == ("critical", 5)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("WARN", "warning"), ("fatal", "critical"), (50, "error"), ("odd", "error")]
+)
+def test_a_severity_is_taken_as_loggers_write_it(
+    load: Load, wire: Wire, engine: dict[str, str], given: str | int, kept: str
+) -> None:
+    """A report is refused for its level as little as a log row is."""
+    wire.replies["learn_errors_v1"] = [learned()]
+    body = {"error_message": "it broke", "severity": given}
+    assert load("learn").post("/", json=body, headers=engine).status_code == 200
+    (error,) = wire.sent("learn_errors_v1")["p_errors"]
+    assert error["severity"] == kept
+
+
 def test_a_row_that_counted_before_is_unchanged(
     load: Load, wire: Wire, engine: dict[str, str]
 ) -> None:
@@ -151,7 +165,7 @@ def test_a_signature_that_was_learned_travels_as_a_key(
     assert "template" in first[0]
     assert second == [{key: first[0][key] for key in second[0]}]
     assert second[0].keys() == {
-        *("signature", "older", "system_log_id", "claimed_by", "error_message", "identifiers")
+        *("signature", "older", "system_log_id", "claimed_by", "error_message")
     }
 
 
