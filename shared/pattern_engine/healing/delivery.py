@@ -78,7 +78,7 @@ class _Delivery:
     def named(self, ids: list[int]) -> None:
         """Learn from these rows, and heal them."""
         for rows in log_rows.read(self._database, ids, self.failures):
-            self._learn(rows)
+            self._learn(rows, by_name=True)
         self._heal()
 
     def announced(self, first: int, last: int) -> None:
@@ -122,15 +122,19 @@ class _Delivery:
     def _go_on(self, call: Json) -> None:
         self._database.call_webhook({"table": "system_logs", "schema": "ops"} | call)
 
-    def _learn(self, rows: list[LogRecord]) -> None:
-        """Learn from rows; those with a fix are healed later."""
+    def _learn(self, rows: list[LogRecord], *, by_name: bool = False) -> None:
+        """Learn from rows; those with a fix are healed later.
+
+        A row that another call has learned meanwhile is healed by that call, unless this one was
+        given the row by name.
+        """
         self.received += len(rows)
         for sighting, outcome in log_rows.learn(self._database, rows, self.failures):
             if outcome["action"] == "unchanged":
                 self.unchanged += 1
             else:
                 self.learned += 1
-            if outcome["has_fix"]:
+            if outcome["has_fix"] and (by_name or outcome["action"] != "unchanged"):
                 self._fixable.append(sighting)
 
     def _heal(self) -> None:

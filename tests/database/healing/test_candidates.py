@@ -217,7 +217,7 @@ def test_a_pattern_that_the_engine_switched_off_is_no_candidate(
     database: Sql, patterns: Patterns, approved: dict[str, Any]
 ) -> None:
     """The engine may switch a live fix off; that alone takes no person."""
-    change = {"auto_fix_enabled": False}
+    change = {"auto_fix_enabled": False, "has_running_fix": False}
     database.change("error_patterns", change, pattern_id=approved["pattern_id"])
     assert patterns.find(approved["signature"])["fix"] is None
 

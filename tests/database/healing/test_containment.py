@@ -25,6 +25,7 @@ def test_a_fix_changes_what_it_was_granted(patterns: Patterns, orders: Orders) -
         "pattern": {"success_rate": 0, "confidence_score": 0.5},
         "rows_before": None,
         "rows_after": None,
+        "raised": None,
     }
     assert orders.count("fixed") == 4
 

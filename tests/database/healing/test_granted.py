@@ -204,7 +204,7 @@ def test_what_a_grant_did_not_show_is_refused_and_what_it_showed_is_admitted(
     finally:
         for statement in (
             f"drop table if exists {beyond}, {orders.name}_between cascade",
-            f"drop function if exists {orders.name}_f cascade",
+            f"drop function if exists {orders.name}_f, {orders.name}_g cascade",
             f"drop domain if exists {orders.name}_d cascade",
         ):
             orders.sql.connection.execute(statement)

@@ -434,6 +434,22 @@ def test_after_an_announcement_new_rows_are_looked_for_until_there_are_none(
     assert [one["p_first"] for one in asked] == [1, *[4] * 6]
 
 
+def test_a_row_that_another_call_has_just_learned_is_healed_by_that_call(
+    function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
+) -> None:
+    """Two calls that look at the same time record one refusal; a row that is named is looked up."""
+    logs.add(1)
+    logs.enabled = logs.counted = {1}
+    answers = iter([{"logs": logs.read({"p_ids": [1]}), "is_full": False, "again_after_ms": 1}])
+    nothing = {"logs": [], "is_full": False, "again_after_ms": None}
+    wire.replies["read_new_logs_v1"] = lambda _: next(answers, nothing)
+    wire.replies["find_candidates_v1"] = lambda sent: [NOTHING for _ in sent["p_errors"]]
+    function.post("/", json=_call(first=1, last=1), headers=job)
+    assert "find_candidates_v1" not in wire.names
+    post(function, job, 1)
+    assert "find_candidates_v1" in wire.names
+
+
 def test_a_sweep_goes_on_until_nothing_is_left_and_notes_what_failed(
     function: FlaskClient, wire: Wire, logs: Logs, job: dict[str, str]
 ) -> None:
