@@ -123,9 +123,10 @@ def test_a_function_gets_the_whole_request(http: httpx.Client, status: dict[str,
 
 
 def test_a_function_gets_the_variables_of_a_deployed_one(http: httpx.Client) -> None:
-    """Address and keys are there, and nothing that logs in to the database."""
+    """Address, keys and origins are there, and nothing that logs in to the database."""
     variables = http.get("/functions/v1/echo").json()["variables"]
     assert variables == [
+        "PATTERN_ENGINE_ALLOWED_ORIGINS",
         "PATTERN_ENGINE_WEBHOOK_SECRET",
         "SUPABASE_JWT_SECRET",
         "SUPABASE_PUBLISHABLE_KEY",
