@@ -26,7 +26,7 @@ def postgres() -> Iterator[psycopg.Connection[Any]]:
     assert server is not None
     home = Path(tempfile.mkdtemp(prefix="pattern-engine-core-"))
     home.chmod(0o755)
-    cluster = Cluster(home, server, home / "log")
+    cluster = Cluster(home, server, home / "logs" / "postgres")
     try:
         cluster.create()
         cluster.start(0, lambda _: None)
