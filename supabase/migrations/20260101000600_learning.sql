@@ -447,7 +447,7 @@ begin
   for newcomer in
     select
       jsonb_build_array(elements.error) as errors, elements.signature, elements.template, elements.wider,
-      ops_internal.writer_of(elements.system_log_id, elements.claimed_by) = any(ops_internal.counted_writers()) as counts
+      ops_internal.writer_of(elements.system_log_id, elements.claimed_by) = any((select ops_internal.counted_writers())::text []) as counts
     from rows from (
       jsonb_array_elements(others),
       jsonb_to_recordset(others) as (signature text, template text, wider text [], system_log_id bigint, claimed_by uuid)

@@ -135,7 +135,7 @@ begin
       from ops.system_logs as errors
       where errors.log_level in ('error', 'critical')
         and errors.created_at >= minutes.minute and errors.created_at < minutes.minute + interval '1 minute'
-        and errors.written_by = any(ops_internal.counted_writers())
+        and errors.written_by = any((select ops_internal.counted_writers())::text [])
       order by errors.created_at desc
       limit most_rows_a_minute
     ) as logs

@@ -318,17 +318,22 @@ begin
       -- Only rows that may fire a fix make a storm. Otherwise anyone who writes logs could pause all fixes.
       and exists (
         select from ops.pattern_fixes as fixes
-        inner join ops.pattern_incidents as incidents on incidents.pattern_id = fixes.pattern_id
-        inner join ops.system_logs as logs on logs.id = incidents.system_log_id
-        where fixes.pattern_id = patterns.pattern_id
-          and fixes.disabled_at is null
-          and incidents.occurred_at > since
-          and logs.created_at > since
-          and logs.log_level in ('error', 'critical')
-          and logs.written_by = any(fixes.trusted_writers)
-          -- A storm pauses the fixes of others, too.
-          and incidents.counts
-          and (fixes.guard is null or ops_internal.guard_admits(ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), incidents.identifiers))
+        -- Lateral and limited, so that the recent errors of one pattern are read, and only until there is one.
+        cross join lateral (
+          select from ops.pattern_incidents as incidents
+          where incidents.pattern_id = fixes.pattern_id
+            and incidents.occurred_at > since
+            -- A storm pauses the fixes of others, too.
+            and incidents.counts
+            and (
+              select logs.created_at > since and logs.log_level in ('error', 'critical') and logs.written_by = any(fixes.trusted_writers)
+              from ops.system_logs as logs
+              where logs.id = incidents.system_log_id
+            )
+            and (fixes.guard is null or ops_internal.guard_admits(ops_internal.whole_guard(fixes.pattern_id, fixes.version, fixes.guard), incidents.identifiers))
+          limit 1
+        ) as recent
+        where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null
       )
   );
 end
@@ -419,7 +424,7 @@ begin
     where logs.id > counted_through
       and logs.id <= through
       and logs.log_level = 'error'
-      and logs.written_by = any(ops_internal.counted_writers())
+      and logs.written_by = any((select ops_internal.counted_writers())::text [])
       and logs.created_at > now() - keep
     group by 1
   ),
@@ -494,6 +499,8 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  writers constant text [] := ops_internal.counted_writers();
 begin
   return (
     select count(*)
@@ -501,7 +508,7 @@ begin
       select from ops.system_logs as logs
       where logs.created_at between p_at - interval '5 minutes' and p_at
         and logs.log_level = 'error'
-        and logs.written_by = any(ops_internal.counted_writers())
+        and logs.written_by = any(writers)
       limit p_most
     ) as recent
   );

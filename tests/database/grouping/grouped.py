@@ -30,6 +30,8 @@ def settings_of(addresses: dict[str, Any]) -> Settings:
         secret_key=addresses["secret_key"],
         webhook_secret=addresses["webhook_secret"],
         database_timeout_seconds=60,
+        # One process stands for many here.
+        database_calls=64,
     )
 
 

@@ -92,6 +92,30 @@ def test_a_claim_reads_the_same_among_few_and_among_many_watched_runs(
     assert many <= few + 50
 
 
+def test_a_claim_reads_no_recent_errors_of_other_patterns(quiet: Sql, patterns: Patterns) -> None:
+    """Those of the log are counted for the load; who wrote each is compared with one list."""
+    other, pattern_id = patterns.new(), patterns.new()
+    patterns.approve(pattern_id)
+    quiet.run(
+        """with logs as (
+             insert into ops.system_logs (message, written_by)
+             select 'a flood', 'service_role' from generate_series(1, 2000) returning id
+           )
+           insert into ops.pattern_incidents (pattern_id, signature, system_log_id)
+           select patterns.pattern_id, patterns.pattern_signature, logs.id
+           from logs inner join ops.error_patterns as patterns on patterns.pattern_id = %s""",
+        other,
+    )
+    of_others: LiteralString = (
+        "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_xact_user_tables "
+        "where relid in ('ops.pattern_incidents'::regclass, 'ops.project_settings'::regclass)"
+    )
+    before = quiet.value(of_others)
+    values = {"pattern": pattern_id, "target": "", "policy": Jsonb(POLICY)}
+    quiet.connection.execute(_CLAIM, values | {"parts": Jsonb(PARTS)})
+    assert quiet.value(of_others) - before < 500
+
+
 def test_a_search_reads_a_fix_once_for_all_errors_of_its_pattern(
     quiet: Sql, patterns: Patterns
 ) -> None:
