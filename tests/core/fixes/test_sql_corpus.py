@@ -739,7 +739,7 @@ GRANTED_MALICIOUS = [
     ("select * from users u join auth.users a on a.id = u.id for share", {"reads": ["auth.users"]}),
     ("select * from auth.users", {"reads": ["auth.*"]}),
     ("select * from auth.users", {"reads": ["AUTH.USERS"]}),
-    ("select pg_sleep(1)", {"functions": ["pg_sleep"]}),
+    ("select pg_sleep(2)", {"functions": ["pg_sleep"]}),
     ("select pg_read_file('x')", {"functions": ["pg_read_file", "pg_catalog.pg_read_file"]}),
     ("select net.http_post('x')", {"functions": ["net.http_post"]}),
     ("select extensions.dblink_exec('x')", {"functions": ["extensions.dblink_exec"]}),
