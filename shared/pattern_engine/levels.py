@@ -15,6 +15,11 @@ _WORDS: Final = {
 _KNOWN: Final = {word: name for name, words in _WORDS.items() for word in (name, *words)}
 
 
-def level(written: object) -> str | None:
-    """Return the level that a logger's word or number means; an unknown one is an error."""
-    return None if written is None else _KNOWN.get(str(written).strip().lower(), "error")
+def level(written: object) -> object:
+    """Return the level that a logger's word or number means; an unknown one is an error.
+
+    What is neither a word nor a number is returned as it is.
+    """
+    if isinstance(written, bool) or not isinstance(written, str | int | float):
+        return written
+    return _KNOWN.get(str(written).strip().lower(), "error")

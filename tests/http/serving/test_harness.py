@@ -149,7 +149,7 @@ def test_logs_hold_no_secret(
 ) -> None:
     """Keys and tokens are blanked even where an exception quotes them."""
     bearer = person["Authorization"].removeprefix("Bearer ")
-    told = f"{bearer} sb_secret_test sb_secret_other webhook-secret-of-the-tests"
+    told = f"{bearer} sb_secret_test sb_secret_of_another_project webhook-secret-of-the-tests"
     wire.replies["statistics_v1"] = ZeroDivisionError(told)
     load("statistics").get("/", headers=person)
     written = capsys.readouterr().out
