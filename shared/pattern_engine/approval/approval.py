@@ -82,7 +82,8 @@ def _reject(proposal: Json, problem: str, caller: Caller, database: Database) ->
     )
     reason = {"rule": "dry_run", "message": problem}
     raise FixRefused(
-        f"The script is refused, because its dry-run failed: {problem}. Nothing of it was kept.",
+        f"The script is refused, because its dry-run failed: {problem.rstrip('.')}. "
+        "Nothing of it was kept.",
         details={"reasons": [reason]},
     )
 

@@ -52,16 +52,17 @@ def tried(wire: Wire) -> None:
     wire.replies["rehearse_proposal_v1"] = [rehearsal()]
 
 
+@pytest.mark.parametrize("end", ["", "."])
 def test_a_fix_whose_dry_run_fails_is_refused(
-    load: Load, wire: Wire, person: dict[str, str]
+    load: Load, wire: Wire, person: dict[str, str], end: str
 ) -> None:
     """The proposal by which it was tried is rejected with the reason, and nothing is approved."""
-    failed = {"success": False, "error": 'relation "public.users" does not exist'}
+    failed = {"success": False, "error": f'relation "public.users" does not exist{end}'}
     wire.replies["rehearse_proposal_v1"] = [rehearsal() | failed]
     wire.replies["decide_fix_v1"] = {}
     answer = load("approve").post("/", json=BODY, headers=person)
     assert answer.status_code == 422
-    assert "does not exist" in answer.get_json()["error"]["message"]
+    assert "does not exist. Nothing" in answer.get_json()["error"]["message"]
     assert "does not exist" in wire.sent("decide_fix_v1")["p_reason"]
     assert "approve_pattern_v1" not in wire.names
 
