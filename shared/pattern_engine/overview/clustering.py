@@ -69,10 +69,10 @@ class Cluster:
 
 
 _MEANS: Final = (
-    "about {occurrence_count:.{digits}f} errors each",
-    "about {success_rate:.{digits}f} % successful",
-    "confidence about {confidence_score:.{digits}f}",
-    "severity about {severity_numeric:.{digits}f}",
+    "about {occurrence_count:.{digits}f} each",
+    "about {success_rate:.{digits}f} %",
+    "about {confidence_score:.{digits}f}",
+    "about {severity_numeric:.{digits}f}",
 )
 
 

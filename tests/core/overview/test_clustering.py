@@ -128,7 +128,7 @@ def test_clusters_that_words_do_not_tell_apart_are_told_apart_by_a_mean() -> Non
     clusters = cluster([_pattern(n, occurrences=count) for n, count in enumerate(counts)])
     names = [each.cluster_name for each in clusters]
     assert len(set(names)) == len(names) == 5
-    assert "Database Errors - Low Occurrence, about 40 errors each" in names
+    assert "Database Errors - Low Occurrence, about 40 each" in names
 
 
 @pytest.mark.parametrize("seed", range(20))
