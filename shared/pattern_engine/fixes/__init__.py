@@ -41,6 +41,7 @@ _READS_ERROR: Final = {
     "bash": re.compile(r"\berror\.json\b|\bcaptured\b"),
     "api_call": re.compile(r'"error"\s*:'),
 }
+_TOO_DEEP: Final = Analysis("", (Finding("parameters", "the parameters are nested too deep"),))
 _EXECUTORS: Final = {"typescript": "Typescript", "bash": "Bash", "api_call": "ApiCall"}
 
 
@@ -57,22 +58,13 @@ def analyse(
     """
     if fix_type not in FIX_TYPES:
         raise ValueError(f"There is no fix type {fix_type!r}; use one of: {', '.join(FIX_TYPES)}.")
+    networks = facilities.api_networks if facilities is not None else None
+    granted = frozenset(facilities.bash_directories) if facilities is not None else None
     try:
-        objections = tuple(_objections(fix_type, script, parameters))
+        frozen = _frozen(parameters)
     except RecursionError:
-        return Analysis("", (Finding("parameters", "the parameters are nested too deep"),))
-    facts = _analysed(fix_type, script, _frozen(parameters), facilities)
-    warnings = [*legible.confusing(script)]
-    for text in legible.texts_of(parameters):
-        warnings += legible.confusing(text)
-    if not parameters.get("target") and _READS_ERROR[fix_type].search(script):
-        warnings.append(WITHOUT_TARGET)
-    return replace(
-        facts,
-        findings=(*facts.findings, *objections),
-        prepared_script="" if objections else facts.prepared_script,
-        warnings=tuple(dict.fromkeys(warnings)),
-    )
+        return _TOO_DEEP
+    return analysed_once(fix_type, script, frozen, networks, granted)
 
 
 def _objections(fix_type: str, script: str, parameters: Mapping[str, object]) -> Iterator[Finding]:
@@ -110,14 +102,6 @@ def _frozen(parameters: Mapping[str, object]) -> _Parameters:
     return _Parameters(text, parameters)
 
 
-def _analysed(
-    fix_type: str, script: str, parameters: _Parameters, facilities: Facilities | None
-) -> Analysis:
-    networks = facilities.api_networks if facilities is not None else None
-    granted = frozenset(facilities.bash_directories) if facilities is not None else None
-    return analysed_once(fix_type, script, parameters, networks, granted)
-
-
 @lru_cache(maxsize=256)
 def analysed_once(
     fix_type: str,
@@ -127,13 +111,39 @@ def analysed_once(
     granted: frozenset[str] | None,
 ) -> Analysis:
     """Analyse a script once in a process, since its analysis is repeated before each run."""
-    module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     given = parameters.given
+    try:
+        objections = tuple(_objections(fix_type, script, given))
+    except RecursionError:
+        return _TOO_DEEP
+    facts = _facts(fix_type, script, given, networks, granted)
+    warnings = [*legible.confusing(script)]
+    for text in legible.texts_of(given):
+        warnings += legible.confusing(text)
+    if not given.get("target") and _READS_ERROR[fix_type].search(script):
+        warnings.append(WITHOUT_TARGET)
+    return replace(
+        facts,
+        findings=(*facts.findings, *objections),
+        prepared_script="" if objections else facts.prepared_script,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _facts(
+    fix_type: str,
+    script: str,
+    parameters: Mapping[str, object],
+    networks: tuple[IPv4Network | IPv6Network, ...] | None,
+    granted: frozenset[str] | None,
+) -> Analysis:
+    """Return what the analysis of the type says."""
+    module: Any = importlib.import_module(f"pattern_engine.fixes.{fix_type}.analysis")
     if fix_type in ("api_call", "typescript") and networks is not None:
-        return cast("Analysis", module.analyse(script, given, networks))
+        return cast("Analysis", module.analyse(script, parameters, networks))
     if fix_type == "bash" and granted is not None:
-        return cast("Analysis", module.analyse(script, given, granted))
-    return cast("Analysis", module.analyse(script, given))
+        return cast("Analysis", module.analyse(script, parameters, granted))
+    return cast("Analysis", module.analyse(script, parameters))
 
 
 class Reach(TypedDict):
