@@ -34,9 +34,10 @@ setup: .venv/.python node_modules/.npm
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-node_modules/.npm: package.json package-lock.json .venv/.node
+node_modules/.npm: package.json package-lock.json scripts/console-assets .venv/.node
 	@echo "Setting up Node packages in node_modules …"
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@scripts/console-assets
 	@touch $@
 
 .venv/.node: .venv/.python requirements/node.lock

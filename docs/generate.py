@@ -119,6 +119,7 @@ SECTIONS: dict[str, dict[tuple[str, ...], str]] = {
         ("SUPABASE_JWT_AUDIENCE",): "jwt_audience",
         ("PATTERN_ENGINE_WEBHOOK_SECRET",): "webhook_secret",
         ("PATTERN_ENGINE_ALLOWED_ORIGINS",): "allowed_origins",
+        ("PATTERN_ENGINE_CONSOLE_URL",): "console_url",
         ("PATTERN_ENGINE_DATABASE_TIMEOUT_SECONDS",): "database_timeout_seconds",
         ("PATTERN_ENGINE_DATABASE_CALLS",): "database_calls",
         ("PATTERN_ENGINE_LOG_LEVEL",): "log_level",

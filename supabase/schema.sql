@@ -135,6 +135,20 @@ CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]
 
 COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
 
+CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_frame_v1() IS 'What every page of the console shows around its own content: role and address of the caller, the pauses that are in effect, and the mark of console_mark_v1. For operators.';
+
+CREATE FUNCTION ops.console_mark_v1() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_mark_v1() IS 'A text that differs as soon as an error was learned, or the engine or a person did something; by it a page finds out that it is out of date. For operators.';
+
 CREATE FUNCTION ops.count_unlearnable_v1() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1201,6 +1215,16 @@ CREATE FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures 
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_mark() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -2104,6 +2128,13 @@ CREATE FUNCTION ops_internal.pause_refusal() RETURNS text
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.pause_refusal() IS 'Why nothing runs now, as a sentence; null without a pause.';
+
+CREATE FUNCTION ops_internal.person(p_id uuid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.person(p_id uuid) IS 'The e-mail address of a person, for operators to read; "a former user" after the account was deleted, null for the engine.';
 
 CREATE FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) RETURNS ops.error_patterns
     LANGUAGE plpgsql
@@ -4283,6 +4314,14 @@ REVOKE ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO service_role;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_frame_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_frame_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.console_frame_v1() TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_mark_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_mark_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.console_mark_v1() TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.count_unlearnable_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.count_unlearnable_v1() TO service_role;
 
@@ -4559,6 +4598,14 @@ REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_sign
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_frame() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_frame() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_frame() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_mark() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_mark() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_mark() TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.count_errors() FROM PUBLIC;
@@ -4831,6 +4878,8 @@ GRANT ALL ON FUNCTION ops_internal.pause_fixes(p_reason text, p_seconds integer)
 GRANT ALL ON FUNCTION ops_internal.pause_fixes(p_reason text, p_seconds integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.pause_refusal() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.person(p_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) FROM PUBLIC;
 

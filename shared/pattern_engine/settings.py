@@ -66,6 +66,9 @@ class Settings:
     """Expected `aud`."""
     allowed_origins: frozenset[str] = frozenset()
     """Origins of browsers that may call; `*` for all."""
+    console_url: str = ""
+    """Address of the console, to which notifications link too; when unset, the function `console`
+    of the project."""
     apply_max_age_seconds: int = field(default=900, metadata=between(1, 86_400))
     """Age in seconds above which an error is learned but not healed."""
     apply_wait_seconds: float = field(default=5.0, metadata=between(0, 50))
@@ -133,9 +136,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         problems.append(f"set {', '.join(missing)}")
     url = (get("SUPABASE_URL") or "").rstrip("/")
     jwks_url = get("SUPABASE_JWKS_URL")
+    console_url = (get(variable("console_url")) or f"{url}/functions/v1/console").rstrip("/")
     problems += [
         f"{name} must start with http:// or https://, it is {value!r}"
-        for name, value in (("SUPABASE_URL", url), ("SUPABASE_JWKS_URL", jwks_url))
+        for name, value in (
+            ("SUPABASE_URL", url),
+            ("SUPABASE_JWKS_URL", jwks_url),
+            (variable("console_url"), get(variable("console_url"))),
+        )
         if value and not value.startswith(("http://", "https://"))
     ]
     jwt_secret = get("SUPABASE_JWT_SECRET")
@@ -156,6 +164,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         jwt_issuer=get("SUPABASE_JWT_ISSUER"),
         jwt_audience=get("SUPABASE_JWT_AUDIENCE") or "authenticated",
         allowed_origins=_origins(get("PATTERN_ENGINE_ALLOWED_ORIGINS") or ""),
+        console_url=console_url,
         log_level=level,
         bash_directories=_directories(get(variable("bash_directories")) or "", problems),
         bash_state_directory=get(variable("bash_state_directory")) or STATE_DIRECTORY,

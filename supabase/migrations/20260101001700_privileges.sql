@@ -89,6 +89,11 @@ grant execute on function
   ops_internal.undo_merge, ops_internal.undo_split
 to authenticated, service_role;
 
+-- The pages of the console, by page.
+
+grant execute on function ops.console_frame_v1, ops.console_mark_v1 to authenticated;
+grant execute on function ops_internal.console_frame, ops_internal.console_mark to authenticated, service_role;
+
 -- What policies ask about their caller.
 
 grant execute on function ops_internal.caller_role to authenticated, service_role;

@@ -358,6 +358,10 @@ class Database:
         """Whether a person is an operator of any role, by the person's own token."""
         return isinstance(self._call("caller_role_v1", {}, caller), str)
 
+    def ask(self, function: str, arguments: Json, caller: Caller) -> Any:  # noqa: ANN401
+        """Call a function that answers a page of the console, in the caller's name."""
+        return self._call(function, arguments, caller)
+
     def record_event(self, event: Event) -> None:
         """Write an entry of ops.roman_events."""
         self._call("record_event_v1", _as_arguments(event))

@@ -39,6 +39,8 @@ from pattern_engine.serving import bodies, cors
 from pattern_engine.serving.auth import Authenticator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Request as FlaskRequest
 
     from pattern_engine.api.endpoint import Endpoint
@@ -133,8 +135,13 @@ def answer(
     name: str,
     methods: tuple[str, ...],
     work: Work,
+    page_headers: Mapping[str, str] | None = None,
 ) -> FlaskResponse:
-    """Answer a request, also after an exception, and log it in one line."""
+    """Answer a request, also after an exception, and log it in one line.
+
+    The answers of pages have `page_headers` unless `work` says otherwise, and no page of another
+    origin reads them.
+    """
     started = time.perf_counter()
     request_id = _request_id(request)
     logs.request_id.set(request_id)
@@ -147,8 +154,11 @@ def answer(
         logs.error("unexpected_exception", problem, endpoint=name)
         response = _refusal(PatternEngineError(), request_id, facts)
     bodies.leave_unread(request, response)
-    response.headers.extend({REQUEST_ID_HEADER: request_id, **_SECURITY_HEADERS})
-    cors.add_headers(request, response, methods, runtime().settings.allowed_origins)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    for header, value in (page_headers or _SECURITY_HEADERS).items():
+        response.headers.setdefault(header, value)
+    if page_headers is None:
+        cors.add_headers(request, response, methods, runtime().settings.allowed_origins)
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
     logs.info("request", **facts, status=response.status_code, duration_ms=milliseconds)
     return response

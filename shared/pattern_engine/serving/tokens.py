@@ -45,6 +45,8 @@ class Claims:
 
     role: str
     user_id: str | None
+    session_id: str | None = None
+    """The session that Supabase Auth gave the token in, if it says so."""
 
 
 class KeySet:
@@ -149,7 +151,8 @@ class TokenVerifier:
         if role in {"anon", "service_role"}:
             return Claims(role, None)
         self._require_meant_for_us(claims)
-        return Claims(role, _user_id(claims))
+        session_id = claims.get("session_id")
+        return Claims(role, _user_id(claims), None if session_id is None else str(session_id))
 
     def _signed_claims(self, token: str) -> dict[str, object]:
         import jwt  # noqa: PLC0415  see above

@@ -1,0 +1,61 @@
+"""Every page of the console, and which function answers it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import Map, Rule
+
+from pattern_engine.console.pages import (
+    application_pages,
+    cluster_page,
+    constitution_page,
+    delivery_page,
+    figures_page,
+    inbox_page,
+    pattern_page,
+    pause_form,
+    review_page,
+    settings_page,
+)
+from pattern_engine.exceptions import MethodNotAllowed, UnknownEndpoint
+
+if TYPE_CHECKING:
+    from pattern_engine.console.visits import Handler, Route
+
+ROUTES: tuple[Route, ...] = (
+    *inbox_page.ROUTES,
+    *pattern_page.ROUTES,
+    *review_page.ROUTES,
+    *application_pages.ROUTES,
+    *cluster_page.ROUTES,
+    *figures_page.ROUTES,
+    *constitution_page.ROUTES,
+    *delivery_page.ROUTES,
+    *settings_page.ROUTES,
+    *pause_form.ROUTES,
+)
+_MAP = Map(
+    [Rule(route.path, methods=[route.method], endpoint=route.handler) for route in ROUTES],
+    strict_slashes=False,
+    redirect_defaults=False,
+    merge_slashes=False,
+)
+
+
+def find(method: str, path: str) -> tuple[Handler, dict[str, object]]:
+    """Return the handler of a path, and the values that stand in it.
+
+    Raises:
+        UnknownEndpoint: if there is no such page.
+        MethodNotAllowed: if the page has other methods.
+    """
+    try:
+        handler, values = _MAP.bind("").match(path, method="GET" if method == "HEAD" else method)
+    except WrongMethod as problem:
+        raise MethodNotAllowed(method, tuple(problem.valid_methods or ())) from problem
+    except NotFound as problem:
+        raise UnknownEndpoint(f"There is no page at {path}.") from problem
+    return handler, dict(values)
