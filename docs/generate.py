@@ -1,6 +1,6 @@
 """Write the generated pages of the reference: `python -m docs.generate [PAGE …]`.
 
-The pages are cli (from argparse), settings (from `pattern_engine.settings` and
+The pages are cli (from the commands), settings (from `pattern_engine.settings` and
 `pattern_engine.thresholds`), errors (from `pattern_engine.exceptions`), known-causes (from
 `pattern_engine.catalogue.causes`), openapi, database (from the catalogue of a new PostgreSQL 18
 with the migrations); and what is no page of the reference: limits, a migration (from
@@ -18,7 +18,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import re
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from docs import catalogue, known_causes, migrated
 from docs.markdown import code, table
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from pattern_engine import exceptions, limits, settings, thresholds
-from pattern_engine.cli import build_parser
+from pattern_engine.cli import command_line
 from pattern_engine.local.errors import StackError
 from pattern_engine.serving import openapi
 
@@ -42,7 +43,7 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 
 _CLI = """# Command line
 
-Generated from the parser by `python -m docs.generate cli`.
+Generated from the commands by `python -m docs.generate cli`.
 
 `make setup` installs the program as `.venv/bin/pattern-engine`. Its exit code is 0 for success, 1
 for a failure (the reason is on standard error), and 2 for wrong usage.
@@ -51,52 +52,49 @@ for a failure (the reason is on standard error), and 2 for wrong usage.
 
 def cli() -> str:
     """Return the page of the command line."""
-    return "\n".join([_CLI, *_commands(build_parser())])
+    return "\n".join([_CLI, *itertools.starmap(_section, commands())])
 
 
-def commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Yield each command that does something: its name, its help, its own parser."""
-    for action in parser._actions:  # noqa: SLF001  argparse has no public way to list them
-        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            continue
-        helps = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
-        for name, child in action.choices.items():
-            deeper = list(commands(child))
-            yield from deeper or [(child.prog, helps[name], child)]
+def commands() -> Iterator[tuple[str, TyperCommand]]:
+    """Yield each command that does something, with its name."""
+    line = command_line()
+    for name in line.commands:
+        loaded = line.load(name)
+        if isinstance(loaded, TyperGroup):
+            for action, command in loaded.commands.items():
+                assert isinstance(command, TyperCommand)  # noqa: S101  groups are two deep at most
+                yield f"pattern-engine {name} {action}", command
+        else:
+            yield f"pattern-engine {name}", loaded
 
 
-def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for name, text, own in commands(parser):
-        options = [
-            action
-            for action in own._actions  # noqa: SLF001  see above
-            if action.help != argparse.SUPPRESS and action.dest != "help"
-        ]
-        places = [str(option.metavar) for option in options if not option.option_strings]
-        yield f"## {' '.join([name, *places])}\n"
-        yield f"{text[:1].upper()}{text[1:]}.\n"
-        yield table(["option", "", "default"], map(_option, options))
+def parameters(command: TyperCommand) -> list[TyperArgument | TyperOption]:
+    """Return the arguments of a command, then its options."""
+    found = [
+        each
+        for each in command.params
+        if isinstance(each, TyperArgument | TyperOption) and not each.hidden
+    ]
+    return sorted(found, key=lambda each: isinstance(each, TyperOption))
 
 
-def _option(option: argparse.Action) -> tuple[str, str, str]:
-    if not option.option_strings:
-        return code(option.metavar), option.help or "", ""
-    value = ""
-    if option.nargs != 0:
-        choices = "|".join(map(str, option.choices or ()))
-        value = f" {choices or option.metavar or option.dest.upper()}"
-    default = "required" if option.required else option.default
-    shown = ",".join(default) if isinstance(default, list) else str(default)
-    text = re.sub(r" ?\(default: [^()]*\)", "", option.help or "")
-    stated = re.search(r"\(default: ([^()]*)\)", option.help or "")
-    if stated:
-        shown = stated[1]
-    known = default is not None and default is not False and default != "required"
-    return (
-        code(", ".join(option.option_strings) + value),
-        text,
-        "required" if option.required else shown if stated or known else "",
-    )
+def _section(name: str, command: TyperCommand) -> str:
+    shown = parameters(command)
+    places = [str(each.metavar) for each in shown if isinstance(each, TyperArgument)]
+    about = inspect.cleandoc(command.help or "")
+    options = table(["option", "", "default"], map(_option, shown))
+    return f"## {' '.join([name, *places])}\n\n{about}\n\n{options}"
+
+
+def _option(option: TyperArgument | TyperOption) -> tuple[str, str, str]:
+    text = (option.help or "").replace("\n", " ")
+    if isinstance(option, TyperArgument):
+        return code(str(option.metavar)), text, ""
+    choices = option.type_descriptor.choices or ()
+    value = "" if option.is_flag else f" {'|'.join(map(str, choices)) or option.metavar}"
+    default = option.show_default if isinstance(option.show_default, str) else option.default
+    stated = "required" if option.required else str(default or ("" if option.is_flag else default))
+    return code(", ".join(option.opts) + value), text, "" if stated == "None" else stated
 
 
 # -- settings --------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from docs import generate
 
-from pattern_engine.cli import build_parser
 from pattern_engine.exceptions import BY_SQLSTATE, kinds
 
 ROOT = Path(__file__).parents[2]
@@ -19,9 +18,7 @@ PAGES = sorted(
     if not NOT_OURS.intersection(path.relative_to(ROOT).parts)
 )
 LINK = re.compile(r"\[[^\]\[]*\]\(([^)\s]+)\)")
-COMMANDS = {
-    name.removeprefix("pattern-engine ") for name, _, _ in generate.commands(build_parser())
-}
+COMMANDS = {name.removeprefix("pattern-engine ") for name, _ in generate.commands()}
 
 
 def _prose(page: Path) -> str:
@@ -88,8 +85,8 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
 def test_every_option_that_is_given_exists(page: Path) -> None:
     """Options on a line with `pattern-engine` are options of that command."""
     options = {
-        name: set(re.findall(r"--[a-z-]+", parser.format_help()))
-        for name, _, parser in generate.commands(build_parser())
+        name: {"--help", *(word for each in generate.parameters(command) for word in each.opts)}
+        for name, command in generate.commands()
     }
     text = (ROOT / page).read_text(encoding="utf-8")
     for line in re.findall(r"(?:`|bin/)(pattern-engine [^`\n|]*)", text):

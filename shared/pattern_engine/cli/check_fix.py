@@ -4,20 +4,21 @@ This is the static analysis alone: it needs no settings, no database and no netw
 runs the same analysis and checks more.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 
 from pattern_engine import fixes
 from pattern_engine.approval.models import FixParameters
-from pattern_engine.cli.terminal import show
+from pattern_engine.cli.terminal import AsJson, show
 from pattern_engine.fixes.analysis import Analysis, Finding
-from pattern_engine.limits import FIX_TYPES, MAX_TIMEOUT_MS
+from pattern_engine.limits import MAX_TIMEOUT_MS, FixType
 from pattern_engine.text import strict_json
 
 _ACCEPTED, _REFUSED, _WRONG_USAGE = 0, 1, 2
@@ -27,29 +28,34 @@ class _UsageError(Exception):
     """The script was not checked, because the command was used wrongly."""
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `check-fix`."""
-    check = commands.add_parser(
-        "check-fix", help="find out offline whether a script could be approved"
-    )
-    check.add_argument("file", metavar="FILE", help="file with the script; - reads standard input")
-    check.add_argument("--type", choices=FIX_TYPES, required=True, help="type of the fix")
-    check.add_argument(
-        "--params", type=Path, metavar="PARAMS.json", help="file with its parameters, a JSON object"
-    )
-    check.add_argument("--json", action="store_true", help="print JSON")
-    check.set_defaults(run=run)
+commands = typer.Typer()
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check a script; return 0 if it is accepted, 1 if it is refused, 2 if it was not checked."""
+@commands.command("check-fix")
+def run(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="file with the script; - reads standard input"),
+    ],
+    fix_type: Annotated[FixType, typer.Option("--type", help="type of the fix")],
+    params: Annotated[
+        Path | None,
+        typer.Option(metavar="PARAMS.json", help="file with its parameters, a JSON object"),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Find out offline whether a script could be approved.
+
+    The exit code is 0 if it is accepted, 1 if it is refused, 2 if it was not checked.
+    """
     try:
-        analysis = _checked(options.type, _read(options.file), _parameters(options.params))
+        analysis = _checked(fix_type, _read(file), _parameters(params))
     except _UsageError as problem:
         show(f"pattern-engine: {problem}", error=True)
         return _WRONG_USAGE
-    answer = _show_json if options.json else _show
-    answer(options.type, analysis)
+    answer = _show_json if as_json else _show
+    answer(fix_type, analysis)
     return _ACCEPTED if analysis.accepted else _REFUSED
 
 

@@ -1,6 +1,5 @@
 """`pattern-engine demo`: show the whole life of an error on the screen."""
 
-import argparse
 import contextlib
 import io
 import json
@@ -8,9 +7,10 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+import typer
 from postgrest.exceptions import APIError
 from rich.console import Console
 
@@ -28,48 +28,54 @@ from pattern_engine.demo.shop import (
 from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, Story, Wrapped
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.project import Project
+from pattern_engine.local.servers import ServerChoice
 from pattern_engine.local.stack import Stack
 
 _SHOWN_PATTERNS = 8
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `demo`."""
-    demo = commands.add_parser("demo", help="show the whole life of an error on a local Supabase")
-    demo.add_argument(
-        "--data-dir",
-        type=Path,
-        help="directory for the stack, deleted first (default: .pattern-engine/demo)",
-    )
-    demo.add_argument(
-        "--port", type=int, default=0, help="port of the local Supabase; 0 takes a free one"
-    )
-    demo.add_argument(
-        "--server",
-        choices=("wheel", "debian", "auto"),
-        default="auto",
-        help="which PostgreSQL to use, as with `up`",
-    )
-    demo.add_argument("--keep", action="store_true", help="keep the stack running until Ctrl-C")
-    demo.set_defaults(run=run)
+commands = typer.Typer()
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the demo; the exit code is 0 only if the error was healed and stayed away."""
+@commands.command("demo")
+def run(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY",
+            help="directory for the stack, deleted first",
+            show_default=".pattern-engine/demo",
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="port of the local Supabase; 0 takes a free one")
+    ] = 0,
+    server: Annotated[
+        ServerChoice, typer.Option(help="which PostgreSQL to use, as with `up`")
+    ] = "auto",
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="keep the stack running until Ctrl-C")
+    ] = False,
+) -> int:
+    """Show the whole life of an error on a local Supabase.
+
+    The exit code is 0 only if the error was healed and stayed away.
+    """
     console = Console()
     console.width = min(console.width, 80)
-    data_dir = options.data_dir or Project.find().data_directory / "demo"
-    shutil.rmtree(data_dir, ignore_errors=True)
+    directory = data_dir or Project.find().data_directory / "demo"
+    shutil.rmtree(directory, ignore_errors=True)
     console.print("[bold]Pattern Learning Engine: from an error to a verified fix[/bold]")
     started = time.monotonic()
     try:
-        with Stack(data_dir, port=options.port, server=options.server, settings=SETTINGS) as stack:
+        with Stack(directory, port=port, server=server, settings=SETTINGS) as stack:
             report.say(console, f"A local Supabase started in {time.monotonic() - started:.1f} s.")
             _Demo(console, stack, Story(stack.status())).run()
-            if options.keep:
+            if keep:
                 _keep_running(console, stack)
     except (DemoFailedError, APIError, httpx.HTTPError) as error:
-        raise StackError(f"the demo failed: {error}; its logs are in {data_dir}/logs") from error
+        raise StackError(f"the demo failed: {error}; its logs are in {directory}/logs") from error
     except KeyboardInterrupt:
         return 130
     return 0

@@ -4,22 +4,20 @@ A text is explained offline, without settings, database or network. With `--patt
 error of a pattern is read from the database.
 """
 
-from __future__ import annotations
-
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
 
-from pattern_engine.cli.login import add_database_options, connect
-from pattern_engine.cli.terminal import show
+import typer
+
+from pattern_engine.cli.locations import DataDirectory, ProjectDirectory
+from pattern_engine.cli.owner import DatabaseUrl, connect
+from pattern_engine.cli.terminal import AsJson, show
 from pattern_engine.local.errors import StackError
 from pattern_engine.steering.explaining import explained
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from pattern_engine.steering.models import CausePage, Explanation
+from pattern_engine.steering.models import CausePage, Explanation
 
 _LATEST = """
 select coalesce(left(logs.message, 8192), signatures.template)
@@ -34,36 +32,47 @@ limit 1
 _NO_PAGE = "There is no page about this error."
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `explain`."""
-    command = commands.add_parser("explain", help="explain an error, offline")
-    what = command.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "text", nargs="?", metavar="TEXT", help="the error as it was logged; - reads standard input"
-    )
-    what.add_argument("--pattern", metavar="ID", help="a pattern of the database instead of a text")
-    command.add_argument("--json", action="store_true", help="print JSON")
-    add_database_options(command)
-    command.set_defaults(run=run)
+commands = typer.Typer()
 
 
-def run(options: argparse.Namespace) -> int:
-    """Explain a text or a pattern; return 0 if there is a page about it, else 1."""
-    explanation = explained(_text(options))
-    if options.json:
+@commands.command("explain")
+def run(
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT", help="the error as it was logged; - reads standard input"),
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(metavar="ID", help="a pattern of the database instead of a text")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> int:
+    """Explain an error, offline.
+
+    The exit code is 0 if there is a page about it, else 1.
+    """
+    if (text is None) == (pattern is None):
+        raise typer.BadParameter("give one of the two", param_hint="TEXT or --pattern")
+    if pattern is not None:
+        text = _latest_text(pattern, db_url, data_dir, project)
+    explanation = explained(sys.stdin.read() if text == "-" else str(text))
+    if as_json:
         show(json.dumps(explanation.model_dump(mode="json"), indent=2))
     else:
         show("\n".join(_shown(explanation)))
     return 0 if explanation.cause else 1
 
 
-def _text(options: argparse.Namespace) -> str:
-    if options.pattern is None:
-        return sys.stdin.read() if options.text == "-" else str(options.text)
-    with connect(options) as connection:
-        found = connection.execute(_LATEST, (options.pattern,)).fetchone()
+def _latest_text(
+    pattern: str, db_url: str | None, data_dir: Path | None, project: Path | None
+) -> str:
+    with connect(db_url, data_dir, project) as connection:
+        found = connection.execute(_LATEST, (pattern,)).fetchone()
     if found is None:
-        raise StackError(f"there is no pattern {options.pattern}")
+        raise StackError(f"there is no pattern {pattern}")
     return str(found[0])
 
 

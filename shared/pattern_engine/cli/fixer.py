@@ -3,20 +3,21 @@
 The commands for hosts and secrets are in `fixer_hosts`.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Annotated, cast
 
+import typer
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from pattern_engine.cli import fixer_hosts
-from pattern_engine.cli.login import Connection, add_database_options, connect
-from pattern_engine.cli.terminal import show
+from pattern_engine.cli.locations import DataDirectory, ProjectDirectory
+from pattern_engine.cli.owner import Connection, DatabaseUrl, connect
+from pattern_engine.cli.terminal import AsJson, show
 from pattern_engine.local.errors import StackError
 
 ROLE = "ops_fixer"
@@ -102,40 +103,16 @@ def _privileges(text: str) -> list[str]:
     chosen = [word.strip().lower() for word in text.split(",") if word.strip()]
     unknown = sorted(set(chosen) - set(PRIVILEGES))
     if unknown or not chosen:
-        raise argparse.ArgumentTypeError(f"{text!r}: choose from {', '.join(PRIVILEGES)}")
+        raise typer.BadParameter(
+            f"{text!r}: choose from {', '.join(PRIVILEGES)}", param_hint="--privileges"
+        )
     return chosen
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `fixer grant`, `fixer revoke`, `fixer list`, and those for hosts and secrets."""
-    subject = commands.add_parser("fixer", help="manage what fixes may touch, reach and send")
-    actions = subject.add_subparsers(title="actions", required=True, metavar="ACTION")
-    grant = actions.add_parser("grant", help="let fixes touch a table")
-    grant.add_argument("table", metavar="TABLE", help="such as public.orders")
-    grant.add_argument(
-        "--privileges",
-        type=_privileges,
-        default=["select", "update"],
-        help="comma list of select, insert, update, delete (default: select,update)",
-    )
-    grant.add_argument(
-        "--reaches",
-        metavar="TABLE",
-        action="append",
-        default=[],
-        help="one more table that comes with it, such as one that a trigger writes by dynamic SQL",
-    )
-    grant.add_argument("--yes", action="store_true", help="do not ask about what comes with it")
-    grant.set_defaults(run=run_grant)
-    revoke = actions.add_parser("revoke", help="take back what fixes may do with a table")
-    revoke.add_argument("table", metavar="TABLE", help="such as public.orders")
-    revoke.set_defaults(run=run_revoke)
-    fixer_hosts.add_commands(actions)
-    show = actions.add_parser("list", help="show what fixes may touch, reach and send")
-    show.add_argument("--json", action="store_true", help="print JSON")
-    show.set_defaults(run=run_list)
-    for action in (grant, revoke, show):
-        add_database_options(action)
+commands = typer.Typer()
+_actions = typer.Typer()
+commands.add_typer(_actions, name="fixer", help="Manage what fixes may touch, reach and send.")
+_TableName = Annotated[str, typer.Argument(metavar="TABLE", help="such as public.orders")]
 
 
 def find_table(connection: Connection, name: str) -> Table:
@@ -185,52 +162,84 @@ def _confirmed(reaches: list[dict[str, str | None]], *, yes: bool) -> bool:
     return input("grant all of this to fixes? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def run_grant(options: argparse.Namespace) -> int:
-    """Let fixes touch a table, and what was shown to come with it."""
-    with connect(options) as connection:
-        table = find_table(connection, options.table)
-        reaches = reach_of(connection, table, options.privileges, options.reaches)
-        if not _confirmed(reaches, yes=options.yes):
+@_actions.command("grant")
+def run_grant(
+    name: _TableName,
+    privileges: Annotated[
+        str,
+        typer.Option(metavar="PRIVILEGES", help="comma list of select, insert, update, delete"),
+    ] = "select,update",
+    reaches: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="one more table that comes with it, such as one that a trigger writes by dynamic "
+            "SQL; may be repeated",
+        ),
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask about what comes with it")] = False,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> int:
+    """Let fixes touch a table."""
+    chosen = _privileges(privileges)
+    with connect(db_url, data_dir, project) as connection:
+        table = find_table(connection, name)
+        found = reach_of(connection, table, chosen, reaches or [])
+        if not _confirmed(found, yes=yes):
             show("nothing was granted")
             return 1
-        name = table.qualified(connection)
-        connection.execute(_GRANT, (name, options.privileges, Jsonb(reaches)))
-    show(f"fixes may now {', '.join(options.privileges)} on {table.schema}.{table.name}")
+        connection.execute(_GRANT, (table.qualified(connection), chosen, Jsonb(found)))
+    show(f"fixes may now {', '.join(chosen)} on {table.schema}.{table.name}")
     if table.has_rls:
         show(f"it has row-level security, so a policy for {ROLE} was created")
     return 0
 
 
-def run_revoke(options: argparse.Namespace) -> int:
-    """Take back every privilege of fixes on a table, and tell which are left by other ways."""
-    with connect(options) as connection:
-        table = find_table(connection, options.table)
-        name = table.qualified(connection)
-        connection.execute(_REVOKE, (name,))
+@_actions.command("revoke")
+def run_revoke(
+    name: _TableName,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Take back what fixes may do with a table."""
+    with connect(db_url, data_dir, project) as connection:
+        table = find_table(connection, name)
+        qualified = table.qualified(connection)
+        connection.execute(_REVOKE, (qualified,))
         with connection.cursor(row_factory=class_row(Grant)) as cursor:
-            left = cursor.execute(_LEFT, (name,)).fetchone()
+            left = cursor.execute(_LEFT, (qualified,)).fetchone()
     if left and left.effective:
         show(
             f"{ROLE} still has {', '.join(left.effective)} on {table.schema}.{table.name}, by "
             "PUBLIC, a membership or another grantor; fixes that use it are refused"
         )
-        return 0
+        return
     show(f"fixes may not touch {table.schema}.{table.name} any more")
-    return 0
 
 
-def run_list(options: argparse.Namespace) -> int:
-    """Show which tables fixes may touch, which hosts they may reach, and with which secrets."""
+@_actions.command("list")
+def run_list(
+    *,
+    as_json: AsJson = False,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Show what fixes may touch, reach and send."""
     with (
-        connect(options) as connection,
+        connect(db_url, data_dir, project) as connection,
         connection.cursor(row_factory=class_row(Grant)) as cursor,
     ):
         grants = cursor.execute(_LIST, {"closed": sorted(_CLOSED_SCHEMAS)}).fetchall()
         hosts = fixer_hosts.granted_hosts(connection)
-    if options.json:
+    if as_json:
         granted = {"tables": [asdict(grant) for grant in grants], "hosts": hosts}
         show(json.dumps(granted, indent=2))
-        return 0
+        return
     if not grants:
         show("fixes may not touch any table; `pattern-engine fixer grant TABLE` grants one")
     for grant in grants:
@@ -242,4 +251,7 @@ def run_list(options: argparse.Namespace) -> int:
     if not hosts:
         show("fixes may not reach any host; `pattern-engine fixer grant-host HOST` grants one")
     fixer_hosts.print_hosts(hosts)
-    return 0
+
+
+for _name, _run in fixer_hosts.ACTIONS.items():
+    _actions.command(_name)(_run)

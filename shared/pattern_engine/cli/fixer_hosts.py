@@ -1,12 +1,14 @@
 """`pattern-engine fixer`: which hosts fixes may reach, and with which secrets of Vault."""
 
-import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_network
+from typing import Annotated, Final
 
+import typer
 from psycopg.rows import dict_row
 
-from pattern_engine.cli.login import Connection, add_database_options, connect
+from pattern_engine.cli.locations import DataDirectory, ProjectDirectory
+from pattern_engine.cli.owner import Connection, DatabaseUrl, connect
 from pattern_engine.cli.terminal import show
 from pattern_engine.fixes.references import SECRET_NAME
 from pattern_engine.fixes.urls import AllowedHosts, RefusedUrlError
@@ -55,54 +57,29 @@ def _host(text: str) -> str:
     try:
         (host,) = AllowedHosts([text], _ANYWHERE)
     except RefusedUrlError as problem:
-        raise argparse.ArgumentTypeError(str(problem).replace("allowed_hosts", "HOST")) from None
+        words = str(problem).replace("allowed_hosts", "HOST")
+        raise typer.BadParameter(words, param_hint="HOST") from None
     return host
 
 
 def _secret(text: str) -> str:
     if not SECRET_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(
+        raise typer.BadParameter(
             f"{text!r}: a secret for fixes has a name of up to 64 lower-case letters, digits and "
-            "underscores that does not begin with pattern_engine_"
+            "underscores that does not begin with pattern_engine_",
+            param_hint="NAME",
         )
     return text
 
 
-def add_commands(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `grant-host`, `revoke-host`, `grant-secret` and `revoke-secret`."""
-    host = "such as api.example.com, or api.example.com:8443 if the port is not 443"
-    one = actions.add_parser("grant-host", help="let fixes reach a host")
-    one.add_argument("host", metavar="HOST", type=_host, help=host)
-    one.set_defaults(run=run_grant_host)
-    two = actions.add_parser("revoke-host", help="take a host and all secrets for it back")
-    two.add_argument("host", metavar="HOST", type=_host, help=host)
-    two.set_defaults(run=run_revoke_host)
-    three = actions.add_parser("grant-secret", help="let fixes send a secret of Vault to a host")
-    three.add_argument("secret", metavar="NAME", type=_secret, help="its name in Vault")
-    three.add_argument(
-        *("--host", "-H"),
-        dest="hosts",
-        action="append",
-        required=True,
-        type=_host,
+_Host = Annotated[
+    str,
+    typer.Argument(
         metavar="HOST",
-        help="a host that it may be sent to, which is granted, too; may be repeated",
-    )
-    three.set_defaults(run=run_grant_secret)
-    four = actions.add_parser("revoke-secret", help="take a secret back, for some hosts or for all")
-    four.add_argument("secret", metavar="NAME", type=_secret, help="its name in Vault")
-    four.add_argument(
-        *("--host", "-H"),
-        dest="hosts",
-        action="append",
-        default=[],
-        type=_host,
-        metavar="HOST",
-        help="only for this host; may be repeated",
-    )
-    four.set_defaults(run=run_revoke_secret)
-    for action in (one, two, three, four):
-        add_database_options(action)
+        help="such as api.example.com, or api.example.com:8443 if the port is not 443",
+    ),
+]
+_Secret = Annotated[str, typer.Argument(metavar="NAME", help="its name in Vault")]
 
 
 def granted_hosts(connection: Connection) -> list[dict[str, object]]:
@@ -119,22 +96,32 @@ def print_hosts(hosts: Iterable[dict[str, object]]) -> None:
         show(f"{one['host']!s:32}  {secrets or 'no secrets'}")
 
 
-def run_grant_host(options: argparse.Namespace) -> int:
+def run_grant_host(
+    name: _Host,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
     """Let fixes reach a host."""
-    with connect(options) as connection:
-        connection.execute(_GRANT_HOST, (options.host,))
-    show(f"fixes may now reach {options.host}")
-    return 0
+    host = _host(name)
+    with connect(db_url, data_dir, project) as connection:
+        connection.execute(_GRANT_HOST, (host,))
+    show(f"fixes may now reach {host}")
 
 
-def run_revoke_host(options: argparse.Namespace) -> int:
-    """Take a host back; with it go the grants of all secrets for it."""
-    with connect(options) as connection:
-        connection.execute("delete from ops.fix_hosts where host = %s", (options.host,))
+def run_revoke_host(
+    name: _Host,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Take a host and all secrets for it back."""
+    host = _host(name)
+    with connect(db_url, data_dir, project) as connection:
+        connection.execute("delete from ops.fix_hosts where host = %s", (host,))
         stopped = connection.execute(_STOPPED).fetchall()
-    show(f"fixes may not reach {options.host} any more, and send no secret there")
+    show(f"fixes may not reach {host} any more, and send no secret there")
     _print_stopped(stopped)
-    return 0
 
 
 def _print_stopped(fixes: Iterable[tuple[object, ...]]) -> None:
@@ -145,30 +132,59 @@ def _print_stopped(fixes: Iterable[tuple[object, ...]]) -> None:
         )
 
 
-def run_grant_secret(options: argparse.Namespace) -> int:
-    """Let fixes send a secret to hosts, which are granted, too."""
-    with connect(options) as connection:
-        if not connection.execute(
-            "select from vault.secrets where name = %s", (options.secret,)
-        ).rowcount:
+def run_grant_secret(
+    name: _Secret,
+    named: Annotated[
+        list[str],
+        typer.Option(
+            *("--host", "-H"),
+            metavar="HOST",
+            help="a host that it may be sent to, which is granted, too; may be repeated",
+        ),
+    ],
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Let fixes send a secret of Vault to a host."""
+    secret, hosts = _secret(name), [_host(host) for host in named]
+    with connect(db_url, data_dir, project) as connection:
+        if not connection.execute("select from vault.secrets where name = %s", (secret,)).rowcount:
             raise StackError(
-                f"Vault has no secret named {options.secret}; create it first: "
-                f"select vault.create_secret('THE SECRET', '{options.secret}')"
+                f"Vault has no secret named {secret}; create it first: "
+                f"select vault.create_secret('THE SECRET', '{secret}')"
             )
-        for host in options.hosts:
+        for host in hosts:
             connection.execute(_GRANT_HOST, (host,))
-            connection.execute(_ALLOW, (options.secret, host))
-    show(f"fixes may now send the secret {options.secret} to {', '.join(options.hosts)}")
-    return 0
+            connection.execute(_ALLOW, (secret, host))
+    show(f"fixes may now send the secret {secret} to {', '.join(hosts)}")
 
 
-def run_revoke_secret(options: argparse.Namespace) -> int:
-    """Take a secret back, for the hosts that were named or for all."""
-    values = (options.secret, options.hosts, options.hosts)
-    with connect(options) as connection:
+def run_revoke_secret(
+    name: _Secret,
+    named: Annotated[
+        list[str] | None,
+        typer.Option(*("--host", "-H"), metavar="HOST", help="only for this host; may be repeated"),
+    ] = None,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Take a secret back, for some hosts or for all."""
+    secret, chosen = _secret(name), [_host(host) for host in named or ()]
+    values = (secret, chosen, chosen)
+    with connect(db_url, data_dir, project) as connection:
         revoked = connection.execute(_FORBID, values).fetchall()
         stopped = connection.execute(_STOPPED).fetchall()
     hosts = ", ".join(sorted(str(host) for (host,) in revoked)) or "any host, as before"
-    show(f"fixes may not send the secret {options.secret} to {hosts}")
+    show(f"fixes may not send the secret {secret} to {hosts}")
     _print_stopped(stopped)
-    return 0
+
+
+#: The name of each command → what it runs.
+ACTIONS: Final[dict[str, Callable[..., None]]] = {
+    "grant-host": run_grant_host,
+    "revoke-host": run_revoke_host,
+    "grant-secret": run_grant_secret,
+    "revoke-secret": run_revoke_secret,
+}

@@ -1,21 +1,17 @@
 """`pattern-engine verify-events`: whether the journal is as it was sealed."""
 
-from __future__ import annotations
-
-import argparse
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+import typer
 from psycopg import IsolationLevel
 from psycopg.rows import class_row
 
-from pattern_engine.cli.login import add_database_options, connect
-from pattern_engine.cli.terminal import show
-
-if TYPE_CHECKING:
-    from pattern_engine.cli.login import Connection
+from pattern_engine.cli.locations import DataDirectory, ProjectDirectory
+from pattern_engine.cli.owner import Connection, DatabaseUrl, connect
+from pattern_engine.cli.terminal import AsJson, show
 
 _FIGURES = """
 select
@@ -46,40 +42,47 @@ class Figures:
     head: str | None
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `verify-events`."""
-    command = commands.add_parser(
-        "verify-events", help="check that no event of the journal was changed or removed"
-    )
-    command.add_argument(
-        "--head",
-        type=_head,
-        metavar="ID:DIGEST",
-        help="the head that an earlier check printed, which has to be part of the chain still",
-    )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    add_database_options(command)
-    command.set_defaults(run=run)
+commands = typer.Typer()
 
 
 def _head(text: str) -> tuple[int, str]:
     if not re.fullmatch(r"[1-9][0-9]{0,17}:[0-9a-f]{64}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no head; it looks like 12:5f0c…")
+        raise typer.BadParameter(
+            f"{text!r} is no head; it looks like 12:5f0c…", param_hint="--head"
+        )
     seal_id, digest = text.split(":")
     return int(seal_id), digest
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check the journal; return 1 if it was altered, or if events wait for their seal too long."""
-    with connect(options) as connection:
+@commands.command("verify-events")
+def run(
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID:DIGEST",
+            help="the head that an earlier check printed, which has to be part of the chain still",
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    db_url: DatabaseUrl = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> int:
+    """Check that no event of the journal was changed or removed.
+
+    The exit code is 1 if one was, or if events wait for their seal too long.
+    """
+    known = _head(head) if head else None
+    with connect(db_url, data_dir, project) as connection:
         # One snapshot for all questions, and as much time as they take.
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("set statement_timeout = 0")
         with connection.cursor(row_factory=class_row(Figures)) as cursor:
             (figures,) = cursor.execute(_FIGURES).fetchall()
-        problem = _problem(connection, options.head) or _waiting(figures)
-    if options.json:
+        problem = _problem(connection, known) or _waiting(figures)
+    if as_json:
         show(json.dumps({"whole": problem is None, "problem": problem, **asdict(figures)}))
     elif problem is None:
         show(f"the journal is whole: {figures.events} events in {figures.seals} seals")

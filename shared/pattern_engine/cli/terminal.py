@@ -1,14 +1,25 @@
 """What the command line prints: each command prints by `show` alone, the linter sees to it."""
 
+import json
 import logging
 import sys
+from typing import Annotated
+
+import typer
 
 from pattern_engine.text.visible import visible
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def show(text: object = "", *, error: bool = False) -> None:
     """Print a text, which may hold what others logged, on standard output or standard error."""
     print(visible(str(text)), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def show_json(value: object) -> None:
+    """Print for machines: in ASCII, so that nothing is obeyed and nothing is lost."""
+    show(json.dumps(value, indent=2))
 
 
 class VisibleFormatter(logging.Formatter):

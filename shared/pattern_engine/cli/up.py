@@ -1,6 +1,5 @@
 """`pattern-engine up`, `down` and `status`: the local stack."""
 
-import argparse
 import json
 import os
 import shlex
@@ -10,12 +9,20 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from pattern_engine.cli.locations import add_location_options, data_directory, project
-from pattern_engine.cli.terminal import show
+import typer
+
+from pattern_engine.cli.locations import (
+    DataDirectory,
+    ProjectDirectory,
+    data_directory,
+    project_at,
+)
+from pattern_engine.cli.terminal import AsJson, show
 from pattern_engine.local import kept_settings
 from pattern_engine.local.processes import open_log, tail
+from pattern_engine.local.servers import ServerChoice
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,72 +37,59 @@ _VARIABLES = {
 _SHOWN = ("api_url", "functions_url", "db_url", "publishable_key", "secret_key")
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `up`, `down` and `status`."""
-    up = commands.add_parser("up", help="start a local Supabase and serve the functions on it")
-    up.add_argument(
-        "--port",
-        type=int,
-        default=DEFAULT_PORT,
-        help="port of the local Supabase; 0 takes a free one",
-    )
-    up.add_argument(
-        "--detach",
-        action="store_true",
-        help="run in the background; return when the stack is ready",
-    )
-    up.add_argument(
-        "--server",
-        choices=("wheel", "debian", "auto"),
-        default="auto",
-        help="which PostgreSQL to use; auto takes Debian's if it has pg_cron, else the wheel's",
-    )
-    up.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="assignments",
-        metavar="NAME=VALUE",
-        help="a setting of the functions, as PATTERN_ENGINE_COOLDOWN_SECONDS=60; may be repeated. "
-        "The data directory keeps it for later starts; without a value it is forgotten",
-    )
-    up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
-    up.set_defaults(run=run_up)
-    down = commands.add_parser("down", help="stop the stack and all of its processes")
-    down.set_defaults(run=run_down)
-    status = commands.add_parser("status", help="show the addresses and keys of the stack")
-    form = status.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument(
-        "--shell",
-        action="store_true",
-        help="print API, FUNCTIONS, KEY, SECRET and DB as variables of the shell, for eval",
-    )
-    status.set_defaults(run=run_status)
-    for command in (up, down, status):
-        add_location_options(command)
+commands = typer.Typer()
 
 
-def run_up(options: argparse.Namespace) -> int:
-    """Start the stack; in the foreground it runs until Ctrl-C."""
-    kept_settings.keep(data_directory(options), kept_settings.read(options.assignments))
-    return _run_in_background(options) if options.detach else _run_in_foreground(options)
+@commands.command("up")
+def run_up(
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="port of the local Supabase; 0 takes a free one")
+    ] = DEFAULT_PORT,
+    server: Annotated[
+        ServerChoice,
+        typer.Option(
+            help="which PostgreSQL to use; auto takes Debian's if it has pg_cron, else the wheel's"
+        ),
+    ] = "auto",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="a setting of the functions, as PATTERN_ENGINE_COOLDOWN_SECONDS=60; may be "
+            "repeated. The data directory keeps it for later starts; without a value it is "
+            "forgotten",
+        ),
+    ] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+    *,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="run in the background; return when the stack is ready"),
+    ] = False,
+) -> int:
+    """Start a local Supabase and serve the functions on it.
+
+    In the foreground it runs until Ctrl-C.
+    """
+    directory, root = data_directory(data_dir, project), project_at(project).root
+    kept_settings.keep(directory, kept_settings.read(assignments or ()))
+    if detach:
+        return _run_in_background(directory, root, port, server)
+    settings = kept_settings.kept(directory)
+    stack = Stack(directory, port=port, server=server, project=root, settings=settings)
+    return _run_in_foreground(stack, ready_fd)
 
 
-def _run_in_foreground(options: argparse.Namespace) -> int:
-    stack = Stack(
-        data_directory(options),
-        port=options.port,
-        server=options.server,
-        project=project(options).root,
-        settings=kept_settings.kept(data_directory(options)),
-    )
+def _run_in_foreground(stack: Stack, ready_fd: int | None) -> int:
     for number in _ENDING_SIGNALS:
         signal.signal(number, _interrupt)
     started = time.monotonic()
     try:
         with stack:
-            _announce(stack, time.monotonic() - started, options.ready_fd)
+            _announce(stack, time.monotonic() - started, ready_fd)
             stack.watch()
     except KeyboardInterrupt:
         show("stopped")
@@ -118,14 +112,13 @@ def _announce(stack: Stack, seconds: float, ready_fd: int | None) -> None:
     os.close(ready_fd)
 
 
-def _run_in_background(options: argparse.Namespace) -> int:
+def _run_in_background(directory: Path, root: Path, port: int, server: str) -> int:
     """Start the same command in another session and wait until it writes "ready" to a pipe."""
-    directory = data_directory(options)
     log = directory / "logs" / "supervisor.log"
     read_end, write_end = os.pipe()
     with open_log(log, afresh=True) as output:
         supervisor = subprocess.Popen(
-            [*_foreground_command(options, directory), "--ready-fd", str(write_end)],
+            [*_foreground_command(directory, root, port, server), "--ready-fd", str(write_end)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -146,26 +139,43 @@ def _run_in_background(options: argparse.Namespace) -> int:
     return supervisor.wait() or 1
 
 
-def _foreground_command(options: argparse.Namespace, directory: Path) -> Sequence[str]:
+def _foreground_command(directory: Path, root: Path, port: int, server: str) -> Sequence[str]:
     command = [sys.executable, "-m", "pattern_engine.cli", "up", "--data-dir", str(directory)]
-    command += ["--port", str(options.port), "--server", options.server]
-    return [*command, "--project", str(project(options).root)]
+    return [*command, "--port", str(port), "--server", server, "--project", str(root)]
 
 
-def run_down(options: argparse.Namespace) -> int:
-    """Stop the stack."""
-    directory = data_directory(options)
+@commands.command("down")
+def run_down(data_dir: DataDirectory = None, project: ProjectDirectory = None) -> None:
+    """Stop the stack and all of its processes."""
+    directory = data_directory(data_dir, project)
     was_running = take_down(directory)
     show("stopped" if was_running else f"nothing was running in {directory}")
-    return 0
 
 
-def run_status(options: argparse.Namespace) -> int:
-    """Show addresses and keys; the exit code is 1 if the stack is not running."""
-    status = read_status(data_directory(options))
-    if options.json:
+@commands.command("status")
+def run_status(
+    *,
+    as_json: AsJson = False,
+    shell: Annotated[
+        bool,
+        typer.Option(
+            "--shell",
+            help="print API, FUNCTIONS, KEY, SECRET and DB as variables of the shell, for eval",
+        ),
+    ] = False,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> int:
+    """Show the addresses and keys of the stack.
+
+    The exit code is 1 if the stack is not running.
+    """
+    if as_json and shell:
+        raise typer.BadParameter("not allowed with --json", param_hint="--shell")
+    status = read_status(data_directory(data_dir, project))
+    if as_json:
         show(json.dumps(status, indent=2))
-    elif options.shell:
+    elif shell:
         for name, key in _VARIABLES.items():
             show(f"export {name}={shlex.quote(status[key])}")
     else:

@@ -16,6 +16,8 @@ StackError
 class StackError(Exception):
     """A command of the local stack failed."""
 
+    exit_code = 1
+
 
 class AlreadyRunningError(StackError):
     """A stack is already running in this data directory."""
