@@ -163,6 +163,13 @@ CREATE FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision 
 
 COMMENT ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) IS 'Approves or rejects a proposal, only the one with this digest. For an ops_admin in person. Where two people are asked for, the engine also refuses to run a fix that one person proposed and approved.';
 
+CREATE FUNCTION ops.delete_notification_target_v1(p_target_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.delete_notification_target_v1(p_target_id uuid) IS 'Deletes a notification target with all that waits for it and its dead letters; the notifications themselves are kept. For an ops_admin in person; answers what it was. Raises PL041.';
+
 CREATE FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
     SET search_path TO ''
@@ -207,6 +214,13 @@ CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb
 
 COMMENT ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) IS 'Records an application that did not record itself. Repeating it, or finishing one that recorded itself, answers the first outcome.';
 
+CREATE FUNCTION ops.finish_notification_v1(p_message_id uuid, p_try integer, p_error text DEFAULT NULL::text, p_included bigint[] DEFAULT NULL::bigint[]) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.finish_notification_v1(p_message_id uuid, p_try integer, p_error text, p_included bigint[]) IS 'Records that a target accepted a message, with the notifications that had room in it (the others wait again), or why it did not; answers the state of the message. Tries are further apart the more of them fail. For the engine alone.';
+
 CREATE FUNCTION ops.fix_proposals_v1(p_pattern_id uuid DEFAULT NULL::uuid, p_open_only boolean DEFAULT true, p_limit integer DEFAULT 20) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -250,6 +264,20 @@ CREATE FUNCTION ops.learn_errors_v1(p_errors jsonb) RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.learn_errors_v1(p_errors jsonb) IS 'Counts a batch of errors: finds or makes the pattern of each, skips log rows counted before, answers one outcome per error, in order; {"unknown": true} for one that ops.join_errors_v1 has to learn, because two patterns turn out to be one.';
+
+CREATE FUNCTION ops.list_notification_messages_v1(p_state text DEFAULT 'dead'::text, p_limit integer DEFAULT 50) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.list_notification_messages_v1(p_state text, p_limit integer) IS 'The latest messages in a state (waiting, sent or dead, which are the dead letters), newest first: an array of the columns of ops.notification_messages, with target_name and notifications (rows of ops.notifications). For an operator of any role. Raises PL022.';
+
+CREATE FUNCTION ops.list_notification_targets_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.list_notification_targets_v1() IS 'The notification targets by name: an array of the columns of ops.notification_targets, with has_secret, waiting (notifications), dead and sent_last_hour (messages). For an operator of any role.';
 
 CREATE FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -419,6 +447,13 @@ CREATE FUNCTION ops.resume_fixes_v1(p_reason text DEFAULT NULL::text) RETURNS js
 
 COMMENT ON FUNCTION ops.resume_fixes_v1(p_reason text) IS 'Ends every pause, those of storms too. For an ops_operator or ops_admin in person; answers the ids of the pauses that it ended.';
 
+CREATE FUNCTION ops.retry_notification_v1(p_message_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.retry_notification_v1(p_message_id uuid) IS 'Has a dead letter, or a message that waits for its next try, sent now, under the same id. For an ops_operator or ops_admin in person; answers the message. Raises PL041, and PL021 if it was sent.';
+
 CREATE FUNCTION ops.run_application_v1(p_application_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -439,6 +474,13 @@ CREATE FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) IS 'Makes a grouping rule, or changes the one whose rule_id is given; for errors to come. For an ops_admin in person. Raises PL019, PL023, and for the target PL002 and PL020.';
+
+CREATE FUNCTION ops.set_notification_target_v1(p_target jsonb) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.set_notification_target_v1(p_target jsonb) IS 'Makes a notification target, or changes the fields given of the one whose target_id is given: name, url_secret, enabled, least_severity, kinds, pattern_types, sources, pattern_ids, cap_per_hour, digest_seconds. For an ops_admin in person; answers the target as list_notification_targets_v1 does. Raises PL022, PL041.';
 
 CREATE FUNCTION ops.similar_patterns_v1(p_pattern_id uuid, p_limit integer DEFAULT 10) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -489,12 +531,26 @@ CREATE FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer DEFAUL
 
 COMMENT ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) IS 'Fixes of patterns that are similar by template or in the same cluster, with their outcomes, the most successful first. Drafts: propose one to use it. For operators and the engine.';
 
+CREATE FUNCTION ops.take_notification_v1() RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.take_notification_v1() IS 'Hands the next message that is due to a worker, with the URL of its target and a lease of three minutes on it; null if nothing is due. For the engine alone.';
+
 CREATE FUNCTION ops.take_unlearned_v1() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.take_unlearned_v1() IS 'Hands the next errors that were never learned to the worker of a sweep: the ids of up to 500, of fewer that were taken before, of none if all are learned. A worker that ends without learning them costs them a try.';
+
+CREATE FUNCTION ops.test_notification_target_v1(p_target_id uuid) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.test_notification_target_v1(p_target_id uuid) IS 'Sends a test to one target at once, whatever its routes, its cap and its pauses are, together with what waits for it. For an ops_admin in person; answers the notification. last_sent_at and last_error of the target tell what became of it. Raises PL022, PL041.';
 
 CREATE FUNCTION ops.undo_merge_v1(p_merge_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -1123,6 +1179,13 @@ CREATE FUNCTION ops_internal.close_claim(p_claim ops.pattern_claims) RETURNS voi
 
 COMMENT ON FUNCTION ops_internal.close_claim(p_claim ops.pattern_claims) IS 'Marks a claim as finished, and removes from the error what only the script needed.';
 
+CREATE FUNCTION ops_internal.close_message(p_message_id uuid, p_state text, p_error text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.close_message(p_message_id uuid, p_state text, p_error text) IS 'Records what became of a message.';
+
 CREATE TABLE ops.fix_proposals (
     id bigint NOT NULL,
     proposal_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1305,6 +1368,11 @@ CREATE FUNCTION ops_internal.dead_claims() RETURNS SETOF ops.pattern_claims
 COMMENT ON FUNCTION ops_internal.dead_claims() IS 'Claims whose worker counts as dead, and that no other worker will take over; 500 of them at most.';
 
 CREATE FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.delete_notification_target(p_target_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -1576,6 +1644,99 @@ CREATE FUNCTION ops_internal.has_unchanged_row(p_table text) RETURNS boolean
 
 COMMENT ON FUNCTION ops_internal.has_unchanged_row(p_table text) IS 'Whether a table has a row that this transaction neither inserted nor updated; null where that cannot be read. Counts all rows, those too that policies hide from ops_fixer.';
 
+CREATE FUNCTION ops_internal.notification_kinds() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.notification_kinds() IS 'What notifications tell of. A regression came back in a release that was to be free of it, a recurrence after a resolve without a release.';
+
+CREATE FUNCTION ops_internal.severity_rank(p_severity text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.severity_rank(p_severity text) IS 'The severities in order: debug is 1, critical is 5.';
+
+CREATE TABLE ops.notification_targets (
+    target_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    url_secret text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    least_severity text DEFAULT 'warning'::text NOT NULL,
+    kinds text[],
+    pattern_types text[],
+    sources text[],
+    pattern_ids uuid[],
+    cap_per_hour integer DEFAULT 20 NOT NULL,
+    digest_seconds integer DEFAULT 300 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_until timestamp with time zone,
+    last_sent_at timestamp with time zone,
+    last_error text,
+    last_error_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_by uuid,
+    CONSTRAINT notification_targets_cap_in_bounds CHECK (((cap_per_hour >= 1) AND (cap_per_hour <= 1000))),
+    CONSTRAINT notification_targets_digest_in_bounds CHECK (((digest_seconds >= 0) AND (digest_seconds <= 86400))),
+    CONSTRAINT notification_targets_kinds_known CHECK ((kinds <@ ops_internal.notification_kinds())),
+    CONSTRAINT notification_targets_name_short CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT notification_targets_secret_is_own CHECK ((url_secret ~ '^notify_[a-z0-9_]{1,100}$'::text)),
+    CONSTRAINT notification_targets_severity_known CHECK ((ops_internal.severity_rank(least_severity) IS NOT NULL)),
+    CONSTRAINT notification_targets_types_known CHECK ((pattern_types <@ ARRAY['database'::text, 'api'::text, 'rls'::text, 'stripe'::text, 'deployment'::text]))
+);
+
+COMMENT ON TABLE ops.notification_targets IS 'Where notifications go, one row an address, each with what it wants to be told. ops.set_notification_target_v1 writes them.';
+
+COMMENT ON COLUMN ops.notification_targets.target_id IS 'Stable id.';
+
+COMMENT ON COLUMN ops.notification_targets.name IS 'What people call it.';
+
+COMMENT ON COLUMN ops.notification_targets.url_secret IS 'The name of the Vault secret that holds its Apprise URL, such as mailtos://… or slack://…. The name begins with notify_, so that no other secret can be read as a URL.';
+
+COMMENT ON COLUMN ops.notification_targets.enabled IS 'Whether it is told anything. While it is not, what waits for it is kept, and nothing new is added.';
+
+COMMENT ON COLUMN ops.notification_targets.least_severity IS 'It is told of this severity and of those above it.';
+
+COMMENT ON COLUMN ops.notification_targets.kinds IS 'The kinds that it is told of; null for all.';
+
+COMMENT ON COLUMN ops.notification_targets.pattern_types IS 'The types of patterns that it is told of; null for all. This and the next two do not hold back what is about the whole project, such as a storm stop.';
+
+COMMENT ON COLUMN ops.notification_targets.sources IS 'The sources of errors that it is told of; null for all.';
+
+COMMENT ON COLUMN ops.notification_targets.pattern_ids IS 'The patterns that it is told of; null for all.';
+
+COMMENT ON COLUMN ops.notification_targets.cap_per_hour IS 'The most messages within an hour. The rest follows later, in one message.';
+
+COMMENT ON COLUMN ops.notification_targets.digest_seconds IS 'After a message the next one waits for so many seconds, and takes all that came in the meantime; a critical notification does not wait.';
+
+COMMENT ON COLUMN ops.notification_targets.failures IS 'How many tries to send to it failed in a row. Pauses between tries grow by it.';
+
+COMMENT ON COLUMN ops.notification_targets.next_at IS 'It is not tried before this time.';
+
+COMMENT ON COLUMN ops.notification_targets.lease_until IS 'Until this time a worker is sending to it, and no other worker does.';
+
+COMMENT ON COLUMN ops.notification_targets.last_sent_at IS 'When it accepted a message last.';
+
+COMMENT ON COLUMN ops.notification_targets.last_error IS 'Why the last try failed; null since a message was accepted.';
+
+COMMENT ON COLUMN ops.notification_targets.last_error_at IS 'When the last try failed.';
+
+COMMENT ON COLUMN ops.notification_targets.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN ops.notification_targets.changed_at IS 'When a person changed it last.';
+
+COMMENT ON COLUMN ops.notification_targets.changed_by IS 'Who changed it last. Kept after the account is deleted.';
+
+CREATE FUNCTION ops_internal.has_work(p_target ops.notification_targets) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.has_work(p_target ops.notification_targets) IS 'Whether something waits for a target.';
+
 CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -1589,6 +1750,13 @@ CREATE FUNCTION ops_internal.host_name(p_text text) RETURNS text
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.host_name(p_text text) IS 'A host as it is granted: in lower case, with its port unless that is 443, as in api.example.com and api.example.com:8443.';
+
+CREATE FUNCTION ops_internal.id_in(p_details jsonb, p_name text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.id_in(p_details jsonb, p_name text) IS 'An id out of the particulars of an event; null if there is none.';
 
 CREATE FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
@@ -1829,6 +1997,16 @@ CREATE FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) IS 'causes: what was logged with this symptom; symptoms: what this error was logged with. The ten most frequent of each.';
 
+CREATE FUNCTION ops_internal.list_notification_messages(p_state text, p_limit integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.list_notification_targets() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) RETURNS ops.pattern_fixes
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -1922,6 +2100,13 @@ CREATE FUNCTION ops_internal.make_patterns(p_errors jsonb) RETURNS uuid[]
 
 COMMENT ON FUNCTION ops_internal.make_patterns(p_errors jsonb) IS 'Makes a pattern for each of these errors, whose signatures are unknown and differ; answers the ids. Their errors are counted later.';
 
+CREATE FUNCTION ops_internal.may_group(p_target ops.notification_targets) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.may_group(p_target ops.notification_targets) IS 'Whether what waits for a target becomes a message now: its grouping interval is over or something is critical, and its cap leaves room. A test is sent at once.';
+
 CREATE TABLE ops.system_logs (
     id bigint NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -2011,6 +2196,43 @@ CREATE FUNCTION ops_internal.names_of(p_signatures jsonb) RETURNS text[]
 
 COMMENT ON FUNCTION ops_internal.names_of(p_signatures jsonb) IS 'The signatures alone, out of those with their times.';
 
+CREATE TABLE ops.notification_messages (
+    message_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    target_id uuid NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    tried_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    last_error text,
+    CONSTRAINT notification_messages_state_known CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'dead'::text])))
+);
+
+COMMENT ON TABLE ops.notification_messages IS 'The messages to each target: several notifications may share one.';
+
+COMMENT ON COLUMN ops.notification_messages.message_id IS 'Stable id; every try carries it: as the Message-ID of a mail, as Idempotency-Key of a webhook, and at the end of the text.';
+
+COMMENT ON COLUMN ops.notification_messages.target_id IS 'Whom it is for.';
+
+COMMENT ON COLUMN ops.notification_messages.state IS 'waiting: to be sent, or being sent; sent: the target accepted it; dead: given up after notification_tries tries, until a person retries it.';
+
+COMMENT ON COLUMN ops.notification_messages.tries IS 'How often a worker began to send it, since a person retried it last.';
+
+COMMENT ON COLUMN ops.notification_messages.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN ops.notification_messages.tried_at IS 'When a worker began to send it last.';
+
+COMMENT ON COLUMN ops.notification_messages.finished_at IS 'When it was sent or given up.';
+
+COMMENT ON COLUMN ops.notification_messages.last_error IS 'Why its last try failed.';
+
+CREATE FUNCTION ops_internal.next_message(p_target ops.notification_targets) RETURNS ops.notification_messages
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.next_message(p_target ops.notification_targets) IS 'The message that is to be sent to a target next, made of what waits if there is none yet; null if nothing is due. The caller has locked the target.';
+
 CREATE FUNCTION ops_internal.next_seal() RETURNS ops.event_seals
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2024,6 +2246,20 @@ CREATE FUNCTION ops_internal.note_thresholds(p_policy jsonb) RETURNS void
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) IS 'Records in the journal, once for each set of thresholds, that a claim came with it and what differs from the set before.';
+
+CREATE FUNCTION ops_internal.notify(p_kind text, p_severity text, p_description text, p_details jsonb DEFAULT '{}'::jsonb, p_event_id uuid DEFAULT NULL::uuid) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.notify(p_kind text, p_severity text, p_description text, p_details jsonb, p_event_id uuid) IS 'Writes a notification to the outbox and routes it to the targets that want it; answers its id.';
+
+CREATE FUNCTION ops_internal.notify_of_event() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.notify_of_event() IS 'Writes the notification of an event. What is about errors is at least a warning, and as severe as the pattern.';
 
 CREATE FUNCTION ops_internal.open_proposal(p_proposal_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2182,6 +2418,13 @@ CREATE FUNCTION ops_internal.prune_events(p_keep interval DEFAULT '180 days'::in
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.prune_events(p_keep interval) IS 'Deletes the engine''s own events that were sealed longer ago than this; answers how many. What a person decided is kept, and an entry of the chain records what was deleted and covers what is left. Raises data_corrupted if the events or the chain were altered.';
+
+CREATE FUNCTION ops_internal.prune_notifications() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.prune_notifications() IS 'Deletes notifications older than notification_days days for which nothing is left to send, and their messages; answers how many notifications. Dead letters are kept until a person retries them or deletes their target.';
 
 CREATE FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -2522,6 +2765,27 @@ CREATE FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective t
 
 COMMENT ON FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) IS 'Raises PL032 where ops_fixer has more privileges on a table in effect than it was granted.';
 
+CREATE FUNCTION ops_internal.require_target(p_target_id uuid) RETURNS ops.notification_targets
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_target(p_target_id uuid) IS 'The target, locked. Raises PL041 if there is none.';
+
+CREATE FUNCTION ops_internal.require_target_fields(p_target jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_target_fields(p_target jsonb) IS 'Raises PL022 unless these are fields of a target, and its lists are lists of texts.';
+
+CREATE FUNCTION ops_internal.require_target_values(p_target ops.notification_targets) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_target_values(p_target ops.notification_targets) IS 'Raises PL022 unless each value of a target is within its bounds and its name is its own.';
+
 CREATE FUNCTION ops_internal.require_tuples(p_tuples jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -2621,6 +2885,11 @@ CREATE FUNCTION ops_internal.resume_fixes(p_reason text) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.retry_notification(p_message_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.revoke_fixer(p_table text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2703,6 +2972,13 @@ CREATE FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb DEFAULT '{
 
 COMMENT ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) IS 'Of these wider signatures, those that enough signatures have: the stored ones and so many others. Null if none has.';
 
+CREATE FUNCTION ops_internal.send_notifications() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.send_notifications() IS 'Calls the notify function if something waits for a target that may be tried now; answers the request''s id, or null.';
+
 CREATE FUNCTION ops_internal.send_unhandled(p_grace interval DEFAULT '00:00:30'::interval, p_most_age interval DEFAULT '00:15:00'::interval) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -2723,6 +2999,11 @@ CREATE FUNCTION ops_internal.sequences_of(p_class oid) RETURNS SETOF regclass
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.sequences_of(p_class oid) IS 'The sequences that fill columns of a table.';
+
+CREATE FUNCTION ops_internal.set_notification_target(p_target jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
 
 CREATE FUNCTION ops_internal.setting(p_name text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2766,6 +3047,13 @@ CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURN
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) IS 'A proposal as it is answered.';
+
+CREATE FUNCTION ops_internal.shown_target(p_target ops.notification_targets) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_target(p_target ops.notification_targets) IS 'A target as it is answered: its columns, whether Vault has its secret, how many notifications wait, how many messages are dead and were sent within the hour.';
 
 CREATE FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb DEFAULT NULL::jsonb, p_writers text[] DEFAULT ARRAY['service_role'::text]) RETURNS interval
     LANGUAGE sql STABLE
@@ -2886,6 +3174,46 @@ CREATE FUNCTION ops_internal.tell_decision(p_event_type text, p_description text
 
 COMMENT ON FUNCTION ops_internal.tell_decision(p_event_type text, p_description text, p_pattern ops.error_patterns, p_person uuid, p_reason text) IS 'Records the decision of a person about a pattern as an event.';
 
+CREATE FUNCTION ops_internal.tell_expiring() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.tell_expiring() IS 'Tells, once each, of open proposals that expire within expiring_minutes minutes; answers how many.';
+
+CREATE FUNCTION ops_internal.tell_healed_often() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.tell_healed_often() IS 'Tells, at most once in seven days for a pattern, that its fix ran well heals_per_week times in seven days; answers how many.';
+
+CREATE FUNCTION ops_internal.tell_reached(p_pattern_ids uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.tell_reached(p_pattern_ids uuid[]) IS 'Records that these patterns have reached review_occurrences, unless they have a fix already or nobody wants to hear of them. Whoever raises the count past it calls this.';
+
+CREATE FUNCTION ops_internal.tell_spikes() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.tell_spikes() IS 'Tells, at most once an hour for a pattern, that it had spike_errors errors in five minutes and spike_multiple times what it had in five minutes of the day before; answers how many.';
+
+CREATE FUNCTION ops_internal.tell_stalled() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.tell_stalled() IS 'Tells, at most once an hour, that an error waits to be learned for more than stalled_minutes minutes; answers how many.';
+
+CREATE FUNCTION ops_internal.test_notification_target(p_target_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.text_list(p_parameters jsonb, p_name text) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -2899,6 +3227,47 @@ CREATE FUNCTION ops_internal.threshold(p_policy jsonb, p_name text) RETURNS doub
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.threshold(p_policy jsonb, p_name text) IS 'One of the engine''s thresholds. Raises PL022 where it is missing: there is no default in the database.';
+
+CREATE TABLE ops.notifications (
+    id bigint NOT NULL,
+    notification_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind text NOT NULL,
+    severity text NOT NULL,
+    description text NOT NULL,
+    event_id uuid,
+    pattern_id uuid,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT notifications_kind_known CHECK ((kind = ANY (ops_internal.notification_kinds()))),
+    CONSTRAINT notifications_severity_known CHECK ((ops_internal.severity_rank(severity) IS NOT NULL))
+);
+
+COMMENT ON TABLE ops.notifications IS 'The outbox: what people are told, one row a happening, written in the transaction in which it happened. Rows that every target has got are deleted after notification_days days.';
+
+COMMENT ON COLUMN ops.notifications.id IS 'Order of happening.';
+
+COMMENT ON COLUMN ops.notifications.notification_id IS 'Stable id.';
+
+COMMENT ON COLUMN ops.notifications.kind IS 'threshold_reached, approval_requested, approval_expiring, violation, fix_failed, fix_demoted, healed_often, storm_stop, regression, recurrence, spike, delivery_stalled or test.';
+
+COMMENT ON COLUMN ops.notifications.severity IS 'debug, info, warning, error or critical. A critical one does not wait to be grouped.';
+
+COMMENT ON COLUMN ops.notifications.description IS 'One sentence for people, with no text of an error in it.';
+
+COMMENT ON COLUMN ops.notifications.event_id IS 'The event in ops.roman_events that it tells of; null for a test.';
+
+COMMENT ON COLUMN ops.notifications.pattern_id IS 'The pattern that it is about; null if it is about the whole project.';
+
+COMMENT ON COLUMN ops.notifications.details IS 'The particulars of the event, such as proposal_id or application_id.';
+
+COMMENT ON COLUMN ops.notifications.created_at IS 'When it happened.';
+
+CREATE FUNCTION ops_internal.told(p_notification ops.notifications) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.told(p_notification ops.notifications) IS 'A notification with what a message says about its pattern, its proposal and its fix.';
 
 CREATE FUNCTION ops_internal.touch_updated_at() RETURNS trigger
     LANGUAGE plpgsql
@@ -2971,6 +3340,13 @@ CREATE FUNCTION ops_internal.verdicts(p_application_ids uuid[]) RETURNS TABLE(ap
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) IS 'What can be said now of those of these runs that are pending, and against those that are verified. A run of which nothing new is known is left out.';
+
+CREATE FUNCTION ops_internal.watch() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.watch() IS 'Looks for what no transaction tells of: proposals that expire, fixes that heal often, spikes, and errors that are not learned; answers how many events it recorded.';
 
 CREATE TABLE ops.pattern_verifications (
     application_id uuid NOT NULL,
@@ -3215,6 +3591,24 @@ COMMENT ON COLUMN ops.learning_sessions.metadata IS 'Whatever else the session r
 CREATE SEQUENCE ops.learning_sessions_id_seq;
 
 ALTER SEQUENCE ops.learning_sessions_id_seq OWNED BY ops.learning_sessions.id;
+
+CREATE TABLE ops.notification_deliveries (
+    notification_id bigint NOT NULL,
+    target_id uuid NOT NULL,
+    message_id uuid
+);
+
+COMMENT ON TABLE ops.notification_deliveries IS 'Which target is to be told of which notification, and by which message.';
+
+COMMENT ON COLUMN ops.notification_deliveries.notification_id IS 'The notification: ops.notifications.id.';
+
+COMMENT ON COLUMN ops.notification_deliveries.target_id IS 'The target.';
+
+COMMENT ON COLUMN ops.notification_deliveries.message_id IS 'The message that tells it; null while it waits to be grouped.';
+
+CREATE SEQUENCE ops.notifications_id_seq;
+
+ALTER SEQUENCE ops.notifications_id_seq OWNED BY ops.notifications.id;
 
 CREATE TABLE ops.operators (
     user_id uuid NOT NULL,
@@ -3654,6 +4048,8 @@ ALTER TABLE ONLY ops.grouping_rules ALTER COLUMN id SET DEFAULT nextval('ops.gro
 
 ALTER TABLE ONLY ops.learning_sessions ALTER COLUMN id SET DEFAULT nextval('ops.learning_sessions_id_seq'::regclass);
 
+ALTER TABLE ONLY ops.notifications ALTER COLUMN id SET DEFAULT nextval('ops.notifications_id_seq'::regclass);
+
 ALTER TABLE ONLY ops.pattern_applications ALTER COLUMN id SET DEFAULT nextval('ops.pattern_applications_id_seq'::regclass);
 
 ALTER TABLE ONLY ops.pattern_cannot_links ALTER COLUMN id SET DEFAULT nextval('ops.pattern_cannot_links_id_seq'::regclass);
@@ -3763,6 +4159,27 @@ ALTER TABLE ONLY ops.learning_sessions
 
 ALTER TABLE ONLY ops.learning_sessions
     ADD CONSTRAINT learning_sessions_session_id_key UNIQUE (session_id);
+
+ALTER TABLE ONLY ops.notification_deliveries
+    ADD CONSTRAINT notification_deliveries_pkey PRIMARY KEY (notification_id, target_id);
+
+ALTER TABLE ONLY ops.notification_messages
+    ADD CONSTRAINT notification_messages_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY ops.notification_targets
+    ADD CONSTRAINT notification_targets_name_key UNIQUE (name);
+
+ALTER TABLE ONLY ops.notification_targets
+    ADD CONSTRAINT notification_targets_pkey PRIMARY KEY (target_id);
+
+ALTER TABLE ONLY ops.notifications
+    ADD CONSTRAINT notifications_event_id_key UNIQUE (event_id);
+
+ALTER TABLE ONLY ops.notifications
+    ADD CONSTRAINT notifications_notification_id_key UNIQUE (notification_id);
+
+ALTER TABLE ONLY ops.notifications
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ops.operators
     ADD CONSTRAINT operators_pkey PRIMARY KEY (user_id);
@@ -3878,6 +4295,8 @@ CREATE UNIQUE INDEX idx_fix_confirmations_once ON ops.fix_confirmations USING bt
 
 CREATE INDEX idx_fix_pauses_open ON ops.fix_pauses USING btree (expires_at) WHERE (ended_at IS NULL);
 
+CREATE INDEX idx_fix_proposals_open ON ops.fix_proposals USING btree (expires_at) WHERE (decision IS NULL);
+
 CREATE INDEX idx_fix_proposals_pattern ON ops.fix_proposals USING btree (pattern_id, id DESC);
 
 CREATE INDEX idx_fix_secrets_host ON ops.fix_secrets USING btree (host);
@@ -3887,6 +4306,22 @@ CREATE UNIQUE INDEX idx_grouping_rules_name ON ops.grouping_rules USING btree (n
 CREATE INDEX idx_grouping_rules_target ON ops.grouping_rules USING btree (target);
 
 CREATE INDEX idx_learning_sessions_started ON ops.learning_sessions USING btree (session_type, started_at DESC);
+
+CREATE INDEX idx_notification_deliveries_message ON ops.notification_deliveries USING btree (message_id);
+
+CREATE INDEX idx_notification_deliveries_target ON ops.notification_deliveries USING btree (target_id);
+
+CREATE INDEX idx_notification_deliveries_waiting ON ops.notification_deliveries USING btree (target_id, notification_id) WHERE (message_id IS NULL);
+
+CREATE INDEX idx_notification_messages_finished ON ops.notification_messages USING btree (target_id, state, finished_at DESC);
+
+CREATE INDEX idx_notification_messages_state ON ops.notification_messages USING btree (state, created_at DESC);
+
+CREATE INDEX idx_notification_messages_waiting ON ops.notification_messages USING btree (target_id, created_at) WHERE (state = 'waiting'::text);
+
+CREATE INDEX idx_notifications_kind ON ops.notifications USING btree (kind, created_at DESC);
+
+CREATE INDEX idx_notifications_pattern ON ops.notifications USING btree (pattern_id, kind, created_at DESC);
 
 CREATE INDEX idx_pattern_applications_applied ON ops.pattern_applications USING btree (applied_at DESC);
 
@@ -4004,6 +4439,14 @@ CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.learning_sessions FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.notification_deliveries FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.notification_messages FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.notification_targets FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
+CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.notifications FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
+
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.operators FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
 CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.pattern_applications FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
@@ -4036,6 +4479,8 @@ CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.
 
 CREATE TRIGGER keep_record BEFORE TRUNCATE ON ops.system_logs FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
+CREATE TRIGGER notify_of_event AFTER INSERT ON ops.roman_events FOR EACH ROW WHEN (((new.event_type = ANY (ARRAY['threshold_reached'::text, 'fix_proposed'::text, 'approval_expiring'::text, 'constitutional_violation'::text, 'fix_failed'::text, 'fix_demoted'::text, 'pattern_applied'::text, 'verification_overturned'::text, 'pattern_disabled'::text, 'fix_refused'::text, 'healed_often'::text, 'storm_stop'::text, 'pattern_regressed'::text, 'pattern_spiked'::text, 'delivery_stalled'::text])) AND ((new.event_type <> ALL (ARRAY['pattern_applied'::text, 'fix_failed'::text, 'verification_overturned'::text, 'fix_demoted'::text, 'pattern_disabled'::text, 'fix_refused'::text])) OR ((new.severity = 'warning'::text) AND (new.event_type <> 'fix_refused'::text) AND (new.actor IS NULL)) OR ((new.severity = 'critical'::text) AND (new.event_type = 'fix_refused'::text))))) EXECUTE FUNCTION ops_internal.notify_of_event();
+
 CREATE TRIGGER record_changed_logs AFTER UPDATE ON ops.system_logs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.record_changed_logs();
 
 CREATE TRIGGER record_deleted_logs AFTER DELETE ON ops.system_logs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.record_changed_logs();
@@ -4067,6 +4512,18 @@ ALTER TABLE ONLY ops.fix_secrets
 
 ALTER TABLE ONLY ops.grouping_rules
     ADD CONSTRAINT grouping_rules_target_fkey FOREIGN KEY (target) REFERENCES ops.error_patterns(pattern_id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY ops.notification_deliveries
+    ADD CONSTRAINT notification_deliveries_message_id_fkey FOREIGN KEY (message_id) REFERENCES ops.notification_messages(message_id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY ops.notification_deliveries
+    ADD CONSTRAINT notification_deliveries_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES ops.notifications(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ops.notification_deliveries
+    ADD CONSTRAINT notification_deliveries_target_id_fkey FOREIGN KEY (target_id) REFERENCES ops.notification_targets(target_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ops.notification_messages
+    ADD CONSTRAINT notification_messages_target_id_fkey FOREIGN KEY (target_id) REFERENCES ops.notification_targets(target_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY ops.operators
     ADD CONSTRAINT operators_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -4176,6 +4633,14 @@ CREATE POLICY "Operators read links" ON ops.pattern_links FOR SELECT TO authenti
 
 CREATE POLICY "Operators read merges" ON ops.pattern_merges FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
+CREATE POLICY "Operators read notification deliveries" ON ops.notification_deliveries FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
+CREATE POLICY "Operators read notification messages" ON ops.notification_messages FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
+CREATE POLICY "Operators read notification targets" ON ops.notification_targets FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
+CREATE POLICY "Operators read notifications" ON ops.notifications FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
+
 CREATE POLICY "Operators read patterns" ON ops.error_patterns FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
 
 CREATE POLICY "Operators read pauses" ON ops.fix_pauses FOR SELECT TO authenticated USING ((( SELECT ops_internal.caller_role() AS caller_role) IS NOT NULL));
@@ -4219,6 +4684,14 @@ ALTER TABLE ops.fixer_grants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ops.grouping_rules ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.learning_sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.notification_deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.notification_messages ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.notification_targets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ops.notifications ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ops.operators ENABLE ROW LEVEL SECURITY;
 
@@ -4329,6 +4802,10 @@ REVOKE ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_de
 GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO service_role;
 GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.delete_notification_target_v1(p_target_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.delete_notification_target_v1(p_target_id uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.delete_notification_target_v1(p_target_id uuid) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text) TO service_role;
 GRANT ALL ON FUNCTION ops.disable_grouping_rule_v1(p_rule_id uuid, p_reason text) TO authenticated;
@@ -4351,6 +4828,9 @@ GRANT ALL ON FUNCTION ops.find_candidates_v1(p_errors jsonb) TO service_role;
 REVOKE ALL ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) TO service_role;
 
+REVOKE ALL ON FUNCTION ops.finish_notification_v1(p_message_id uuid, p_try integer, p_error text, p_included bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.finish_notification_v1(p_message_id uuid, p_try integer, p_error text, p_included bigint[]) TO service_role;
+
 REVOKE ALL ON FUNCTION ops.fix_proposals_v1(p_pattern_id uuid, p_open_only boolean, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.fix_proposals_v1(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO service_role;
 GRANT ALL ON FUNCTION ops.fix_proposals_v1(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO authenticated;
@@ -4371,6 +4851,14 @@ GRANT ALL ON FUNCTION ops.join_errors_v1(p_errors jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops.learn_errors_v1(p_errors jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.learn_errors_v1(p_errors jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops.list_notification_messages_v1(p_state text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.list_notification_messages_v1(p_state text, p_limit integer) TO service_role;
+GRANT ALL ON FUNCTION ops.list_notification_messages_v1(p_state text, p_limit integer) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.list_notification_targets_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.list_notification_targets_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.list_notification_targets_v1() TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.merge_patterns_v1(p_pattern_ids uuid[], p_reason text) TO service_role;
@@ -4456,6 +4944,10 @@ REVOKE ALL ON FUNCTION ops.resume_fixes_v1(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.resume_fixes_v1(p_reason text) TO service_role;
 GRANT ALL ON FUNCTION ops.resume_fixes_v1(p_reason text) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.retry_notification_v1(p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.retry_notification_v1(p_message_id uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.retry_notification_v1(p_message_id uuid) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.run_application_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.run_application_v1(p_application_id uuid) TO service_role;
 
@@ -4465,6 +4957,10 @@ GRANT ALL ON FUNCTION ops.run_of_log_row_v1(p_system_log_id bigint) TO service_r
 REVOKE ALL ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) TO service_role;
 GRANT ALL ON FUNCTION ops.save_grouping_rule_v1(p_rule jsonb) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.set_notification_target_v1(p_target jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.set_notification_target_v1(p_target jsonb) TO service_role;
+GRANT ALL ON FUNCTION ops.set_notification_target_v1(p_target jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.similar_patterns_v1(p_pattern_id uuid, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.similar_patterns_v1(p_pattern_id uuid, p_limit integer) TO service_role;
@@ -4494,8 +4990,15 @@ REVOKE ALL ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer
 GRANT ALL ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) TO service_role;
 GRANT ALL ON FUNCTION ops.suggested_fixes_v1(p_pattern_id uuid, p_limit integer) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.take_notification_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.take_notification_v1() TO service_role;
+
 REVOKE ALL ON FUNCTION ops.take_unlearned_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.take_unlearned_v1() TO service_role;
+
+REVOKE ALL ON FUNCTION ops.test_notification_target_v1(p_target_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.test_notification_target_v1(p_target_id uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.test_notification_target_v1(p_target_id uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.undo_merge_v1(p_merge_id uuid) TO service_role;
@@ -4581,6 +5084,8 @@ GRANT SELECT ON TABLE ops.pattern_claims TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.close_claim(p_claim ops.pattern_claims) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.close_message(p_message_id uuid, p_state text, p_error text) FROM PUBLIC;
+
 GRANT SELECT ON TABLE ops.fix_proposals TO authenticated;
 GRANT SELECT ON TABLE ops.fix_proposals TO service_role;
 
@@ -4624,6 +5129,10 @@ REVOKE ALL ON FUNCTION ops_internal.dead_claims() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) FROM PUBLIC;
 
@@ -4709,9 +5218,20 @@ REVOKE ALL ON FUNCTION ops_internal.has_regressed(p_pattern ops.error_patterns) 
 REVOKE ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.has_unchanged_row(p_table text) TO ops_fixer;
 
+REVOKE ALL ON FUNCTION ops_internal.notification_kinds() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.severity_rank(p_severity text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE ops.notification_targets TO authenticated;
+GRANT SELECT ON TABLE ops.notification_targets TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.has_work(p_target ops.notification_targets) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.host_name(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.id_in(p_details jsonb, p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_frame text) FROM PUBLIC;
 
@@ -4783,6 +5303,14 @@ REVOKE ALL ON FUNCTION ops_internal.link_symptoms(p_grace interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.linked_patterns(p_pattern_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.list_notification_messages(p_state text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.list_notification_messages(p_state text, p_limit integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.list_notification_messages(p_state text, p_limit integer) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.list_notification_targets() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.list_notification_targets() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.list_notification_targets() TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.live_fix(p_pattern_id uuid, p_version integer, p_sha256 text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.load_part(p_pattern_id uuid, p_policy jsonb, p_at timestamp with time zone) FROM PUBLIC;
@@ -4808,6 +5336,8 @@ REVOKE ALL ON FUNCTION ops_internal.made_guard(p_seen jsonb, p_when jsonb) FROM 
 REVOKE ALL ON FUNCTION ops_internal.make_or_join(p_errors jsonb, p_alone boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.make_patterns(p_errors jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.may_group(p_target ops.notification_targets) FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.system_logs TO authenticated;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ops.system_logs TO service_role;
@@ -4848,9 +5378,18 @@ REVOKE ALL ON FUNCTION ops_internal.move_incidents(p_from uuid, p_to uuid, p_sig
 
 REVOKE ALL ON FUNCTION ops_internal.names_of(p_signatures jsonb) FROM PUBLIC;
 
+GRANT SELECT ON TABLE ops.notification_messages TO authenticated;
+GRANT SELECT ON TABLE ops.notification_messages TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.next_message(p_target ops.notification_targets) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.next_seal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.notify(p_kind text, p_severity text, p_description text, p_details jsonb, p_event_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.notify_of_event() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) TO authenticated;
@@ -4898,6 +5437,8 @@ REVOKE ALL ON FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script 
 GRANT ALL ON FUNCTION ops_internal.proposed_fix(p_proposal_id uuid, OUT script text, OUT parameters jsonb, OUT tables text[], OUT sample_table text, OUT sample_script text) TO ops_fixer;
 
 REVOKE ALL ON FUNCTION ops_internal.prune_events(p_keep interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.prune_notifications() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) FROM PUBLIC;
 
@@ -4997,6 +5538,12 @@ REVOKE ALL ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_s
 
 REVOKE ALL ON FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_target(p_target_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_target_fields(p_target jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_target_values(p_target ops.notification_targets) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_tuples(p_tuples jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_undoable_merge(p_merge ops.pattern_merges) FROM PUBLIC;
@@ -5019,6 +5566,10 @@ REVOKE ALL ON FUNCTION ops_internal.restore_trust(p_pattern_id uuid, p_signature
 REVOKE ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.retry_notification(p_message_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.retry_notification(p_message_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.retry_notification(p_message_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.revoke_fixer(p_table text) FROM PUBLIC;
 
@@ -5046,11 +5597,17 @@ REVOKE ALL ON FUNCTION ops_internal.seen_tuples(p_pattern_id uuid, p_writers tex
 
 REVOKE ALL ON FUNCTION ops_internal.seen_wider(p_wider text[], p_other jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.send_notifications() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.send_unhandled(p_grace interval, p_most_age interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.send_unlearned(p_grace interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.sequences_of(p_class oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.set_notification_target(p_target jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.set_notification_target(p_target jsonb) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.set_notification_target(p_target jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.setting(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.setting(p_name text) TO authenticated;
@@ -5065,6 +5622,8 @@ REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.shown_target(p_target ops.notification_targets) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy jsonb, p_guard jsonb, p_writers text[]) FROM PUBLIC;
 
@@ -5120,9 +5679,28 @@ GRANT ALL ON FUNCTION ops_internal.take_quota(p_user_id uuid, p_name text, p_amo
 
 REVOKE ALL ON FUNCTION ops_internal.tell_decision(p_event_type text, p_description text, p_pattern ops.error_patterns, p_person uuid, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.tell_expiring() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.tell_healed_often() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.tell_reached(p_pattern_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.tell_spikes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.tell_stalled() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.test_notification_target(p_target_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.test_notification_target(p_target_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.test_notification_target(p_target_id uuid) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.text_list(p_parameters jsonb, p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.threshold(p_policy jsonb, p_name text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE ops.notifications TO authenticated;
+GRANT SELECT ON TABLE ops.notifications TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.told(p_notification ops.notifications) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.touch_updated_at() FROM PUBLIC;
 
@@ -5147,6 +5725,8 @@ REVOKE ALL ON FUNCTION ops_internal.usual_errors(p_at timestamp with time zone) 
 REVOKE ALL ON FUNCTION ops_internal.values_of_evidence() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.watch() FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.pattern_verifications TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_verifications TO service_role;
@@ -5175,6 +5755,9 @@ GRANT SELECT ON TABLE ops.fixer_grants TO service_role;
 
 GRANT SELECT ON TABLE ops.learning_sessions TO authenticated;
 GRANT SELECT ON TABLE ops.learning_sessions TO service_role;
+
+GRANT SELECT ON TABLE ops.notification_deliveries TO authenticated;
+GRANT SELECT ON TABLE ops.notification_deliveries TO service_role;
 
 GRANT SELECT ON TABLE ops.operators TO authenticated;
 GRANT SELECT ON TABLE ops.operators TO service_role;

@@ -36,6 +36,7 @@
     │   ├── UnknownSession                 404 unknown_session        (PL015)
     │   ├── UnknownMerge                   404 unknown_merge          (PL018)
     │   ├── UnknownProposal                404 unknown_proposal       (PL027)
+    │   ├── UnknownTarget                  404 unknown_target         (PL041)
     │   └── UnknownRule                    404 unknown_rule           (PL023)
     ├── Conflict                           409 conflict
     │   ├── AnotherFixApproved             409 another_fix_approved   (PL003)
@@ -272,6 +273,10 @@ class UnknownProposal(NotFound):
     """There is no proposal with this id; GET /proposals lists the open ones."""
 
 
+class UnknownTarget(NotFound):
+    """There is no notification target, or no message, with this id."""
+
+
 class UnknownRule(NotFound):
     """There is no grouping rule with this id."""
 
@@ -417,6 +422,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL030": OnlySymptom,
     "PL031": NotGranted,
     "PL040": TooManyRequests,
+    "PL041": UnknownTarget,
     "55P03": LockNotAvailable,
     "57014": StatementCancelled,
     "40001": TransactionConflict,

@@ -64,6 +64,51 @@ from (
       'load_multiple', '3',
       'How many times the project''s usual number of errors in five minutes it takes to forbid fixes by Law 2. The threshold errors_at_maximum is the least.',
       1, 1000, null
+    ),
+    (
+      'review_occurrences', '5',
+      'How many times an error has to occur until its pattern asks for a review: then a notification is sent, and it is listed as awaiting approval.',
+      1, 1000000, null
+    ),
+    (
+      'expiring_minutes', '60',
+      'How many minutes before a proposed fix expires a notification says so, if nobody has decided on it.',
+      1, 10080, null
+    ),
+    (
+      'heals_per_week', '10',
+      'How often a fix has to run well within seven days until a notification says that the cause is still there.',
+      1, 1000000, null
+    ),
+    (
+      'spike_errors', '50',
+      'How many errors of a pattern in five minutes are a spike at the least.',
+      1, 20000, null
+    ),
+    (
+      'spike_multiple', '10',
+      'How many times what is usual for a pattern in five minutes of the day before is a spike.',
+      2, 1000, null
+    ),
+    (
+      'stalled_minutes', '10',
+      'How many minutes an error may wait to be learned until a notification says that the delivery is stalled.',
+      1, 1440, null
+    ),
+    (
+      'notification_tries', '10',
+      'How often a message is tried until it is a dead letter, which waits for a person.',
+      1, 100, null
+    ),
+    (
+      'notification_retry_seconds', '60',
+      'How many seconds after the first failed try the second one follows. The pause doubles with each failure, up to an hour.',
+      1, 3600, null
+    ),
+    (
+      'notification_days', '30',
+      'How many days a notification is kept after every target has got it.',
+      1, 3650, null
     )
 ) as given (name, value, meaning, least, most, choices);
 

@@ -443,6 +443,25 @@ $$;
 comment on function ops_internal.seen_again is
   'Opens those of these patterns that must not stay resolved, ignored or archived, with an event for each. Learning calls it after counting errors that count, for patterns whose status is not open.';
 
+create function ops_internal.tell_reached(p_pattern_ids uuid []) returns void
+language sql
+set search_path = ''
+as $$
+  insert into ops.roman_events (event_type, severity, description, metadata)
+  select
+    'threshold_reached', 'warning',
+    format('An error occurred %s times and has no fix: %s', patterns.occurrence_count, patterns.pattern_signature),
+    jsonb_build_object(
+      'pattern_id', patterns.pattern_id, 'pattern_signature', patterns.pattern_signature,
+      'occurrence_count', patterns.occurrence_count
+    )
+  from ops.error_patterns as patterns
+  where patterns.pattern_id = any(p_pattern_ids) and patterns.status = 'open' and not patterns.auto_fix_enabled
+$$;
+
+comment on function ops_internal.tell_reached is
+  'Records that these patterns have reached review_occurrences, unless they have a fix already or nobody wants to hear of them. Whoever raises the count past it calls this.';
+
 create function ops_internal.resolve_pattern(p_pattern_id uuid, p_release text, p_reason text) returns jsonb
 language plpgsql
 security definer

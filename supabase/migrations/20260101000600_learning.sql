@@ -667,6 +667,8 @@ declare
   counted_identifiers jsonb;
   known_identifiers integer;
   not_open uuid [];
+  review_occurrences constant integer := ops_internal.setting('review_occurrences')::integer;
+  reached uuid [];
   answer jsonb;
 begin
   -- 1. The pattern of each error. Unknown signatures get a pattern, and then the pattern is looked up again.
@@ -829,18 +831,24 @@ begin
       first_release text, first_environment text, last_release text, last_environment text, first_level text, first_source text
     )
     where patterns.pattern_id = totals.pattern_id
-    returning patterns.pattern_id, patterns.status
+    returning patterns.pattern_id, patterns.status, patterns.occurrence_count, totals.occurrences
   )
 
-  select array_agg(updated.pattern_id) into not_open
-  from updated
-  where updated.status <> 'open';
+  select
+    array_agg(updated.pattern_id) filter (where updated.status <> 'open'),
+    array_agg(updated.pattern_id)
+      filter (where review_occurrences between updated.occurrence_count - updated.occurrences + 1 and updated.occurrence_count)
+  into not_open, reached
+  from updated;
 
   if untrusted is not null then
     perform ops_internal.count_untrusted(untrusted, keep_latest);
   end if;
   if not_open is not null then
     perform ops_internal.seen_again(not_open);
+  end if;
+  if reached is not null then
+    perform ops_internal.tell_reached(reached);
   end if;
   if any_complete and not is_second_look then
     perform ops_internal.refresh_known(p_errors);

@@ -230,6 +230,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  review_occurrences constant integer := ops_internal.setting('review_occurrences')::integer;
   answer ops.error_patterns;
   -- Where and when a pattern was seen is told by its errors that count; if only one of the two has such, by that one.
   kept_tells constant boolean := p_kept.occurrence_count > 0 or p_gone.occurrence_count = 0;
@@ -264,6 +265,11 @@ begin
   where error_patterns.pattern_id = p_kept.pattern_id
   returning * into answer;
 
+  if answer.occurrence_count >= review_occurrences
+    and greatest(p_kept.occurrence_count, p_gone.occurrence_count) < review_occurrences
+  then
+    perform ops_internal.tell_reached(array[answer.pattern_id]);
+  end if;
   if p_kept.status = 'resolved' and answer.status = 'open' then
     insert into ops.roman_events (event_type, severity, description, metadata)
     values (

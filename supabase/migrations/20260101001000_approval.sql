@@ -193,6 +193,8 @@ comment on column ops.fix_proposals.decided_at is 'When it was approved or rejec
 comment on column ops.fix_proposals.decision_reason is 'Why it was approved or rejected.';
 
 create index idx_fix_proposals_pattern on ops.fix_proposals (pattern_id, id desc);
+-- What is open, by the time at which it expires.
+create index idx_fix_proposals_open on ops.fix_proposals (expires_at) where decision is null;
 
 alter table ops.fix_proposals enable row level security;
 

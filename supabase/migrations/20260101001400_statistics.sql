@@ -55,7 +55,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  least_occurrences constant integer := 5;
+  least_occurrences constant integer := ops_internal.setting('review_occurrences')::integer;
 begin
   perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
   return (

@@ -63,3 +63,6 @@ select cron.schedule('pattern-engine-count-errors', '* * * * *', 'select ops_int
 select cron.schedule('pattern-engine-recover', '* * * * *', 'select ops.recover_applications_v1()');
 select cron.schedule('pattern-engine-link-symptoms', '* * * * *', 'select ops_internal.link_symptoms()');
 select cron.schedule('pattern-engine-verify', '* * * * *', 'select ops.verify_applications_v1()');
+select cron.schedule('pattern-engine-watch', '* * * * *', 'select ops_internal.watch()');
+select cron.schedule('pattern-engine-send-notifications', '* * * * *', 'select ops_internal.send_notifications()');
+select cron.schedule('pattern-engine-prune-notifications', '45 1 * * *', 'select ops_internal.prune_notifications()');

@@ -29,7 +29,8 @@ grant usage on schema fix to ops_fixer;
 -- nobody.
 
 grant select on table
-  ops.error_patterns, ops.event_seals, ops.fix_confirmations, ops.fix_hosts, ops.fix_pauses, ops.fix_proposals, ops.fix_secrets, ops.fixer_grants, ops.grouping_rules, ops.learning_sessions, ops.operators,
+  ops.error_patterns, ops.event_seals, ops.fix_confirmations, ops.fix_hosts, ops.fix_pauses, ops.fix_proposals, ops.fix_secrets, ops.fixer_grants, ops.grouping_rules, ops.learning_sessions, ops.notification_deliveries,
+  ops.notification_messages, ops.notification_targets, ops.notifications, ops.operators,
   ops.pattern_applications, ops.pattern_cannot_links, ops.pattern_claims, ops.pattern_clusters, ops.pattern_fixes,
   ops.pattern_identifiers, ops.pattern_incidents, ops.pattern_links, ops.pattern_merges, ops.pattern_signatures, ops.pattern_splits, ops.pattern_verifications,
   ops.project_settings, ops.roman_events, ops.system_logs
@@ -71,8 +72,10 @@ $$;
 grant execute on all functions in schema ops to service_role;
 grant execute on function ops.ping_v1 to anon;
 grant execute on function
-  ops.approve_pattern_v1, ops.caller_role_v1, ops.change_setting_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
+  ops.approve_pattern_v1, ops.caller_role_v1, ops.change_setting_v1, ops.confirm_identifiers_v1, ops.confirm_signatures_v1, ops.decide_fix_v1, ops.delete_notification_target_v1, ops.disable_grouping_rule_v1, ops.disable_pattern_v1,
   ops.enable_fix_v1, ops.fail_session_v1, ops.fix_proposals_v1, ops.grouping_rules_v1, ops.ignore_pattern_v1,
+  ops.list_notification_messages_v1, ops.list_notification_targets_v1, ops.retry_notification_v1,
+  ops.set_notification_target_v1, ops.test_notification_target_v1,
   ops.merge_patterns_v1, ops.open_proposal_v1, ops.pattern_facets_v1, ops.pattern_signatures_v1, ops.pattern_stats_v1, ops.pause_fixes_v1, ops.ping_v1,
   ops.propose_fix_v1, ops.reopen_pattern_v1, ops.replace_clusters_v1, ops.resolve_pattern_v1, ops.resume_fixes_v1,
   ops.save_grouping_rule_v1, ops.similar_patterns_v1, ops.split_pattern_v1, ops.start_clustering_v1, ops.start_rollback_v1,
@@ -81,6 +84,8 @@ to authenticated;
 grant execute on function
   ops_internal.approve_pattern, ops_internal.change_setting, ops_internal.confirm_identifiers, ops_internal.confirm_signatures, ops_internal.decide_fix, ops_internal.disable_grouping_rule,
   ops_internal.disable_pattern, ops_internal.enable_fix, ops_internal.fail_session, ops_internal.fix_proposals,
+  ops_internal.delete_notification_target, ops_internal.list_notification_messages, ops_internal.list_notification_targets,
+  ops_internal.retry_notification, ops_internal.set_notification_target, ops_internal.test_notification_target,
   ops_internal.grouping_rules, ops_internal.ignore_pattern, ops_internal.merge_patterns, ops_internal.open_proposal,
   ops_internal.pattern_facets, ops_internal.pattern_signatures, ops_internal.pattern_stats, ops_internal.pause_fixes, ops_internal.propose_fix,
   ops_internal.reopen_pattern, ops_internal.replace_clusters, ops_internal.resolve_pattern, ops_internal.resume_fixes,

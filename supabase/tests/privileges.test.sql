@@ -5,7 +5,7 @@ begin;
 create extension if not exists pgtap with schema extensions;
 set local search_path = extensions, pg_catalog;
 
-select plan(309);
+select plan(357);
 
 -- Every table is under row-level security -----------------------------------------------------
 
@@ -13,13 +13,13 @@ select ok(classes.relrowsecurity, format('ops.%I has row-level security', tables
 from (
   values
   ('system_logs'), ('error_patterns'), ('pattern_signatures'), ('pattern_identifiers'), ('pattern_incidents'), ('pattern_links'), ('pattern_fixes'), ('pattern_claims'),
-  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('fixer_grants'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('event_seals'), ('project_settings'), ('operators')
+  ('pattern_applications'), ('pattern_verifications'), ('fix_confirmations'), ('fix_hosts'), ('fix_pauses'), ('fix_proposals'), ('fix_secrets'), ('fixer_grants'), ('pattern_merges'), ('pattern_splits'), ('pattern_cannot_links'), ('grouping_rules'), ('pattern_clusters'), ('learning_sessions'), ('roman_events'), ('event_seals'), ('notifications'), ('notification_targets'), ('notification_messages'), ('notification_deliveries'), ('project_settings'), ('operators')
 ) as tables (name)
 inner join pg_class as classes on classes.oid = to_regclass('ops.' || tables.name);
 
 select is(
   (select count(*)::integer from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')),
-  26, 'there are no other tables in ops'
+  30, 'there are no other tables in ops'
 );
 
 -- Policies --------------------------------------------------------------------------------------
@@ -51,6 +51,10 @@ from (
   ('learning_sessions', array['Operators read learning sessions']),
   ('roman_events', array['Operators read events']),
   ('event_seals', array['Operators read seals']),
+  ('notifications', array['Operators read notifications']),
+  ('notification_targets', array['Operators read notification targets']),
+  ('notification_messages', array['Operators read notification messages']),
+  ('notification_deliveries', array['Operators read notification deliveries']),
   ('project_settings', array['Operators read settings']),
   ('operators', array['Operators read who the operators are'])
 ) as policies (tablename, names);
@@ -157,7 +161,15 @@ from (
   ('similar_patterns_v1', array['uuid', 'integer'], true),
   ('grouping_rules_v1', array['boolean'], true),
   ('save_grouping_rule_v1', array['jsonb'], true),
-  ('disable_grouping_rule_v1', array['uuid', 'text'], true)
+  ('disable_grouping_rule_v1', array['uuid', 'text'], true),
+  ('set_notification_target_v1', array['jsonb'], true),
+  ('delete_notification_target_v1', array['uuid'], true),
+  ('list_notification_targets_v1', array[]::text [], true),
+  ('list_notification_messages_v1', array['text', 'integer'], true),
+  ('retry_notification_v1', array['uuid'], true),
+  ('test_notification_target_v1', array['uuid'], true),
+  ('take_notification_v1', array[]::text [], false),
+  ('finish_notification_v1', array['uuid', 'integer', 'text', 'bigint[]'], false)
 ) as functions (name, arguments, is_for_people)
 cross join lateral (
   values

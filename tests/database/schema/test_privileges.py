@@ -42,6 +42,10 @@ EXPECTED = {
     "pattern_splits": "---- s--- S--- S--- S--- S---",
     "pattern_cannot_links": "---- s--- S--- S--- S--- S---",
     "grouping_rules": "---- s--- S--- S--- S--- S---",
+    "notifications": "---- s--- S--- S--- S--- S---",
+    "notification_targets": "---- s--- S--- S--- S--- S---",
+    "notification_messages": "---- s--- S--- S--- S--- S---",
+    "notification_deliveries": "---- s--- S--- S--- S--- S---",
     "project_settings": "---- s--- S--- S--- S--- S---",
     "event_seals": "---- s--- S--- S--- S--- S---",
     "roman_events": "---- s--- S--- S--- S--- S---",
@@ -57,6 +61,9 @@ KEYS = {
     "pattern_claims": "application_id",
     "pattern_verifications": "application_id",
     "operators": "user_id",
+    "notification_targets": "target_id",
+    "notification_messages": "message_id",
+    "notification_deliveries": "target_id",
     "fix_hosts": "host",
     "fix_secrets": "secret",
     "project_settings": "name",
@@ -74,6 +81,42 @@ FUNCTIONS: dict[str, list[str]] = {
     "fix.touched_rows()": ["ops_fixer"],
     "fix.touched_since(jsonb)": ["ops_fixer"],
     "ops.application_job_v1(uuid)": ENGINE,
+    "ops.delete_notification_target_v1(uuid)": PEOPLE,
+    "ops.finish_notification_v1(uuid,integer,text,bigint[])": ENGINE,
+    "ops.list_notification_messages_v1(text,integer)": PEOPLE,
+    "ops.list_notification_targets_v1()": PEOPLE,
+    "ops.retry_notification_v1(uuid)": PEOPLE,
+    "ops.set_notification_target_v1(jsonb)": PEOPLE,
+    "ops.take_notification_v1()": ENGINE,
+    "ops.test_notification_target_v1(uuid)": PEOPLE,
+    "ops_internal.close_message(uuid,text,text)": [],
+    "ops_internal.delete_notification_target(uuid)": PEOPLE,
+    "ops_internal.has_work(ops.notification_targets)": [],
+    "ops_internal.id_in(jsonb,text)": [],
+    "ops_internal.list_notification_messages(text,integer)": PEOPLE,
+    "ops_internal.list_notification_targets()": PEOPLE,
+    "ops_internal.may_group(ops.notification_targets)": [],
+    "ops_internal.next_message(ops.notification_targets)": [],
+    "ops_internal.notification_kinds()": [],
+    "ops_internal.notify(text,text,text,jsonb,uuid)": [],
+    "ops_internal.notify_of_event()": [],
+    "ops_internal.prune_notifications()": [],
+    "ops_internal.require_target(uuid)": [],
+    "ops_internal.require_target_fields(jsonb)": [],
+    "ops_internal.require_target_values(ops.notification_targets)": [],
+    "ops_internal.retry_notification(uuid)": PEOPLE,
+    "ops_internal.send_notifications()": [],
+    "ops_internal.set_notification_target(jsonb)": PEOPLE,
+    "ops_internal.severity_rank(text)": [],
+    "ops_internal.shown_target(ops.notification_targets)": [],
+    "ops_internal.tell_expiring()": [],
+    "ops_internal.tell_healed_often()": [],
+    "ops_internal.tell_reached(uuid[])": [],
+    "ops_internal.tell_spikes()": [],
+    "ops_internal.tell_stalled()": [],
+    "ops_internal.test_notification_target(uuid)": PEOPLE,
+    "ops_internal.told(ops.notifications)": [],
+    "ops_internal.watch()": [],
     "ops.approve_pattern_v1(uuid,jsonb,uuid,text)": PEOPLE,
     "ops.caller_role_v1()": PEOPLE,
     "ops.cancel_application_v1(uuid)": ENGINE,
@@ -420,6 +463,7 @@ def filled(
     result = {"patterns_analyzed": 1, "execution_time_ms": 1, "memory_used_mb": 1}
     engine.call("replace_clusters_v1", p_session_id=session, p_clusters=[cluster], p_result=result)
     _steer(patterns, administrator)
+    target_id = _notify(engine, administrator)
     signature = learned["pattern_signature"]
     link = "insert into ops.pattern_links values (%s, %s, 1, now(), now())"
     with psycopg.connect(addresses["db_url"]) as connection:
@@ -441,7 +485,19 @@ def filled(
         "log_id": log_id,
         "fix": patterns.fix(pattern_id),
         "signature": signature,
+        "target_id": target_id,
     }
+
+
+def _notify(engine: Rest, administrator: Person) -> str:
+    """Leave a target that is told of tests alone, and has got one; its id."""
+    target = {"name": "privileges", "url_secret": "notify_privileges", "kinds": ["test"]}
+    call = administrator.rest.call
+    target_id = str(call("set_notification_target_v1", p_target=target)["target_id"])
+    call("test_notification_target_v1", p_target_id=target_id)
+    while message := engine.call("take_notification_v1"):
+        engine.call("finish_notification_v1", p_message_id=message["message_id"], p_try=1)
+    return target_id
 
 
 def _steer(patterns: Patterns, administrator: Person) -> None:
@@ -540,6 +596,10 @@ def _new_rows(filled: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
             "sealed_at": "2026-01-01T00:00:00Z",
             "seal": "",
         },
+        "notifications": {"kind": "test", "severity": "info", "description": word},
+        "notification_targets": {"name": word, "url_secret": "notify_word"},
+        "notification_messages": {"target_id": filled["target_id"]},
+        "notification_deliveries": {"notification_id": 1, "target_id": filled["target_id"]},
         "roman_events": {"event_type": word},
         "operators": {"user_id": str(uuid.uuid4()), "role": "ops_admin"},
         "pattern_stats": {"pattern_id": str(uuid.uuid4())},

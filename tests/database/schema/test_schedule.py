@@ -24,11 +24,14 @@ JOBS = {
     "pattern-engine-recover": ("* * * * *", "ops.recover_applications_v1"),
     "pattern-engine-link-symptoms": ("* * * * *", "ops_internal.link_symptoms"),
     "pattern-engine-verify": ("* * * * *", "ops.verify_applications_v1"),
+    "pattern-engine-watch": ("* * * * *", "ops_internal.watch"),
+    "pattern-engine-send-notifications": ("* * * * *", "ops_internal.send_notifications"),
+    "pattern-engine-prune-notifications": ("45 1 * * *", "ops_internal.prune_notifications"),
 }
 
 
 def test_each_job_calls_one_function_at_its_time(database: Sql) -> None:
-    """The ten jobs have their names and times, and run as the owner of what they call."""
+    """The jobs have their names and times, and run as the owner of what they call."""
     rows = database.rows("""
         select jobname, schedule, command, username, database from cron.job
         where jobname like 'pattern-engine-%'
