@@ -113,7 +113,9 @@ def _changed(environment: dict[str, str], name: str, probe: str) -> set[str]:
     except exceptions.ConfigurationError:
         return set()
     usual = _flat(settings.from_environment(VALID))
-    return {name for name, value in _flat(found).items() if value != usual[name]}
+    changed = {name for name, value in _flat(found).items() if value != usual[name]}
+    # The console is a function of the project unless its address is set.
+    return changed - {"console_url"} if "supabase_url" in changed else changed
 
 
 def _flat(found: settings.Settings) -> dict[str, Any]:
