@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,16 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from pattern_engine.local import sign_in_links
+from pattern_engine.local.stack import mail_directory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import People, Person, Role, Sql
     from tests.console.conftest import Console
+
+    from pattern_engine.local.stack import Stack
 
 
 @pytest.mark.parametrize("role", ["ops_viewer", "ops_operator", "ops_admin"])
@@ -124,3 +131,38 @@ def test_a_form_of_another_site_or_session_is_refused(
     assert answer.status_code == 303
     assert database.value(paused) == 1
     database.run("update ops.fix_pauses set ended_at = now() where reason = 'forged'")
+
+
+def test_a_link_signs_in_once_and_only_when_a_person_follows_it(
+    new_console: Callable[..., Console], addresses: dict[str, Any]
+) -> None:
+    """Programs that look at every link of a mail do not use it up."""
+    email = f"{uuid.uuid4().hex}@example.com"
+    link = sign_in_links.new(addresses, email, "ops_viewer")
+    assert httpx.get(link).status_code == 200
+    console = new_console()
+    console.page.goto(link)
+    console.page.get_by_role("button", name="Sign in").click()
+    expect(console.page.locator(".person")).to_contain_text(email)
+    second = new_console()
+    second.page.goto(link)
+    second.page.get_by_role("button", name="Sign in").click()
+    expect(second.page.get_by_role("alert")).to_contain_text("sign-in was refused")
+
+
+def test_a_mail_brings_a_code(
+    new_console: Callable[..., Console], people: People, stack: Stack
+) -> None:
+    """Whoever has forgotten the password signs in with the code of a mail."""
+    person = people.new("ops_viewer")
+    console = new_console()
+    console.page.get_by_label("E-mail address").fill(person.email)
+    console.page.get_by_role("button", name="Send me a code by mail").click()
+    expect(console.page.get_by_label("Code")).to_be_visible()
+    mails = [json.loads(path.read_text()) for path in mail_directory(stack.data_dir).glob("*.json")]
+    (mail,) = [mail for mail in mails if mail["to"] == person.email]
+    code = re.search(r"code (\d+)", mail["html"])
+    assert code
+    console.page.get_by_label("Code").fill(code[1])
+    console.page.get_by_role("button", name="Sign in").click()
+    expect(console.page.locator(".person")).to_contain_text(person.email)

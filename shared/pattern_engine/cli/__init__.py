@@ -36,6 +36,7 @@ _COMMANDS = {
     "down": _Command("up", "Stop the stack and all of its processes.", _STACK),
     "status": _Command("up", "Show the addresses and keys of the stack.", _STACK),
     "demo": _Command("demo", "Show the whole life of an error on a local Supabase.", _STACK),
+    "shop": _Command("try_shop", "Let a small shop with an error work on the local stack.", _STACK),
     "operators": _Command("operators", "Manage who may read, act and approve.", _OWNER),
     "fixer": _Command("fixer", "Manage what fixes may touch, reach and send.", _OWNER),
     "verify-events": _Command(

@@ -26,6 +26,7 @@ from pattern_engine.demo.shop import (
     open_shop,
 )
 from pattern_engine.demo.story import OPERATOR_EMAIL, SETTINGS, Story, Wrapped
+from pattern_engine.local import sign_in_links
 from pattern_engine.local.errors import StackError
 from pattern_engine.local.project import Project
 from pattern_engine.local.servers import ServerChoice
@@ -74,6 +75,10 @@ def run(
             _Demo(console, stack, Story(stack.status())).run()
             if keep:
                 _keep_running(console, stack)
+            console.print(
+                "\nThe stack is gone now. `make demo ARGS=--keep` leaves it up, so that you can "
+                "look\nat everything in the console."
+            )
     except (DemoFailedError, APIError, httpx.HTTPError) as error:
         raise StackError(f"the demo failed: {error}; its logs are in {directory}/logs") from error
     except KeyboardInterrupt:
@@ -84,9 +89,19 @@ def run(
 def _keep_running(console: Console, stack: Stack) -> None:
     status = stack.status()
     console.print(f"\nThe stack is still running at {status['api_url']}. Ctrl-C stops it.")
+    _show_console(console, status)
     console.print(f"   secret key  {status['secret_key']}", highlight=False)
     console.print(f"   database    {status['db_url']}", highlight=False, soft_wrap=True)
     stack.watch()
+
+
+def _show_console(console: Console, status: dict[str, Any]) -> None:
+    """Print where the console is, and a link that signs the operator in to it once."""
+    link = sign_in_links.new(status, OPERATOR_EMAIL)
+    console.print(f"   console     {status['console_url']}", highlight=False, soft_wrap=True)
+    console.print(
+        f"   sign in once as {OPERATOR_EMAIL}:\n   {link}", highlight=False, soft_wrap=True
+    )
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,8 @@ class _Demo:
         report.step(self.console, 3, "An operator signs up and clusters patterns that behave alike")
         operator_id = self.story.sign_up_operator()
         self._command("operators", "add", OPERATOR_EMAIL, "--role", "ops_admin")
+        self._say("Who would look along meanwhile finds the same in the console:")
+        _show_console(self.console, self.story.stack)
         clusters = self.story.cluster()
         self.console.print(report.clusters(clusters))
         self._say("Patterns with fewer than three errors are left out.")

@@ -6,10 +6,12 @@ from uuid import UUID
 
 import typer
 
-from pattern_engine.cli.locations import DataDirectory, ProjectDirectory
+from pattern_engine.cli.locations import DataDirectory, ProjectDirectory, data_directory
 from pattern_engine.cli.owner import Connection, DatabaseUrl, connect
 from pattern_engine.cli.terminal import AsJson, show
+from pattern_engine.local import sign_in_links
 from pattern_engine.local.errors import StackError
+from pattern_engine.local.stack import read_status
 
 Role = Literal["ops_viewer", "ops_operator", "ops_admin"]
 
@@ -70,6 +72,26 @@ def run_add(
             (identity, role),
         )
     show(f"{email or identity} now has the role {role}")
+
+
+@_actions.command("link")
+def run_link(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="the person's address")],
+    role: Annotated[
+        Role | None, typer.Option(help="the role to give; without it the role stays as it is")
+    ] = None,
+    data_dir: DataDirectory = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Show a link that signs a person in to the console of the local stack, once.
+
+    The account is created if there is none. It works on a local stack alone, which keeps the mails
+    of Auth; on a hosted project the mail goes to the person.
+    """
+    status = read_status(data_directory(data_dir, project))
+    if not status["running"]:
+        raise StackError("the stack is not running; start it with `pattern-engine up`")
+    show(sign_in_links.new(status, email, role))
 
 
 @_actions.command("remove")

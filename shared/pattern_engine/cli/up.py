@@ -20,7 +20,7 @@ from pattern_engine.cli.locations import (
     project_at,
 )
 from pattern_engine.cli.terminal import AsJson, show
-from pattern_engine.local import kept_settings
+from pattern_engine.local import kept_settings, sign_in_links
 from pattern_engine.local.processes import open_log, tail
 from pattern_engine.local.servers import ServerChoice
 from pattern_engine.local.stack import DEFAULT_PORT, Stack, read_status, take_down
@@ -34,7 +34,7 @@ _VARIABLES = {
     "SECRET": "secret_key",
     "DB": "db_url",
 }
-_SHOWN = ("api_url", "functions_url", "db_url", "publishable_key", "secret_key")
+_SHOWN = ("api_url", "functions_url", "console_url", "db_url", "publishable_key", "secret_key")
 
 
 commands = typer.Typer()
@@ -104,7 +104,11 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _announce(stack: Stack, seconds: float, ready_fd: int | None) -> None:
-    show(f"ready after {seconds:.1f} s at {stack.status()['api_url']}")
+    status = stack.status()
+    show(f"ready after {seconds:.1f} s at {status['api_url']}")
+    show(f"console       {status['console_url']}")
+    show(f"sign in once  {sign_in_links.new(status, sign_in_links.DEMO_OPERATOR, 'ops_admin')}")
+    show(f"              as {sign_in_links.DEMO_OPERATOR}, who may approve alone; within an hour")
     if ready_fd is None:
         show("Ctrl-C stops it. `pattern-engine status` shows addresses and keys.")
         return

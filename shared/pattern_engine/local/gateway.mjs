@@ -11,11 +11,13 @@
 //   - Browsers of any origin may call REST and Auth with all headers of supabase-js.
 //   - An Authorization that is neither a token nor the apikey is refused; lite takes it for nobody.
 //   - While Postgres cannot be reached the answer is 503; once it is back it is used again.
+//   - Mails are not sent: each becomes a file, and the one to sign in leads to the console.
 //   - Requests to /functions/v1 on the same port are passed on to the functions once they are whole.
 // Environment: POSTGRES_SOCKET (it needs no password), POSTGRES_DATABASE, JWT_SECRET, PUBLISHABLE_KEY,
-// SECRET_KEY, API_SCHEMAS (separated by commas), FUNCTIONS_URL, MAX_BODY_BYTES, LISTEN_FD (an inherited
-// listening socket).
+// SECRET_KEY, API_SCHEMAS (separated by commas), FUNCTIONS_URL, CONSOLE_URL, MAIL_DIRECTORY, MAX_BODY_BYTES,
+// LISTEN_FD (an inherited listening socket).
 import crypto from "node:crypto";
+import fs from "node:fs/promises";
 import http from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { App } from "@supabase/lite";
@@ -201,13 +203,27 @@ function encodeScalars(text, names, target) {
 
 // -- The interfaces of Supabase ----------------------------------------------------------------
 
+const mailbox = {
+  async send(mail) {
+    const file = `${env.MAIL_DIRECTORY}/${Date.now()}-${crypto.randomUUID()}`;
+    const text = JSON.stringify({ sent_at: new Date().toISOString(), ...mail }, null, 2);
+    await fs.writeFile(`${file}.new`, text, { mode: 0o600 });
+    await fs.rename(`${file}.new`, `${file}.json`);
+  },
+};
+
 const app = new App({
   connection: admin,
+  options: { drivers: { email: mailbox } },
   api: { schemas },
   auth: {
     enabled: true,
     enable_signup: true,
-    email: { enable_confirmations: false },
+    site_url: env.CONSOLE_URL,
+    email: {
+      enable_confirmations: false,
+      template: { magic_link: { content_path: new URL("magic_link.html", import.meta.url).pathname } },
+    },
     jwt_secret: env.JWT_SECRET,
     publishable_key: env.PUBLISHABLE_KEY,
     secret_key: env.SECRET_KEY,

@@ -35,6 +35,7 @@ class PartMaker:
 
     Attributes:
         log: Returns the log file of the part with this name.
+        mail_directory: Where Auth leaves its mails.
         settings: Environment variables for the functions.
     """
 
@@ -42,9 +43,10 @@ class PartMaker:
     cluster: Cluster
     keys: Keys
     log: Callable[[str], Path]
+    mail_directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def gateway(self, listener: socket.socket, functions_url: str) -> Part:
+    def gateway(self, listener: socket.socket, functions_url: str, console_url: str) -> Part:
         """Return the gateway, which inherits its listening socket."""
         require_packages(self.project)
         keys, cluster = self.keys, self.cluster
@@ -56,6 +58,8 @@ class PartMaker:
             "SECRET_KEY": keys.secret_key,
             "API_SCHEMAS": ",".join(self.project.api_schemas),
             "FUNCTIONS_URL": functions_url,
+            "CONSOLE_URL": console_url,
+            "MAIL_DIRECTORY": str(self.mail_directory),
             "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
             "LISTEN_FD": str(listener.fileno()),
             "DO_NOT_TRACK": "1",

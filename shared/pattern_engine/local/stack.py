@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 54321
 FUNCTIONS_PATH = "/functions/v1/pattern-analyzer"
+CONSOLE_PATH = "/functions/v1/console"
 _READY_SECONDS = 60.0
 _WATCH_SECONDS = 0.2
 _SHUTDOWN_SECONDS = 40.0
@@ -176,6 +177,7 @@ class Stack:
         return {
             "api_url": self._api_url,
             "functions_url": f"{self._api_url}/functions/v1",
+            "console_url": f"{self._api_url}{CONSOLE_PATH}",
             "db_url": cluster.url("postgres", keys.postgres_password),
             "admin_db_url": cluster.url(SUPERUSER, keys.admin_password),
             "publishable_key": keys.publishable_key,
@@ -189,10 +191,14 @@ class Stack:
     def _start_other_parts(self, public: socket.socket, inner: socket.socket) -> None:
         """Start the gateway, the functions and the worker."""
         inner_port = inner.getsockname()[1]
-        make = PartMaker(self.project, self._cluster, self._keys, self.log, self._settings)
+        mails = mail_directory(self.data_dir)
+        mails.mkdir(mode=0o700, exist_ok=True)
+        make = PartMaker(self.project, self._cluster, self._keys, self.log, mails, self._settings)
 
         def gateway(listener: socket.socket) -> Part:
-            return make.gateway(listener, f"http://127.0.0.1:{inner_port}")
+            return make.gateway(
+                listener, f"http://127.0.0.1:{inner_port}", f"{self._api_url}{CONSOLE_PATH}"
+            )
 
         def functions(listener: socket.socket) -> Part:
             return make.functions(listener, self._api_url)
@@ -280,6 +286,11 @@ class Stack:
             self._state.parts, self._state.supervisor = {}, None
             self._save()
         self._lock.release()
+
+
+def mail_directory(data_dir: Path) -> Path:
+    """Return where Auth leaves its mails, a file each."""
+    return data_dir / "mail"
 
 
 def _listen(port: int) -> socket.socket:
