@@ -78,12 +78,12 @@ CREATE FUNCTION ops.application_job_v1(p_application_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops.application_job_v1(p_application_id uuid) IS 'All that it takes to run a claimed fix outside the database: the approved script, what it sees, its limits, and the secrets that it names, each with the hosts that it may be sent to. Raises what ops_internal.pinned_fix and ops_internal.require_granted raise.';
 
-CREATE FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text DEFAULT 'live'::text) RETURNS jsonb
+CREATE FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text DEFAULT 'live'::text, p_ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_max_heals integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE sql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) IS 'Approves a fix for a pattern as its next version, live or as a shadow; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
+COMMENT ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) IS 'Approves a fix for a pattern as its next version, live or as a shadow, until p_ends_at and for p_max_heals runs if they are given; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing but these terms, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
 
 CREATE FUNCTION ops.call_webhook_v1(p_call jsonb) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -119,7 +119,7 @@ CREATE FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigi
     SET lock_timeout TO '2s'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
+COMMENT ON FUNCTION ops.claim_application_v1(p_pattern_id uuid, p_system_log_id bigint, p_fix_version integer, p_sha256 text, p_parts jsonb, p_error jsonb, p_target text, p_policy jsonb, p_identifiers jsonb) IS 'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, expired, laws or shadow (recorded, not run).';
 
 CREATE FUNCTION ops.confirm_identifiers_v1(p_pattern_id uuid, p_identifiers jsonb, p_version integer DEFAULT NULL::integer, p_sha256 text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -156,12 +156,12 @@ CREATE FUNCTION ops.count_unlearnable_v1() RETURNS integer
 
 COMMENT ON FUNCTION ops.count_unlearnable_v1() IS 'How many errors the sweep gave up; statistics_v1 names the latest.';
 
-CREATE FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text DEFAULT 'live'::text, p_two_people boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text DEFAULT 'live'::text, p_two_people boolean DEFAULT false, p_ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_max_heals integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE sql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) IS 'Approves or rejects a proposal, only the one with this digest. For an ops_admin in person. Where two people are asked for, the engine also refuses to run a fix that one person proposed and approved.';
+COMMENT ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) IS 'Approves a proposal, until p_ends_at and for p_max_heals runs if they are given, or rejects it; only the one with this digest. For an ops_admin in person. Where two people are asked for, the engine also refuses to run a fix that one person proposed and approved.';
 
 CREATE FUNCTION ops.delete_notification_target_v1(p_target_id uuid) RETURNS jsonb
     LANGUAGE sql
@@ -184,12 +184,12 @@ CREATE FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text DEFAULT 
 
 COMMENT ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) IS 'Disables a fix of a pattern for good, of several the one with this version or digest: to use it again takes a new approval. For an ops_operator or ops_admin in person.';
 
-CREATE FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text DEFAULT NULL::text, p_two_people boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text DEFAULT NULL::text, p_two_people boolean DEFAULT false, p_ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_max_heals integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE sql
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) IS 'Makes a shadow live, or enables a demoted fix on probation. Only the fix with this digest is enabled. For an ops_admin in person.';
+COMMENT ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) IS 'Makes a shadow live, enables a demoted fix on probation or one whose approval is over, and gives a fix other terms. Only the fix with this digest is enabled. For an ops_admin in person; raises PL022 where the approval would be over at once.';
 
 CREATE FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) RETURNS void
     LANGUAGE sql
@@ -205,7 +205,7 @@ CREATE FUNCTION ops.find_candidates_v1(p_errors jsonb) RETURNS jsonb
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live or demoted fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
+COMMENT ON FUNCTION ops.find_candidates_v1(p_errors jsonb) IS 'For each error its log row, its pattern, the live, demoted or expired fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
 
 CREATE FUNCTION ops.finish_application_v1(p_application_id uuid, p_outcome jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -643,7 +643,7 @@ CREATE FUNCTION ops_internal.announce_log_rows() RETURNS trigger
 
 COMMENT ON FUNCTION ops_internal.announce_log_rows() IS 'Announces new errors and criticals to the webhook function, unless they will be looked for anyway. Never fails the insert, and never keeps it waiting for more than a few milliseconds; never announces the engine''s own rows.';
 
-CREATE FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) RETURNS jsonb
+CREATE FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -830,6 +830,9 @@ CREATE TABLE ops.pattern_fixes (
     approved_by uuid NOT NULL,
     approved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     trusts_until timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ends_at timestamp with time zone,
+    max_heals integer,
+    heals integer DEFAULT 0 NOT NULL,
     disabled_by uuid,
     disabled_at timestamp with time zone,
     disabled_reason text,
@@ -840,7 +843,8 @@ CREATE TABLE ops.pattern_fixes (
     consecutive_failures integer DEFAULT 0 NOT NULL,
     rated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT pattern_fixes_guard_of_tuples CHECK (((jsonb_typeof(guard) = 'array'::text) AND (guard <> '[]'::jsonb))),
-    CONSTRAINT pattern_fixes_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text, 'demoted'::text]))),
+    CONSTRAINT pattern_fixes_heals_in_bounds CHECK (((max_heals >= 1) AND (max_heals <= 100000))),
+    CONSTRAINT pattern_fixes_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text, 'demoted'::text, 'expired'::text]))),
     CONSTRAINT pattern_fixes_retries_in_bounds CHECK (((max_retries >= 0) AND (max_retries <= (ops_internal.fix_limits(fix_type)).max_retries))),
     CONSTRAINT pattern_fixes_rows_in_bounds CHECK (((max_rows >= 1) AND (max_rows <= (ops_internal.fix_limits(fix_type)).max_rows))),
     CONSTRAINT pattern_fixes_sample_whole CHECK (((sample_script IS NULL) = (sample_table IS NULL))),
@@ -893,7 +897,7 @@ COMMENT ON COLUMN ops.pattern_fixes.secrets IS 'The Vault secrets that the fix u
 
 COMMENT ON COLUMN ops.pattern_fixes.sha256 IS 'Digest of scripts, type, parameters, limits and guard.';
 
-COMMENT ON COLUMN ops.pattern_fixes.mode IS 'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
+COMMENT ON COLUMN ops.pattern_fixes.mode IS 'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, expired: its approval is over; neither runs until a person enables it. Changes are in ops.roman_events.';
 
 COMMENT ON COLUMN ops.pattern_fixes.mode_changed_at IS 'Since when the fix has this mode. Only outcomes since then count against it.';
 
@@ -914,6 +918,12 @@ COMMENT ON COLUMN ops.pattern_fixes.approved_by IS 'Who approved it. Kept after 
 COMMENT ON COLUMN ops.pattern_fixes.approved_at IS 'When the fix was approved.';
 
 COMMENT ON COLUMN ops.pattern_fixes.trusts_until IS 'Signatures that came to the pattern after this time do not fire the fix, since its approver did not see them. The time of the proposal, if there was one, else of the approval.';
+
+COMMENT ON COLUMN ops.pattern_fixes.ends_at IS 'When the approval ends; null for none. The fix then does not run until a person approves it again.';
+
+COMMENT ON COLUMN ops.pattern_fixes.max_heals IS 'How many runs the approval is for, whatever their outcome; null for any number. Then a person has to approve the fix again.';
+
+COMMENT ON COLUMN ops.pattern_fixes.heals IS 'How many runs have begun under this approval; counted only where it is for a number of runs.';
 
 COMMENT ON COLUMN ops.pattern_fixes.disabled_by IS 'Who disabled the fix; null for the engine.';
 
@@ -1367,7 +1377,7 @@ CREATE FUNCTION ops_internal.dead_claims() RETURNS SETOF ops.pattern_claims
 
 COMMENT ON FUNCTION ops_internal.dead_claims() IS 'Claims whose worker counts as dead, and that no other worker will take over; 500 of them at most.';
 
-CREATE FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) RETURNS jsonb
+CREATE FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -1408,7 +1418,7 @@ CREATE FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) IS 'Other errors may come to these fingerprints from now on, so a fix approved before does not run for them until an administrator confirms the signature.';
 
-CREATE FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) RETURNS jsonb
+CREATE FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -1458,6 +1468,27 @@ CREATE FUNCTION ops_internal.event_digest(p_event ops.roman_events) RETURNS byte
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.event_digest(p_event ops.roman_events) IS 'SHA-256 of all that an event says; the same in each time zone and under each setting.';
+
+CREATE FUNCTION ops_internal.expire_fix(p_fix ops.pattern_fixes, p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.expire_fix(p_fix ops.pattern_fixes, p_reason text) IS 'Takes a live fix or a shadow out of use because its approval is over, and records that once. The caller has locked the pattern.';
+
+CREATE FUNCTION ops_internal.expire_fixes() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.expire_fixes() IS 'Takes the fixes out of use whose approval has reached its end, 500 patterns at most. A cron job calls it every minute, so that the fix asks for a new approval even if its error does not occur; answers of how many patterns.';
+
+CREATE FUNCTION ops_internal.expire_if_used_up(p_claim ops.pattern_claims) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.expire_if_used_up(p_claim ops.pattern_claims) IS 'Takes the fix of this run, which has just ended, out of use if its approval allows no further run and none is under way. The caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1742,7 +1773,7 @@ CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) IS 'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
+COMMENT ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) IS 'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted or has expired; null if nothing holds it.';
 
 CREATE FUNCTION ops_internal.host_name(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1894,7 +1925,7 @@ CREATE FUNCTION ops_internal.keep_approved_fixes() RETURNS trigger
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.keep_approved_fixes() IS 'Lets an approved fix be rated, change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
+COMMENT ON FUNCTION ops_internal.keep_approved_fixes() IS 'Lets an approved fix be rated, change its mode, be given other terms by a person, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
 
 CREATE FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_person uuid, p_reason text) RETURNS void
     LANGUAGE sql
@@ -2280,6 +2311,13 @@ CREATE FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb
 
 COMMENT ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) IS 'Law 2: how many errors there are, and whether this fix made them fewer by its latest ten decided outcomes since it was enabled.';
 
+CREATE FUNCTION ops_internal.over_because(p_fix ops.pattern_fixes, p_is_counted boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.over_because(p_fix ops.pattern_fixes, p_is_counted boolean) IS 'Why the approval of this fix is over; null while it holds. A run that was counted before is not counted against itself.';
+
 CREATE TABLE ops.pattern_merges (
     id bigint NOT NULL,
     merge_id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -2377,7 +2415,7 @@ CREATE FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) RET
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) IS 'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow, and what ops_internal.require_granted raises. Its caller has locked the pattern.';
+COMMENT ON FUNCTION ops_internal.pin_fix(p_fix ops.pattern_fixes, p_person uuid) IS 'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow, and what ops_internal.require_granted and ops_internal.require_terms raise. Its caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.pinned_fix(p_application_id uuid, OUT script text, OUT parameters jsonb, OUT error jsonb, OUT max_rows integer, OUT sample_table text, OUT sample_script text) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2432,6 +2470,13 @@ CREATE FUNCTION ops_internal.public_error_message(p_state text, p_problem text, 
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) IS 'Why a script failed, in words that may be shown and stored: with advice, and without any value of a row.';
+
+CREATE FUNCTION ops_internal.put_in_use(p_fix ops.pattern_fixes, p_person uuid, p_mode text, p_reason text, p_ends_at timestamp with time zone, p_max_heals integer) RETURNS ops.pattern_fixes
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.put_in_use(p_fix ops.pattern_fixes, p_person uuid, p_mode text, p_reason text, p_ends_at timestamp with time zone, p_max_heals integer) IS 'Has an approved fix run from now on, or a shadow go on, on these terms; a term that is null stays as it was, and runs are counted from 0 again. Answers the fix. Raises PL022 where its approval would be over. The caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.quota_message(p_name text) RETURNS text
     LANGUAGE sql STABLE
@@ -2582,6 +2627,13 @@ CREATE FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_clusters json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.replace_expired(p_fix ops.pattern_fixes, p_person uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.replace_expired(p_fix ops.pattern_fixes, p_person uuid) IS 'Disables the versions whose approval is over and in whose place this one is about to be approved. The caller has locked the pattern.';
 
 CREATE FUNCTION ops_internal.request_clustering() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -2785,6 +2837,13 @@ CREATE FUNCTION ops_internal.require_target_values(p_target ops.notification_tar
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.require_target_values(p_target ops.notification_targets) IS 'Raises PL022 unless each value of a target is within its bounds and its name is its own.';
+
+CREATE FUNCTION ops_internal.require_terms(p_ends_at timestamp with time zone, p_max_heals integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_terms(p_ends_at timestamp with time zone, p_max_heals integer) IS 'Raises PL022 for an end of an approval that is not in the future, and for a number of runs outside 1 to 100000. Null is no term.';
 
 CREATE FUNCTION ops_internal.require_tuples(p_tuples jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -4351,6 +4410,8 @@ CREATE INDEX idx_pattern_claims_undoes ON ops.pattern_claims USING btree (undoes
 
 CREATE INDEX idx_pattern_claims_unfinished ON ops.pattern_claims USING btree (lease_until) WHERE (finished_at IS NULL);
 
+CREATE INDEX idx_pattern_fixes_ending ON ops.pattern_fixes USING btree (ends_at) WHERE ((ends_at IS NOT NULL) AND (disabled_at IS NULL));
+
 CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC);
 
 CREATE INDEX idx_pattern_incidents_target ON ops.pattern_incidents USING btree (pattern_id, target, occurred_at) WHERE (target IS NOT NULL);
@@ -4479,7 +4540,7 @@ CREATE TRIGGER keep_record BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON ops.
 
 CREATE TRIGGER keep_record BEFORE TRUNCATE ON ops.system_logs FOR EACH STATEMENT WHEN ((NOT pg_has_role(CURRENT_USER, 'postgres'::name, 'usage'::text))) EXECUTE FUNCTION ops_internal.refuse_write();
 
-CREATE TRIGGER notify_of_event AFTER INSERT ON ops.roman_events FOR EACH ROW WHEN (((new.event_type = ANY (ARRAY['threshold_reached'::text, 'fix_proposed'::text, 'approval_expiring'::text, 'constitutional_violation'::text, 'fix_failed'::text, 'fix_demoted'::text, 'pattern_applied'::text, 'verification_overturned'::text, 'pattern_disabled'::text, 'fix_refused'::text, 'healed_often'::text, 'storm_stop'::text, 'pattern_regressed'::text, 'pattern_spiked'::text, 'delivery_stalled'::text])) AND ((new.event_type <> ALL (ARRAY['pattern_applied'::text, 'fix_failed'::text, 'verification_overturned'::text, 'fix_demoted'::text, 'pattern_disabled'::text, 'fix_refused'::text])) OR ((new.severity = 'warning'::text) AND (new.event_type <> 'fix_refused'::text) AND (new.actor IS NULL)) OR ((new.severity = 'critical'::text) AND (new.event_type = 'fix_refused'::text))))) EXECUTE FUNCTION ops_internal.notify_of_event();
+CREATE TRIGGER notify_of_event AFTER INSERT ON ops.roman_events FOR EACH ROW WHEN (((new.event_type = ANY (ARRAY['threshold_reached'::text, 'fix_proposed'::text, 'fix_expired'::text, 'approval_expiring'::text, 'constitutional_violation'::text, 'fix_failed'::text, 'fix_demoted'::text, 'pattern_applied'::text, 'verification_overturned'::text, 'pattern_disabled'::text, 'fix_refused'::text, 'healed_often'::text, 'storm_stop'::text, 'pattern_regressed'::text, 'pattern_spiked'::text, 'delivery_stalled'::text])) AND ((new.event_type <> ALL (ARRAY['pattern_applied'::text, 'fix_failed'::text, 'verification_overturned'::text, 'fix_demoted'::text, 'pattern_disabled'::text, 'fix_refused'::text])) OR ((new.severity = 'warning'::text) AND (new.event_type <> 'fix_refused'::text) AND (new.actor IS NULL)) OR ((new.severity = 'critical'::text) AND (new.event_type = 'fix_refused'::text))))) EXECUTE FUNCTION ops_internal.notify_of_event();
 
 CREATE TRIGGER record_changed_logs AFTER UPDATE ON ops.system_logs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ops_internal.record_changed_logs();
 
@@ -4758,9 +4819,9 @@ GRANT ALL ON FUNCTION fix.touched_since(p_before jsonb, OUT operations jsonb, OU
 REVOKE ALL ON FUNCTION ops.application_job_v1(p_application_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.application_job_v1(p_application_id uuid) TO service_role;
 
-REVOKE ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO service_role;
-GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO authenticated;
+REVOKE ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
+GRANT ALL ON FUNCTION ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.call_webhook_v1(p_call jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.call_webhook_v1(p_call jsonb) TO service_role;
@@ -4798,9 +4859,9 @@ GRANT ALL ON FUNCTION ops.console_mark_v1() TO authenticated;
 REVOKE ALL ON FUNCTION ops.count_unlearnable_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.count_unlearnable_v1() TO service_role;
 
-REVOKE ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO service_role;
-GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO authenticated;
+REVOKE ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
+GRANT ALL ON FUNCTION ops.decide_fix_v1(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.delete_notification_target_v1(p_target_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.delete_notification_target_v1(p_target_id uuid) TO service_role;
@@ -4814,9 +4875,9 @@ REVOKE ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, 
 GRANT ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) TO service_role;
 GRANT ALL ON FUNCTION ops.disable_pattern_v1(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) TO authenticated;
 
-REVOKE ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO service_role;
-GRANT ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO authenticated;
+REVOKE ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
+GRANT ALL ON FUNCTION ops.enable_fix_v1(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.fail_session_v1(p_session_id uuid, p_error text, p_result jsonb) TO service_role;
@@ -5022,9 +5083,9 @@ REVOKE ALL ON FUNCTION ops_internal.alike_patterns(p_signature text, p_wider tex
 
 REVOKE ALL ON FUNCTION ops_internal.announce_log_rows() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO authenticated;
-GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) TO service_role;
+REVOKE ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.fix_limits(p_fix_type text, OUT max_timeout_ms integer, OUT max_retries integer, OUT max_rows integer) FROM PUBLIC;
 
@@ -5126,9 +5187,9 @@ REVOKE ALL ON FUNCTION ops_internal.current_pause() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.dead_claims() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO authenticated;
-GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean) TO service_role;
+REVOKE ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) TO authenticated;
@@ -5148,14 +5209,20 @@ REVOKE ALL ON FUNCTION ops_internal.disable_without_target() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO authenticated;
-GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) TO service_role;
+REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
 
 GRANT SELECT ON TABLE ops.roman_events TO authenticated;
 GRANT SELECT ON TABLE ops.roman_events TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.event_digest(p_event ops.roman_events) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.expire_fix(p_fix ops.pattern_fixes, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.expire_fixes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.expire_if_used_up(p_claim ops.pattern_claims) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.facets(p_pattern_id uuid, p_values integer) FROM PUBLIC;
 
@@ -5399,6 +5466,8 @@ REVOKE ALL ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims
 
 REVOKE ALL ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.over_because(p_fix ops.pattern_fixes, p_is_counted boolean) FROM PUBLIC;
+
 GRANT SELECT ON TABLE ops.pattern_merges TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_merges TO service_role;
 
@@ -5441,6 +5510,8 @@ REVOKE ALL ON FUNCTION ops_internal.prune_events(p_keep interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.prune_notifications() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.public_error_message(p_state text, p_problem text, p_detail text, p_hint text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.put_in_use(p_fix ops.pattern_fixes, p_person uuid, p_mode text, p_reason text, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.quota_message(p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.quota_message(p_name text) TO authenticated;
@@ -5491,6 +5562,8 @@ GRANT ALL ON FUNCTION ops_internal.reopen_pattern(p_pattern_id uuid, p_reason te
 REVOKE ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_clusters jsonb, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_clusters jsonb, p_result jsonb) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.replace_clusters(p_session_id uuid, p_clusters jsonb, p_result jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.replace_expired(p_fix ops.pattern_fixes, p_person uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.request_clustering() FROM PUBLIC;
 
@@ -5543,6 +5616,8 @@ REVOKE ALL ON FUNCTION ops_internal.require_target(p_target_id uuid) FROM PUBLIC
 REVOKE ALL ON FUNCTION ops_internal.require_target_fields(p_target jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_target_values(p_target ops.notification_targets) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.require_terms(p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_tuples(p_tuples jsonb) FROM PUBLIC;
 

@@ -1,4 +1,4 @@
-"""POST /enable: make a shadow fix live, or make a demoted fix live again on probation.
+"""POST /enable: make a shadow, demoted or expired fix live, or change the terms of its approval.
 
 Callers: a signed-in administrator; the database checks the role.
 """

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-__all__ = ["DIRECTORY_NAME", "FIX_TYPES", "MAX_RETRIES", "MAX_ROWS", "MAX_TIMEOUT_MS", "FixType"]
+__all__ = [
+    "DIRECTORY_NAME",
+    "FIX_TYPES",
+    "MAX_HEALS",
+    "MAX_RETRIES",
+    "MAX_ROWS",
+    "MAX_TIMEOUT_MS",
+    "FixType",
+]
 
 FixType = Literal["sql", "typescript", "bash", "api_call"]
 FIX_TYPES: Final[tuple[FixType, ...]] = get_args(FixType)
@@ -24,5 +32,7 @@ MAX_TIMEOUT_MS: Final[dict[str, int]] = {
 MAX_RETRIES: Final = 8
 #: Rows that a run may touch.
 MAX_ROWS: Final = 100_000
+#: Runs for which an approval may be.
+MAX_HEALS: Final = 100_000
 #: The name of a directory that is granted to bash fixes.
 DIRECTORY_NAME: Final = r"[a-z][a-z0-9_]{0,31}"

@@ -897,10 +897,10 @@ begin
       patterns.occurrence_count,
       patterns.confidence_score,
       patterns.auto_fix_enabled,
-      -- A demoted fix counts as one: the engine records with the error why it does not run.
+      -- A demoted or expired fix counts as one: the engine records with the error why it does not run.
       patterns.has_running_fix or exists (
         select from ops.pattern_fixes as fixes
-        where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null and fixes.mode = 'demoted'
+        where fixes.pattern_id = patterns.pattern_id and fixes.disabled_at is null and fixes.mode in ('demoted', 'expired')
       ) as has_fix,
       (errors.system_log_id is null or errors.system_log_id = any(counted_logs))
       and (

@@ -24,7 +24,7 @@ create table ops.pattern_fixes (
   hosts text [] not null,
   secrets jsonb not null,
   sha256 text not null,
-  mode text not null default 'live' constraint pattern_fixes_mode_known check (mode in ('live', 'shadow', 'demoted')),
+  mode text not null default 'live' constraint pattern_fixes_mode_known check (mode in ('live', 'shadow', 'demoted', 'expired')),
   mode_changed_at timestamptz not null default clock_timestamp(),
   mode_changed_by uuid,
   mode_reason text,
@@ -35,6 +35,9 @@ create table ops.pattern_fixes (
   approved_by uuid not null,
   approved_at timestamptz not null default clock_timestamp(),
   trusts_until timestamptz not null default clock_timestamp(),
+  ends_at timestamptz,
+  max_heals integer constraint pattern_fixes_heals_in_bounds check (max_heals between 1 and 100000),
+  heals integer not null default 0,
   disabled_by uuid,
   disabled_at timestamptz,
   disabled_reason text,
@@ -80,7 +83,7 @@ comment on column ops.pattern_fixes.hosts is 'The hosts that the script may reac
 comment on column ops.pattern_fixes.secrets is 'The Vault secrets that the fix uses, each with the hosts that it is sent to.';
 comment on column ops.pattern_fixes.sha256 is 'Digest of scripts, type, parameters, limits and guard.';
 comment on column ops.pattern_fixes.mode is
-  'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, does not run until a person enables it. Changes are in ops.roman_events.';
+  'live: runs without being asked; shadow: everything is done but the run; demoted: failed too often, expired: its approval is over; neither runs until a person enables it. Changes are in ops.roman_events.';
 comment on column ops.pattern_fixes.mode_changed_at is
   'Since when the fix has this mode. Only outcomes since then count against it.';
 comment on column ops.pattern_fixes.mode_changed_by is 'Who changed the mode; null for the engine.';
@@ -94,6 +97,10 @@ comment on column ops.pattern_fixes.approved_by is 'Who approved it. Kept after 
 comment on column ops.pattern_fixes.approved_at is 'When the fix was approved.';
 comment on column ops.pattern_fixes.trusts_until is
   'Signatures that came to the pattern after this time do not fire the fix, since its approver did not see them. The time of the proposal, if there was one, else of the approval.';
+comment on column ops.pattern_fixes.ends_at is 'When the approval ends; null for none. The fix then does not run until a person approves it again.';
+comment on column ops.pattern_fixes.max_heals is
+  'How many runs the approval is for, whatever their outcome; null for any number. Then a person has to approve the fix again.';
+comment on column ops.pattern_fixes.heals is 'How many runs have begun under this approval; counted only where it is for a number of runs.';
 comment on column ops.pattern_fixes.disabled_by is 'Who disabled the fix; null for the engine.';
 comment on column ops.pattern_fixes.disabled_at is 'When the fix was disabled; null while it is not.';
 comment on column ops.pattern_fixes.disabled_reason is 'Why the fix was disabled.';
@@ -109,6 +116,9 @@ comment on column ops.pattern_fixes.consecutive_failures is
   'Failed outcomes of this version in a row, since it was last put in use.';
 comment on column ops.pattern_fixes.rated_at is 'When these figures were computed.';
 
+-- A job looks every minute for approvals that have ended.
+create index idx_pattern_fixes_ending on ops.pattern_fixes (ends_at) where ends_at is not null and disabled_at is null;
+
 alter table ops.pattern_fixes enable row level security;
 
 create policy "Operators read approved fixes" on ops.pattern_fixes
@@ -121,11 +131,12 @@ set search_path = ''
 as $$
 declare
   may_change constant text [] := array[
-    'mode', 'mode_changed_at', 'mode_changed_by', 'mode_reason', 'is_on_probation', 'disabled_by', 'disabled_at', 'disabled_reason'
+    'mode', 'mode_changed_at', 'mode_changed_by', 'mode_reason', 'is_on_probation', 'ends_at', 'max_heals',
+    'disabled_by', 'disabled_at', 'disabled_reason'
   ];
   figures constant text [] := array[
     'success_rate', 'confidence_score', 'confidence_lower_bound', 'confidence_outcomes', 'consecutive_failures',
-    'rated_at'
+    'rated_at', 'heals'
   ];
   before constant jsonb := to_jsonb(old) - figures;
   after constant jsonb := case tg_op when 'UPDATE' then to_jsonb(new) - figures end;
@@ -145,7 +156,7 @@ end
 $$;
 
 comment on function ops_internal.keep_approved_fixes is
-  'Lets an approved fix be rated, change its mode, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
+  'Lets an approved fix be rated, change its mode, be given other terms by a person, and be disabled once. Nothing else about it changes, and neither it nor its pattern is ever deleted.';
 
 create trigger keep_approved_fixes before update or delete on ops.pattern_fixes
   for each row execute function ops_internal.keep_approved_fixes();
@@ -700,6 +711,7 @@ begin
       errcode = 'PL022', message = format('the mode is %s', coalesce(fix.mode, 'null')), hint = 'Approve a fix as live or as shadow.';
   end if;
   perform ops_internal.require_granted(fix);
+  perform ops_internal.require_terms(fix.ends_at, fix.max_heals);
   fix.id := nextval('ops.pattern_fixes_id_seq');
   fix.version := coalesce((ops_internal.latest_fix(fix.pattern_id)).version, 0) + 1;
   fix.approved_by := p_person;
@@ -708,6 +720,7 @@ begin
   fix.mode_changed_at := fix.approved_at;
   fix.mode_changed_by := p_person;
   fix.is_on_probation := false;
+  fix.heals := 0;
   fix.success_rate := 0;
   fix.confidence_score := 0.5;
   fix.confidence_outcomes := 0;
@@ -725,7 +738,8 @@ begin
     'pattern_approved', 'info', 'Pattern approved for auto-fix: ' || pattern.pattern_signature, p_person,
     jsonb_build_object(
       'pattern_id', fix.pattern_id, 'approved_by', p_person, 'auto_fix_type', fix.fix_type, 'version', fix.version,
-      'sha256', fix.sha256, 'mode', fix.mode, 'guard', fix.guard, 'proposal_id', fix.proposal_id, 'proposed_by', fix.proposed_by
+      'sha256', fix.sha256, 'mode', fix.mode, 'ends_at', fix.ends_at, 'max_heals', fix.max_heals, 'guard', fix.guard,
+      'proposal_id', fix.proposal_id, 'proposed_by', fix.proposed_by
     )
   );
   return pattern;
@@ -733,7 +747,7 @@ end
 $$;
 
 comment on function ops_internal.pin_fix is
-  'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow, and what ops_internal.require_granted raises. Its caller has locked the pattern.';
+  'Stores a composed fix as the next version of its pattern''s, approved by this person; answers the pattern. Raises PL022 for another mode than live or shadow, and what ops_internal.require_granted and ops_internal.require_terms raise. Its caller has locked the pattern.';
 
 create function ops_internal.switch_off(p_fix ops.pattern_fixes, p_person uuid, p_reason text) returns ops.error_patterns
 language plpgsql

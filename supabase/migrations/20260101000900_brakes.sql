@@ -351,7 +351,7 @@ begin
   return (
     select case
       when pauses.id is not null then jsonb_build_object('code', 'paused', 'until', pauses.expires_at, 'reason', pauses.reason)
-      when p_fix.mode = 'demoted' then jsonb_build_object('code', 'demoted', 'reason', p_fix.mode_reason)
+      when p_fix.mode in ('demoted', 'expired') then jsonb_build_object('code', p_fix.mode, 'reason', p_fix.mode_reason)
     end
     from ops_internal.current_pause() as pauses
   );
@@ -359,7 +359,7 @@ end
 $$;
 
 comment on function ops_internal.hold is
-  'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted; null if nothing holds it.';
+  'Why this fix runs for no error at all now: all fixes are paused, or this one was demoted or has expired; null if nothing holds it.';
 
 -- The Four Laws. Each looks at several parts. A part holds, does not hold, or (null) there is nothing to judge it by; its
 -- numbers are the compared values and the thresholds. The parts that follow from the script and from the clock come from

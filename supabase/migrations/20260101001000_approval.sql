@@ -7,7 +7,10 @@ stable
 set search_path = ''
 as $$
   select to_jsonb(p_pattern) || jsonb_build_object(
-    'fix', jsonb_build_object('version', p_fix.version, 'sha256', p_fix.sha256, 'mode', p_fix.mode)
+    'fix', jsonb_build_object(
+      'version', p_fix.version, 'sha256', p_fix.sha256, 'mode', p_fix.mode,
+      'ends_at', p_fix.ends_at, 'max_heals', p_fix.max_heals, 'heals', p_fix.heals
+    )
     || ops_internal.guard_coverage(
       p_pattern.pattern_id, ops_internal.whole_guard(p_fix.pattern_id, p_fix.version, p_fix.guard), p_fix.trusted_writers
     )
@@ -17,7 +20,54 @@ $$;
 comment on function ops_internal.approved is
   'A pattern, and under fix the version that was approved, with its guard and what is outside it.';
 
-create function ops_internal.approve_pattern(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text) returns jsonb
+create function ops_internal.put_in_use(
+  p_fix ops.pattern_fixes, p_person uuid, p_mode text, p_reason text, p_ends_at timestamptz, p_max_heals integer
+) returns ops.pattern_fixes
+language plpgsql
+set search_path = ''
+as $$
+declare
+  is_change constant boolean := p_fix.mode <> p_mode;
+  fix ops.pattern_fixes;
+  pattern ops.error_patterns;
+begin
+  perform ops_internal.require_terms(p_ends_at, p_max_heals);
+  update ops.pattern_fixes set
+    mode = p_mode,
+    mode_changed_at = case when is_change then clock_timestamp() else mode_changed_at end,
+    mode_changed_by = case when is_change then p_person else mode_changed_by end,
+    mode_reason = case when is_change then p_reason else mode_reason end,
+    is_on_probation = is_on_probation or p_fix.mode = 'demoted',
+    ends_at = coalesce(p_ends_at, ends_at),
+    max_heals = coalesce(p_max_heals, max_heals),
+    heals = case when is_change or p_max_heals is not null or heals >= max_heals then 0 else heals end
+  where pattern_fixes.id = p_fix.id
+  returning * into fix;
+  perform ops_internal.refuse_if(
+    ops_internal.over_because(fix) is not null, 'PL022',
+    'the approval of this fix is over: ' || ops_internal.over_because(fix), 'Send a new ends_at, in the future.'
+  );
+  fix := ops_internal.rate_fix(fix);
+  pattern := ops_internal.show_fix(fix.pattern_id, true);
+
+  insert into ops.roman_events (event_type, severity, description, actor, metadata)
+  values (
+    'fix_enabled', 'info', 'A fix was enabled: ' || pattern.pattern_signature, p_person,
+    jsonb_build_object(
+      'pattern_id', fix.pattern_id, 'version', fix.version, 'sha256', fix.sha256, 'former_mode', p_fix.mode, 'reason', p_reason,
+      'ends_at', fix.ends_at, 'max_heals', fix.max_heals
+    )
+  );
+  return fix;
+end
+$$;
+
+comment on function ops_internal.put_in_use is
+  'Has an approved fix run from now on, or a shadow go on, on these terms; a term that is null stays as it was, and runs are counted from 0 again. Answers the fix. Raises PL022 where its approval would be over. The caller has locked the pattern.';
+
+create function ops_internal.approve_pattern(
+  p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text, p_ends_at timestamptz, p_max_heals integer
+) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
@@ -38,34 +88,46 @@ begin
   fix := ops_internal.composed_fix(p_pattern_id, p_fix);
   fix.mode := p_mode;
   fix.proposed_by := person;
+  fix.ends_at := p_ends_at;
+  fix.max_heals := p_max_heals;
 
   pattern := ops_internal.lock_pattern(p_pattern_id);
   perform ops_internal.require_cause(pattern);
   for live in
     select fixes.* from ops.pattern_fixes as fixes
     where fixes.pattern_id = p_pattern_id and fixes.disabled_at is null and fixes.mode = p_mode
+      and ops_internal.over_because(fixes) is null
     order by fixes.version
   loop
     -- What was seen since its approval does not make another fix of it.
     if (ops_internal.with_guard(fix, live.guard)).sha256 = live.sha256 then
+      if coalesce(p_ends_at, live.ends_at) is distinct from live.ends_at or coalesce(p_max_heals, live.max_heals) is distinct from live.max_heals then
+        live := ops_internal.put_in_use(live, person, p_mode, null, p_ends_at, p_max_heals);
+      end if;
       return ops_internal.approved(pattern, live);
     end if;
   end loop;
   fix := ops_internal.guarded(fix);
+  perform ops_internal.replace_expired(fix, person);
   perform ops_internal.require_room(fix, fix.guard);
   pattern := ops_internal.pin_fix(fix, person);
   return ops_internal.approved(pattern, ops_internal.latest_fix(p_pattern_id));
 end
 $$;
 
-create function ops.approve_pattern_v1(p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text default 'live') returns jsonb
+create function ops.approve_pattern_v1(
+  p_pattern_id uuid, p_fix jsonb, p_approved_by uuid, p_mode text default 'live', p_ends_at timestamptz default null,
+  p_max_heals integer default null
+) returns jsonb
 language sql set search_path = ''
-as $$ select ops_internal.approve_pattern(p_pattern_id, p_fix, p_approved_by, p_mode) $$;
+as $$ select ops_internal.approve_pattern(p_pattern_id, p_fix, p_approved_by, p_mode, p_ends_at, p_max_heals) $$;
 
 comment on function ops.approve_pattern_v1 is
-  'Approves a fix for a pattern as its next version, live or as a shadow; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
+  'Approves a fix for a pattern as its next version, live or as a shadow, until p_ends_at and for p_max_heals runs if they are given; answers the pattern and, under fix, the guard and what is outside it. For an ops_admin in person; the same fix twice changes nothing but these terms, another one whose guard overlaps raises PL003. What a fix is made of: see ops_internal.composed_fix.';
 
-create function ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean) returns jsonb
+create function ops_internal.enable_fix(
+  p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamptz, p_max_heals integer
+) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
@@ -73,10 +135,9 @@ as $$
 declare
   person constant uuid := ops_internal.require_person(array['ops_admin']);
   pattern ops.error_patterns := ops_internal.lock_pattern(p_pattern_id);
-  former_mode text;
   fix ops.pattern_fixes := ops_internal.live_fix(p_pattern_id, null, coalesce(p_sha256, ''));
 begin
-  if fix.mode = 'live' then
+  if fix.mode = 'live' and p_ends_at is null and p_max_heals is null and ops_internal.over_because(fix) is null then
     return to_jsonb(pattern);
   end if;
   -- Enabling a shadow decides that it runs, as approving does. So the same two people are needed.
@@ -86,38 +147,21 @@ begin
       message = 'you proposed this fix; another administrator has to enable it',
       hint = 'Ask another administrator to POST /enable with this digest.';
   end if;
-
-  former_mode := fix.mode;
-  update ops.pattern_fixes set
-    mode = 'live',
-    mode_changed_at = clock_timestamp(),
-    mode_changed_by = person,
-    mode_reason = p_reason,
-    is_on_probation = former_mode = 'demoted'
-  where pattern_fixes.id = fix.id
-  returning * into fix;
-  perform ops_internal.rate_fix(fix);
-  pattern := ops_internal.show_fix(p_pattern_id, true);
-
-  insert into ops.roman_events (event_type, severity, description, actor, metadata)
-  values (
-    'fix_enabled', 'info', 'A fix was enabled: ' || pattern.pattern_signature, person,
-    jsonb_build_object(
-      'pattern_id', p_pattern_id, 'version', fix.version, 'sha256', fix.sha256, 'former_mode', former_mode, 'reason', p_reason
-    )
-  );
+  perform ops_internal.put_in_use(fix, person, 'live', p_reason, p_ends_at, p_max_heals);
+  select patterns.* into pattern from ops.error_patterns as patterns where patterns.pattern_id = p_pattern_id;
   return to_jsonb(pattern);
 end
 $$;
 
 create function ops.enable_fix_v1(
-  p_pattern_id uuid, p_sha256 text, p_reason text default null, p_two_people boolean default false
+  p_pattern_id uuid, p_sha256 text, p_reason text default null, p_two_people boolean default false,
+  p_ends_at timestamptz default null, p_max_heals integer default null
 ) returns jsonb
 language sql set search_path = ''
-as $$ select ops_internal.enable_fix(p_pattern_id, p_sha256, p_reason, p_two_people) $$;
+as $$ select ops_internal.enable_fix(p_pattern_id, p_sha256, p_reason, p_two_people, p_ends_at, p_max_heals) $$;
 
 comment on function ops.enable_fix_v1 is
-  'Makes a shadow live, or enables a demoted fix on probation. Only the fix with this digest is enabled. For an ops_admin in person.';
+  'Makes a shadow live, enables a demoted fix on probation or one whose approval is over, and gives a fix other terms. Only the fix with this digest is enabled. For an ops_admin in person; raises PL022 where the approval would be over at once.';
 
 create function ops_internal.disable_pattern(p_pattern_id uuid, p_reason text, p_version integer, p_sha256 text) returns jsonb
 language plpgsql
@@ -490,7 +534,8 @@ comment on function ops.incidents_for_replay_v1 is
   'The latest errors of a pattern that are still in the log, those that count before others, newest first, each with whether this guard admits it, and what Law 2 says of the errors of the five minutes before it. For the engine.';
 
 create function ops_internal.decide_fix(
-  p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean
+  p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamptz,
+  p_max_heals integer
 ) returns jsonb
 language plpgsql
 security definer
@@ -521,6 +566,7 @@ begin
         hint = 'Ask another administrator to POST /decide with this digest.';
     end if;
     fix := ops_internal.with_guard(ops_internal.composed_fix(proposal.pattern_id, proposal.fix), proposal.guard);
+    perform ops_internal.replace_expired(fix, person);
     perform ops_internal.require_room(fix, fix.guard);
     if fix.sha256 <> proposal.sha256 then
       raise exception using
@@ -539,6 +585,8 @@ begin
     fix.proposed_by := proposal.proposed_by;
     fix.dry_run_rows := (proposal.dry_run ->> 'rows_touched')::integer;
     fix.trusts_until := proposal.proposed_at;
+    fix.ends_at := p_ends_at;
+    fix.max_heals := p_max_heals;
     pattern := ops_internal.pin_fix(fix, person);
   elsif p_decision = 'reject' then
     insert into ops.roman_events (event_type, severity, description, actor, metadata)
@@ -563,13 +611,14 @@ end
 $$;
 
 create function ops.decide_fix_v1(
-  p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text default 'live', p_two_people boolean default false
+  p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text default 'live', p_two_people boolean default false,
+  p_ends_at timestamptz default null, p_max_heals integer default null
 ) returns jsonb
 language sql set search_path = ''
-as $$ select ops_internal.decide_fix(p_proposal_id, p_sha256, p_decision, p_reason, p_mode, p_two_people) $$;
+as $$ select ops_internal.decide_fix(p_proposal_id, p_sha256, p_decision, p_reason, p_mode, p_two_people, p_ends_at, p_max_heals) $$;
 
 comment on function ops.decide_fix_v1 is
-  'Approves or rejects a proposal, only the one with this digest. For an ops_admin in person. Where two people are asked for, the engine also refuses to run a fix that one person proposed and approved.';
+  'Approves a proposal, until p_ends_at and for p_max_heals runs if they are given, or rejects it; only the one with this digest. For an ops_admin in person. Where two people are asked for, the engine also refuses to run a fix that one person proposed and approved.';
 
 create function ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) returns jsonb
 language plpgsql

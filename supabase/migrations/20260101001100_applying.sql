@@ -64,7 +64,7 @@ begin
       from found
       inner join ops.error_patterns as patterns on patterns.pattern_id = found.pattern_id
       inner join ops.pattern_fixes as fixes on fixes.pattern_id = found.pattern_id
-      where fixes.disabled_at is null and (found.has_running_fix or fixes.mode = 'demoted')
+      where fixes.disabled_at is null and (found.has_running_fix or fixes.mode in ('demoted', 'expired'))
     ),
 
     expressions as (
@@ -157,7 +157,7 @@ end
 $$;
 
 comment on function ops.find_candidates_v1 is
-  'For each error its log row, its pattern, the live or demoted fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
+  'For each error its log row, its pattern, the live, demoted or expired fix for what it names, and why that fix needs not or must not run for it, in order; expressions to try where no signature is known. The first known signature decides on the pattern, any trusted one and the guard on the fix. Without a fix it has untrusted_signature, outside_guard (the version that comes closest, and what a person would have to confirm for it), or neither.';
 
 create function ops.refuse_signature_v1(p_signature text, p_system_log_id bigint) returns boolean
 language plpgsql
@@ -257,7 +257,8 @@ begin
 
   -- A person may take a run back even when the fix is disabled or fixes are paused.
   if claim.purpose <> 'undo' then
-    if fix.disabled_at is not null or fix.mode <> 'live' or not pattern.auto_fix_enabled then
+    -- The approval may have ended after the run was claimed.
+    if fix.disabled_at is not null or not ((fix.mode = 'live' and pattern.auto_fix_enabled) or fix.mode = 'expired') then
       raise exception using
         errcode = 'PL014',
         message = 'the fix was disabled',
@@ -745,6 +746,7 @@ declare
   fix ops.pattern_fixes;
   claim ops.pattern_claims;
   hold jsonb;
+  over text;
   verdict jsonb;
 begin
   perform ops_internal.require_engine();
@@ -804,6 +806,14 @@ begin
     return ops_internal.refused('outside_guard');
   end if;
   hold := ops_internal.hold(fix);
+  over := ops_internal.over_because(fix, claim.application_id is not null);
+  if hold is null and over is not null then
+    -- The last runs of an approval for a number of runs may be under way; the last of them takes the fix out of use.
+    if fix.ends_at <= clock_timestamp() then
+      perform ops_internal.expire_fix(fix, over);
+    end if;
+    hold := jsonb_build_object('code', 'expired', 'reason', over);
+  end if;
   if hold is not null then
     return ops_internal.refused(null) || jsonb_build_object('refusal', hold);
   end if;
@@ -835,6 +845,9 @@ begin
       p_target, p_error ->> 'source', p_error, verdict, p_policy, ops_internal.lease(fix)
     )
     returning * into claim;
+    if fix.max_heals is not null and claim.purpose = 'heal' then
+      update ops.pattern_fixes set heals = heals + 1 where pattern_fixes.id = fix.id;
+    end if;
   end if;
 
   if claim.purpose = 'shadow' then
@@ -851,7 +864,7 @@ end
 $$;
 
 comment on function ops.claim_application_v1 is
-  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, laws or shadow (recorded, not run).';
+  'Claims one error for one fix version, if nothing forbids the run; of many callers, one gets it. p_parts are the parts of the Four Laws that the engine computed. The answer has the verdict, and either the application, with the job of a fix that runs outside the database, or a refusal: its code is not_live, applied_before, in_hand, moved, no_error, outside_guard, paused, demoted, expired, laws or shadow (recorded, not run).';
 
 -- Runs, and how they end.
 
@@ -974,6 +987,7 @@ begin
     );
     -- A script that failed is an outcome at once.
     perform ops_internal.judge_target(p_claim.pattern_id, p_claim.target, not succeeded);
+    perform ops_internal.expire_if_used_up(p_claim);
   end if;
 
   insert into ops.roman_events (event_type, severity, description, metadata, constitutional_validation)

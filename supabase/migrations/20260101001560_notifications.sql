@@ -234,6 +234,7 @@ as $$
 declare
   kind constant text := case new.event_type
     when 'fix_proposed' then 'approval_requested'
+    when 'fix_expired' then 'approval_requested'
     when 'constitutional_violation' then 'violation'
     when 'fix_refused' then 'violation'
     when 'pattern_applied' then 'fix_failed'
@@ -268,7 +269,7 @@ create trigger notify_of_event after insert on ops.roman_events
   for each row
   when (
     new.event_type in (
-      'threshold_reached', 'fix_proposed', 'approval_expiring', 'constitutional_violation', 'fix_failed', 'fix_demoted',
+      'threshold_reached', 'fix_proposed', 'fix_expired', 'approval_expiring', 'constitutional_violation', 'fix_failed', 'fix_demoted',
       'pattern_applied', 'verification_overturned', 'pattern_disabled', 'fix_refused', 'healed_often', 'storm_stop',
       'pattern_regressed', 'pattern_spiked', 'delivery_stalled'
     )

@@ -60,6 +60,7 @@ select cron.schedule('pattern-engine-seal-events', '* * * * *', 'select ops_inte
 select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_internal.send_unlearned()');
 select cron.schedule('pattern-engine-send-unhandled', '* * * * *', 'select ops_internal.send_unhandled()');
 select cron.schedule('pattern-engine-count-errors', '* * * * *', 'select ops_internal.count_errors()');
+select cron.schedule('pattern-engine-expire-fixes', '* * * * *', 'select ops_internal.expire_fixes()');
 select cron.schedule('pattern-engine-recover', '* * * * *', 'select ops.recover_applications_v1()');
 select cron.schedule('pattern-engine-link-symptoms', '* * * * *', 'select ops_internal.link_symptoms()');
 select cron.schedule('pattern-engine-verify', '* * * * *', 'select ops.verify_applications_v1()');

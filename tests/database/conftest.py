@@ -278,6 +278,12 @@ class Orders:
         assert found is not None
         return int(found["n"])
 
+    def notes(self) -> list[str]:
+        """Return the notes of the orders that have one."""
+        query = SQL("select note from {} where note is not null order by id")
+        found = self.sql.connection.execute(query.format(self.identifier)).fetchall()
+        return [row["note"] for row in found]
+
 
 @pytest.fixture
 def orders(database: Sql) -> Iterator[Orders]:

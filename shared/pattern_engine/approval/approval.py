@@ -34,6 +34,7 @@ def approve(
         FixRefused: if the analysis objects to the script, or its dry-run fails.
         OwnFix: if approval takes two people; then a fix has to be proposed first.
         AnotherFixApproved: if another fix is approved for some of the same errors.
+        InvalidChoice: if the approval is to end in the past.
         Forbidden: or a subclass, if the caller's role does not allow it.
         UnknownPattern: if there is no such pattern.
     """
@@ -61,6 +62,7 @@ def approve(
             "fix": fix,
             "approved_by": str(request.approved_by),
             "mode": request.mode,
+            **request.terms(),
         },
         caller,
     )
@@ -77,6 +79,8 @@ def _reject(proposal: Json, problem: str, caller: Caller, database: Database) ->
             "reason": f"The dry-run failed: {problem}",
             "mode": "live",
             "two_people": False,
+            "ends_at": None,
+            "max_heals": None,
         },
         caller,
     )
@@ -91,10 +95,11 @@ def _reject(proposal: Json, problem: str, caller: Caller, database: Database) ->
 def enable(
     request: EnableRequest, caller: Caller, database: Database, settings: Settings
 ) -> PatternResponse:
-    """Make a shadow fix live, or make a demoted fix live again on probation.
+    """Make a shadow or expired fix live, or a demoted one on probation; or give it other terms.
 
     Raises:
         NoEnabledFix: if the pattern has no fix, or the fix was disabled.
+        InvalidChoice: if the approval would be over at once.
         FixNotPinned: if the digest is not that of the approved fix.
         OwnFix: if approval takes two people and the caller proposed the fix.
         Forbidden: or a subclass, if the caller's role does not allow it.
@@ -106,6 +111,7 @@ def enable(
             "sha256": request.sha256,
             "reason": request.reason,
             "two_people": settings.thresholds.two_people,
+            **request.terms(),
         },
         caller,
     )

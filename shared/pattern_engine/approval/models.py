@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from pattern_engine.api.fields import (
@@ -19,7 +27,17 @@ from pattern_engine.api.fields import (
     Version,
 )
 from pattern_engine.identifiers import IdentifierName
-from pattern_engine.limits import DIRECTORY_NAME, MAX_RETRIES, MAX_ROWS, MAX_TIMEOUT_MS, FixType
+from pattern_engine.limits import (
+    DIRECTORY_NAME,
+    MAX_HEALS,
+    MAX_RETRIES,
+    MAX_ROWS,
+    MAX_TIMEOUT_MS,
+    FixType,
+)
+
+if TYPE_CHECKING:
+    from pattern_engine.database import records
 
 FixMode = Literal["live", "shadow"]
 Writer = Literal["service_role", "authenticated", "postgres"]
@@ -31,6 +49,35 @@ Guard = Annotated[
         "pattern's errors name none, so that it runs for all of them."
     ),
 ]
+
+
+EndsAt = Annotated[
+    # JSON has no times, so a strict model has to accept a string here.
+    Annotated[AwareDatetime, Field(strict=False)] | None,
+    Field(
+        description="When the approval ends: a time in the future, with its zone. The fix then "
+        "does not run until an administrator approves or enables it again.",
+    ),
+]
+MaxHeals = Annotated[
+    Annotated[int, Field(ge=1, le=MAX_HEALS)] | None,
+    Field(
+        description="For how many runs the approval is, whatever their outcome. After them the fix "
+        "does not run until an administrator approves or enables it again.",
+    ),
+]
+
+
+class Terms(Request):
+    """Until when and for how many runs an approval holds."""
+
+    ends_at: EndsAt = None
+    max_heals: MaxHeals = None
+
+    def terms(self) -> records.Terms:
+        """The terms as the database takes them."""
+        ends_at = self.ends_at.isoformat() if self.ends_at else None
+        return {"ends_at": ends_at, "max_heals": self.max_heals}
 
 
 class FixParameters(BaseModel):
@@ -131,7 +178,7 @@ class FixRequest(Request):
         return self.auto_fix_parameters.given() if self.auto_fix_parameters else {}
 
 
-class ApproveRequest(FixRequest):
+class ApproveRequest(FixRequest, Terms):
     """A fix to approve without a proposal."""
 
     approved_by: Identifier = Field(description="Your own user id.")
@@ -186,6 +233,10 @@ class ApprovedFix(GuardCoverage):
     version: int
     sha256: str
     mode: Literal["live", "shadow", "demoted"]
+    ends_at: str | None = Field(description="When the approval ends; null if it has no end.")
+    max_heals: int | None = Field(
+        description="For how many runs the approval is; null if for any number."
+    )
 
 
 class PatternResponse(Response):
@@ -222,7 +273,7 @@ class PreviewRequest(Request):
     proposal_id: Identifier
 
 
-class DecideRequest(Request):
+class DecideRequest(Terms):
     """A decision on a proposal."""
 
     proposal_id: Identifier
@@ -241,8 +292,11 @@ class DecideRequest(Request):
         return self
 
 
-class EnableRequest(Request):
-    """A shadow fix or a demoted fix that is to run from now on."""
+class EnableRequest(Terms):
+    """A shadow, demoted or expired fix that is to run from now on, or a fix on other terms.
+
+    A term that is left out stays as it was; the runs are counted from 0 again.
+    """
 
     pattern_id: Identifier
     sha256: Digest = Field(description="The digest of the fix that you have read.")

@@ -90,6 +90,7 @@ def decide(
         FixRefused: if the analysis objects to the script now.
         OwnFix: if approval takes two people and the caller proposed the fix.
         AnotherFixApproved: if another fix is approved for some of the same errors.
+        InvalidChoice: if the approval is to end in the past.
     """
     proposal_id = str(request.proposal_id)
     if request.decision == "approve":
@@ -104,6 +105,7 @@ def decide(
             "reason": request.reason,
             "mode": request.mode,
             "two_people": settings.thresholds.two_people,
+            **request.terms(),
         },
         caller,
     )

@@ -172,7 +172,7 @@ class Database:
         return self._object("approve_pattern_v1", _as_arguments(approval), caller)
 
     def enable_fix(self, enabling: Enabling, caller: Caller) -> Json:
-        """Make a shadow or a demoted fix live, in the caller's name; answers the pattern."""
+        """Make a fix that is not disabled live, in the caller's name; answers the pattern."""
         return self._object("enable_fix_v1", _as_arguments(enabling), caller)
 
     def disable_pattern(self, disabling: Disabling, caller: Caller) -> Json:

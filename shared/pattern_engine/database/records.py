@@ -63,7 +63,7 @@ class LearnedRecord(TypedDict):
     confidence_score: float
     auto_fix_enabled: bool
     has_fix: bool
-    """Whether there is a live, shadow or demoted fix, which runs or is refused with a reason."""
+    """Whether there is a fix that is not disabled, which runs or is refused with a reason."""
     action: Literal["created", "updated", "unchanged"]
     system_log_id: int | None
 
@@ -167,7 +167,7 @@ class CandidateFix(TypedDict):
     trusted_writers: list[str]
     target: list[str]
     """Names of the captured values that identify what a run works on."""
-    mode: Literal["live", "shadow", "demoted"]
+    mode: Literal["live", "shadow", "demoted", "expired"]
     mode_reason: str | None
     mode_changed_by: str | None
     """The person who approved it or changed its mode last; None if it was the engine."""
@@ -211,11 +211,12 @@ class Refusal(TypedDict):
         "outside_guard",
         "paused",
         "demoted",
+        "expired",
         "laws",
         "shadow",
     ]
     reason: NotRequired[str]
-    """The reason of the pause, or why the fix was demoted."""
+    """The reason of the pause, or why the fix was demoted or its approval is over."""
     until: NotRequired[str]
     """When the pause ends."""
 
@@ -232,8 +233,8 @@ class Candidate(TypedDict):
     """The fix that comes closest, if none was approved for what the error names."""
     expressions: list[Expression]
     hold: Refusal | None
-    """Why the fix does not run for this error now: no_error, applied_before, in_hand, paused or
-    demoted."""
+    """Why the fix does not run for this error now: no_error, applied_before, in_hand, paused,
+    demoted or expired."""
     before_approval: bool
 
 
@@ -353,7 +354,14 @@ class ComposedFix(TypedDict):
     secrets: dict[str, list[str]]
 
 
-class Approval(TypedDict):
+class Terms(TypedDict):
+    """Until when and for how many runs an approval holds."""
+
+    ends_at: str | None
+    max_heals: int | None
+
+
+class Approval(Terms):
     """A fix that a person approves."""
 
     pattern_id: str
@@ -362,7 +370,7 @@ class Approval(TypedDict):
     mode: Literal["live", "shadow"]
 
 
-class Decision(TypedDict):
+class Decision(Terms):
     """What a person decides on a proposal."""
 
     proposal_id: str
@@ -391,8 +399,8 @@ class Confirming(TypedDict):
     sha256: str | None
 
 
-class Enabling(TypedDict):
-    """A shadow or demoted fix that a person makes live."""
+class Enabling(Terms):
+    """A fix that a person makes live, or to which a person gives other terms."""
 
     pattern_id: str
     sha256: str

@@ -23,6 +23,8 @@ REASONS: Final[Mapping[str, str]] = {
     "outside_guard": "The fix was not approved for what the error names",
     "paused": "All fixes are paused until {until}: {reason}",
     "demoted": "The fix was demoted ({reason}); POST /enable makes it live again",
+    "expired": "The approval of the fix is over ({reason}); POST /enable with a new ends_at or "
+    "max_heals, or approve it again",
     "laws": UNCONSTITUTIONAL,
     "shadow": "The fix would have run, but it is a shadow; POST /enable makes it live",
 }

@@ -80,8 +80,8 @@ class Statistics(Response):
     )
     awaiting_approval: list[dict[str, Any]] = Field(
         description="Patterns with five or more occurrences that count, and no enabled fix. "
-        "`last_fix` tells version, state (disabled, demoted or shadow) and reason of the fix that "
-        "was approved last; it is null where there was none."
+        "`last_fix` tells version, state (disabled, demoted, expired or shadow) and reason of the "
+        "fix that was approved last; it is null where there was none."
     )
     untrusted: Untrusted | None = Field(
         default=None,

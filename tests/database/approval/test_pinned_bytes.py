@@ -38,7 +38,7 @@ NOT_PINNED = {
     *("approved_by", "approved_at", "trusts_until", "disabled_by", "disabled_at"),
     *("disabled_reason", "mode", "mode_changed_at", "mode_changed_by", "mode_reason"),
     *("is_on_probation", "success_rate", "confidence_score", "confidence_lower_bound"),
-    *("confidence_outcomes", "consecutive_failures", "rated_at"),
+    *("confidence_outcomes", "consecutive_failures", "rated_at", "ends_at", "max_heals", "heals"),
 }
 
 

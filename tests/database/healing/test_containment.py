@@ -151,7 +151,7 @@ ESCAPES = {
     "update ops.error_patterns set auto_fix_script = 'x' where true": "permission denied",
     "select * from ops_internal.sweep": "permission denied for table sweep",
     "select ops_internal.caller_role()": "permission denied for function caller_role",
-    "select ops_internal.approve_pattern(null, '{}', null, 'live')": (
+    "select ops_internal.approve_pattern(null, '{}', null, 'live', null, null)": (
         "permission denied for function approve_pattern"
     ),
     "select * from auth.users": "permission denied for schema auth",

@@ -21,6 +21,7 @@ JOBS = {
     "pattern-engine-send-unlearned": ("* * * * *", "ops_internal.send_unlearned"),
     "pattern-engine-send-unhandled": ("* * * * *", "ops_internal.send_unhandled"),
     "pattern-engine-count-errors": ("* * * * *", "ops_internal.count_errors"),
+    "pattern-engine-expire-fixes": ("* * * * *", "ops_internal.expire_fixes"),
     "pattern-engine-recover": ("* * * * *", "ops.recover_applications_v1"),
     "pattern-engine-link-symptoms": ("* * * * *", "ops_internal.link_symptoms"),
     "pattern-engine-verify": ("* * * * *", "ops.verify_applications_v1"),

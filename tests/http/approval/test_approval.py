@@ -94,6 +94,8 @@ def test_an_approval_answers_the_guard_and_what_is_outside(
         "version": 1,
         "sha256": "a" * 64,
         "mode": "live",
+        "ends_at": "2999-01-01T00:00:00+00:00",
+        "max_heals": 3,
         "guard": [{"constraint": "orders_pkey", "table": "*"}],
         "incidents": 3,
         "outside": 1,
@@ -108,10 +110,13 @@ def test_an_approval_answers_the_guard_and_what_is_outside(
     }
     wire.replies["approve_pattern_v1"] = ROW | {"fix": approved}
     when = {"constraint": ["orders_pkey"], "table": "*"}
-    body = {**BODY, "auto_fix_parameters": {"when": when}}
+    terms = {"ends_at": "2999-01-01T01:00:00+01:00", "max_heals": 3}
+    body = {**BODY, "auto_fix_parameters": {"when": when}, **terms}
     answer = load("approve").post("/", json=body, headers=person)
     assert answer.get_json() == {"success": True, "pattern": SHOWN, "fix": approved}
-    assert wire.sent("approve_pattern_v1")["p_fix"]["parameters"] == {"when": when}
+    sent = wire.sent("approve_pattern_v1")
+    assert sent["p_fix"]["parameters"] == {"when": when}
+    assert (sent["p_ends_at"], sent["p_max_heals"]) == (terms["ends_at"], 3)
 
 
 @pytest.mark.parametrize(

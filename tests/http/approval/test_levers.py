@@ -114,6 +114,7 @@ def test_enabling_carries_the_digest(
     """In the person's name; whether two are needed is the deployment's, not the caller's."""
     environment.setenv("PATTERN_ENGINE_TWO_PEOPLE", setting)
     body = {"pattern_id": PATTERN_ID, "sha256": DIGEST, "reason": "a week without harm"}
+    body |= {"ends_at": "2999-01-01T00:00:00+00:00"}
     answer = load("enable").post("/", json=body, headers=person)
     assert answer.get_json()["pattern"]["auto_fix_enabled"] is True
     assert wire.sent("enable_fix_v1") == {
@@ -121,6 +122,8 @@ def test_enabling_carries_the_digest(
         "p_sha256": DIGEST,
         "p_reason": "a week without harm",
         "p_two_people": two_people,
+        "p_ends_at": "2999-01-01T00:00:00+00:00",
+        "p_max_heals": None,
     }
     assert wire.requests[0].headers["authorization"] == person["Authorization"]
 

@@ -456,13 +456,15 @@ def test_an_approval_carries_digest_mode_and_the_rule_of_two(
 ) -> None:
     """In the person's name; whether two are needed is the deployment's, not the caller's."""
     environment.setenv("PATTERN_ENGINE_TWO_PEOPLE", setting)
-    body = APPROVAL | {"mode": "shadow", "reason": "looks right"}
+    body = APPROVAL | {"mode": "shadow", "reason": "looks right", "max_heals": 9}
     answer = load("decide").post("/", json=body, headers=person).get_json()
     assert wire.sent("decide_fix_v1") == {
         "p_proposal_id": PROPOSAL_ID,
         "p_sha256": DIGEST,
         "p_decision": "approve",
         "p_reason": "looks right",
+        "p_ends_at": None,
+        "p_max_heals": 9,
         "p_mode": "shadow",
         "p_two_people": two_people,
     }

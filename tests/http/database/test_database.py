@@ -77,6 +77,8 @@ PERSONAL: dict[str, tuple[Callable[[Database], object], object]] = {
                 "fix": composed_fix(),
                 "approved_by": "u",
                 "mode": "live",
+                "ends_at": None,
+                "max_heals": None,
             },
             PERSON,
         ),
@@ -90,7 +92,15 @@ PERSONAL: dict[str, tuple[Callable[[Database], object], object]] = {
     ),
     "enable_fix_v1": (
         lambda database: database.enable_fix(
-            {"pattern_id": "p", "sha256": "d", "reason": None, "two_people": False}, PERSON
+            {
+                "pattern_id": "p",
+                "sha256": "d",
+                "reason": None,
+                "two_people": False,
+                "ends_at": None,
+                "max_heals": None,
+            },
+            PERSON,
         ),
         {},
     ),
@@ -111,6 +121,8 @@ PERSONAL: dict[str, tuple[Callable[[Database], object], object]] = {
                 "reason": None,
                 "mode": "live",
                 "two_people": False,
+                "ends_at": None,
+                "max_heals": None,
             },
             PERSON,
         ),
@@ -147,6 +159,8 @@ def test_an_approval_sends_every_argument(wire: Wire, database: Database) -> Non
         "p_fix": composed_fix(),
         "p_approved_by": "u",
         "p_mode": "live",
+        "p_ends_at": None,
+        "p_max_heals": None,
     }
 
 
