@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from playwright.sync_api import expect
+from tests.conftest import PASSWORD
 
 from pattern_engine.local import sign_in_links
 from pattern_engine.local.stack import mail_directory
@@ -166,3 +167,27 @@ def test_a_mail_brings_a_code(
     console.page.get_by_label("Code").fill(code[1])
     console.page.get_by_role("button", name="Sign in").click()
     expect(console.page.locator(".person")).to_contain_text(person.email)
+
+
+@pytest.mark.parametrize(
+    "where", ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example"]
+)
+def test_signing_in_leads_to_no_other_site(
+    addresses: dict[str, Any], people: People, where: str
+) -> None:
+    """Whatever the address says, the next page is one of the console."""
+    person = people.new("ops_viewer")
+    form = {"email": person.email, "password": PASSWORD, "next": where}
+    answer = httpx.post(f"{addresses['functions_url']}/console/sign-in", data=form)
+    assert answer.headers["location"] == "/functions/v1/console/"
+
+
+def test_a_form_as_large_as_a_fix_with_its_undo_arrives(
+    enter: Callable[[Person], httpx.Client], operator: Person
+) -> None:
+    """What is refused is refused by its page, with a reason."""
+    client = enter(operator)
+    form = {"csrf": _token(client), "reason": "ä" * 100_000, "minutes": "5"}
+    answer = client.post("/pause", data=form)
+    assert answer.status_code == 422
+    assert "reason: Value should have at most 1000" in answer.text

@@ -76,6 +76,7 @@ class Server:
     def _dispatch(self, request: FlaskRequest, path: str, facts: serve.Facts) -> FlaskResponse:
         if request.method == "POST":
             bodies.load(request)
+            request.max_form_memory_size = bodies.MAX_BODY_BYTES
             own_forms.require_own(request, self.site)
         sign_in = SignIn(self.sessions, self.site, self._html)
         response = sign_in.answer(request, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _PATH = "/sign-in"
 _KEPT = "kept:"
 """Before the names of the fields of a form that waits for its sender to sign in again."""
+_PAGE = re.compile(r"/(?![/\\])[!-~]*")
+"""A path below the console; what a browser would read as another host is none."""
 _NEVER_KEPT = frozenset({own_forms.FIELD})
 
 
@@ -118,7 +121,7 @@ def _waiting(request: FlaskRequest) -> dict[str, Any]:
     """What the page to sign in carries along: the address, where to go next, and a kept form."""
     given = request.values
     where = given.get("next", "/")
-    is_path = where.startswith("/") and not where.startswith(("//", "/\\", f"{_PATH}"))
+    is_path = _PAGE.fullmatch(where) is not None and not where.startswith(_PATH)
     return {
         "email": given.get("email", "").strip(),
         "code": given.get("code", "").strip(),
