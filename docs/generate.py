@@ -45,8 +45,12 @@ _CLI = """# Command line
 
 Generated from the commands by `python -m docs.generate cli`.
 
-`make setup` installs the program as `.venv/bin/pattern-engine`. Its exit code is 0 for success, 1
-for a failure (the reason is on standard error), and 2 for wrong usage.
+`make setup` installs the program as `.venv/bin/pattern-engine`.
+[Work at the command line](../how-to/command-line.md) tells how to use it.
+
+The exit code is 0 for success, 1 for a failure (the reason is on standard error), 2 for wrong
+usage, 3 if nobody is signed in, 4 if the person's role does not allow it, 5 if something has
+changed since it was read, so that nothing was done, and 130 after Ctrl-C.
 """
 
 
@@ -194,8 +198,10 @@ and EdDSA tokens.
 The database reads two secrets from Vault: `pattern_engine_functions_url` and
 `pattern_engine_webhook_secret`; see [Deploy to a project](../how-to/deploy.md).
 
-The command line reads one more variable: `PATTERN_ENGINE_DB_URL`, the address of the database that
-`operators` and `fixer` log in to, with its owner `postgres` as the user.
+The command line reads `PATTERN_ENGINE_DB_URL`, the address of the database that `operators`,
+`fixer` and `verify-events` log in to, with its owner `postgres` as the user;
+`PATTERN_ENGINE_PROJECT`, the name of the project that the commands of people speak to; and
+`SUPABASE_SECRET_KEY` for `learn --as-application`.
 """
 
 

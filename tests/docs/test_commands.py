@@ -48,7 +48,7 @@ class Shell:
         ran = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.directory,
-            env=os.environ | environment,
+            env=os.environ | {"XDG_CONFIG_HOME": str(self.directory / ".venv")} | environment,
             capture_output=True,
             text=True,
             timeout=120,
@@ -108,7 +108,7 @@ COVERED = {
 def test_every_block_of_the_readme_is_covered() -> None:
     """A block of shell commands that no test runs has no place there."""
     for block in blocks(README, "sh"):
-        assert block in COVERED or block.startswith('curl "$FUNCTIONS/'), block
+        assert block in COVERED or "pattern-engine login\n" in block, block
     for place in COVERED.values():
         assert (ROOT / place).exists()
 
@@ -142,9 +142,9 @@ def test_what_covers_a_make_command_runs_its_recipe(
 
 
 def test_the_readmes_application_andoperator(shell: Shell, own_stack: Stack) -> None:
-    """The Python block logs an error; the operator's calls see it and approve its fix."""
+    """The Python block logs an error; the operator's commands show it and approve its fix."""
     status = own_stack.status()
-    token, person = operator(shell, status)
+    operator(shell, status)
     (snippet,) = blocks(README, "python")
     shell.run(
         f".venv/bin/python - <<'END'\n{GIVEN}{snippet}END\n",
@@ -156,18 +156,15 @@ def test_the_readmes_application_andoperator(shell: Shell, own_stack: Stack) -> 
     with psycopg.connect(status["db_url"]) as connection:
         connection.execute("create table if not exists orders (id int primary key, currency text)")
     shell.run(".venv/bin/pattern-engine fixer grant public.orders --yes")
-    (calls,) = (block for block in blocks(README, "sh") if block.startswith("curl"))
-    filled = calls.replace("pattern_id=…", f"pattern_id={pattern}")
-    filled = filled.replace('"pattern_id": "…"', f'"pattern_id": "{pattern}"')
-    printed = shell.run(
-        filled.replace("YOUR USER ID", person).replace("curl ", "curl -s --fail-with-body "),
-        FUNCTIONS=status["functions_url"],
-        KEY=status["publishable_key"],
-        TOKEN=token,
-    )
-    assert '"total_patterns":' in printed
-    assert '"facets":' in printed
-    assert '"human_approved":true' in printed
+    (block,) = (block for block in blocks(README, "sh") if "pattern-engine login" in block)
+    *others, approve = block.replace("PATTERN", pattern).splitlines()
+    login = "login --email reader@example.com --password-stdin <<< 'only for this test'"
+    printed = shell.run("\n".join(others).replace("login", login))
+    assert printed.count("the checkout lost an order") >= 2
+    proposal, digest = re.findall(r"^(?:proposal|digest) +(\S+)", printed, re.MULTILINE)
+    # Nobody sits here to be asked.
+    agreed = f" --digest {digest} --reason 'as the README says' --yes"
+    assert "approved" in shell.run(approve.replace("PROPOSAL", proposal) + agreed)
 
 
 def operator(

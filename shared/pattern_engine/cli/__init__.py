@@ -29,9 +29,91 @@ class _Command(NamedTuple):
     panel: str
 
 
+_ON_CALL, _DECIDE, _STEER, _PERSON = "On call", "Fixes", "Grouping", "Sign in"
 _STACK, _OWNER, _OFFLINE = "Local stack", "Owner of the database", "Without a project"
 # A module is imported when its command is called, so that each command loads only what it needs.
 _COMMANDS = {
+    "patterns": _Command("on_call", "List and search patterns.", _ON_CALL),
+    "show": _Command(
+        "on_call",
+        "Show a pattern: what its errors named, its fixes and their runs, and what is similar.",
+        _ON_CALL,
+    ),
+    "stats": _Command(
+        "charting", "Show the figures of learning and healing, with a chart.", _ON_CALL
+    ),
+    "tail": _Command(
+        "following",
+        "Follow new errors, and what the engine and people do, until Ctrl-C.",
+        _ON_CALL,
+    ),
+    "cluster": _Command(
+        "charting",
+        "Cluster the patterns that behave alike, instead of all clusters before.",
+        _ON_CALL,
+    ),
+    "learn": _Command(
+        "feeding",
+        "Write the lines of a file to the log, from which the engine learns them.",
+        _ON_CALL,
+    ),
+    "propose": _Command(
+        "deciding",
+        "Propose a fix, which is analysed and tried at once, for an administrator to decide on.",
+        _DECIDE,
+    ),
+    "review": _Command(
+        "deciding",
+        "Show all that a decision on a proposal rests on: script, guard, dry-run, replay, record.",
+        _DECIDE,
+    ),
+    "approve": _Command(
+        "deciding",
+        "Approve a proposal: from then on its fix runs by itself whenever the error occurs.",
+        _DECIDE,
+    ),
+    "reject": _Command("deciding", "Reject a proposal, with the reason for it.", _DECIDE),
+    "enable": _Command(
+        "deciding", "Put a demoted fix back in use, or make a shadow live.", _DECIDE
+    ),
+    "disable": _Command(
+        "deciding", "Switch a fix off at once; only a new approval puts it back in use.", _DECIDE
+    ),
+    "rollback": _Command(
+        "deciding",
+        "Undo a run with the undo script that was approved with its fix, which is demoted then.",
+        _DECIDE,
+    ),
+    "pause": _Command(
+        "braking", "Stop all fixes for a time; errors are learned as usual.", _DECIDE
+    ),
+    "resume": _Command(
+        "braking", "End every pause, including one that a storm of errors caused.", _DECIDE
+    ),
+    "merge": _Command(
+        "regrouping", "Merge patterns that are the same error, after a look at them.", _STEER
+    ),
+    "split": _Command("regrouping", "Move some signatures of a pattern to a new pattern.", _STEER),
+    "undo": _Command("regrouping", "Undo a merge or a split.", _STEER),
+    "confirm": _Command(
+        "regrouping", "Let a live fix run for errors that its approver did not see.", _STEER
+    ),
+    "ignore": _Command(
+        "regrouping",
+        "Ignore patterns until a time, until a number of further errors, or for good.",
+        _STEER,
+    ),
+    "resolve": _Command(
+        "regrouping",
+        "Mark a pattern as resolved; if its error happens again, that is a regression.",
+        _STEER,
+    ),
+    "reopen": _Command("regrouping", "Open a resolved, ignored or archived pattern.", _STEER),
+    "rules": _Command("ruling", "List, try, save and disable grouping rules.", _STEER),
+    "login": _Command("signing_in", "Sign in to a project.", _PERSON),
+    "logout": _Command(
+        "signing_in", "Sign out of a project, and remove its session from this machine.", _PERSON
+    ),
     "up": _Command("up", "Start a local Supabase and serve the functions on it.", _STACK),
     "down": _Command("up", "Stop the stack and all of its processes.", _STACK),
     "status": _Command("up", "Show the addresses and keys of the stack.", _STACK),
@@ -45,7 +127,11 @@ _COMMANDS = {
     "check-fix": _Command(
         "check_fix", "Find out offline whether a script could be approved.", _OFFLINE
     ),
-    "explain": _Command("explain", "Explain an error, offline.", _OFFLINE),
+    "explain": _Command(
+        "explain",
+        "Explain an error: what it means, how its cause is seen, and what may mend it.",
+        _OFFLINE,
+    ),
 }
 
 
@@ -97,7 +183,11 @@ def command_line() -> CommandLine:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code: 0 for success, 1 for a failure, 2 for wrong usage."""
+    """Run one command; return the exit code.
+
+    It is 0 for success, 1 for a failure, 2 for wrong usage, 3 if nobody is signed in, 4 if the role
+    does not allow it, and 5 if something has changed meanwhile.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(VisibleFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,34 +1,24 @@
 """`pattern-engine explain`: what an error means, how its cause is seen, and what may mend it.
 
-A text is explained offline, without settings, database or network. With `--pattern` the latest
-error of a pattern is read from the database.
+A text is explained offline, without settings, database or network. With `--pattern` the project
+explains the latest error of a pattern.
 """
 
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pattern_engine.cli.locations import DataDirectory, ProjectDirectory
-from pattern_engine.cli.owner import DatabaseUrl, connect
+from pattern_engine.cli import abbreviations, remote
+from pattern_engine.cli.locations import DataDirectory
+from pattern_engine.cli.profiles import LOCAL
+from pattern_engine.cli.remote import ProjectName
 from pattern_engine.cli.terminal import AsJson, show
-from pattern_engine.local.errors import StackError
 from pattern_engine.steering.explaining import explained
 from pattern_engine.steering.models import CausePage, Explanation
 
-_LATEST = """
-select coalesce(left(logs.message, 8192), signatures.template)
-from ops.pattern_signatures as signatures
-left join ops.pattern_incidents as incidents
-  on incidents.pattern_id = signatures.pattern_id and incidents.signature = signatures.signature
-left join ops.system_logs as logs on logs.id = incidents.system_log_id
-where signatures.pattern_id::text = %s
-order by logs.id desc nulls last, signatures.created_at desc
-limit 1
-"""
 _NO_PAGE = "There is no page about this error."
 
 
@@ -42,38 +32,34 @@ def run(
         typer.Argument(metavar="TEXT", help="the error as it was logged; - reads standard input"),
     ] = None,
     pattern: Annotated[
-        str | None, typer.Option(metavar="ID", help="a pattern of the database instead of a text")
+        str | None,
+        typer.Option(metavar="PATTERN", help="a pattern of the project instead of a text, by id"),
     ] = None,
+    project: ProjectName = LOCAL,
+    data_dir: DataDirectory = None,
     *,
     as_json: AsJson = False,
-    db_url: DatabaseUrl = None,
-    data_dir: DataDirectory = None,
-    project: ProjectDirectory = None,
 ) -> int:
-    """Explain an error, offline.
+    """Explain an error: what it means, how its cause is seen, and what may mend it.
+
+    A text is explained offline; only a pattern needs a project.
 
     The exit code is 0 if there is a page about it, else 1.
     """
     if (text is None) == (pattern is None):
         raise typer.BadParameter("give one of the two", param_hint="TEXT or --pattern")
-    if pattern is not None:
-        text = _latest_text(pattern, db_url, data_dir, project)
-    explanation = explained(sys.stdin.read() if text == "-" else str(text))
+    if pattern is None:
+        explanation = explained(sys.stdin.read() if text == "-" else str(text))
+    else:
+        here = remote.connect(project, data_dir)
+        pattern_id = abbreviations.pattern_id(here, pattern)
+        found = here.get("explain", pattern_id=pattern_id)
+        explanation = Explanation.model_validate(found)
     if as_json:
         show(json.dumps(explanation.model_dump(mode="json"), indent=2))
     else:
         show("\n".join(_shown(explanation)))
     return 0 if explanation.cause else 1
-
-
-def _latest_text(
-    pattern: str, db_url: str | None, data_dir: Path | None, project: Path | None
-) -> str:
-    with connect(db_url, data_dir, project) as connection:
-        found = connection.execute(_LATEST, (pattern,)).fetchone()
-    if found is None:
-        raise StackError(f"there is no pattern {pattern}")
-    return str(found[0])
 
 
 def _shown(explanation: Explanation) -> Iterator[str]:

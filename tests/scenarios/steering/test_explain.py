@@ -8,12 +8,9 @@ from urllib.parse import quote
 
 from tests.waiting import eventually
 
-from pattern_engine.cli import main
-
 if TYPE_CHECKING:
     from typing import Any
 
-    import pytest
     from tests.conftest import Person, Rest
     from tests.scenarios.conftest import Functions
 
@@ -41,10 +38,8 @@ def test_a_pattern_is_explained(
     functions: Functions,
     viewer: Person,
     engine: Rest,
-    addresses: dict[str, Any],
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By its latest error, over HTTP and by the command."""
+    """By its latest error."""
     table = f"orders_{uuid.uuid4().hex[:8]}"
     (row,) = engine.insert("system_logs", {"message": _refused(table), "source": "tests"})
 
@@ -54,6 +49,3 @@ def test_a_pattern_is_explained(
     pattern_id = eventually(learned)[0]["pattern_id"]
     found = functions.call(f"explain?pattern_id={pattern_id}", token=viewer.token).json()
     assert f"tablename = '{table}'" in found["cause"]["seeing"][0]["sql"]
-    words = ("explain", "--pattern", pattern_id, "--db-url", addresses["db_url"])
-    assert main(words) == 0
-    assert f"tablename = '{table}'" in capsys.readouterr().out
