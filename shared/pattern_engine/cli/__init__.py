@@ -74,7 +74,7 @@ _COMMANDS = {
     ),
     "reject": _Command("deciding", "Reject a proposal, with the reason for it.", _DECIDE),
     "enable": _Command(
-        "deciding", "Put a demoted fix back in use, or make a shadow live.", _DECIDE
+        "deciding", "Put a demoted or expired fix back in use, or make a shadow live.", _DECIDE
     ),
     "disable": _Command(
         "deciding", "Switch a fix off at once; only a new approval puts it back in use.", _DECIDE
@@ -118,7 +118,11 @@ _COMMANDS = {
     "down": _Command("up", "Stop the stack and all of its processes.", _STACK),
     "status": _Command("up", "Show the addresses and keys of the stack.", _STACK),
     "demo": _Command("demo", "Show the whole life of an error on a local Supabase.", _STACK),
-    "shop": _Command("try_shop", "Let a small shop with an error work on the local stack.", _STACK),
+    "shop": _Command(
+        "try_shop",
+        "Let a small shop work on the local stack, whose checkout forgets the currency of orders.",
+        _STACK,
+    ),
     "operators": _Command("operators", "Manage who may read, act and approve.", _OWNER),
     "fixer": _Command("fixer", "Manage what fixes may touch, reach and send.", _OWNER),
     "verify-events": _Command(

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -20,6 +20,18 @@ AskedReason = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask for a confirmation")]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
+        metavar="TIME",
+        help="it ends then, as 2030-01-31T08:00 of your clock",
+    ),
+]
+Lasting = Annotated[
+    str | None,
+    typer.Option("--for", metavar="TIME", help="it ends after this time, as 30m, 8h or 7d"),
+]
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -64,6 +76,19 @@ def confirmed(question: str, *, yes: bool) -> None:
     if not typer.confirm(question, err=True):
         show("nothing was done", error=True)
         raise typer.Exit(1)
+
+
+def ending(until: datetime | None, lasting: str | None) -> str | None:
+    """Return the time that one of the two options says, for the API.
+
+    Raises:
+        BadParameter: Both were given.
+    """
+    if until and lasting:
+        raise typer.BadParameter("give one of the two", param_hint="--until or --for")
+    if lasting:
+        return (datetime.now(UTC) + duration(lasting)).isoformat()
+    return until.astimezone().isoformat() if until else None
 
 
 def duration(given: str) -> timedelta:

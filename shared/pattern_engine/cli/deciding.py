@@ -2,13 +2,23 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from pattern_engine.cli import abbreviations, remote, reviewing
-from pattern_engine.cli.asking import AskedReason, Yes, confirmed, reasoned, require_answers
+from pattern_engine.cli.asking import (
+    AskedReason,
+    Lasting,
+    Until,
+    Yes,
+    confirmed,
+    ending,
+    reasoned,
+    require_answers,
+)
 from pattern_engine.cli.locations import DataDirectory
 from pattern_engine.cli.on_call import PatternId
 from pattern_engine.cli.profiles import LOCAL
@@ -21,6 +31,9 @@ from pattern_engine.local.errors import StackError
 commands = typer.Typer()
 ProposalId = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help="its id, or the beginning of it")
+]
+MaxHeals = Annotated[
+    int | None, typer.Option(metavar="COUNT", min=1, help="it ends after so many runs of the fix")
 ]
 Digest = Annotated[
     str | None,
@@ -120,6 +133,9 @@ def run_approve(
         Literal["live", "shadow"],
         typer.Option(help="shadow records what the fix would have done, and runs nothing"),
     ] = "live",
+    until: Until = None,
+    lasting: Lasting = None,
+    max_heals: MaxHeals = None,
     project: ProjectName = LOCAL,
     data_dir: DataDirectory = None,
     *,
@@ -133,7 +149,8 @@ def run_approve(
     """
     if yes and not digest:
         raise typer.BadParameter("--yes needs the digest that you have read", param_hint="--digest")
-    _decide("approve", proposal, reason, digest, mode, project, data_dir, yes=yes, as_json=as_json)
+    terms = {"mode": mode, "ends_at": ending(until, lasting), "max_heals": max_heals}
+    _decide("approve", proposal, reason, digest, terms, project, data_dir, yes=yes, as_json=as_json)
 
 
 @commands.command("reject")
@@ -148,7 +165,7 @@ def run_reject(
     as_json: AsJson = False,
 ) -> None:
     """Reject a proposal, with the reason for it."""
-    _decide("reject", proposal, reason, digest, None, project, data_dir, yes=yes, as_json=as_json)
+    _decide("reject", proposal, reason, digest, {}, project, data_dir, yes=yes, as_json=as_json)
 
 
 def _decide(
@@ -156,7 +173,7 @@ def _decide(
     proposal: str,
     reason: str | None,
     digest: str | None,
-    mode: str | None,
+    terms: Mapping[str, object],
     project: str,
     data_dir: Path | None,
     *,
@@ -181,7 +198,7 @@ def _decide(
         sha256=sha256,
         decision=decision,
         reason=reason,
-        mode=mode,
+        **terms,
     )
     if as_json:
         show_json(answer)
@@ -207,13 +224,16 @@ def run_enable(
     version: Annotated[
         int | None, typer.Option(metavar="VERSION", help="which fix, if the pattern has several")
     ] = None,
+    until: Until = None,
+    lasting: Lasting = None,
+    max_heals: MaxHeals = None,
     project: ProjectName = LOCAL,
     data_dir: DataDirectory = None,
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a demoted fix back in use, or make a shadow live."""
+    """Put a demoted or expired fix back in use, or make a shadow live."""
     require_answers(reason, yes=yes)
     here = remote.connect(project, data_dir)
     pattern_id = abbreviations.pattern_id(here, pattern)
@@ -225,7 +245,14 @@ def run_enable(
         show(f"\nversion {fix['version']} is {fix['mode']}{why}")
     reason = reasoned(reason, "Why do you enable it?")
     confirmed(f"enable exactly this, with the digest {sha256[:12]}?", yes=yes)
-    answer = here.call("enable", pattern_id=pattern_id, sha256=sha256, reason=reason)
+    answer = here.call(
+        "enable",
+        pattern_id=pattern_id,
+        sha256=sha256,
+        reason=reason,
+        ends_at=ending(until, lasting),
+        max_heals=max_heals,
+    )
     _tell(answer, f"version {fix['version']} of the fix is live", as_json=as_json)
 
 
@@ -241,7 +268,8 @@ def _only_fix(here: Remote, pattern_id: str, version: int | None) -> dict[str, A
     )
     if not found:
         raise StaleError(
-            "the pattern has no demoted fix and no shadow; a disabled fix needs a new approval"
+            "the pattern has no demoted or expired fix and no shadow; a disabled fix needs a "
+            "new approval"
         )
     if len(found) > 1:
         versions = ", ".join(str(each["version"]) for each in found)

@@ -41,7 +41,7 @@ _OF_ONE = (
 )
 _FIXES = (
     "version,mode,mode_reason,fix_type,sha256,guard,disabled_at,disabled_reason,approved_by,"
-    "approved_at,success_rate,confidence_lower_bound,confidence_outcomes"
+    "approved_at,ends_at,max_heals,success_rate,confidence_lower_bound,confidence_outcomes"
 )
 _RUNS = "application_id,applied_at,success,error_after,system_log_id,metadata"
 _INCIDENTS = "system_log_id,occurred_at,identifiers,frame,refusal,counts"

@@ -1,12 +1,11 @@
 """`pattern-engine merge`, `split`, `undo`, `confirm`, and the life cycle of a pattern."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from pattern_engine.cli import abbreviations, remote
-from pattern_engine.cli.asking import Reason, Yes, confirmed, duration
+from pattern_engine.cli.asking import Lasting, Reason, Until, Yes, confirmed, ending
 from pattern_engine.cli.locations import DataDirectory
 from pattern_engine.cli.on_call import PatternId, overview
 from pattern_engine.cli.profiles import LOCAL
@@ -218,17 +217,8 @@ def run_ignore(
     patterns: Annotated[
         list[str], typer.Argument(metavar="PATTERN", help="one or more, by id or its beginning")
     ],
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
-            metavar="TIME",
-            help="open again at the first error from then on, as 2030-01-31T08:00 of your clock",
-        ),
-    ] = None,
-    lasting: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="likewise, as 30m, 8h or 7d")
-    ] = None,
+    until: Until = None,
+    lasting: Lasting = None,
     occurrences: Annotated[
         int | None,
         typer.Option(metavar="COUNT", min=1, help="open again after so many more errors"),
@@ -240,16 +230,10 @@ def run_ignore(
     as_json: AsJson = False,
 ) -> None:
     """Ignore patterns until a time, until a number of further errors, or for good."""
-    if until and lasting:
-        raise typer.BadParameter("give one of the two", param_hint="--until or --for")
-    ends = datetime.now().astimezone() + duration(lasting) if lasting else until
+    ends = ending(until, lasting)
     here = remote.connect(project, data_dir)
     ids = [abbreviations.pattern_id(here, each) for each in patterns]
-    changes = {
-        "until": ends.astimezone().isoformat() if ends else None,
-        "occurrences": occurrences,
-        "reason": reason,
-    }
+    changes = {"until": ends, "occurrences": occurrences, "reason": reason}
     answers = [here.call("ignore", pattern_id=each, **changes) for each in ids]
     _states(answers, as_json=as_json)
 

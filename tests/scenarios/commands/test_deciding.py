@@ -90,8 +90,11 @@ def test_the_whole_way_from_an_error_to_a_fix_and_back(
     undone = terminal.json("rollback", run["application_id"][:8], *words)
     assert undone["rows_touched"] == 3
     assert terminal.json("show", pattern)["fixes"][0]["mode"] == "demoted"
-    terminal.json("enable", pattern, "--digest", digest, "--reason", "mended", "--yes")
-    assert terminal.json("show", pattern)["fixes"][0]["mode"] == "live"
+    once = ("--max-heals", "1", "--for", "8h")
+    terminal.json("enable", pattern, "--digest", digest, "--reason", "mended", "--yes", *once)
+    (fix,) = terminal.json("show", pattern)["fixes"]
+    assert (fix["mode"], fix["max_heals"]) == ("live", 1)
+    assert fix["ends_at"] is not None
     terminal.json("disable", pattern, "--reason", "not needed any more")
     assert terminal.json("show", pattern)["fixes"][0]["disabled_reason"] == "not needed any more"
     terminal.run("enable", pattern, "--reason", "again", "--yes", code=5)

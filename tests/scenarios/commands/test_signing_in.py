@@ -15,6 +15,7 @@ from keyring.backend import KeyringBackend
 from tests.waiting import eventually
 
 from pattern_engine.cli import main
+from pattern_engine.local.stack import mail_directory
 
 if TYPE_CHECKING:
     from tests.conftest import People, Person
@@ -61,18 +62,19 @@ def test_a_wrong_password_signs_nobody_in(terminal: Terminal, viewer: Person) ->
 
 
 def test_a_code_of_a_mail_signs_in(terminal: Terminal, viewer: Person) -> None:
-    """The mails of a local stack are in the log of its gateway."""
-    log = terminal.stack.data_dir / "logs" / "gateway.log"
-    before = log.stat().st_size
+    """The mails of a local stack are files of its data directory."""
+    mails = mail_directory(terminal.stack.data_dir)
+    before = set(mails.iterdir())
 
     class Mail(io.TextIOBase):
         """What somebody types who reads the mail first."""
 
         def readline(self, _most: int | None = -1, /) -> str:  # type: ignore[override]
             """Return the code of the mail."""
-            sent = r"Your login code is: (\d+)"
-            codes = eventually(lambda: re.findall(sent, log.read_text()[before:]))
-            return f"{codes[-1]}\n"
+            (mail,) = eventually(lambda: set(mails.iterdir()) - before)
+            found = re.search(r"Your login code is: (\d+)", json.loads(mail.read_text())["text"])
+            assert found
+            return f"{found[1]}\n"
 
     terminal.monkeypatch.setattr("sys.stdin", Mail())
     words = ("login", "--magic-link", "--password-stdin", "--email", viewer.email)
