@@ -51,6 +51,7 @@
     │   ├── KeptSeparate                   409 kept_separate          (PL017)
     │   ├── PatternMerged                  409 pattern_merged         (PL020)
     │   └── NotUndoable                    409 not_undoable           (PL021)
+    ├── NotificationsNotInstalled          501 notifications_not_installed
     ├── TooManyRequests                    429 too_many_requests      (PL040, with Retry-After)
     ├── Unavailable                        503 unavailable            (with Retry-After)
     │   ├── DatabaseUnreachable            503 database_unreachable   (08xxx, 53xxx, 57P0x)
@@ -333,6 +334,12 @@ class PatternMerged(Conflict):
 
 class NotUndoable(Conflict):
     """The run, merge or split can no longer be undone."""
+
+
+class NotificationsNotInstalled(PatternEngineError):
+    """Apprise is not installed: install this package with its extra `notify`."""
+
+    status = 501
 
 
 class TooManyRequests(PatternEngineError):

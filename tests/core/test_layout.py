@@ -19,7 +19,7 @@ PACKAGE = "pattern_engine"
 PACKAGES = (
     *("text", "api", "laws", "fixes", "database", "catalogue", "reading", "grouping"),
     *("learning", "steering", "overview"),
-    *("healing", "approval", "serving", "console", "local", "demo", "cli"),
+    *("healing", "approval", "notify", "serving", "console", "local", "demo", "cli"),
 )
 MAX_CHAIN = 14
 # What stands in several packages under one name, because it is the same part of each.

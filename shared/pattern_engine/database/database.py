@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Confirming,
         Decision,
         Disabling,
+        DueMessage,
         Enabling,
         ErrorRecord,
         ErrorSeen,
@@ -254,6 +255,23 @@ class Database:
         """Read the fixes of similar patterns, the most successful first."""
         arguments = {"p_pattern_id": pattern_id, "p_limit": limit}
         return self._rows("suggested_fixes_v1", arguments, caller=caller)
+
+    def take_notification(self) -> DueMessage | None:
+        """Take the next message that is due; None if there is none."""
+        taken = self._call("take_notification_v1", {})
+        return cast("DueMessage", taken) if isinstance(taken, dict) else None
+
+    def finish_notification(
+        self, message_id: str, attempt: int, error: str | None, included: list[int]
+    ) -> str:
+        """Record that a target accepted a message, or why not; answers the message's state."""
+        arguments = {
+            "p_message_id": message_id,
+            "p_try": attempt,
+            "p_error": error,
+            "p_included": included,
+        }
+        return str(self._call("finish_notification_v1", arguments))
 
     def merge_patterns(self, pattern_ids: list[str], reason: str | None, caller: Caller) -> Json:
         """Merge patterns, in the caller's name; answers the kept pattern and the merges."""

@@ -104,6 +104,38 @@ class NewLogs(TypedDict):
     """When to look again, in milliseconds; None if somebody else does, or nothing is left."""
 
 
+class ToldNotification(TypedDict):
+    """A notification with what a message says about its pattern, its proposal and its fix."""
+
+    id: int
+    notification_id: str
+    kind: str
+    severity: str
+    description: str
+    pattern_id: str | None
+    details: Json
+    created_at: str
+    pattern: Json | None
+    proposal: Json | None
+    fix: Json | None
+
+
+# As the name of a field, try needs this form.
+DueMessage = TypedDict(
+    "DueMessage",
+    {
+        "message_id": str,
+        "try": int,
+        "created_at": str,
+        "target": str,
+        "url_secret": str,
+        "url": "str | None",
+        "notifications": "list[ToldNotification]",
+    },
+)
+"""A message that a worker has taken to send it; its target is the worker's for three minutes."""
+
+
 class CandidateQuery(TypedDict):
     """One error for which a fix is searched."""
 

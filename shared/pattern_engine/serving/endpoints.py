@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pattern_engine.approval import endpoints as approval
 from pattern_engine.healing import endpoints as healing
 from pattern_engine.learning import endpoints as learning
+from pattern_engine.notify import endpoints as notify
 from pattern_engine.overview import endpoints as overview
 from pattern_engine.serving.health import HEALTH
 from pattern_engine.steering import endpoints as steering
@@ -22,5 +23,6 @@ ALL: Final[tuple[AnyEndpoint, ...]] = (
     *overview.ENDPOINTS,
     *approval.ENDPOINTS,
     *steering.ENDPOINTS,
+    *notify.ENDPOINTS,
     HEALTH,
 )

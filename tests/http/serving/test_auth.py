@@ -224,7 +224,7 @@ ADMITTED = {
         "approve disable propose preview decide enable rollback pause resume"
         " merge split undo confirm resolve ignore reopen rules"
     ),
-    ("job",): "webhook",
+    ("job",): "webhook notify",
 }
 CALLERS_OF = {name: callers for callers, names in ADMITTED.items() for name in names.split()}
 
@@ -248,7 +248,7 @@ def test_each_endpoint_admits_its_callers(
         return
     assert refusal == (
         (401, "invalid_webhook_secret")
-        if endpoint.name == "webhook"
+        if CALLERS_OF[endpoint.name] == ("job",)
         else (403, "person_required")
         if caller == "engine"
         else (401, "not_authenticated")
