@@ -18,8 +18,8 @@ COPY shared shared
 COPY functions functions
 COPY --from=libraries /engine/shared/pattern_engine/console/assets/vendor \
     shared/pattern_engine/console/assets/vendor
-# The extra `fixes` is what fixes of type typescript and bash are read and run with.
-RUN pip install --no-cache-dir ".[fixes]"
+# The extra `fixes` is what fixes of type typescript and bash are read and run with, `notify` what notifications are sent with.
+RUN pip install --no-cache-dir ".[fixes,notify]"
 
 RUN useradd --create-home engine
 USER engine

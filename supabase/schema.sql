@@ -3238,7 +3238,7 @@ CREATE FUNCTION ops_internal.tell_expiring() RETURNS bigint
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.tell_expiring() IS 'Tells, once each, of open proposals that expire within expiring_minutes minutes; answers how many.';
+COMMENT ON FUNCTION ops_internal.tell_expiring() IS 'Tells, once each, of open proposals and of approvals that end within expiring_minutes minutes; answers how many.';
 
 CREATE FUNCTION ops_internal.tell_healed_often() RETURNS bigint
     LANGUAGE sql

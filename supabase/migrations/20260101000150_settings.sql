@@ -72,7 +72,7 @@ from (
     ),
     (
       'expiring_minutes', '60',
-      'How many minutes before a proposed fix expires a notification says so, if nobody has decided on it.',
+      'How many minutes before an approval ends, or a proposed fix expires on which nobody has decided, a notification says so.',
       1, 10080, null
     ),
     (

@@ -288,30 +288,40 @@ create function ops_internal.tell_expiring() returns bigint
 language sql
 set search_path = ''
 as $$
-  with expiring as (
-    select proposals.proposal_id, proposals.pattern_id, proposals.sha256, proposals.expires_at, patterns.pattern_signature
+  with ending as (
+    select
+      'Nobody has decided on a proposed fix, and it expires soon: ' as description, proposals.pattern_id,
+      proposals.proposed_at as begins_at, proposals.expires_at as ends_at,
+      jsonb_build_object('proposal_id', proposals.proposal_id, 'expires_at', proposals.expires_at) as subject
     from ops.fix_proposals as proposals
-    inner join ops.error_patterns as patterns on patterns.pattern_id = proposals.pattern_id
     where proposals.decision is null
       and proposals.expires_at > clock_timestamp()
       and proposals.expires_at <= clock_timestamp() + make_interval(mins => ops_internal.setting('expiring_minutes')::integer)
-      -- Who is told of a request with so short a life has been told a moment ago.
-      and clock_timestamp() >= proposals.proposed_at + (proposals.expires_at - proposals.proposed_at) / 2
       and ops_internal.closed_because(proposals) is null
-      and not exists (
-        select from ops.notifications as told
-        where told.pattern_id = proposals.pattern_id
-          and told.kind = 'approval_expiring'
-          and told.details ->> 'proposal_id' = proposals.proposal_id::text
-      )
+    union all
+    select
+      'The approval of a fix ends soon: ', fixes.pattern_id, fixes.mode_changed_at, fixes.ends_at,
+      jsonb_build_object('version', fixes.version, 'ends_at', fixes.ends_at)
+    from ops.pattern_fixes as fixes
+    where fixes.ends_at > clock_timestamp()
+      and fixes.ends_at <= clock_timestamp() + make_interval(mins => ops_internal.setting('expiring_minutes')::integer)
+      and fixes.disabled_at is null
+      and fixes.mode in ('live', 'shadow')
   ),
 
   events as (
     insert into ops.roman_events (event_type, severity, description, metadata)
     select
-      'approval_expiring', 'warning', 'Nobody has decided on a proposed fix, and it expires soon: ' || expiring.pattern_signature,
-      to_jsonb(expiring)
-    from expiring
+      'approval_expiring', 'warning', ending.description || patterns.pattern_signature,
+      jsonb_build_object('pattern_id', ending.pattern_id) || ending.subject
+    from ending
+    inner join ops.error_patterns as patterns on patterns.pattern_id = ending.pattern_id
+    -- Of what lives so short a time people have been told a moment ago.
+    where clock_timestamp() >= ending.begins_at + (ending.ends_at - ending.begins_at) / 2
+      and not exists (
+        select from ops.notifications as told
+        where told.pattern_id = ending.pattern_id and told.kind = 'approval_expiring' and told.details @> ending.subject
+      )
     returning id
   )
 
@@ -319,7 +329,7 @@ as $$
 $$;
 
 comment on function ops_internal.tell_expiring is
-  'Tells, once each, of open proposals that expire within expiring_minutes minutes; answers how many.';
+  'Tells, once each, of open proposals and of approvals that end within expiring_minutes minutes; answers how many.';
 
 create function ops_internal.tell_healed_often() returns bigint
 language sql

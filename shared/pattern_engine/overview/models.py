@@ -79,7 +79,8 @@ class Statistics(Response):
         description="The ten enabled patterns with the most successful fixes."
     )
     awaiting_approval: list[dict[str, Any]] = Field(
-        description="Patterns with five or more occurrences that count, and no enabled fix. "
+        description="Patterns with no enabled fix whose occurrences that count reach the project's "
+        "setting `review_occurrences`, which is 5 by default. "
         "`last_fix` tells version, state (disabled, demoted, expired or shadow) and reason of the "
         "fix that was approved last; it is null where there was none."
     )

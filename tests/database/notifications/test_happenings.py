@@ -123,6 +123,25 @@ def test_a_proposed_fix_asks_for_approval_and_tells_before_it_expires(
     assert told(pattern_ids[1]) == [asked]
 
 
+def test_an_approval_that_ends_soon_is_told_once(
+    patterns: Patterns, told: Told, database: Sql
+) -> None:
+    """Before it ends, and once more when it has ended: then the fix asks for approval again."""
+    pattern_id = patterns.new()
+    soon = datetime.now(UTC) + timedelta(minutes=30)
+    patterns.approve(pattern_id, p_ends_at=soon.isoformat())
+    database.change(
+        "pattern_fixes", {"mode_changed_at": soon - timedelta(days=1)}, pattern_id=pattern_id
+    )
+    for _ in range(2):
+        database.value("select ops_internal.watch()")
+    expiring = ("approval_expiring", "warning")
+    assert told(pattern_id) == [expiring]
+    database.change("pattern_fixes", {"ends_at": datetime.now(UTC)}, pattern_id=pattern_id)
+    database.value("select ops_internal.expire_fixes()")
+    assert told(pattern_id) == [expiring, ("approval_requested", "warning")]
+
+
 def test_a_blocked_fix_is_told_once_a_minute(patterns: Patterns, told: Told) -> None:
     """As the journal tells of it."""
     pattern_id = patterns.new()
