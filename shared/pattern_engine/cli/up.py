@@ -106,14 +106,26 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 def _announce(stack: Stack, seconds: float, ready_fd: int | None) -> None:
     status = stack.status()
     show(f"ready after {seconds:.1f} s at {status['api_url']}")
-    show(f"console       {status['console_url']}")
-    show(f"sign in once  {sign_in_links.new(status, sign_in_links.DEMO_OPERATOR, 'ops_admin')}")
-    show(f"              as {sign_in_links.DEMO_OPERATOR}, who may approve alone; within an hour")
+    if (stack.project.functions / "console").is_dir():
+        _show_console(status)
     if ready_fd is None:
         show("Ctrl-C stops it. `pattern-engine status` shows addresses and keys.")
         return
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
+
+
+def _show_console(status: dict[str, Any]) -> None:
+    """Show where the console is, and how to sign in to it."""
+    operator = sign_in_links.DEMO_OPERATOR
+    show(f"console       {status['console_url']}")
+    try:
+        show(f"sign in once  {sign_in_links.new(status, operator, 'ops_admin')}")
+    except sign_in_links.NoSignInLinkError as error:
+        # The stack works, and whoever has an account signs in with a password.
+        show(f"pattern-engine: {error}", error=True)
+        return
+    show(f"              as {operator}, who may approve alone; within an hour")
 
 
 def _run_in_background(directory: Path, root: Path, port: int, server: str) -> int:
