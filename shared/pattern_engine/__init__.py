@@ -8,4 +8,6 @@ Packages by subject; each imports only packages before it here, and the modules 
 - `steering`: merging, splitting, rules; `overview`: clusters and figures;
 - `healing`: running approved fixes; `approval`: proposing and approving them;
 - `serving`: the endpoints over HTTP; `local`, `demo`, `cli`: the local stack, the demo, commands.
+
+For applications, importing nothing of the above: `handlers`, which log errors to the engine.
 """

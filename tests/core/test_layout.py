@@ -17,6 +17,8 @@ PACKAGE = "pattern_engine"
 # From the ground up: a package imports packages before it, and the modules of the root. Those import `text` alone, which
 # knows nothing of the engine: whatever is logged is scrubbed.
 PACKAGES = (
+    # For the processes of applications: it imports nothing of the engine.
+    "handlers",
     *("text", "api", "laws", "fixes", "database", "catalogue", "reading", "grouping"),
     *("learning", "steering", "overview"),
     *("healing", "approval", "notify", "serving", "console", "local", "demo", "cli"),
