@@ -135,6 +135,13 @@ CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]
 
 COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
 
+CREATE FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) IS 'Chosen patterns as they are now, to show what would happen to them, and the digest with which ops.console_steer_v1 does it. For operators.';
+
 CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -142,12 +149,33 @@ CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
 
 COMMENT ON FUNCTION ops.console_frame_v1() IS 'What every page of the console shows around its own content: role and address of the caller, the pauses that are in effect, and the mark of console_mark_v1. For operators.';
 
+CREATE FUNCTION ops.console_inbox_v1(p_filters jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 10) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_inbox_v1(p_filters jsonb, p_limit integer) IS 'The inbox of the console: for each section that has entries (control, decision, changed, healing; or found) how many there are, counted to about 1,000, the first of them, and next, which as the filter after asks for those that follow. The filters are those of ops_internal.inbox_entries. For operators.';
+
 CREATE FUNCTION ops.console_mark_v1() RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_mark_v1() IS 'A text that differs as soon as an error was learned, or the engine or a person did something; by it a page finds out that it is out of date. For operators.';
+
+CREATE FUNCTION ops.console_sources_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_sources_v1() IS 'The first hundred sources of errors by name, to choose a filter from. For operators.';
+
+CREATE FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_occurrences integer DEFAULT NULL::integer, p_reason text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) IS 'Ignores, reopens or merges all of these patterns, or none: as ops.ignore_pattern_v1, ops.reopen_pattern_v1 and ops.merge_patterns_v1 do. Raises PL044 where they have another digest than ops.console_chosen_v1 told. For an ops_operator or ops_admin in person.';
 
 CREATE FUNCTION ops.count_unlearnable_v1() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -673,6 +701,7 @@ CREATE TABLE ops.error_patterns (
     merged_into uuid,
     occurrence_count integer DEFAULT 1 NOT NULL,
     untrusted_occurrences integer DEFAULT 0 NOT NULL,
+    occurrence_magnitude smallint GENERATED ALWAYS AS (((4)::double precision * ln((GREATEST(occurrence_count, 1))::double precision))) STORED NOT NULL,
     first_seen timestamp with time zone DEFAULT now() NOT NULL,
     first_release text,
     first_environment text,
@@ -746,6 +775,8 @@ COMMENT ON COLUMN ops.error_patterns.merged_into IS 'The pattern that this one w
 COMMENT ON COLUMN ops.error_patterns.occurrence_count IS 'How many errors were counted. A log row counts once. Only rows of the writers that the setting counted_writers names are among them.';
 
 COMMENT ON COLUMN ops.error_patterns.untrusted_occurrences IS 'How many more errors others wrote, such as signed-in users. Nothing is permitted, forbidden, judged, ranked or reopened by them.';
+
+COMMENT ON COLUMN ops.error_patterns.occurrence_magnitude IS 'Four times the natural logarithm of occurrence_count, rounded. By it patterns are found in the order of their counts; an index of the count itself would have to be written with each error.';
 
 COMMENT ON COLUMN ops.error_patterns.first_seen IS 'Time of the earliest error that was counted; of the earliest of all while none was. The same holds for the other times, releases and environments.';
 
@@ -1288,13 +1319,33 @@ CREATE FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures 
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_mark() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_sources() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
 
@@ -1800,6 +1851,50 @@ CREATE FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.inbox_changes() RETURNS TABLE(kind text, urgency integer, place double precision, pattern_id uuid, key text, details jsonb)
+    LANGUAGE sql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.inbox_changes() IS 'Patterns that came back within seven days after they were resolved, and those with a spike within a day; open ones alone.';
+
+CREATE FUNCTION ops_internal.inbox_entries(p_filters jsonb) RETURNS TABLE(section text, kind text, urgency integer, place double precision, pattern_id uuid, key text, details jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.inbox_entries(p_filters jsonb) IS 'The entries of the inbox that the filters admit: type, severity (the least), source, environment, search, status (snoozed, and those of a pattern), section, and after, the place of the last entry that was shown. With search or status there is one section, found.';
+
+CREATE FUNCTION ops_internal.inbox_healing() RETURNS TABLE(kind text, urgency integer, place double precision, pattern_id uuid, key text, details jsonb)
+    LANGUAGE sql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.inbox_healing() IS 'Patterns whose fix runs now, and those whose run is watched until it is known whether the error stays away.';
+
+CREATE FUNCTION ops_internal.inbox_out_of_control() RETURNS TABLE(kind text, urgency integer, place double precision, pattern_id uuid, key text, details jsonb)
+    LANGUAGE sql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.inbox_out_of_control() IS 'Fixes that were refused because they changed, fixes that the engine took out of use and nobody has decided on, also because their approval is over, and fixes that heal again and again.';
+
+CREATE FUNCTION ops_internal.inbox_proposals() RETURNS TABLE(kind text, urgency integer, place double precision, pattern_id uuid, key text, details jsonb)
+    LANGUAGE sql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.inbox_proposals() IS 'Proposals that can be decided on; the first to expire first.';
+
+CREATE FUNCTION ops_internal.inbox_unconfirmed() RETURNS TABLE(kind text, urgency integer, place double precision, pattern_id uuid, key text, details jsonb)
+    LANGUAGE sql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.inbox_unconfirmed() IS 'Patterns with a running fix that was not run for a signature that came after its approval, or for what an error of the last day names; of the latter the 100 patterns that were seen last are examined.';
 
 CREATE FUNCTION ops_internal.inherit_cannot_links(p_kept uuid, p_gone uuid, p_merge_id uuid) RETURNS void
     LANGUAGE sql
@@ -2817,6 +2912,13 @@ CREATE FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective t
 
 COMMENT ON FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) IS 'Raises PL032 where ops_fixer has more privileges on a table in effect than it was granted.';
 
+CREATE FUNCTION ops_internal.require_some_patterns(p_pattern_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_some_patterns(p_pattern_ids uuid[]) IS 'Raises PL022 unless these are 1 to 200 patterns.';
+
 CREATE FUNCTION ops_internal.require_target(p_target_id uuid) RETURNS ops.notification_targets
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2996,6 +3098,13 @@ CREATE FUNCTION ops_internal.seal_events(p_most integer DEFAULT 50000) RETURNS b
 
 COMMENT ON FUNCTION ops_internal.seal_events(p_most integer) IS 'Seals the committed events that have no seal, the oldest first; answers how many. A job calls it every minute.';
 
+CREATE FUNCTION ops_internal.search_patterns(p_text text) RETURNS TABLE(pattern_id uuid, score double precision)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.search_patterns(p_text text) IS 'Up to 500 patterns that a text finds: by an id or a signature; by the words of the templates, of which the last may be unfinished; else by a part of a template; else by words that are like these.';
+
 CREATE FUNCTION ops_internal.secret_hosts(p_fix jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
@@ -3126,6 +3235,14 @@ CREATE FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.similar_words(p_text text) RETURNS TABLE(pattern_id uuid, score double precision)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET enable_bitmapscan TO 'off'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.similar_words(p_text text) IS 'Up to 50 patterns whose template has words like these, and how like.';
+
 CREATE FUNCTION ops_internal.split_pattern(p_pattern_id uuid, p_signatures text[], p_expression text, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3168,6 +3285,13 @@ CREATE FUNCTION ops_internal.start_rollback(p_application_id uuid, p_reason text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.state_digest(p_pattern_ids uuid[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.state_digest(p_pattern_ids uuid[]) IS 'A digest of what decides what a merge, an ignore or a reopening does to these patterns: status, fixes and signatures, but not the counts, which change with every error.';
 
 CREATE FUNCTION ops_internal.statistics() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4338,13 +4462,19 @@ ALTER TABLE ONLY ops_internal.user_quotas
 
 CREATE INDEX idx_error_patterns_approved_by ON ops.error_patterns USING btree (approved_by);
 
+CREATE INDEX idx_error_patterns_awaiting ON ops.error_patterns USING btree (occurrence_magnitude DESC) WHERE ((status = 'open'::text) AND (NOT has_running_fix));
+
 CREATE INDEX idx_error_patterns_enabled ON ops.error_patterns USING btree (auto_fix_enabled);
 
 CREATE INDEX idx_error_patterns_expressions ON ops.error_patterns USING btree (id DESC) WHERE (has_running_fix AND tries_expression);
 
 CREATE INDEX idx_error_patterns_firing ON ops.error_patterns USING btree (last_seen) WHERE auto_fix_enabled;
 
+CREATE INDEX idx_error_patterns_first_seen ON ops.error_patterns USING btree (status, first_seen DESC);
+
 CREATE INDEX idx_error_patterns_merged_into ON ops.error_patterns USING btree (merged_into);
+
+CREATE INDEX idx_error_patterns_source ON ops.error_patterns USING btree ("left"(error_source, 100));
 
 CREATE INDEX idx_error_patterns_symptoms ON ops.error_patterns USING btree (pattern_id) WHERE ((metadata ->> 'symptom'::text) IS NOT NULL);
 
@@ -4412,6 +4542,8 @@ CREATE INDEX idx_pattern_claims_unfinished ON ops.pattern_claims USING btree (le
 
 CREATE INDEX idx_pattern_fixes_ending ON ops.pattern_fixes USING btree (ends_at) WHERE ((ends_at IS NOT NULL) AND (disabled_at IS NULL));
 
+CREATE INDEX idx_pattern_fixes_out_of_use ON ops.pattern_fixes USING btree (pattern_id) WHERE ((disabled_by IS NULL) AND ((mode = ANY (ARRAY['demoted'::text, 'expired'::text])) OR (disabled_at IS NOT NULL)));
+
 CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC);
 
 CREATE INDEX idx_pattern_incidents_target ON ops.pattern_incidents USING btree (pattern_id, target, occurred_at) WHERE (target IS NOT NULL);
@@ -4426,6 +4558,8 @@ CREATE INDEX idx_pattern_signatures_confirmed_by ON ops.pattern_signatures USING
 
 CREATE INDEX idx_pattern_signatures_pattern ON ops.pattern_signatures USING btree (pattern_id);
 
+CREATE INDEX idx_pattern_signatures_refused ON ops.pattern_signatures USING btree (refused_at DESC) WHERE ((refused_at IS NOT NULL) AND (confirmed_at IS NULL));
+
 CREATE INDEX idx_pattern_signatures_rule ON ops.pattern_signatures USING btree (template) WHERE (algorithm ~~ '%/rule'::text);
 
 CREATE INDEX idx_pattern_signatures_trigram ON ops.pattern_signatures USING gist ("left"(template, 1000) extensions.gist_trgm_ops (siglen='64'));
@@ -4433,6 +4567,8 @@ CREATE INDEX idx_pattern_signatures_trigram ON ops.pattern_signatures USING gist
 CREATE INDEX idx_pattern_signatures_v1 ON ops.pattern_signatures USING btree (signature) WHERE (algorithm = 'grouping/v1'::text);
 
 CREATE INDEX idx_pattern_signatures_wider ON ops.pattern_signatures USING gin (wider) WITH (fastupdate=off);
+
+CREATE INDEX idx_pattern_signatures_words ON ops.pattern_signatures USING gin (to_tsvector('simple'::regconfig, "left"(template, 1000)));
 
 CREATE INDEX idx_pattern_splits_made ON ops.pattern_splits USING btree (made);
 
@@ -4848,13 +4984,29 @@ REVOKE ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO service_role;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO service_role;
+GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_frame_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_inbox_v1(p_filters jsonb, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_inbox_v1(p_filters jsonb, p_limit integer) TO service_role;
+GRANT ALL ON FUNCTION ops.console_inbox_v1(p_filters jsonb, p_limit integer) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_mark_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_mark_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_mark_v1() TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_sources_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_sources_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.console_sources_v1() TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
+GRANT ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.count_unlearnable_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.count_unlearnable_v1() TO service_role;
@@ -5164,13 +5316,29 @@ REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_sign
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_frame() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_mark() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_mark() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_mark() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_sources() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_sources() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_sources() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
 
@@ -5305,6 +5473,18 @@ REVOKE ALL ON FUNCTION ops_internal.identifiers_digest(p_identifiers jsonb, p_fr
 REVOKE ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.ignore_pattern(p_pattern_id uuid, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.inbox_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.inbox_entries(p_filters jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.inbox_healing() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.inbox_out_of_control() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.inbox_proposals() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.inbox_unconfirmed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.inherit_cannot_links(p_kept uuid, p_gone uuid, p_merge_id uuid) FROM PUBLIC;
 
@@ -5611,6 +5791,8 @@ REVOKE ALL ON FUNCTION ops_internal.require_signatures_of(p_pattern_id uuid, p_s
 
 REVOKE ALL ON FUNCTION ops_internal.require_sole_privileges(p_table text, p_effective text[], p_stored text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_some_patterns(p_pattern_ids uuid[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_target(p_target_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_target_fields(p_target jsonb) FROM PUBLIC;
@@ -5662,6 +5844,8 @@ REVOKE ALL ON FUNCTION ops_internal.seal_digest(p_seal ops.event_seals) FROM PUB
 
 REVOKE ALL ON FUNCTION ops_internal.seal_events(p_most integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.search_patterns(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.secret_hosts(p_fix jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seen_again(p_pattern_ids uuid[]) FROM PUBLIC;
@@ -5706,6 +5890,8 @@ REVOKE ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit 
 GRANT ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.similar_words(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.split_pattern(p_pattern_id uuid, p_signatures text[], p_expression text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.split_pattern(p_pattern_id uuid, p_signatures text[], p_expression text, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.split_pattern(p_pattern_id uuid, p_signatures text[], p_expression text, p_reason text) TO service_role;
@@ -5725,6 +5911,8 @@ GRANT ALL ON FUNCTION ops_internal.start_clustering() TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.start_rollback(p_application_id uuid, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.start_rollback(p_application_id uuid, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.start_rollback(p_application_id uuid, p_reason text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.state_digest(p_pattern_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.statistics() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.statistics() TO authenticated;

@@ -50,7 +50,8 @@
     │   ├── TwoLiveFixes                   409 two_live_fixes         (PL016)
     │   ├── KeptSeparate                   409 kept_separate          (PL017)
     │   ├── PatternMerged                  409 pattern_merged         (PL020)
-    │   └── NotUndoable                    409 not_undoable           (PL021)
+    │   ├── NotUndoable                    409 not_undoable           (PL021)
+    │   └── PatternsChanged                409 patterns_changed       (PL044)
     ├── NotificationsNotInstalled          501 notifications_not_installed
     ├── TooManyRequests                    429 too_many_requests      (PL040, with Retry-After)
     ├── Unavailable                        503 unavailable            (with Retry-After)
@@ -336,6 +337,10 @@ class NotUndoable(Conflict):
     """The run, merge or split can no longer be undone."""
 
 
+class PatternsChanged(Conflict):
+    """The patterns are no longer as they were shown; look at them again, and decide again."""
+
+
 class NotificationsNotInstalled(PatternEngineError):
     """Apprise is not installed: install this package with its extra `notify`."""
 
@@ -430,6 +435,7 @@ BY_SQLSTATE: dict[str, type[PatternEngineError]] = {
     "PL031": NotGranted,
     "PL040": TooManyRequests,
     "PL041": UnknownTarget,
+    "PL044": PatternsChanged,
     "55P03": LockNotAvailable,
     "57014": StatementCancelled,
     "40001": TransactionConflict,

@@ -27,6 +27,7 @@ create table ops.error_patterns (
   constraint error_patterns_occurrences_not_negative check (occurrence_count >= 0),
   untrusted_occurrences integer not null default 0
   constraint error_patterns_untrusted_not_negative check (untrusted_occurrences >= 0),
+  occurrence_magnitude smallint not null generated always as (4 * ln(greatest(occurrence_count, 1))) stored,
   first_seen timestamptz not null default now(),
   first_release text,
   first_environment text,
@@ -93,6 +94,8 @@ comment on column ops.error_patterns.occurrence_count is
   'How many errors were counted. A log row counts once. Only rows of the writers that the setting counted_writers names are among them.';
 comment on column ops.error_patterns.untrusted_occurrences is
   'How many more errors others wrote, such as signed-in users. Nothing is permitted, forbidden, judged, ranked or reopened by them.';
+comment on column ops.error_patterns.occurrence_magnitude is
+  'Four times the natural logarithm of occurrence_count, rounded. By it patterns are found in the order of their counts; an index of the count itself would have to be written with each error.';
 comment on column ops.error_patterns.first_seen is
   'Time of the earliest error that was counted; of the earliest of all while none was. The same holds for the other times, releases and environments.';
 comment on column ops.error_patterns.first_release is 'The application''s version in its earliest error, if the log row said so.';
@@ -136,6 +139,11 @@ create index idx_error_patterns_enabled on ops.error_patterns (auto_fix_enabled)
 create index idx_error_patterns_firing on ops.error_patterns (last_seen) where auto_fix_enabled;
 create index idx_error_patterns_approved_by on ops.error_patterns (approved_by);
 create index idx_error_patterns_expressions on ops.error_patterns (id desc) where has_running_fix and tries_expression;
+-- The inbox: what awaits a review, the most frequent first; what is new, or in another state; and what one source logged.
+create index idx_error_patterns_awaiting on ops.error_patterns (occurrence_magnitude desc)
+  where status = 'open' and not has_running_fix;
+create index idx_error_patterns_first_seen on ops.error_patterns (status, first_seen desc);
+create index idx_error_patterns_source on ops.error_patterns (left(error_source, 100));
 create index idx_error_patterns_merged_into on ops.error_patterns (merged_into);
 -- The job that links symptoms looks each minute for those that were seen.
 create index idx_error_patterns_symptoms on ops.error_patterns (pattern_id) where metadata ->> 'symptom' is not null;

@@ -39,6 +39,9 @@ create index idx_pattern_signatures_pattern on ops.pattern_signatures (pattern_i
 -- For operators, who search similar templates. An entry of the index holds up to three bytes for each character, and a page 8,191.
 create index idx_pattern_signatures_trigram on ops.pattern_signatures
   using gist (left(template, 1000) extensions.gist_trgm_ops (siglen = 64));
+create index idx_pattern_signatures_words on ops.pattern_signatures using gin (to_tsvector('simple', left(template, 1000)));
+-- Those that a fix was not run for; the inbox asks to confirm them.
+create index idx_pattern_signatures_refused on ops.pattern_signatures (refused_at desc) where refused_at is not null and confirmed_at is null;
 -- Without fastupdate: each search for similar templates would have to read the whole list of pending entries.
 create index idx_pattern_signatures_wider on ops.pattern_signatures using gin (wider) with (fastupdate = off);
 create index idx_pattern_signatures_confirmed_by on ops.pattern_signatures (confirmed_by);

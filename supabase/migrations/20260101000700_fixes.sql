@@ -118,6 +118,9 @@ comment on column ops.pattern_fixes.rated_at is 'When these figures were compute
 
 -- A job looks every minute for approvals that have ended.
 create index idx_pattern_fixes_ending on ops.pattern_fixes (ends_at) where ends_at is not null and disabled_at is null;
+-- What is out of use, and no person has disabled.
+create index idx_pattern_fixes_out_of_use on ops.pattern_fixes (pattern_id)
+  where disabled_by is null and (mode in ('demoted', 'expired') or disabled_at is not null);
 
 alter table ops.pattern_fixes enable row level security;
 

@@ -98,6 +98,10 @@ to authenticated, service_role;
 
 grant execute on function ops.console_frame_v1, ops.console_mark_v1 to authenticated;
 grant execute on function ops_internal.console_frame, ops_internal.console_mark to authenticated, service_role;
+grant execute on function ops.console_chosen_v1, ops.console_inbox_v1, ops.console_sources_v1, ops.console_steer_v1 to authenticated;
+grant execute on function
+  ops_internal.console_chosen, ops_internal.console_inbox, ops_internal.console_sources, ops_internal.console_steer
+to authenticated, service_role;
 
 -- What policies ask about their caller.
 

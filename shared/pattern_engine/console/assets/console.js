@@ -108,19 +108,38 @@
     }
   };
 
-  // Boxes that were checked stay checked, and the entry that the reader is at stays marked.
-  let checked = [];
+  // An update of a part leaves the reader where the reader was: boxes stay checked, the entry that the reader is at stays
+  // marked and stays where it is on the screen. If that entry is gone, the one in its place is the next to go on from. What had
+  // the focus has it again, which htmx sees to for elements with an id.
+  let before = null;
+  const byId = (box) => box.id || box.value;
+  const place = (item) => item?.getBoundingClientRect().top ?? 0;
   body.addEventListener("htmx:beforeSwap", (event) => {
-    checked = [...event.detail.target.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
+    const all = items();
+    const visible = all.find((item) => place(item) >= 0);
+    const at = all.findIndex((item) => item.dataset.item === current);
+    const kept = at >= 0 && place(all[at]) >= 0 && place(all[at]) < window.innerHeight ? all[at] : visible;
+    before = {
+      at,
+      kept: kept?.dataset.item,
+      top: place(kept),
+      checked: [...event.detail.target.querySelectorAll("input[type=checkbox]:checked")].map(byId),
+    };
   });
   body.addEventListener("htmx:afterSwap", (event) => {
     const target = event.detail.target;
-    for (const box of target.querySelectorAll("input[type=checkbox]")) if (checked.includes(box.value)) box.checked = true;
-    checked = [];
-    show(items().find((item) => item.dataset.item === current), false);
+    for (const box of target.querySelectorAll("input[type=checkbox]")) if (before?.checked.includes(byId(box))) box.checked = true;
     localize(target);
     draw(target);
     countDown();
+    const all = items();
+    if (before && before.at >= 0 && !all.some((item) => item.dataset.item === current)) {
+      current = all[Math.min(before.at, all.length - 1)]?.dataset.item ?? null;
+    }
+    show(all.find((item) => item.dataset.item === current), false);
+    const kept = all.find((item) => item.dataset.item === before?.kept);
+    if (kept && window.scrollY > 0) window.scrollBy(0, place(kept) - before.top);
+    before = null;
   });
 
   // -- Charts --------------------------------------------------------------------------------
