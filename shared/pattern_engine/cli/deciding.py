@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pattern_engine.cli import abbreviations, remote, reviewing
+from pattern_engine.cli import abbreviations, remote, review_sheet
 from pattern_engine.cli.asking import (
     AskedReason,
     Lasting,
@@ -116,11 +116,11 @@ def run_review(
 
 
 def _show_review(here: Remote, proposal_id: str, *, as_json: bool) -> dict[str, Any]:
-    found = reviewing.material(here, proposal_id)
+    found = review_sheet.material(here, proposal_id)
     if as_json:
         show_json(found)
     else:
-        paint(*reviewing.painted(found))
+        paint(*review_sheet.painted(found))
     return found
 
 
@@ -185,10 +185,10 @@ def _decide(
     proposal_id = abbreviations.proposal_id(here, proposal)
     if not yes and decision == "approve":
         here.call("preview", proposal_id=proposal_id)
-    found = reviewing.material(here, proposal_id)
+    found = review_sheet.material(here, proposal_id)
     sha256 = _same(found["proposal"]["sha256"], digest)
     if not yes and not as_json:
-        paint(*reviewing.painted(found))
+        paint(*review_sheet.painted(found))
         show()
     reason = reasoned(reason, f"Why do you {decision} it?")
     confirmed(f"{decision} exactly this, with the digest {sha256[:12]}?", yes=yes)
@@ -240,7 +240,7 @@ def run_enable(
     fix = _only_fix(here, pattern_id, version)
     sha256 = _same(fix["sha256"], digest)
     if not as_json:
-        paint(*reviewing.numbered(fix["prepared_script"]))
+        paint(*review_sheet.numbered(fix["prepared_script"]))
         why = f": {fix['mode_reason']}" if fix["mode_reason"] else ""
         show(f"\nversion {fix['version']} is {fix['mode']}{why}")
     reason = reasoned(reason, "Why do you enable it?")

@@ -45,7 +45,7 @@ _LONGEST_WAIT: Final = 65.0
 
 
 @dataclass
-class _Outcome:
+class Outcome:
     """What became of the lines of a file."""
 
     written: int = 0
@@ -89,12 +89,12 @@ def run_learn(
     here = remote.connect(project, data_dir)
     insert = _as_application(here, data_dir) if as_application else _as_person(here)
     lines, default_time = _read(file)
-    outcome = _Outcome()
+    outcome = Outcome()
     defaults = {"source": source, "log_level": level}
     if as_application and default_time:
         defaults["created_at"] = default_time
-    rows = list(_rows(lines, defaults, outcome))
-    writer = _Writer(here.profile, insert, outcome)
+    rows = list(rows_of(lines, defaults, outcome))
+    writer = Writer(here.profile, insert, outcome)
     size = _BATCH_OF_APPLICATION if as_application else _BATCH
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("written to the log", total=len(rows))
@@ -117,8 +117,8 @@ def _read(file: str) -> tuple[list[bytes], str | None]:
         raise typer.BadParameter(f"{file} cannot be read: {problem.strerror}") from problem
 
 
-def _rows(
-    lines: list[bytes], defaults: dict[str, str | None], outcome: _Outcome
+def rows_of(
+    lines: list[bytes], defaults: dict[str, str | None], outcome: Outcome
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file, all with the same columns, as PostgREST wants them."""
     digest = hashlib.sha256()
@@ -160,12 +160,12 @@ def _of_json(words: str) -> dict[str, Any] | None:
 
 
 @dataclass
-class _Writer:
+class Writer:
     """Writes rows, whatever is refused of them."""
 
     profile: Profile
     insert: Callable[[list[dict[str, Any]]], httpx.Response]
-    outcome: _Outcome
+    outcome: Outcome
 
     def write(self, rows: list[dict[str, Any]], *, waited: bool = False) -> None:
         """Write rows: wait where there were too many, leave out what is there, split the rest."""
@@ -209,7 +209,7 @@ def _as_application(
     return lambda rows: remote.request(here.http, "POST", url, headers=headers, body=rows)
 
 
-def _report(outcome: _Outcome, *, as_json: bool) -> None:
+def _report(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         show_json(
             {

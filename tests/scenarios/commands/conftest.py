@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,3 +78,61 @@ def terminal(
     keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
     yield Terminal(tmp_path, stack, capsys, monkeypatch)
     keyring.set_keyring(before)
+
+
+@dataclass
+class Sat:
+    """What somebody saw who sat at a terminal."""
+
+    code: int
+    out: str
+    err: str
+    echoed: str
+
+
+def sit(terminal: Terminal, *words: str, answers: tuple[tuple[str, str], ...]) -> Sat:
+    """Run a command at a real terminal, and answer each question when it is asked."""
+    keyboard, its_end = pty.openpty()
+    place = ["--data-dir", str(terminal.stack.data_dir)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pattern_engine.cli", *words, *place],
+        stdin=its_end,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        env=environment(terminal),
+        start_new_session=True,
+    ) as asking:
+        os.close(its_end)
+        try:
+            err = _answer(asking, keyboard, answers)
+            out, rest = asking.communicate(timeout=60)
+            echoed = os.read(keyboard, 10_000)
+        finally:
+            asking.kill()
+            os.close(keyboard)
+    return Sat(asking.returncode, *(each.decode() for each in (out, err + rest, echoed)))
+
+
+def _answer(
+    asking: subprocess.Popen[bytes], keyboard: int, answers: tuple[tuple[str, str], ...]
+) -> bytes:
+    """Type each answer once its question is there; return what was asked."""
+    assert asking.stderr
+    err = b""
+    for question, answer in answers:
+        while question.encode() not in err:
+            read = asking.stderr.read(1)
+            assert read, err
+            err += read
+        os.write(keyboard, f"{answer}\n".encode())
+    return err
+
+
+def environment(terminal: Terminal) -> dict[str, str]:
+    """Return the environment of the person's processes."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "XDG_CONFIG_HOME": str(terminal.home),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.scenarios.commands.conftest import sit
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -118,6 +119,21 @@ def test_a_decision_needs_a_reason_and_what_was_read(
     assert terminal.json("review", proposal_id)["proposal"]["decision"] is None
     terminal.run("reject", proposal_id, "--reason", "too wide", "--yes")
     assert terminal.json("review", proposal_id)["proposal"]["decision_reason"] == "too wide"
+
+
+def test_a_person_is_asked(terminal: Terminal, propose: Callable[[], Any]) -> None:
+    """For the reason, and whether it is meant, after all of it was shown; no is an answer, too."""
+    proposal = propose()
+    approve = ("approve", proposal["proposal_id"])
+    why = ("Why do you approve it?", "read twice")
+    refused = sit(terminal, *approve, answers=(why, ("approve exactly this", "n")))
+    assert refused.code == 1
+    assert "1 │ update" in refused.out
+    assert terminal.json("review", proposal["proposal_id"])["proposal"]["decision"] is None
+    agreed = sit(terminal, *approve, answers=(why, ("approve exactly this", "y")))
+    assert agreed.code == 0, agreed
+    decided = terminal.json("review", proposal["proposal_id"])["proposal"]
+    assert (decided["decision"], decided["decision_reason"]) == ("approved", "read twice")
 
 
 def test_what_has_changed_is_not_approved(

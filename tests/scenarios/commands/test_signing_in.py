@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
+from tests.conftest import PASSWORD
+from tests.scenarios.commands.conftest import sit
 from tests.waiting import eventually
 
 from pattern_engine.cli import main
@@ -51,6 +53,16 @@ def test_a_password_signs_in_and_is_kept_nowhere(terminal: Terminal, viewer: Per
     terminal.sign_in(viewer)
     change(terminal, refresh_token=session["refresh_token"], expires_at=0)
     terminal.run("patterns", code=3)
+
+
+def test_a_password_is_not_shown(terminal: Terminal, viewer: Person) -> None:
+    """Whoever looks over the shoulder reads the address alone."""
+    asked = (("E-mail address", viewer.email), ("Password", PASSWORD))
+    sat = sit(terminal, "login", answers=asked)
+    assert sat.code == 0, sat
+    assert "ops_viewer" in sat.out
+    assert viewer.email in sat.echoed
+    assert PASSWORD not in sat.out + sat.err + sat.echoed
 
 
 def test_a_wrong_password_signs_nobody_in(terminal: Terminal, viewer: Person) -> None:

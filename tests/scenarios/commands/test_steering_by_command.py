@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.scenarios.commands.conftest import environment
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def test_new_errors_are_followed(terminal: Terminal, viewer: Person, engine: Res
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
-        env=_environment(terminal),
+        env=environment(terminal),
     )
     found: list[dict[str, Any]] = []
     try:
@@ -194,19 +195,11 @@ def test_a_file_is_learned_once(
     terminal.run("learn", str(tmp_path / "none.log"), code=2)
 
 
-def _environment(terminal: Terminal) -> dict[str, str]:
-    return {
-        "PATH": "/usr/bin:/bin",
-        "XDG_CONFIG_HOME": str(terminal.home),
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-    }
-
-
 def _lines(process: subprocess.Popen[bytes], seconds: float) -> list[dict[str, Any]]:
-    """Return the lines that a process writes until it is silent for so long."""
+    """Return the lines that a process writes until it is silent for so long; 100 at most."""
     assert process.stdout
-    found = []
-    while select.select([process.stdout], [], [], seconds)[0]:
+    found: list[dict[str, Any]] = []
+    while len(found) < 100 and select.select([process.stdout], [], [], seconds)[0]:
         line = process.stdout.readline()
         if not line:
             break

@@ -226,7 +226,7 @@ def _dry_run(proposal: dict[str, Any]) -> Iterator[RenderableType]:
         )
     for name in ("rows_before", "rows_after"):
         for row in (ran.get(name) or ())[:_ROWS]:
-            yield line(f"  {name[5:]:6} {json.dumps(row, ensure_ascii=False)}", longest=400)
+            yield text(f"  {name[5:]:6} {json.dumps(row, ensure_ascii=False)}", longest=400)
     for name in ("plan", "rehearsal"):
         if ran.get(name):
             yield text(f"  {name}: {json.dumps(ran[name], indent=2, ensure_ascii=False)}")
