@@ -142,6 +142,13 @@ CREATE FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) RETURNS jsonb
 
 COMMENT ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) IS 'Chosen patterns as they are now, to show what would happen to them, and the digest with which ops.console_steer_v1 does it. For operators.';
 
+CREATE FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) IS 'Up to ten patterns, other than one, of which a template has words like these, the nearest first. For operators.';
+
 CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -163,12 +170,54 @@ CREATE FUNCTION ops.console_mark_v1() RETURNS text
 
 COMMENT ON FUNCTION ops.console_mark_v1() IS 'A text that differs as soon as an error was learned, or the engine or a person did something; by it a page finds out that it is out of date. For operators.';
 
+CREATE FUNCTION ops.console_merge_v1(p_pattern_id uuid, p_other uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_merge_v1(p_pattern_id uuid, p_other uuid) IS 'What merging two patterns would do: which is kept, what joins it, its fixes, which would not run for what joins, and what forbids it. Changes nothing. For operators; raises PL002.';
+
+CREATE FUNCTION ops.console_pattern_incidents_v1(p_pattern_id uuid, p_filters jsonb DEFAULT '{}'::jsonb, p_before jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_pattern_incidents_v1(p_pattern_id uuid, p_filters jsonb, p_before jsonb) IS 'Up to ten errors of a pattern, newest first, each with what was logged and what became of it; next is where the following page begins. Filters are values of facets, refusal and signature; each call looks at up to 2,000 errors for them. For operators; raises PL002.';
+
+CREATE FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) IS 'When a pattern occurred, by hour or day, with releases; what its errors named and where they came from; why they were not healed. For operators; raises PL002.';
+
+CREATE FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint DEFAULT NULL::bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) IS 'Up to 30 events about a pattern, newest first, with the person who did it; next is where the following page begins. For operators; raises PL002.';
+
+CREATE FUNCTION ops.console_pattern_v1(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) IS 'What the page of a pattern shows but for its occurrences, errors and trail: state, example, cluster, fixes with their records, proposals, signatures, merges and splits, causes and symptoms. For operators; raises PL002.';
+
 CREATE FUNCTION ops.console_sources_v1() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_sources_v1() IS 'The first hundred sources of errors by name, to choose a filter from. For operators.';
+
+CREATE FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[] DEFAULT '{}'::text[], p_name text DEFAULT NULL::text, p_value text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) IS 'The signatures of a pattern, how many of the latest 3,000 errors of each have a value of a facet, and what splitting some of them off would move, with samples of both sides. Changes nothing. For operators; raises PL002.';
 
 CREATE FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_occurrences integer DEFAULT NULL::integer, p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -1324,6 +1373,11 @@ CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1339,9 +1393,47 @@ CREATE FUNCTION ops_internal.console_mark() RETURNS text
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_merge(p_pattern_id uuid, p_other uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_pattern(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_pattern_incidents(p_pattern_id uuid, p_filters jsonb, p_before jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_sources() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
@@ -1444,6 +1536,13 @@ CREATE FUNCTION ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_re
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) IS 'Takes a fix out of use until a person enables it again. The caller has locked the pattern.';
+
+CREATE FUNCTION ops_internal.described_pattern(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.described_pattern(p_pattern_id uuid) IS 'What the console shows of a pattern wherever it shows one.';
 
 CREATE FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2029,6 +2128,20 @@ CREATE FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_person uu
 
 COMMENT ON FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_person uuid, p_reason text) IS 'Records that evidence must not join these two patterns.';
 
+CREATE FUNCTION ops_internal.kept_apart_from(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.kept_apart_from(p_pattern_id uuid) IS 'The patterns that a person separated from this one; evidence never joins them.';
+
+CREATE FUNCTION ops_internal.latest_example(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.latest_example(p_pattern_id uuid) IS 'The message of the latest error of a pattern that is still in the log, one that counts if there is any; null without one.';
+
 CREATE FUNCTION ops_internal.latest_fix(p_pattern_id uuid) RETURNS ops.pattern_fixes
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -2042,6 +2155,54 @@ CREATE FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid, p_writers tex
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid, p_writers text[]) IS 'What the latest 1,000 errors of a pattern named, how often and when, by who wrote the log row; of all errors, or of those that these writers wrote.';
+
+CREATE TABLE ops.pattern_incidents (
+    id bigint NOT NULL,
+    pattern_id uuid NOT NULL,
+    signature text NOT NULL,
+    system_log_id bigint,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    learned_at timestamp with time zone DEFAULT now() NOT NULL,
+    identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    frame text,
+    refusal text,
+    target text,
+    written_by text DEFAULT 'service_role'::text NOT NULL,
+    counts boolean DEFAULT true NOT NULL
+);
+
+COMMENT ON TABLE ops.pattern_incidents IS 'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
+
+COMMENT ON COLUMN ops.pattern_incidents.id IS 'Order of learning.';
+
+COMMENT ON COLUMN ops.pattern_incidents.pattern_id IS 'The pattern that it counts for.';
+
+COMMENT ON COLUMN ops.pattern_incidents.signature IS 'The signature of the error that led to the pattern.';
+
+COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when the error was reported without one, or the row is gone.';
+
+COMMENT ON COLUMN ops.pattern_incidents.occurred_at IS 'When the error happened.';
+
+COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
+
+COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
+
+COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
+
+COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
+
+COMMENT ON COLUMN ops.pattern_incidents.target IS 'Digest of the captured values that name the target of the fix, where it has one.';
+
+COMMENT ON COLUMN ops.pattern_incidents.written_by IS 'The role that wrote the log row; for an error without one, authenticated if a person reported it, else service_role.';
+
+COMMENT ON COLUMN ops.pattern_incidents.counts IS 'Whether it is in its pattern''s occurrence_count, or else in untrusted_occurrences; decided when it was learned.';
+
+CREATE FUNCTION ops_internal.latest_incidents(p_pattern_id uuid, p_most integer) RETURNS SETOF ops.pattern_incidents
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.latest_incidents(p_pattern_id uuid, p_most integer) IS 'The latest errors of a pattern.';
 
 CREATE FUNCTION ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) RETURNS bigint[]
     LANGUAGE sql STABLE
@@ -2188,6 +2349,13 @@ CREATE FUNCTION ops_internal.lock_session(p_session_id uuid) RETURNS void
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.lock_session(p_session_id uuid) IS 'Locks a running session until the end of the transaction. Raises PL015 where there is none.';
+
+CREATE FUNCTION ops_internal.log_facets(p_pattern_id uuid, p_values integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.log_facets(p_pattern_id uuid, p_values integer) IS 'Sources, environments, releases and writers of the latest 1,000 errors of a pattern, as ops_internal.facets answers what errors named.';
 
 CREATE FUNCTION ops_internal.log_gamma(p_x double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT
@@ -2386,6 +2554,13 @@ CREATE FUNCTION ops_internal.notify_of_event() RETURNS trigger
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.notify_of_event() IS 'Writes the notification of an event. What is about errors is at least a warning, and as severe as the pattern.';
+
+CREATE FUNCTION ops_internal.occurrences(p_pattern_id uuid, p_unit text, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.occurrences(p_pattern_id uuid, p_unit text, p_until timestamp with time zone) IS 'How often a pattern occurred in each of the last 48 hours or 60 days (unit hour or day, in UTC), those that count and the others apart, and when each release was first among the first and last errors of an hour or day.';
 
 CREATE FUNCTION ops_internal.open_proposal(p_proposal_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2807,6 +2982,13 @@ CREATE FUNCTION ops_internal.require_parts(p_parts jsonb) RETURNS void
 
 COMMENT ON FUNCTION ops_internal.require_parts(p_parts jsonb) IS 'Raises PL022 unless these are the parts of the Four Laws that the engine computes, each once, by law and name. Without a part its law could not fail.';
 
+CREATE FUNCTION ops_internal.require_pattern(p_pattern_id uuid) RETURNS ops.error_patterns
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.require_pattern(p_pattern_id uuid) IS 'The pattern, for operators to look at, whether it was merged or not. Raises PL001 for anybody else, PL002 where there is none.';
+
 CREATE FUNCTION ops_internal.require_person(p_allowed text[]) RETURNS uuid
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -3079,6 +3261,13 @@ CREATE FUNCTION ops_internal.run_lock_class() RETURNS integer
 
 COMMENT ON FUNCTION ops_internal.run_lock_class() IS 'First half of the advisory locks that a run holds. With this class the second half is the claim''s lock_key; with the next one it is the moment at which the script began; with the one after it is the lock_key again, once the script has ended.';
 
+CREATE FUNCTION ops_internal.samples_of(p_pattern_id uuid, p_signatures text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.samples_of(p_pattern_id uuid, p_signatures text[]) IS 'Up to three messages of the latest 3,000 errors of a pattern, of all or of these signatures.';
+
 CREATE FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3209,12 +3398,33 @@ CREATE FUNCTION ops_internal.shown_fix(p_pattern_id uuid) RETURNS ops.pattern_fi
 
 COMMENT ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) IS 'The fix that the columns of a pattern show: the oldest that is not disabled and no shadow; without one, the oldest shadow; without one, the latest; null without any.';
 
+CREATE FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) IS 'The latest 20 versions of the fixes of a pattern, each with its record over the latest 1,000 runs; with those that are not disabled, what of the latest 1,000 errors is outside their guard.';
+
 CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) IS 'A proposal as it is answered.';
+
+CREATE FUNCTION ops_internal.shown_proposals(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_proposals(p_pattern_id uuid) IS 'The latest 20 proposals for a pattern.';
+
+CREATE FUNCTION ops_internal.shown_signatures(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_signatures(p_pattern_id uuid) IS 'The newest 200 signatures of a pattern: how many of its latest 3,000 errors each has, the latest of them, and whether every live fix runs for it.';
 
 CREATE FUNCTION ops_internal.shown_target(p_target ops.notification_targets) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3297,6 +3507,13 @@ CREATE FUNCTION ops_internal.statistics() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.steering_of(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.steering_of(p_pattern_id uuid) IS 'The latest merges and splits of a pattern, 50 of each, with the other pattern; is_kept tells whether this one stayed.';
 
 CREATE FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3490,6 +3707,13 @@ CREATE FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval) IS 'Recent errors with an enabled fix for which neither a run nor a refusal is recorded: their worker ended between learning and healing.';
+
+CREATE FUNCTION ops_internal.unhealed_reasons(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.unhealed_reasons(p_pattern_id uuid) IS 'Why no fix ran for the latest 1,000 errors of a pattern, the ten most frequent reasons.';
 
 CREATE FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer, p_untried boolean DEFAULT false, p_before timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS SETOF bigint
     LANGUAGE sql STABLE
@@ -3976,47 +4200,6 @@ COMMENT ON COLUMN ops.pattern_identifiers.occurrences IS 'How many errors were c
 COMMENT ON COLUMN ops.pattern_identifiers.first_seen IS 'Time of the earliest of them.';
 
 COMMENT ON COLUMN ops.pattern_identifiers.last_seen IS 'Time of the latest of them.';
-
-CREATE TABLE ops.pattern_incidents (
-    id bigint NOT NULL,
-    pattern_id uuid NOT NULL,
-    signature text NOT NULL,
-    system_log_id bigint,
-    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
-    learned_at timestamp with time zone DEFAULT now() NOT NULL,
-    identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    frame text,
-    refusal text,
-    target text,
-    written_by text DEFAULT 'service_role'::text NOT NULL,
-    counts boolean DEFAULT true NOT NULL
-);
-
-COMMENT ON TABLE ops.pattern_incidents IS 'Every error that was counted. A log row is in it once, which makes learning safe to repeat.';
-
-COMMENT ON COLUMN ops.pattern_incidents.id IS 'Order of learning.';
-
-COMMENT ON COLUMN ops.pattern_incidents.pattern_id IS 'The pattern that it counts for.';
-
-COMMENT ON COLUMN ops.pattern_incidents.signature IS 'The signature of the error that led to the pattern.';
-
-COMMENT ON COLUMN ops.pattern_incidents.system_log_id IS 'The log row; null when the error was reported without one, or the row is gone.';
-
-COMMENT ON COLUMN ops.pattern_incidents.occurred_at IS 'When the error happened.';
-
-COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
-
-COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
-
-COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
-
-COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
-
-COMMENT ON COLUMN ops.pattern_incidents.target IS 'Digest of the captured values that name the target of the fix, where it has one.';
-
-COMMENT ON COLUMN ops.pattern_incidents.written_by IS 'The role that wrote the log row; for an error without one, authenticated if a person reported it, else service_role.';
-
-COMMENT ON COLUMN ops.pattern_incidents.counts IS 'Whether it is in its pattern''s occurrence_count, or else in untrusted_occurrences; decided when it was learned.';
 
 CREATE SEQUENCE ops.pattern_incidents_id_seq;
 
@@ -4544,7 +4727,7 @@ CREATE INDEX idx_pattern_fixes_ending ON ops.pattern_fixes USING btree (ends_at)
 
 CREATE INDEX idx_pattern_fixes_out_of_use ON ops.pattern_fixes USING btree (pattern_id) WHERE ((disabled_by IS NULL) AND ((mode = ANY (ARRAY['demoted'::text, 'expired'::text])) OR (disabled_at IS NOT NULL)));
 
-CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC);
+CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC) INCLUDE (counts);
 
 CREATE INDEX idx_pattern_incidents_target ON ops.pattern_incidents USING btree (pattern_id, target, occurred_at) WHERE (target IS NOT NULL);
 
@@ -4589,6 +4772,10 @@ CREATE INDEX idx_pattern_verifications_target ON ops.pattern_verifications USING
 CREATE INDEX idx_pattern_verifications_verified ON ops.pattern_verifications USING btree (late_until) WHERE (outcome = 'verified'::text);
 
 CREATE INDEX idx_roman_events_created_at ON ops.roman_events USING brin (created_at);
+
+CREATE INDEX idx_roman_events_pairs ON ops.roman_events USING gin ((ARRAY[(metadata ->> 'kept'::text), (metadata ->> 'gone'::text), (metadata ->> 'source'::text), (metadata ->> 'made'::text)])) WHERE (event_type = ANY (ARRAY['patterns_merged'::text, 'merge_undone'::text, 'pattern_split'::text, 'split_undone'::text]));
+
+CREATE INDEX idx_roman_events_pattern ON ops.roman_events USING btree (((metadata ->> 'pattern_id'::text)), id DESC) WHERE ((metadata ->> 'pattern_id'::text) IS NOT NULL);
 
 CREATE INDEX idx_roman_events_type ON ops.roman_events USING btree (event_type, created_at DESC);
 
@@ -4988,6 +5175,10 @@ REVOKE ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO service_role;
 GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_frame_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO authenticated;
@@ -5000,9 +5191,33 @@ REVOKE ALL ON FUNCTION ops.console_mark_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_mark_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_mark_v1() TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_merge_v1(p_pattern_id uuid, p_other uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_merge_v1(p_pattern_id uuid, p_other uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.console_merge_v1(p_pattern_id uuid, p_other uuid) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_pattern_incidents_v1(p_pattern_id uuid, p_filters jsonb, p_before jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_pattern_incidents_v1(p_pattern_id uuid, p_filters jsonb, p_before jsonb) TO service_role;
+GRANT ALL ON FUNCTION ops.console_pattern_incidents_v1(p_pattern_id uuid, p_filters jsonb, p_before jsonb) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) TO service_role;
+GRANT ALL ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) TO service_role;
+GRANT ALL ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_sources_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_sources_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_sources_v1() TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO service_role;
+GRANT ALL ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
@@ -5320,6 +5535,10 @@ REVOKE ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) FROM PU
 GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_frame() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO service_role;
@@ -5332,9 +5551,33 @@ REVOKE ALL ON FUNCTION ops_internal.console_mark() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_mark() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_mark() TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_merge(p_pattern_id uuid, p_other uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_merge(p_pattern_id uuid, p_other uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_merge(p_pattern_id uuid, p_other uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_pattern(p_pattern_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_pattern(p_pattern_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_pattern(p_pattern_id uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_pattern_incidents(p_pattern_id uuid, p_filters jsonb, p_before jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_incidents(p_pattern_id uuid, p_filters jsonb, p_before jsonb) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_incidents(p_pattern_id uuid, p_filters jsonb, p_before jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_sources() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_sources() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_sources() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
@@ -5364,6 +5607,8 @@ GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) 
 GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.demote(p_fix ops.pattern_fixes, p_person uuid, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.described_pattern(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.disable_grouping_rule(p_rule_id uuid, p_reason text) TO authenticated;
@@ -5524,9 +5769,18 @@ REVOKE ALL ON FUNCTION ops_internal.keep_approved_fixes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_person uuid, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.kept_apart_from(p_pattern_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.latest_example(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.latest_fix(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.latest_identifiers(p_pattern_id uuid, p_writers text[]) FROM PUBLIC;
+
+GRANT SELECT ON TABLE ops.pattern_incidents TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_incidents TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.latest_incidents(p_pattern_id uuid, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) FROM PUBLIC;
 
@@ -5573,6 +5827,8 @@ REVOKE ALL ON FUNCTION ops_internal.lock_pattern(p_pattern_id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.lock_patterns(p_pattern_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.lock_session(p_session_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.log_facets(p_pattern_id uuid, p_values integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.log_gamma(p_x double precision) FROM PUBLIC;
 
@@ -5637,6 +5893,8 @@ REVOKE ALL ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.notify(p_kind text, p_severity text, p_description text, p_details jsonb, p_event_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.notify_of_event() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.occurrences(p_pattern_id uuid, p_unit text, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.open_proposal(p_proposal_id uuid) TO authenticated;
@@ -5767,6 +6025,8 @@ REVOKE ALL ON FUNCTION ops_internal.require_parameters(p_parameters jsonb) FROM 
 
 REVOKE ALL ON FUNCTION ops_internal.require_parts(p_parts jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.require_pattern(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.require_person(p_allowed text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.require_policy(p_policy jsonb) FROM PUBLIC;
@@ -5836,6 +6096,8 @@ REVOKE ALL ON FUNCTION ops_internal.rule_signature(p_fingerprint text) FROM PUBL
 
 REVOKE ALL ON FUNCTION ops_internal.run_lock_class() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.samples_of(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_role;
@@ -5880,7 +6142,13 @@ REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean
 
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.shown_proposals(p_pattern_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.shown_signatures(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_target(p_target ops.notification_targets) FROM PUBLIC;
 
@@ -5917,6 +6185,8 @@ REVOKE ALL ON FUNCTION ops_internal.state_digest(p_pattern_ids uuid[]) FROM PUBL
 REVOKE ALL ON FUNCTION ops_internal.statistics() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.statistics() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.statistics() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.steering_of(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.stop_for_storm(p_patterns bigint, p_policy jsonb) FROM PUBLIC;
 
@@ -5981,6 +6251,8 @@ GRANT ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.unhandled_ids(p_grace interval, p_most_age interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.unhealed_reasons(p_pattern_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.unlearned_ids(p_after bigint, p_through bigint, p_most integer, p_untried boolean, p_before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.usual_errors(p_at timestamp with time zone) FROM PUBLIC;
@@ -6036,9 +6308,6 @@ GRANT SELECT ON TABLE ops.pattern_clusters TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_identifiers TO service_role;
-
-GRANT SELECT ON TABLE ops.pattern_incidents TO authenticated;
-GRANT SELECT ON TABLE ops.pattern_incidents TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_links TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_links TO service_role;

@@ -210,7 +210,8 @@ comment on column ops.pattern_incidents.counts is
 comment on column ops.pattern_incidents.target is
   'Digest of the captured values that name the target of the fix, where it has one.';
 
-create index idx_pattern_incidents_pattern on ops.pattern_incidents (pattern_id, occurred_at desc);
+-- With counts, because charts of a pattern add up all errors of many days.
+create index idx_pattern_incidents_pattern on ops.pattern_incidents (pattern_id, occurred_at desc) include (counts);
 -- Verification looks for errors of the same target. Most errors have none.
 create index idx_pattern_incidents_target on ops.pattern_incidents (pattern_id, target, occurred_at) where target is not null;
 

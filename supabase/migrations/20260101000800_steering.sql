@@ -1161,7 +1161,8 @@ begin
     listed as (
       select
         patterns.pattern_id, patterns.pattern_signature, patterns.pattern_type, patterns.status, patterns.severity,
-        patterns.occurrence_count, patterns.auto_fix_enabled, best.template, best.own_template,
+        patterns.occurrence_count, patterns.auto_fix_enabled, patterns.auto_fix_type, patterns.success_rate,
+        patterns.confidence_lower_bound, patterns.confidence_outcomes, best.template, best.own_template,
         round((1 - best.distance)::numeric, 3) as score
       from best
       inner join ops.error_patterns as patterns on patterns.pattern_id = best.pattern_id

@@ -103,6 +103,15 @@ grant execute on function
   ops_internal.console_chosen, ops_internal.console_inbox, ops_internal.console_sources, ops_internal.console_steer
 to authenticated, service_role;
 
+grant execute on function
+  ops.console_find_patterns_v1, ops.console_merge_v1, ops.console_pattern_incidents_v1, ops.console_pattern_occurrences_v1,
+  ops.console_pattern_trail_v1, ops.console_pattern_v1, ops.console_split_v1
+to authenticated;
+grant execute on function
+  ops_internal.console_find_patterns, ops_internal.console_pattern_incidents, ops_internal.console_merge, ops_internal.console_pattern_occurrences,
+  ops_internal.console_pattern, ops_internal.console_split, ops_internal.console_pattern_trail
+to authenticated, service_role;
+
 -- What policies ask about their caller.
 
 grant execute on function ops_internal.caller_role to authenticated, service_role;

@@ -23,7 +23,8 @@ PACKAGES = (
     *("learning", "steering", "overview"),
     *("healing", "approval", "notify", "serving", "console", "local", "demo", "cli"),
 )
-MAX_CHAIN = 14
+# From an approval down to the reading of an error are 14; the console's server, its routes and a page stand above it.
+MAX_CHAIN = 17
 # What stands in several packages under one name, because it is the same part of each.
 PARALLEL = frozenset({"models", "endpoints", "__init__", "__main__"})
 
@@ -83,7 +84,7 @@ def test_imports_run_one_way() -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    """Each chain of imports has an end, and the longest has at most 14 modules."""
+    """Each chain of imports has an end, and the longest has at most 17 modules."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 20 * len(MODULES)))
     try:

@@ -50,7 +50,9 @@ def environment() -> jinja2.Environment:
         "cut": cut,
         "exact": exact,
         "moment": moment,
+        "at": at,
         "count": count,
+        "counted": counted,
         "percent": percent,
         "span": span,
         "short": lambda digest: str(digest)[:12],
@@ -106,9 +108,19 @@ def moment(value: str | None, empty: str = "never") -> Markup:
     )
 
 
+def at(seconds: int) -> Markup:
+    """Return a time that is given in seconds since 1970, as charts have it."""
+    return moment(datetime.fromtimestamp(seconds, UTC).isoformat())
+
+
 def count(number: float | None) -> str:
     """Return a number with separators between thousands."""
     return NOTHING if number is None else f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with what is counted: 1 error, 2 errors."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def percent(share: float | None) -> str:

@@ -14,6 +14,8 @@ from pattern_engine.console.pages import (
     constitution_page,
     delivery_page,
     figures_page,
+    fix_forms,
+    grouping_forms,
     inbox_page,
     pattern_page,
     pause_form,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 ROUTES: tuple[Route, ...] = (
     *inbox_page.ROUTES,
     *pattern_page.ROUTES,
+    *grouping_forms.ROUTES,
+    *fix_forms.ROUTES,
     *review_page.ROUTES,
     *application_pages.ROUTES,
     *cluster_page.ROUTES,

@@ -8,7 +8,7 @@ kind is its name, and `value` if the kind says nothing. A second value of a name
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pattern_engine import catalogue
 from pattern_engine.catalogue.naming import numbered
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pattern_engine.grouping.v2.masking import Value
     from pattern_engine.reading import ReadError
 
-__all__ = ["identifiers", "named", "of_outer", "of_sections"]
+__all__ = ["identifiers", "named", "of_outer", "of_sections", "parts"]
 
 #: Characters of an identifier that are kept.
 MAX_IDENTIFIER: Final = 200
@@ -110,6 +110,7 @@ _MIN_NOUN: Final = 2
 _VAGUE_KINDS: Final = frozenset({"word", "identifier", "text", "list", ""})
 _LAST_WORD: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\[\])?[\s\"'`(:=#\[{<]*\Z")
 _HOLES: Final = re.compile(f"({re.escape(WILDCARD)}|{re.escape(PLURAL)})")
+_NAMED_HOLES: Final = re.compile(r"(<(?:\*|[a-z][a-z0-9_]*)>)")
 
 
 def named(text: str) -> dict[str, str]:
@@ -119,6 +120,40 @@ def named(text: str) -> dict[str, str]:
     return {
         name: value.text for name, (_, value) in zip(numbered(tuple(nouns)), found, strict=True)
     }
+
+
+class Part(NamedTuple):
+    """A piece of a template: literal text, or a variable by its name."""
+
+    text: str
+    is_variable: bool
+
+
+def parts(template: str, *, is_known: bool, captured: Iterable[str] = ()) -> list[Part]:
+    """Return the pieces of a template, with the names that its values get when they are captured.
+
+    A template of the catalogue (`is_known`) has them already. Elsewhere `captured` are the names of
+    the values of an error with this template; without one it is the noun before the variable. There
+    `<table>` is text that an application logged.
+    """
+    pieces = (_NAMED_HOLES if is_known else _HOLES).split(template)
+    befores, holes = pieces[::2], pieces[1::2]
+    nouns = [
+        hole[1:-1] if hole not in (WILDCARD, PLURAL) else _noun(before, "") or _name_of("")
+        for before, hole in zip(befores, holes, strict=False)
+    ]
+    names = numbered(tuple(nouns))
+    given = iter(() if is_known else captured)
+    names = tuple(
+        name if hole == PLURAL else next(given, name)
+        for name, hole in zip(names, holes, strict=True)
+    )
+    found = [Part(befores[0], is_variable=False)]
+    for name, hole, after in zip(names, holes, befores[1:], strict=True):
+        is_plural = hole == PLURAL
+        found.append(Part("s" if is_plural else name, is_variable=not is_plural))
+        found.append(Part(after, is_variable=False))
+    return [part for part in found if part.text]
 
 
 def of_outer(texts: Iterable[str]) -> dict[str, str]:

@@ -379,6 +379,20 @@ class SimilarPattern(Response):
     status: str
     occurrence_count: int
     auto_fix_enabled: bool
+    auto_fix_type: str | None = Field(
+        default=None, description="The type of its fix; null if it never had one."
+    )
+    success_rate: float = Field(
+        default=0, description="Of the decided runs of its fix, the percentage that helped."
+    )
+    confidence_lower_bound: float | None = Field(
+        default=None,
+        description="With 95 % certainty its fix helps at least this often; null before the "
+        "first outcome.",
+    )
+    confidence_outcomes: float = Field(
+        default=0, description="The number of outcomes that this rests on; older ones count less."
+    )
     score: float = Field(description="The share of common trigrams, 0.300 to 1.000.")
     template: str
     own_template: str = Field(description="The most similar template of the requested pattern.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pattern_engine.steering.models import SimilarResponse
 
@@ -40,12 +40,26 @@ def similar(request: SimilarRequest, caller: Caller, database: Database) -> Simi
     return SimilarResponse.model_validate(own | {"patterns": patterns})
 
 
-def differences(this: str, other: str) -> list[dict[str, str]]:
-    """Return the words in which two templates differ, in pairs from the same place, in order."""
+class Stretch(NamedTuple):
+    """Words of two templates that are the same, or that differ in the same place."""
+
+    this: str
+    other: str
+    differs: bool
+
+
+def compared(this: str, other: str) -> list[Stretch]:
+    """Return two templates side by side, in stretches of words that are equal or differ."""
     ours, theirs = this.split()[:MAX_WORDS], other.split()[:MAX_WORDS]
     matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
     return [
-        {"this": " ".join(ours[a:b]), "other": " ".join(theirs[c:d])}
+        Stretch(" ".join(ours[a:b]), " ".join(theirs[c:d]), kind != "equal")
         for kind, a, b, c, d in matcher.get_opcodes()
-        if kind != "equal"
+    ]
+
+
+def differences(this: str, other: str) -> list[dict[str, str]]:
+    """Return the words in which two templates differ, in pairs from the same place, in order."""
+    return [
+        {"this": each.this, "other": each.other} for each in compared(this, other) if each.differs
     ]
