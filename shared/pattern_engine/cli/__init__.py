@@ -33,6 +33,11 @@ _ON_CALL, _DECIDE, _STEER, _PERSON = "On call", "Fixes", "Grouping", "Sign in"
 _STACK, _OWNER, _OFFLINE = "Local stack", "Owner of the database", "Without a project"
 # A module is imported when its command is called, so that each command loads only what it needs.
 _COMMANDS = {
+    "inbox": _Command(
+        "whats_waiting",
+        "Show what waits for a person: out of control, to decide, changed, healing.",
+        _ON_CALL,
+    ),
     "patterns": _Command("on_call", "List and search patterns.", _ON_CALL),
     "show": _Command(
         "on_call",

@@ -1,6 +1,7 @@
 """`pattern-engine patterns` and `show`: find a pattern, and see everything about it."""
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import typer
@@ -25,20 +26,22 @@ from pattern_engine.cli.screen import (
 from pattern_engine.cli.terminal import AsJson, show, show_json
 
 commands = typer.Typer()
-Status = Literal["open", "resolved", "ignored", "archived", "merged", "any"]
+Status = Literal["open", "snoozed", "ignored", "resolved", "archived", "any"]
 PatternId = Annotated[
     str, typer.Argument(metavar="PATTERN", help="its id, the beginning of it, or a signature")
 ]
+_MOST_FOUND = 200
+_ORDERS = {"last-seen": "last_seen", "count": "occurrence_count", "first-seen": "first_seen"}
 _COLUMNS = (
-    "pattern_id,pattern_signature,pattern_type,severity,status,error_source,occurrence_count,"
-    "untrusted_occurrences,first_seen,last_seen,auto_fix_enabled,success_rate,"
-    "confidence_lower_bound,template:metadata->>template"
-)
-_OF_ONE = (
-    f"{_COLUMNS},first_release,last_release,last_environment,merged_into,ignored_until,"
-    "ignored_until_count,resolved_at,resolved_release,symptom:metadata->>symptom,"
-    "sample:metadata->>sample"
-)
+    "pattern_id", "pattern_type", "severity", "status", "error_source", "occurrence_count",
+    "untrusted_occurrences", "first_seen", "last_seen", "auto_fix_enabled",
+    "template:metadata->>template",
+)  # fmt: skip
+_OF_ONE = ",".join((
+    *_COLUMNS, "pattern_signature", "success_rate", "confidence_lower_bound", "first_release",
+    "last_release", "last_environment", "merged_into", "ignored_until", "ignored_until_count",
+    "resolved_at", "resolved_release", "symptom:metadata->>symptom", "sample:metadata->>sample",
+))  # fmt: skip
 _FIXES = (
     "version,mode,mode_reason,fix_type,sha256,guard,disabled_at,disabled_reason,approved_by,"
     "approved_at,ends_at,max_heals,success_rate,confidence_lower_bound,confidence_outcomes"
@@ -49,9 +52,7 @@ _INCIDENTS = "system_log_id,occurred_at,identifiers,frame,refusal,counts"
 
 @commands.command("patterns")
 def run_patterns(
-    search: Annotated[
-        str | None, typer.Argument(metavar="TEXT", help="words that the template contains")
-    ] = None,
+    search: Annotated[str | None, typer.Argument(metavar="TEXT", help="words of the error")] = None,
     status: Annotated[Status, typer.Option(help="state of the pattern")] = "open",
     pattern_type: Annotated[
         str | None, typer.Option("--type", metavar="TYPE", help="such as database or api")
@@ -71,19 +72,12 @@ def run_patterns(
 ) -> None:
     """List and search patterns."""
     here = remote.connect(project, data_dir)
-    columns = {"last-seen": "last_seen", "count": "occurrence_count", "first-seen": "first_seen"}
-    found = here.rows(
-        "error_patterns",
-        **{
-            "select": _COLUMNS,
-            "status": None if status == "any" else f"eq.{status}",
-            "pattern_type": f"eq.{pattern_type}" if pattern_type else None,
-            "error_source": f"eq.{source}" if source else None,
-            "metadata->>template": f"ilike.*{_quoted(search)}*" if search else None,
-            "order": f"{columns[order]}.desc,id.desc",
-            "limit": limit,
-        },
-    )
+    if search or status not in {"open", "any"}:
+        filters = {"type": pattern_type, "source": source, "status": status, "search": search}
+        found = _found(here, filters, limit, _ORDERS[order])
+    else:
+        filters = {"pattern_type": pattern_type, "error_source": source, "status": status}
+        found = _listed(here, filters, limit, _ORDERS[order])
     if as_json:
         show_json(found)
     elif found:
@@ -92,11 +86,24 @@ def run_patterns(
         show("no pattern is like that")
 
 
-def _quoted(search: str) -> str:
-    r"""Quote what a pattern of LIKE would read as more than text."""
-    for special in ("\\", "%", "_"):
-        search = search.replace(special, f"\\{special}")
-    return search.replace("*", "_")  # PostgREST reads it as %, and has no escape for it
+def _listed(
+    here: Remote, filters: dict[str, str | None], limit: int, order: str
+) -> list[dict[str, Any]]:
+    given = {name: f"eq.{value}" for name, value in filters.items() if value not in {None, "any"}}
+    paging = {"order": f"{order}.desc,id.desc", "limit": limit}
+    return here.rows("error_patterns", select=",".join(_COLUMNS), **given, **paging)
+
+
+def _found(
+    here: Remote, filters: dict[str, str | None], limit: int, order: str
+) -> list[dict[str, Any]]:
+    """Search by words, parts of words and words that are alike, by the index of the templates."""
+    given = {name: value for name, value in filters.items() if value not in {None, "any"}}
+    answer = here.rpc("console_inbox_v1", p_filters=given, p_limit=min(limit, _MOST_FOUND))
+    entries = (answer.get("found") or {}).get("entries", [])
+    names = [column.partition(":")[0] for column in _COLUMNS]
+    found = [{name: each[name] for name in names} for each in entries]
+    return sorted(found, key=itemgetter(order), reverse=True)
 
 
 def overview(patterns: list[dict[str, Any]]) -> RenderableType:
@@ -110,7 +117,7 @@ def overview(patterns: list[dict[str, Any]]) -> RenderableType:
                 each["occurrence_count"],
                 ago(each["last_seen"]),
                 "live" if each.get("auto_fix_enabled") else "",
-                line(each.get("template") or each["pattern_signature"], longest=400),
+                line(each.get("template") or "no template", longest=400),
             )
             for each in patterns
         ),

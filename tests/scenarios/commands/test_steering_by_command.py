@@ -63,6 +63,24 @@ def test_patterns_are_merged_split_and_separated_again(
     terminal.run("undo", "zzzz", code=1)
 
 
+def test_the_inbox_has_what_waits(
+    terminal: Terminal, operator: Person, learned: Callable[..., str]
+) -> None:
+    """A pause above all, then each part, with the note of its kind."""
+    terminal.sign_in(operator)
+    unique = word()
+    pattern = learned(f"the {unique} broke", unique)
+    entries = terminal.json("inbox", "--section", "changed", "--limit", "200")["changed"]["entries"]
+    assert ("new", pattern) in [(each["kind"], each["pattern_id"]) for each in entries]
+    terminal.run("pause", "--reason", f"{unique} [red]", "--for", "1m")
+    shown = terminal.run("inbox", "--limit", "200")
+    assert f"paused by a person: {unique} [red]" in shown.splitlines()[0]
+    assert f"{pattern[:8]}  1       " in shown
+    assert terminal.json("inbox", "--source", unique)["changed"] is None
+    terminal.run("resume")
+    terminal.run("inbox", "--section", "other", code=2)
+
+
 def test_a_pattern_is_explained(
     terminal: Terminal, viewer: Person, learned: Callable[..., str]
 ) -> None:
