@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
+from pattern_engine.cli import law_lines
+from pattern_engine.cli.remote import RemoteError
 from pattern_engine.cli.screen import (
     ago,
     fields,
@@ -44,7 +46,10 @@ def material(here: Remote, proposal_id: str) -> dict[str, Any]:
     (stored,) = here.rows("fix_proposals", select="pattern_id", proposal_id=f"eq.{proposal_id}")
     pattern_id = stored["pattern_id"]
     proposals = here.get("proposals", pattern_id=pattern_id, open_only="false", limit=100)
-    proposal = next(each for each in proposals["proposals"] if each["proposal_id"] == proposal_id)
+    listed = {each["proposal_id"]: each for each in proposals["proposals"]}
+    if proposal_id not in listed:
+        raise RemoteError(f"the proposal {proposal_id} has a hundred later ones for its pattern")
+    proposal = listed[proposal_id]
     of_it = {"pattern_id": f"eq.{pattern_id}"}
     (pattern,) = here.rows(
         "error_patterns",
@@ -72,6 +77,7 @@ def material(here: Remote, proposal_id: str) -> dict[str, Any]:
         "pattern": pattern,
         "last_fix": fixes[0] if fixes else None,
         "last_outcomes": outcomes,
+        "laws": law_lines.read(here, proposal),
         "suggestions": here.get("suggestions", pattern_id=pattern_id, limit=3)["suggestions"],
     }
 
@@ -105,6 +111,7 @@ def painted(found: dict[str, Any]) -> Iterator[RenderableType]:
     yield from _guard(proposal)
     yield from _dry_run(proposal)
     yield from _replay(proposal)
+    yield from _laws(found["laws"])
     yield from _record(found)
 
 
@@ -248,6 +255,23 @@ def _replay(proposal: dict[str, Any]) -> Iterator[RenderableType]:
     for each in sorted(refused):
         yield text(f"  would be refused: {each}", "yellow")
     yield text(replay.get("about", ""), "dim")
+
+
+def _laws(laws: dict[str, Any]) -> Iterator[RenderableType]:
+    yield heading(f"The Four Laws, by {laws['thresholds']}")
+    styles = {True: "green", False: "bold red", None: "yellow"}
+    words = {True: "holds", False: "FAILS", None: "unknown"}
+    for each in laws["parts"]:
+        holds = each["holds"]
+        yield Text.assemble(
+            f"  law {each['law']}  ", (f"{words[holds]:8}", styles[holds]), text(each["says"])
+        )
+    if laws["last_verdict"]:
+        yield text(f"The last verdict for this pattern, {ago(laws['last_verdict']['claimed_at'])}:")
+        for outcome, reason in law_lines.reasons(laws["last_verdict"]):
+            yield text(f"  {outcome:6} {reason}", "red" if outcome == "fail" else "")
+    else:
+        yield Text("Load, history and rhythm are judged at each run; there was none yet.", "dim")
 
 
 def _record(found: dict[str, Any]) -> Iterator[RenderableType]:

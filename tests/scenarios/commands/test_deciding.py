@@ -68,6 +68,7 @@ def test_the_whole_way_from_an_error_to_a_fix_and_back(
         "where id < 4",
         "would run 5",
         "5 errors",
+        "law 1  holds   its dry-run touched 5 rows, the fix may touch 1000",
     ):
         assert told in read, told
     decided = terminal.json(
@@ -82,6 +83,7 @@ def test_the_whole_way_from_an_error_to_a_fix_and_back(
         return found if found["applications"] else None
 
     found = eventually(healed)
+    assert "2. Increase Order: 6 errors in five minutes" in terminal.run("review", proposal_id)
     (run,) = found["applications"]
     assert run["success"] is True
     assert database.value(f"select count(*) from {fault.table} where status = 'new'") == 5
