@@ -3593,7 +3593,7 @@ CREATE FUNCTION ops_internal.tell_reached(p_pattern_ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.tell_reached(p_pattern_ids uuid[]) IS 'Records that these patterns have reached review_occurrences, unless they have a fix already or nobody wants to hear of them. Whoever raises the count past it calls this.';
+COMMENT ON FUNCTION ops_internal.tell_reached(p_pattern_ids uuid[]) IS 'Records that these patterns have reached review_occurrences, unless a fix is in use or nobody wants to hear of them. Whoever raises the count past it calls this.';
 
 CREATE FUNCTION ops_internal.tell_spikes() RETURNS bigint
     LANGUAGE sql

@@ -459,17 +459,17 @@ as $$
   insert into ops.roman_events (event_type, severity, description, metadata)
   select
     'threshold_reached', 'warning',
-    format('An error occurred %s times and has no fix: %s', patterns.occurrence_count, patterns.pattern_signature),
+    format('An error occurred %s times, and no fix is in use: %s', patterns.occurrence_count, patterns.pattern_signature),
     jsonb_build_object(
       'pattern_id', patterns.pattern_id, 'pattern_signature', patterns.pattern_signature,
       'occurrence_count', patterns.occurrence_count
     )
   from ops.error_patterns as patterns
-  where patterns.pattern_id = any(p_pattern_ids) and patterns.status = 'open' and not patterns.auto_fix_enabled
+  where patterns.pattern_id = any(p_pattern_ids) and patterns.status = 'open' and not patterns.has_running_fix
 $$;
 
 comment on function ops_internal.tell_reached is
-  'Records that these patterns have reached review_occurrences, unless they have a fix already or nobody wants to hear of them. Whoever raises the count past it calls this.';
+  'Records that these patterns have reached review_occurrences, unless a fix is in use or nobody wants to hear of them. Whoever raises the count past it calls this.';
 
 create function ops_internal.resolve_pattern(p_pattern_id uuid, p_release text, p_reason text) returns jsonb
 language plpgsql

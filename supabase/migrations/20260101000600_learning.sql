@@ -667,7 +667,6 @@ declare
   counted_identifiers jsonb;
   known_identifiers integer;
   not_open uuid [];
-  review_occurrences constant integer := ops_internal.setting('review_occurrences')::integer;
   reached uuid [];
   answer jsonb;
 begin
@@ -837,9 +836,12 @@ begin
   select
     array_agg(updated.pattern_id) filter (where updated.status <> 'open'),
     array_agg(updated.pattern_id)
-      filter (where review_occurrences between updated.occurrence_count - updated.occurrences + 1 and updated.occurrence_count)
+      filter (where review.occurrences between updated.occurrence_count - updated.occurrences + 1 and updated.occurrence_count)
   into not_open, reached
-  from updated;
+  from updated
+  left join (
+    select settings.value::integer as occurrences from ops.project_settings as settings where settings.name = 'review_occurrences'
+  ) as review on true;
 
   if untrusted is not null then
     perform ops_internal.count_untrusted(untrusted, keep_latest);

@@ -40,6 +40,11 @@ HEADS: Final = {
 }
 PAGES: Final = {"storm_stop": "", "delivery_stalled": "delivery", "test": "settings"}
 """Where the console shows what is about no pattern."""
+ABOUT_FIX: Final = frozenset(
+    {"fix_failed", "fix_demoted", "violation", "healed_often"}
+    # The approval of a fix that is in use ends, or has ended.
+    | {"approval_requested", "approval_expiring"}
+)
 MAX_LENGTH: Final = 300
 """Characters of one quoted text."""
 MAX_SUBJECT: Final = 80
@@ -156,7 +161,7 @@ def _about_fix(one: ToldNotification) -> Iterator[str]:
         yield f"Digest: {proposal['sha256'][:DIGEST_LENGTH]}, until {_time(proposal['expires_at'])}"
         if proposal["closed_because"]:
             yield f"No decision is needed any more: {quoted(proposal['closed_because'])}"
-    elif fix and one["kind"] in ("fix_failed", "fix_demoted", "violation", "healed_often"):
+    elif fix and one["kind"] in ABOUT_FIX:
         tables = f", tables {quoted(', '.join(fix['tables']), 200)}" if fix["tables"] else ""
         digest = fix["sha256"][:DIGEST_LENGTH]
         yield f"The fix: {fix['fix_type']}, version {fix['version']}, digest {digest}{tables}"
