@@ -16,7 +16,7 @@ from rich.table import Table
 
 NAMES = (
     *("startup", "learning", "grouping", "catalogue", "matching", "applying", "claims"),
-    *("healing", "clustering", "inserting"),
+    *("healing", "clustering", "inserting", "console"),
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
