@@ -287,6 +287,7 @@ declare
   asked_environment constant text := p_filters ->> 'environment';
   asked_text constant text := left(p_filters ->> 'search', 200);
   asked_status constant text := p_filters ->> 'status';
+  asked_section constant text := p_filters ->> 'section';
   is_search constant boolean := asked_text is not null or asked_status is not null;
   after_urgency constant integer := (p_filters -> 'after' ->> 0)::integer;
   after_place constant double precision := (p_filters -> 'after' ->> 1)::double precision;
@@ -309,21 +310,30 @@ begin
   rare as (
     select case entries.kind when 'approval_over' then 'decision' else 'control' end as section, entries.*
     from ops_internal.inbox_out_of_control() as entries
-    where not is_search
+    where not is_search and coalesce(asked_section in ('control', 'decision'), true)
     union all
-    select 'decision', entries.* from ops_internal.inbox_proposals() as entries where not is_search
+    select 'decision', entries.*
+    from ops_internal.inbox_proposals() as entries
+    where not is_search and coalesce(asked_section = 'decision', true)
     union all
-    select 'decision', entries.* from ops_internal.inbox_unconfirmed() as entries where not is_search
+    select 'decision', entries.*
+    from ops_internal.inbox_unconfirmed() as entries
+    where not is_search and coalesce(asked_section = 'decision', true)
     union all
-    select 'changed', entries.* from ops_internal.inbox_changes() as entries where not is_search
+    select 'changed', entries.*
+    from ops_internal.inbox_changes() as entries
+    where not is_search and coalesce(asked_section = 'changed', true)
     union all
-    select 'healing', entries.* from ops_internal.inbox_healing() as entries where not is_search
+    select 'healing', entries.*
+    from ops_internal.inbox_healing() as entries
+    where not is_search and coalesce(asked_section = 'healing', true)
   ),
 
   awaiting as (
     select patterns.pattern_id, patterns.occurrence_count
     from admitted as patterns
     where not is_search
+      and coalesce(asked_section = 'decision', true)
       and patterns.status = 'open'
       and not patterns.has_running_fix
       and patterns.occurrence_magnitude >= (4 * ln(review_occurrences))::smallint
@@ -354,6 +364,7 @@ begin
     select patterns.pattern_id, patterns.first_seen
     from admitted as patterns
     where not is_search
+      and coalesce(asked_section = 'changed', true)
       and patterns.status = 'open'
       and patterns.first_seen > now() - interval '1 day'
       and patterns.occurrence_count > 0
@@ -399,7 +410,7 @@ begin
 
   select entries.*
   from entries
-  where coalesce(entries.section = p_filters ->> 'section', true)
+  where coalesce(entries.section = asked_section, true)
     and (after_urgency is null or (entries.urgency, entries.place, entries.key) > (after_urgency, after_place, after_key));
 end
 $$;
