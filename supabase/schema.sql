@@ -147,7 +147,7 @@ CREATE FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) RETURNS js
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) IS 'Up to ten patterns, other than one, of which a template has words like these, the nearest first. For operators.';
+COMMENT ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) IS 'Up to ten patterns, other than one, that a text finds as in the inbox; the last seen first. For operators.';
 
 CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
     LANGUAGE sql STABLE

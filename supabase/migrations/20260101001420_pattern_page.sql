@@ -711,23 +711,19 @@ as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
   return (
-    with nearest as (
-      select signatures.pattern_id, left(signatures.template, 1000) operator(extensions.<->>) left(p_text, 1000) as distance
-      from ops.pattern_signatures as signatures
-      order by left(signatures.template, 1000) operator(extensions.<->>) left(p_text, 1000)
-      limit 60
-    ),
-
-    best as (
-      select nearest.pattern_id, min(nearest.distance) as distance
-      from nearest
-      where nearest.distance < 0.7 and nearest.pattern_id <> p_but
-      group by nearest.pattern_id
-      order by min(nearest.distance)
+    with best as (
+      select patterns.pattern_id, found.score, patterns.last_seen
+      from ops_internal.search_patterns(left(btrim(p_text), 200)) as found
+      inner join ops.error_patterns as patterns on patterns.pattern_id = found.pattern_id
+      where patterns.pattern_id <> p_but and patterns.status <> 'merged'
+      order by found.score desc, patterns.last_seen desc, patterns.pattern_id
       limit 10
     )
 
-    select coalesce(jsonb_agg(ops_internal.described_pattern(best.pattern_id) order by best.distance, best.pattern_id), '[]') from best
+    select coalesce(
+      jsonb_agg(ops_internal.described_pattern(best.pattern_id) order by best.score desc, best.last_seen desc, best.pattern_id), '[]'
+    )
+    from best
   );
 end
 $$;
@@ -737,7 +733,7 @@ language sql stable set search_path = ''
 as $$ select ops_internal.console_find_patterns(p_text, p_but) $$;
 
 comment on function ops.console_find_patterns_v1 is
-  'Up to ten patterns, other than one, of which a template has words like these, the nearest first. For operators.';
+  'Up to ten patterns, other than one, that a text finds as in the inbox; the last seen first. For operators.';
 
 -- What a split would do.
 

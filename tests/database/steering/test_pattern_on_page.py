@@ -201,6 +201,25 @@ def test_the_preview_of_a_merge_says_what_the_merge_then_does(
     assert ask("merge", pattern_id=third, other=other)["two_live_fixes"]
 
 
+def test_patterns_to_merge_with_are_found_by_words_and_never_merged_ones(
+    ask: Callable[..., Any], patterns: Patterns, operator: Person
+) -> None:
+    """The last word may be unfinished; the pattern itself and merged ones are left out."""
+    word = patterns.word("pump").replace("_", "")
+    ids = [
+        patterns.learn(patterns.error(template=f"the {word} of {name} is dry"))[0]["pattern_id"]
+        for name in ("garden", "cellar", "roof")
+    ]
+    operator.rest.call("merge_patterns_v1", p_pattern_ids=ids[1:])
+
+    def found(text: str) -> list[str]:
+        return [each["pattern_id"] for each in ask("find_patterns", text=text, but=ids[0])]
+
+    assert found(f"dry {word[:10]}") == [ids[1]]
+    assert found(ids[0]) == []
+    assert found(ids[2]) == []
+
+
 def test_the_preview_of_a_split_counts_both_sides_and_what_has_a_value(
     ask: Callable[..., Any], patterns: Patterns, database: Sql
 ) -> None:
