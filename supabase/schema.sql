@@ -135,12 +135,33 @@ CREATE FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]
 
 COMMENT ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) IS 'Makes a pattern''s live fix run for these signatures too, which came after its approval. For an ops_admin in person.';
 
+CREATE FUNCTION ops.console_application_v1(p_application_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_application_v1(p_application_id uuid) IS 'All that is known of one run: the claim, how it ended, the verdict of the Four Laws, whether the error stopped and what that rests on, its fix, and what followed. Raises PL010 where there is none. For operators.';
+
+CREATE FUNCTION ops.console_applications_v1(p_filters jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_applications_v1(p_filters jsonb) IS 'The newest 50 runs that fit the filters outcome, pattern, type and mode, from before and before_id on: a page of the console. For operators.';
+
 CREATE FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) IS 'Chosen patterns as they are now, to show what would happen to them, and the digest with which ops.console_steer_v1 does it. For operators.';
+
+CREATE FUNCTION ops.console_constitution_v1(p_days integer DEFAULT 30, p_before jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) IS 'Runs that the Four Laws allowed and refusals by law for so many days, the violations from a place on, and the thresholds with which the latest claim came. For operators.';
 
 CREATE FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -155,6 +176,13 @@ CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_frame_v1() IS 'What every page of the console shows around its own content: role and address of the caller, the pauses that are in effect, and the mark of console_mark_v1. For operators.';
+
+CREATE FUNCTION ops.console_held_back_v1(p_filters jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_held_back_v1(p_filters jsonb) IS 'The latest 50 errors for which no fix ran, and what kept it from them, that fit the filters gate and pattern, from before on. For operators.';
 
 CREATE FUNCTION ops.console_inbox_v1(p_filters jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 10) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -205,6 +233,13 @@ CREATE FUNCTION ops.console_pattern_v1(p_pattern_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) IS 'What the page of a pattern shows but for its occurrences, errors and trail: state, example, cluster, fixes with their records, proposals, signatures, merges and splits, causes and symptoms. For operators; raises PL002.';
 
+CREATE FUNCTION ops.console_review_v1(p_week date) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_review_v1(p_week date) IS 'The failed and overturned live runs of the week of UTC that has this day, by fix: why, what followed, and the state of the fix now. The 50 fixes with the most failures, and the latest five runs of each. For operators.';
+
 CREATE FUNCTION ops.console_sources_v1() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -218,6 +253,13 @@ CREATE FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[] DEFA
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) IS 'The signatures of a pattern, how many of the latest 3,000 errors of each have a value of a facet, and what splitting some of them off would move, with samples of both sides. Changes nothing. For operators; raises PL002.';
+
+CREATE FUNCTION ops.console_statistics_v1(p_days integer DEFAULT 30) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_statistics_v1(p_days integer) IS 'The seven key figures, and errors, new patterns and runs by day for so many days, at most 90. For operators.';
 
 CREATE FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_occurrences integer DEFAULT NULL::integer, p_reason text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE sql
@@ -473,7 +515,7 @@ CREATE FUNCTION ops.record_refusals_v1(p_refusals jsonb) RETURNS integer
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.record_refusals_v1(p_refusals jsonb) IS 'Records why the fix was not run for these errors: a list of system_log_id, reason and target. Answers how many were recorded; these errors are not sent again.';
+COMMENT ON FUNCTION ops.record_refusals_v1(p_refusals jsonb) IS 'Records why the fix was not run for these errors: a list of system_log_id, gate, reason and target. Answers how many were recorded; these errors are not sent again.';
 
 CREATE FUNCTION ops.recover_applications_v1() RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1368,9 +1410,25 @@ CREATE FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures 
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_application(p_application_id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_applications(p_filters jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETURNS jsonb
@@ -1379,6 +1437,11 @@ CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETU
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_held_back(p_filters jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -1424,6 +1487,12 @@ CREATE FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before b
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_review(p_week date) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_sources() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1434,6 +1503,11 @@ CREATE FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[
     SET search_path TO ''
     SET jit TO 'off'
     SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_statistics(p_days integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
@@ -1454,6 +1528,20 @@ CREATE FUNCTION ops_internal.count_errors() RETURNS bigint
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.count_errors() IS 'Counts what was logged since the last run into ops_internal.error_counts, and forgets quotas of past minutes; answers how many errors it counted.';
+
+CREATE FUNCTION ops_internal.count_figures() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.count_figures() IS 'Adds what was learned and forbidden since the last run to ops_internal.daily_figures, and counts the patterns; answers how much it added. A cron job calls it every minute.';
+
+CREATE FUNCTION ops_internal.count_runs(p_days date[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.count_runs(p_days date[]) IS 'Computes these days of ops_internal.daily_runs again.';
 
 CREATE FUNCTION ops_internal.count_untrusted(p_totals jsonb, p_keep_latest integer) RETURNS void
     LANGUAGE sql
@@ -1918,6 +2006,14 @@ CREATE FUNCTION ops_internal.has_work(p_target ops.notification_targets) RETURNS
 
 COMMENT ON FUNCTION ops_internal.has_work(p_target ops.notification_targets) IS 'Whether something waits for a target.';
 
+CREATE FUNCTION ops_internal.held_back_page(p_filters jsonb, p_most integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.held_back_page(p_filters jsonb, p_most integer) IS 'The latest errors for which no fix ran, that fit the filters gate and pattern, from one of them on. The gate no_fix stands for errors for which there was no fix at all.';
+
 CREATE FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -2135,6 +2231,13 @@ CREATE FUNCTION ops_internal.kept_apart_from(p_pattern_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops_internal.kept_apart_from(p_pattern_id uuid) IS 'The patterns that a person separated from this one; evidence never joins them.';
 
+CREATE FUNCTION ops_internal.key_figures() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.key_figures() IS 'The seven key figures of the specification. Those that take all patterns are as of the last minute''s job; without one, as of now.';
+
 CREATE FUNCTION ops_internal.latest_example(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -2165,6 +2268,7 @@ CREATE TABLE ops.pattern_incidents (
     learned_at timestamp with time zone DEFAULT now() NOT NULL,
     identifiers jsonb DEFAULT '{}'::jsonb NOT NULL,
     frame text,
+    gate text,
     refusal text,
     target text,
     written_by text DEFAULT 'service_role'::text NOT NULL,
@@ -2188,6 +2292,8 @@ COMMENT ON COLUMN ops.pattern_incidents.learned_at IS 'When it was counted.';
 COMMENT ON COLUMN ops.pattern_incidents.identifiers IS 'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
 
 COMMENT ON COLUMN ops.pattern_incidents.frame IS 'The place in the application that threw the error, if it is known.';
+
+COMMENT ON COLUMN ops.pattern_incidents.gate IS 'What kept the fix from this error: laws, outside_guard, unconfirmed, paused, demoted, expired, shadow, before_approval, too_old, writer, no_error, two_people, not_live, not_granted or changed; null if nothing was recorded.';
 
 COMMENT ON COLUMN ops.pattern_incidents.refusal IS 'Why the fix did not run for this error.';
 
@@ -2655,6 +2761,13 @@ CREATE FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integ
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.pattern_figures() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.pattern_figures() IS 'The figures that take all patterns; with 100,000 of them this takes too long for a page.';
 
 CREATE FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3254,12 +3367,91 @@ CREATE FUNCTION ops_internal.rule_signature(p_fingerprint text) RETURNS text
 
 COMMENT ON FUNCTION ops_internal.rule_signature(p_fingerprint text) IS 'The signature that the errors of a rule with this fingerprint have; the same as grouping.signature_of computes.';
 
+CREATE TABLE ops.pattern_verifications (
+    application_id uuid NOT NULL,
+    pattern_id uuid NOT NULL,
+    fix_version integer NOT NULL,
+    mode text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    source text,
+    error_at timestamp with time zone,
+    started_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    late_until timestamp with time zone NOT NULL,
+    outcome text DEFAULT 'pending'::text NOT NULL,
+    reason text,
+    decided_at timestamp with time zone,
+    overturned_at timestamp with time zone,
+    recurrence bigint,
+    policy jsonb NOT NULL,
+    CONSTRAINT pattern_verifications_decided CHECK (((outcome = 'pending'::text) = (decided_at IS NULL))),
+    CONSTRAINT pattern_verifications_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text]))),
+    CONSTRAINT pattern_verifications_outcome_known CHECK ((outcome = ANY (ARRAY['pending'::text, 'verified'::text, 'failed'::text, 'inconclusive'::text])))
+);
+
+COMMENT ON TABLE ops.pattern_verifications IS 'Whether the error stopped, one row for each run and each shadow run. A run that went well is pending until the error has stayed away for its time.';
+
+COMMENT ON COLUMN ops.pattern_verifications.application_id IS 'The run.';
+
+COMMENT ON COLUMN ops.pattern_verifications.pattern_id IS 'The pattern.';
+
+COMMENT ON COLUMN ops.pattern_verifications.fix_version IS 'The version of the fix.';
+
+COMMENT ON COLUMN ops.pattern_verifications.mode IS 'live: the fix ran; shadow: it did not run, and this row records whether the error stopped without it.';
+
+COMMENT ON COLUMN ops.pattern_verifications.target IS 'If the fix names a target, only errors of the same target are a recurrence.';
+
+COMMENT ON COLUMN ops.pattern_verifications.source IS 'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
+
+COMMENT ON COLUMN ops.pattern_verifications.error_at IS 'When the error that the run was for was logged; null where it has no log row.';
+
+COMMENT ON COLUMN ops.pattern_verifications.started_at IS 'When the run ended. An error later than this plus settle_seconds is a recurrence.';
+
+COMMENT ON COLUMN ops.pattern_verifications.due_at IS 'Until when the error has to stay away: three times its usual distance or the 95th percentile of its gaps, whichever is longer, within bounds.';
+
+COMMENT ON COLUMN ops.pattern_verifications.late_until IS 'A recurrence until then overturns a verified outcome.';
+
+COMMENT ON COLUMN ops.pattern_verifications.outcome IS 'pending, verified, failed or inconclusive.';
+
+COMMENT ON COLUMN ops.pattern_verifications.reason IS 'Why it was decided so.';
+
+COMMENT ON COLUMN ops.pattern_verifications.decided_at IS 'When the outcome was last decided.';
+
+COMMENT ON COLUMN ops.pattern_verifications.overturned_at IS 'When a late recurrence overturned it.';
+
+COMMENT ON COLUMN ops.pattern_verifications.recurrence IS 'The log row of the recurrence.';
+
+COMMENT ON COLUMN ops.pattern_verifications.policy IS 'The thresholds that decide on the outcome.';
+
+CREATE FUNCTION ops_internal.run_evidence(p_verification ops.pattern_verifications, p_writers text[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.run_evidence(p_verification ops.pattern_verifications, p_writers text[]) IS 'What the verdict on a run rests on: for how long it was looked at, when the error came back, and how many rows its source wrote in that time, of writers that the fix trusts; 10,000 are counted at the most.';
+
 CREATE FUNCTION ops_internal.run_lock_class() RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.run_lock_class() IS 'First half of the advisory locks that a run holds. With this class the second half is the claim''s lock_key; with the next one it is the moment at which the script began; with the one after it is the lock_key again, once the script has ended.';
+
+CREATE FUNCTION ops_internal.run_page(p_filters jsonb, p_most integer) RETURNS TABLE(application_id uuid, moment timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.run_page(p_filters jsonb, p_most integer) IS 'The newest runs that fit the filters outcome, pattern, type and mode (heal, shadow or undo), from a place in that order on.';
+
+CREATE FUNCTION ops_internal.run_state(p_claim ops.pattern_claims, p_verification ops.pattern_verifications, p_success boolean) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.run_state(p_claim ops.pattern_claims, p_verification ops.pattern_verifications, p_success boolean) IS 'One word for what is known of a run: running, lost (its worker ended without recording an outcome), pending, verified, failed, inconclusive, overturned, undone; and undid or failed for the undoing of another run.';
 
 CREATE FUNCTION ops_internal.samples_of(p_pattern_id uuid, p_signatures text[]) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3695,6 +3887,13 @@ CREATE FUNCTION ops_internal.undo_merge(p_merge_id uuid) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.undo_problem(p_run ops.pattern_claims) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.undo_problem(p_run ops.pattern_claims) IS 'Why a run cannot be undone, as the end of a sentence; null where it can.';
+
 CREATE FUNCTION ops_internal.undo_split(p_split_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -3755,65 +3954,19 @@ CREATE FUNCTION ops_internal.watch() RETURNS bigint
 
 COMMENT ON FUNCTION ops_internal.watch() IS 'Looks for what no transaction tells of: proposals that expire, fixes that heal often, spikes, and errors that are not learned; answers how many events it recorded.';
 
-CREATE TABLE ops.pattern_verifications (
-    application_id uuid NOT NULL,
-    pattern_id uuid NOT NULL,
-    fix_version integer NOT NULL,
-    mode text NOT NULL,
-    target text DEFAULT ''::text NOT NULL,
-    source text,
-    started_at timestamp with time zone NOT NULL,
-    due_at timestamp with time zone NOT NULL,
-    late_until timestamp with time zone NOT NULL,
-    outcome text DEFAULT 'pending'::text NOT NULL,
-    reason text,
-    decided_at timestamp with time zone,
-    overturned_at timestamp with time zone,
-    recurrence bigint,
-    policy jsonb NOT NULL,
-    CONSTRAINT pattern_verifications_decided CHECK (((outcome = 'pending'::text) = (decided_at IS NULL))),
-    CONSTRAINT pattern_verifications_mode_known CHECK ((mode = ANY (ARRAY['live'::text, 'shadow'::text]))),
-    CONSTRAINT pattern_verifications_outcome_known CHECK ((outcome = ANY (ARRAY['pending'::text, 'verified'::text, 'failed'::text, 'inconclusive'::text])))
-);
-
-COMMENT ON TABLE ops.pattern_verifications IS 'Whether the error stopped, one row for each run and each shadow run. A run that went well is pending until the error has stayed away for its time.';
-
-COMMENT ON COLUMN ops.pattern_verifications.application_id IS 'The run.';
-
-COMMENT ON COLUMN ops.pattern_verifications.pattern_id IS 'The pattern.';
-
-COMMENT ON COLUMN ops.pattern_verifications.fix_version IS 'The version of the fix.';
-
-COMMENT ON COLUMN ops.pattern_verifications.mode IS 'live: the fix ran; shadow: it did not run, and this row records whether the error stopped without it.';
-
-COMMENT ON COLUMN ops.pattern_verifications.target IS 'If the fix names a target, only errors of the same target are a recurrence.';
-
-COMMENT ON COLUMN ops.pattern_verifications.source IS 'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
-
-COMMENT ON COLUMN ops.pattern_verifications.started_at IS 'When the run ended. An error later than this plus settle_seconds is a recurrence.';
-
-COMMENT ON COLUMN ops.pattern_verifications.due_at IS 'Until when the error has to stay away: three times its usual distance or the 95th percentile of its gaps, whichever is longer, within bounds.';
-
-COMMENT ON COLUMN ops.pattern_verifications.late_until IS 'A recurrence until then overturns a verified outcome.';
-
-COMMENT ON COLUMN ops.pattern_verifications.outcome IS 'pending, verified, failed or inconclusive.';
-
-COMMENT ON COLUMN ops.pattern_verifications.reason IS 'Why it was decided so.';
-
-COMMENT ON COLUMN ops.pattern_verifications.decided_at IS 'When the outcome was last decided.';
-
-COMMENT ON COLUMN ops.pattern_verifications.overturned_at IS 'When a late recurrence overturned it.';
-
-COMMENT ON COLUMN ops.pattern_verifications.recurrence IS 'The log row of the recurrence.';
-
-COMMENT ON COLUMN ops.pattern_verifications.policy IS 'The thresholds that decide on the outcome.';
-
 CREATE FUNCTION ops_internal.watched_runs() RETURNS SETOF ops.pattern_verifications
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.watched_runs() IS 'Runs whose outcome is not known yet, or can still be overturned.';
+
+CREATE FUNCTION ops_internal.what_followed(p_pattern_id uuid, p_target text, p_started_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.what_followed(p_pattern_id uuid, p_target text, p_started_at timestamp with time zone) IS 'The next run for the same pattern and target; null without one.';
 
 CREATE FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -4285,6 +4438,52 @@ CREATE UNLOGGED SEQUENCE ops_internal.attended_until;
 
 COMMENT ON SEQUENCE ops_internal.attended_until IS 'Until this time some worker learns, and it looks for new errors once more after it.';
 
+CREATE TABLE ops_internal.daily_figures (
+    figure text NOT NULL,
+    day date NOT NULL,
+    number bigint NOT NULL
+);
+
+COMMENT ON TABLE ops_internal.daily_figures IS 'What is counted by day, so that no page counts a million errors: errors (those that count), new_patterns, and law_1 to law_4, the violations in which that law failed. A job adds to it once a minute.';
+
+COMMENT ON COLUMN ops_internal.daily_figures.figure IS 'What was counted.';
+
+COMMENT ON COLUMN ops_internal.daily_figures.day IS 'The day, in UTC.';
+
+COMMENT ON COLUMN ops_internal.daily_figures.number IS 'How many there were.';
+
+CREATE TABLE ops_internal.daily_runs (
+    day date NOT NULL,
+    pattern_type text NOT NULL,
+    runs bigint NOT NULL,
+    healed bigint NOT NULL,
+    failed bigint NOT NULL,
+    inconclusive bigint NOT NULL,
+    pending bigint NOT NULL,
+    heal_median double precision,
+    heal_p95 double precision
+);
+
+COMMENT ON TABLE ops_internal.daily_runs IS 'What became of the live runs of each day, for each type of error and for all. A job computes a day again when something about one of its runs changed.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.day IS 'The day, in UTC, on which the runs ended.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.pattern_type IS 'database, api, rls, stripe, deployment, or all.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.runs IS 'How many runs there were.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.healed IS 'How many are verified: the error stayed away.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.failed IS 'How many failed, or were overturned or undone.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.inconclusive IS 'Of how many it is not known.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.pending IS 'How many are not decided yet.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.heal_median IS 'Seconds from an error until the run that healed it had ended, of the verified runs: the median.';
+
+COMMENT ON COLUMN ops_internal.daily_runs.heal_p95 IS 'The same, the 95th percentile.';
+
 CREATE TABLE ops_internal.error_counting (
     only_row boolean DEFAULT true NOT NULL,
     last_id bigint DEFAULT 0 NOT NULL,
@@ -4307,6 +4506,27 @@ COMMENT ON TABLE ops_internal.error_counts IS 'How many errors that count were l
 COMMENT ON COLUMN ops_internal.error_counts.since IS 'When the five minutes began.';
 
 COMMENT ON COLUMN ops_internal.error_counts.errors IS 'Rows of ops.system_logs with level error.';
+
+CREATE TABLE ops_internal.figures_counting (
+    only_row boolean DEFAULT true NOT NULL,
+    last_incident_id bigint DEFAULT 0 NOT NULL,
+    last_event_id bigint DEFAULT 0 NOT NULL,
+    key_figures jsonb,
+    counted_at timestamp with time zone,
+    CONSTRAINT figures_counting_has_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE ops_internal.figures_counting IS 'How far errors and events were counted into ops_internal.daily_figures, and the figures of all patterns.';
+
+COMMENT ON COLUMN ops_internal.figures_counting.only_row IS 'Holds the table to one row.';
+
+COMMENT ON COLUMN ops_internal.figures_counting.last_incident_id IS 'The last error that was counted.';
+
+COMMENT ON COLUMN ops_internal.figures_counting.last_event_id IS 'The last event that was counted.';
+
+COMMENT ON COLUMN ops_internal.figures_counting.key_figures IS 'The figures of all patterns, as of the last count.';
+
+COMMENT ON COLUMN ops_internal.figures_counting.counted_at IS 'When the job counted last.';
 
 CREATE TABLE ops_internal.learning_tries (
     system_log_id bigint NOT NULL,
@@ -4622,11 +4842,20 @@ ALTER TABLE ONLY ops.roman_events
 ALTER TABLE ONLY ops.system_logs
     ADD CONSTRAINT system_logs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY ops_internal.daily_figures
+    ADD CONSTRAINT daily_figures_pkey PRIMARY KEY (figure, day);
+
+ALTER TABLE ONLY ops_internal.daily_runs
+    ADD CONSTRAINT daily_runs_pkey PRIMARY KEY (day, pattern_type);
+
 ALTER TABLE ONLY ops_internal.error_counting
     ADD CONSTRAINT error_counting_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY ops_internal.error_counts
     ADD CONSTRAINT error_counts_pkey PRIMARY KEY (since);
+
+ALTER TABLE ONLY ops_internal.figures_counting
+    ADD CONSTRAINT figures_counting_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY ops_internal.learning_tries
     ADD CONSTRAINT learning_tries_pkey PRIMARY KEY (system_log_id);
@@ -4715,7 +4944,11 @@ CREATE INDEX idx_pattern_claims_latest ON ops.pattern_claims USING btree (patter
 
 CREATE INDEX idx_pattern_claims_log ON ops.pattern_claims USING btree (system_log_id);
 
+CREATE INDEX idx_pattern_claims_newest ON ops.pattern_claims USING btree (claimed_at, application_id);
+
 CREATE UNIQUE INDEX idx_pattern_claims_once ON ops.pattern_claims USING btree (pattern_id, fix_version, system_log_id) WHERE (purpose <> 'undo'::text);
+
+CREATE INDEX idx_pattern_claims_purpose ON ops.pattern_claims USING btree (purpose, claimed_at, application_id) WHERE (purpose <> 'heal'::text);
 
 CREATE INDEX idx_pattern_claims_target ON ops.pattern_claims USING btree (pattern_id, fix_version, target, claimed_at DESC);
 
@@ -4726,6 +4959,10 @@ CREATE INDEX idx_pattern_claims_unfinished ON ops.pattern_claims USING btree (le
 CREATE INDEX idx_pattern_fixes_ending ON ops.pattern_fixes USING btree (ends_at) WHERE ((ends_at IS NOT NULL) AND (disabled_at IS NULL));
 
 CREATE INDEX idx_pattern_fixes_out_of_use ON ops.pattern_fixes USING btree (pattern_id) WHERE ((disabled_by IS NULL) AND ((mode = ANY (ARRAY['demoted'::text, 'expired'::text])) OR (disabled_at IS NOT NULL)));
+
+CREATE INDEX idx_pattern_incidents_gate ON ops.pattern_incidents USING btree (gate, id) WHERE (gate IS NOT NULL);
+
+CREATE INDEX idx_pattern_incidents_held_back ON ops.pattern_incidents USING btree (id) WHERE (gate IS NOT NULL);
 
 CREATE INDEX idx_pattern_incidents_pattern ON ops.pattern_incidents USING btree (pattern_id, occurred_at DESC) INCLUDE (counts);
 
@@ -4763,7 +5000,13 @@ CREATE INDEX idx_pattern_verifications_decided ON ops.pattern_verifications USIN
 
 CREATE INDEX idx_pattern_verifications_latest ON ops.pattern_verifications USING btree (pattern_id, started_at DESC);
 
+CREATE INDEX idx_pattern_verifications_live ON ops.pattern_verifications USING btree (started_at) WHERE (mode = 'live'::text);
+
+CREATE INDEX idx_pattern_verifications_outcome ON ops.pattern_verifications USING btree (outcome, started_at, application_id);
+
 CREATE INDEX idx_pattern_verifications_overturned ON ops.pattern_verifications USING btree (pattern_id, overturned_at) WHERE (overturned_at IS NOT NULL);
+
+CREATE INDEX idx_pattern_verifications_overturns ON ops.pattern_verifications USING btree (started_at, application_id) WHERE (overturned_at IS NOT NULL);
 
 CREATE INDEX idx_pattern_verifications_pending ON ops.pattern_verifications USING btree (due_at) WHERE (outcome = 'pending'::text);
 
@@ -5171,9 +5414,21 @@ REVOKE ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO service_role;
 GRANT ALL ON FUNCTION ops.confirm_signatures_v1(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_application_v1(p_application_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_application_v1(p_application_id uuid) TO service_role;
+GRANT ALL ON FUNCTION ops.console_application_v1(p_application_id uuid) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_applications_v1(p_filters jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_applications_v1(p_filters jsonb) TO service_role;
+GRANT ALL ON FUNCTION ops.console_applications_v1(p_filters jsonb) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO service_role;
 GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) TO service_role;
+GRANT ALL ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO service_role;
@@ -5182,6 +5437,10 @@ GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO a
 REVOKE ALL ON FUNCTION ops.console_frame_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_held_back_v1(p_filters jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_held_back_v1(p_filters jsonb) TO service_role;
+GRANT ALL ON FUNCTION ops.console_held_back_v1(p_filters jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_inbox_v1(p_filters jsonb, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_inbox_v1(p_filters jsonb, p_limit integer) TO service_role;
@@ -5211,6 +5470,10 @@ REVOKE ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_review_v1(p_week date) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_review_v1(p_week date) TO service_role;
+GRANT ALL ON FUNCTION ops.console_review_v1(p_week date) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_sources_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_sources_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_sources_v1() TO authenticated;
@@ -5218,6 +5481,10 @@ GRANT ALL ON FUNCTION ops.console_sources_v1() TO authenticated;
 REVOKE ALL ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO service_role;
 GRANT ALL ON FUNCTION ops.console_split_v1(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_statistics_v1(p_days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_statistics_v1(p_days integer) TO service_role;
+GRANT ALL ON FUNCTION ops.console_statistics_v1(p_days integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_steer_v1(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
@@ -5531,9 +5798,21 @@ REVOKE ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_sign
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures text[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_application(p_application_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_application(p_application_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_application(p_application_id uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_applications(p_filters jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_applications(p_filters jsonb) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_applications(p_filters jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) TO authenticated;
@@ -5542,6 +5821,10 @@ GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid
 REVOKE ALL ON FUNCTION ops_internal.console_frame() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_held_back(p_filters jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_held_back(p_filters jsonb) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_held_back(p_filters jsonb) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) TO authenticated;
@@ -5571,6 +5854,10 @@ REVOKE ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_b
 GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_review(p_week date) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_review(p_week date) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_review(p_week date) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_sources() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_sources() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_sources() TO service_role;
@@ -5579,6 +5866,10 @@ REVOKE ALL ON FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signature
 GRANT ALL ON FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_statistics(p_days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_statistics(p_days integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_statistics(p_days integer) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) TO service_role;
@@ -5586,6 +5877,10 @@ GRANT ALL ON FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uu
 REVOKE ALL ON FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.count_errors() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.count_figures() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.count_runs(p_days date[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.count_untrusted(p_totals jsonb, p_keep_latest integer) FROM PUBLIC;
 
@@ -5707,6 +6002,8 @@ GRANT SELECT ON TABLE ops.notification_targets TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.has_work(p_target ops.notification_targets) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.held_back_page(p_filters jsonb, p_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.hold(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.host_name(p_text text) FROM PUBLIC;
@@ -5770,6 +6067,8 @@ REVOKE ALL ON FUNCTION ops_internal.keep_approved_fixes() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ops_internal.keep_separate(p_one uuid, p_other uuid, p_person uuid, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.kept_apart_from(p_pattern_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.key_figures() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.latest_example(p_pattern_id uuid) FROM PUBLIC;
 
@@ -5914,6 +6213,8 @@ REVOKE ALL ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_inc
 REVOKE ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.pattern_figures() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) TO authenticated;
@@ -6094,7 +6395,16 @@ REVOKE ALL ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_take
 
 REVOKE ALL ON FUNCTION ops_internal.rule_signature(p_fingerprint text) FROM PUBLIC;
 
+GRANT SELECT ON TABLE ops.pattern_verifications TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_verifications TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.run_evidence(p_verification ops.pattern_verifications, p_writers text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.run_lock_class() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.run_page(p_filters jsonb, p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.run_state(p_claim ops.pattern_claims, p_verification ops.pattern_verifications, p_success boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.samples_of(p_pattern_id uuid, p_signatures text[]) FROM PUBLIC;
 
@@ -6245,6 +6555,8 @@ REVOKE ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.undo_merge(p_merge_id uuid) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.undo_problem(p_run ops.pattern_claims) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.undo_split(p_split_id uuid) TO service_role;
@@ -6263,10 +6575,9 @@ REVOKE ALL ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) FROM PUBL
 
 REVOKE ALL ON FUNCTION ops_internal.watch() FROM PUBLIC;
 
-GRANT SELECT ON TABLE ops.pattern_verifications TO authenticated;
-GRANT SELECT ON TABLE ops.pattern_verifications TO service_role;
-
 REVOKE ALL ON FUNCTION ops_internal.watched_runs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.what_followed(p_pattern_id uuid, p_target text, p_started_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.whole_guard(p_pattern_id uuid, p_version integer, p_guard jsonb) FROM PUBLIC;
 

@@ -184,6 +184,7 @@ create table ops.pattern_incidents (
   learned_at timestamptz not null default now(),
   identifiers jsonb not null default '{}',
   frame text,
+  gate text,
   refusal text,
   target text,
   written_by text not null default 'service_role',
@@ -202,6 +203,8 @@ comment on column ops.pattern_incidents.learned_at is 'When it was counted.';
 comment on column ops.pattern_incidents.identifiers is
   'What the error named, as {"constraint": "orders_pkey"}; without values that hold personal data or secrets.';
 comment on column ops.pattern_incidents.frame is 'The place in the application that threw the error, if it is known.';
+comment on column ops.pattern_incidents.gate is
+  'What kept the fix from this error: laws, outside_guard, unconfirmed, paused, demoted, expired, shadow, before_approval, too_old, writer, no_error, two_people, not_live, not_granted or changed; null if nothing was recorded.';
 comment on column ops.pattern_incidents.refusal is 'Why the fix did not run for this error.';
 comment on column ops.pattern_incidents.written_by is
   'The role that wrote the log row; for an error without one, authenticated if a person reported it, else service_role.';

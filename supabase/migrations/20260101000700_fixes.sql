@@ -285,6 +285,7 @@ create table ops.pattern_verifications (
   mode text not null constraint pattern_verifications_mode_known check (mode in ('live', 'shadow')),
   target text not null default '',
   source text,
+  error_at timestamptz,
   started_at timestamptz not null,
   due_at timestamptz not null,
   late_until timestamptz not null,
@@ -308,6 +309,7 @@ comment on column ops.pattern_verifications.mode is
 comment on column ops.pattern_verifications.target is 'If the fix names a target, only errors of the same target are a recurrence.';
 comment on column ops.pattern_verifications.source is
   'Where the error came from. Unless this source logs something, the absence of the error proves nothing.';
+comment on column ops.pattern_verifications.error_at is 'When the error that the run was for was logged; null where it has no log row.';
 comment on column ops.pattern_verifications.started_at is
   'When the run ended. An error later than this plus settle_seconds is a recurrence.';
 comment on column ops.pattern_verifications.due_at is

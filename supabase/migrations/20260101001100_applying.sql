@@ -199,10 +199,11 @@ as $$
 
   with refused as (
     update ops.pattern_incidents as incidents set
+      gate = refusals.gate,
       refusal = refusals.reason,
       -- What a recurrence is compared with is said once.
       target = coalesce(incidents.target, refusals.target)
-    from jsonb_to_recordset(p_refusals) as refusals (system_log_id bigint, reason text, target text)
+    from jsonb_to_recordset(p_refusals) as refusals (system_log_id bigint, gate text, reason text, target text)
     where incidents.system_log_id = refusals.system_log_id
       and incidents.id in (
         -- Skips locked rows instead of waiting; an error that is being moved at this moment is sent again.
@@ -220,7 +221,7 @@ as $$
 $$;
 
 comment on function ops.record_refusals_v1 is
-  'Records why the fix was not run for these errors: a list of system_log_id, reason and target. Answers how many were recorded; these errors are not sent again.';
+  'Records why the fix was not run for these errors: a list of system_log_id, gate, reason and target. Answers how many were recorded; these errors are not sent again.';
 
 -- Where the approved script comes from. Only the bytes that a person approved leave these functions.
 
@@ -1362,35 +1363,27 @@ comment on function ops.recover_applications_v1 is
 
 -- Taking a run back, by the undo script that was approved with the fix.
 
-create function ops_internal.start_rollback(p_application_id uuid, p_reason text) returns jsonb
+create function ops_internal.undo_problem(p_run ops.pattern_claims) returns text
 language plpgsql
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
-  run ops.pattern_claims;
   application ops.pattern_applications;
   fix ops.pattern_fixes;
-  undo ops.pattern_claims;
   -- The engine keeps what a bash fix replaced in granted directories, and nothing of such a run that failed.
   is_kept boolean;
   problem text;
 begin
-  select * into run from ops.pattern_claims where pattern_claims.application_id = p_application_id and pattern_claims.purpose <> 'shadow';
-  if not found then
-    raise exception using
-      errcode = 'PL010', message = format('there is no application %s', p_application_id), hint = 'ops.pattern_applications has them.';
-  end if;
-  perform from ops.error_patterns where error_patterns.pattern_id = run.pattern_id for no key update;
-  select * into application from ops.pattern_applications where pattern_applications.application_id = p_application_id;
+  select * into application from ops.pattern_applications where pattern_applications.application_id = p_run.application_id;
   select * into fix
   from ops.pattern_fixes
-  where pattern_fixes.pattern_id = run.pattern_id and pattern_fixes.version = run.fix_version;
+  where pattern_fixes.pattern_id = p_run.pattern_id and pattern_fixes.version = p_run.fix_version;
 
   is_kept := fix.fix_type = 'bash' and fix.undo_script is null and fix.parameters ? 'directories';
   problem := case
-    when run.purpose = 'undo' then 'it is itself the undoing of another run'
+    when p_run.purpose = 'undo' then 'it is itself the undoing of another run'
+    when p_run.purpose = 'shadow' then 'nothing ran'
     when fix.undo_script is null and not is_kept then 'its fix was approved without an undo script'
     when application.id is null then 'it has not ended yet'
     -- A SQL script that failed left no changes; any other script may have done half of its work.
@@ -1405,12 +1398,41 @@ begin
     into problem
     from ops.pattern_claims as undone
     left join ops.pattern_applications as ended on ended.application_id = undone.application_id
-    where undone.undoes = p_application_id
+    where undone.undoes = p_run.application_id
       -- A SQL undo script that failed left no changes, so it may be tried again; for other types it is unknown.
       and ((fix.fix_type <> 'sql' and not is_kept) or ended.success is distinct from false)
     order by undone.claimed_at desc
     limit 1;
   end if;
+  return problem;
+end
+$$;
+
+comment on function ops_internal.undo_problem is 'Why a run cannot be undone, as the end of a sentence; null where it can.';
+
+create function ops_internal.start_rollback(p_application_id uuid, p_reason text) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  person constant uuid := ops_internal.require_person(array['ops_operator', 'ops_admin']);
+  run ops.pattern_claims;
+  fix ops.pattern_fixes;
+  undo ops.pattern_claims;
+  problem text;
+begin
+  select * into run from ops.pattern_claims where pattern_claims.application_id = p_application_id and pattern_claims.purpose <> 'shadow';
+  if not found then
+    raise exception using
+      errcode = 'PL010', message = format('there is no application %s', p_application_id), hint = 'ops.pattern_applications has them.';
+  end if;
+  perform from ops.error_patterns where error_patterns.pattern_id = run.pattern_id for no key update;
+  select * into fix
+  from ops.pattern_fixes
+  where pattern_fixes.pattern_id = run.pattern_id and pattern_fixes.version = run.fix_version;
+
+  problem := ops_internal.undo_problem(run);
   if problem is not null then
     raise exception using
       errcode = 'PL021', message = 'this run cannot be undone: ' || problem,

@@ -55,10 +55,12 @@ security definer
 set search_path = ''
 as $$
   insert into ops.pattern_verifications (
-    application_id, pattern_id, fix_version, mode, target, source, started_at, due_at, late_until, outcome, reason, decided_at, policy
+    application_id, pattern_id, fix_version, mode, target, source, error_at, started_at, due_at, late_until, outcome, reason, decided_at,
+    policy
   )
   select
     p_claim.application_id, p_claim.pattern_id, p_claim.fix_version, p_mode, p_claim.target, p_claim.source,
+    (select logs.created_at from ops.system_logs as logs where logs.id = p_claim.system_log_id),
     clock.now, clock.now + clock.silence,
     clock.now + clock.silence + make_interval(secs => ops_internal.threshold(p_claim.policy, 'late_seconds')),
     p_outcome, p_reason, case when p_outcome <> 'pending' then clock.now end, p_claim.policy

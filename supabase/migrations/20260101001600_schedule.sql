@@ -61,6 +61,7 @@ select cron.schedule('pattern-engine-send-unlearned', '* * * * *', 'select ops_i
 select cron.schedule('pattern-engine-send-unhandled', '* * * * *', 'select ops_internal.send_unhandled()');
 select cron.schedule('pattern-engine-count-errors', '* * * * *', 'select ops_internal.count_errors()');
 select cron.schedule('pattern-engine-expire-fixes', '* * * * *', 'select ops_internal.expire_fixes()');
+select cron.schedule('pattern-engine-count-figures', '* * * * *', 'select ops_internal.count_figures()');
 select cron.schedule('pattern-engine-recover', '* * * * *', 'select ops.recover_applications_v1()');
 select cron.schedule('pattern-engine-link-symptoms', '* * * * *', 'select ops_internal.link_symptoms()');
 select cron.schedule('pattern-engine-verify', '* * * * *', 'select ops.verify_applications_v1()');

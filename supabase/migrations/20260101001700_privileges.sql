@@ -112,6 +112,16 @@ grant execute on function
   ops_internal.console_pattern, ops_internal.console_split, ops_internal.console_pattern_trail
 to authenticated, service_role;
 
+-- Applications, statistics and the Four Laws.
+grant execute on function
+  ops.console_application_v1, ops.console_applications_v1, ops.console_constitution_v1, ops.console_held_back_v1,
+  ops.console_review_v1, ops.console_statistics_v1
+to authenticated;
+grant execute on function
+  ops_internal.console_application, ops_internal.console_applications, ops_internal.console_constitution,
+  ops_internal.console_held_back, ops_internal.console_review, ops_internal.console_statistics
+to authenticated, service_role;
+
 -- What policies ask about their caller.
 
 grant execute on function ops_internal.caller_role to authenticated, service_role;

@@ -332,6 +332,8 @@ class RefusalNote(TypedDict):
     """Why a fix was not run for an error."""
 
     system_log_id: int
+    gate: str
+    """One of `healing.refusals.GATES`."""
     reason: str
     target: str | None
 

@@ -111,8 +111,8 @@ def heal(database: Database, found: Match | NoMatch, settings: Settings) -> Heal
         return _without_fix(database, found)
     if found.hold is not None:
         return _refused_by_database(found, found.hold, None)
-    reason = _reason_against(found, settings)
-    return _refused(found, reason) if reason is not None else _attempt(database, found, settings)
+    refusal = _refusal_of(found, settings)
+    return _refused(found, *refusal) if refusal is not None else _attempt(database, found, settings)
 
 
 def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
@@ -129,7 +129,7 @@ def _attempt(database: Database, found: Match, settings: Settings) -> Healing:
     except FixNotPinned as problem:
         return _refuse_changed_fix(database, found, problem.message)
     except (NoEnabledFix, FixesPaused, MissingSecret, NotGranted) as problem:
-        return _refused(found, problem.message)
+        return _refused(found, refusals.gate(problem), problem.message)
     return _run(database, found, claim, settings)
 
 
@@ -137,13 +137,14 @@ def _without_fix(database: Database, found: NoMatch) -> Healing:
     """Answer that there is no fix for this error, or none that was approved for it."""
     if found.untrusted_signature is not None:
         database.refuse_signature(found.untrusted_signature, found.sighting.system_log_id)
-    elif found.outside_guard is None:
-        return Healing(ApplyResponse(applied=False, reason=found.reason))
-    return _refused(found, found.reason)
+        return _refused(found, "unconfirmed", found.reason)
+    if found.outside_guard is not None:
+        return _refused(found, "outside_guard", found.reason)
+    return Healing(ApplyResponse(applied=False, reason=found.reason))
 
 
-def _refused(found: Match | NoMatch, reason: str, details: str = "") -> Healing:
-    """Answer that the fix was not run and why; `details` are added to the note alone."""
+def _refused(found: Match | NoMatch, gate: str, reason: str, details: str = "") -> Healing:
+    """Answer that the fix was not run and why; the gate and `details` are in the note alone."""
     answer = ApplyResponse(applied=False, reason=reason)
     log_id = found.sighting.system_log_id
     if log_id is None:
@@ -153,29 +154,30 @@ def _refused(found: Match | NoMatch, reason: str, details: str = "") -> Healing:
         answer,
         {
             "system_log_id": log_id,
+            "gate": gate,
             "reason": f"{reason}: {details}" if details else reason,
             "target": target(names, found.sighting.group.captured) or None,
         },
     )
 
 
-def _reason_against(found: Match, settings: Settings) -> str | None:
-    """Why the fix may not run for this error; None if it may."""
+def _refusal_of(found: Match, settings: Settings) -> tuple[str, str] | None:
+    """The gate at which the fix may not run for this error, and why; None if it may."""
     log, fix = found.log, found.fix
     writer = log["written_by"] if log else ENGINE_WRITER
     if settings.thresholds.two_people and _has_one_approver(fix):
-        return (
+        return "two_people", (
             "Approval takes two people here (PATTERN_ENGINE_TWO_PEOPLE=on), but one person both "
             "proposed and approved this fix; POST /propose it again"
         )
     if log is None and (found.sighting.severity or "").lower() in BELOW_ERROR:
-        return refusals.NO_ERROR
+        return "no_error", refusals.NO_ERROR
     if found.before_approval:
-        return "The error occurred before the fix was approved"
+        return "before_approval", "The error occurred before the fix was approved"
     if log and log["age_seconds"] > settings.apply_max_age_seconds:
-        return f"The error is older than {settings.apply_max_age_seconds} seconds"
+        return "too_old", f"The error is older than {settings.apply_max_age_seconds} seconds"
     if writer not in fix["trusted_writers"]:
-        return distrust(writer, fix["trusted_writers"])
+        return "writer", distrust(writer, fix["trusted_writers"])
     return None
 
 
@@ -219,7 +221,7 @@ def _refuse_changed_fix(database: Database, found: Match, reason: str) -> Healin
     signature = found.pattern["pattern_signature"]
     record_changed_fix(database, f"A fix was refused: {signature}", metadata)
     logs.error("fix_refused", **metadata)
-    return _refused(found, f"{reason}; disable it and approve it again")
+    return _refused(found, "changed", f"{reason}; disable it and approve it again")
 
 
 def _claim_request(found: Match, analysis: Analysis, settings: Settings) -> ClaimRequest:
@@ -281,8 +283,8 @@ def _refused_by_database(found: Match, refusal: Refusal, validation: Json | None
     if refusal["code"] in refusals.UNNOTED:
         return Healing(ApplyResponse(applied=False, reason=reason))
     if validation is None or refusal["code"] != "laws":
-        return _refused(found, reason)
-    healing = _refused(found, reason, verdict.against(validation))
+        return _refused(found, refusal["code"], reason)
+    healing = _refused(found, "laws", reason, verdict.against(validation))
     answer = healing.answer.model_copy(
         update={"constitutional_validation": verdict.worded(validation)}
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from pattern_engine.exceptions import FixesPaused, NoEnabledFix, PatternEngineError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,6 +32,35 @@ REASONS: Final[Mapping[str, str]] = {
 }
 UNNOTED: Final = frozenset({"applied_before", "in_hand", "moved"})
 """Refusals that are not noted with the error, because another run or pattern takes care of it."""
+
+GATES: Final[Mapping[str, str]] = {
+    "laws": "The Four Laws forbade the run: a budget, a cooldown, the load, or another part.",
+    "outside_guard": "The fix was not approved for what the error names.",
+    "unconfirmed": "The error's signature came to the pattern after the approval; nobody has "
+    "confirmed it.",
+    "paused": "All fixes were paused.",
+    "demoted": "The fix was demoted because it failed too often.",
+    "expired": "The approval was over.",
+    "shadow": "The fix is a shadow: it would have run.",
+    "before_approval": "The error happened before the fix was approved.",
+    "too_old": "The error was delivered too late to be healed.",
+    "writer": "The fix does not trust the role that wrote the log row.",
+    "no_error": "The log row is no error of the application.",
+    "two_people": "The approval takes two people, and one has done both.",
+    "not_live": "The version was disabled or replaced at that moment.",
+    "not_granted": "A host or a secret that the fix uses is missing or not granted.",
+    "changed": "The stored fix is not the one that was approved.",
+}
+"""What kept a fix from an error, by the name that is stored with the error."""
+_GATES: Final[Mapping[type[PatternEngineError], str]] = {
+    NoEnabledFix: "not_live",
+    FixesPaused: "paused",
+}
+
+
+def gate(problem: PatternEngineError) -> str:
+    """Return the gate at which the database refused a claim with this error."""
+    return _GATES.get(type(problem), "not_granted")
 
 
 def reason(refusal: Refusal) -> str:

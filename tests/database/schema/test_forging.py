@@ -195,7 +195,7 @@ def test_the_target_of_an_error_is_said_once(
         log_id,
         healed["pattern_id"],
     )
-    refusal = {"system_log_id": log_id, "reason": "x", "target": "order 8"}
+    refusal = {"system_log_id": log_id, "gate": "writer", "reason": "x", "target": "order 8"}
     engine.call("record_refusals_v1", p_refusals=[refusal])
     patterns.claim(healed["pattern_id"], log_id, p_target="order 8")
     (incident,) = engine.select("pattern_incidents", system_log_id=f"eq.{log_id}")

@@ -116,6 +116,28 @@ FUNCTIONS: dict[str, list[str]] = {
     "ops_internal.tell_stalled()": [],
     "ops_internal.test_notification_target(uuid)": PEOPLE,
     "ops_internal.told(ops.notifications)": [],
+    "ops.console_application_v1(uuid)": PEOPLE,
+    "ops.console_applications_v1(jsonb)": PEOPLE,
+    "ops.console_constitution_v1(integer,jsonb)": PEOPLE,
+    "ops.console_held_back_v1(jsonb)": PEOPLE,
+    "ops_internal.console_held_back(jsonb)": PEOPLE,
+    "ops_internal.held_back_page(jsonb,integer)": [],
+    "ops.console_review_v1(date)": PEOPLE,
+    "ops.console_statistics_v1(integer)": PEOPLE,
+    "ops_internal.console_constitution(integer,jsonb)": PEOPLE,
+    "ops_internal.console_review(date)": PEOPLE,
+    "ops_internal.console_statistics(integer)": PEOPLE,
+    "ops_internal.count_figures()": [],
+    "ops_internal.key_figures()": [],
+    "ops_internal.pattern_figures()": [],
+    "ops_internal.count_runs(date[])": [],
+    "ops_internal.what_followed(uuid,text,timestamp with time zone)": [],
+    "ops_internal.console_application(uuid)": PEOPLE,
+    "ops_internal.console_applications(jsonb)": PEOPLE,
+    "ops_internal.run_evidence(ops.pattern_verifications,text[])": [],
+    "ops_internal.run_page(jsonb,integer)": [],
+    "ops_internal.run_state(ops.pattern_claims,ops.pattern_verifications,boolean)": [],
+    "ops_internal.undo_problem(ops.pattern_claims)": [],
     "ops_internal.watch()": [],
     "ops.approve_pattern_v1(uuid,jsonb,uuid,text,timestamp with time zone,integer)": PEOPLE,
     "ops.caller_role_v1()": PEOPLE,
@@ -766,7 +788,7 @@ def test_nobody_calls_a_function_that_is_not_his(
     names = database.value("select proargnames from pg_proc where oid = %s::regprocedure", name)
     samples = {"uuid": str(uuid.UUID(int=0)), "jsonb": {}, "bigint": 1, "integer": 1, "text": "x"}
     samples |= {"boolean": True, "timestamp with time zone": "2100-01-01T00:00:00Z"}
-    samples |= {"double precision": 60}
+    samples |= {"double precision": 60, "date": "2026-01-01"}
     values = [samples.get(type_, []) for type_ in types.rstrip(")").split(",") if type_]
     arguments = dict(zip(names or [], values, strict=True))
     with pytest.raises(RefusedError) as refused:

@@ -22,6 +22,7 @@ JOBS = {
     "pattern-engine-send-unhandled": ("* * * * *", "ops_internal.send_unhandled"),
     "pattern-engine-count-errors": ("* * * * *", "ops_internal.count_errors"),
     "pattern-engine-expire-fixes": ("* * * * *", "ops_internal.expire_fixes"),
+    "pattern-engine-count-figures": ("* * * * *", "ops_internal.count_figures"),
     "pattern-engine-recover": ("* * * * *", "ops.recover_applications_v1"),
     "pattern-engine-link-symptoms": ("* * * * *", "ops_internal.link_symptoms"),
     "pattern-engine-verify": ("* * * * *", "ops.verify_applications_v1"),

@@ -82,32 +82,37 @@ def test_a_person_heals_an_error_of_their_own(
     }
 
 
-REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
-    "no pattern": ({"pattern": None, "fix": None}, "No matching pattern found"),
-    "no fix": ({"fix": None}, "The matching pattern has no enabled fix"),
+#: What the database knows → the gate that is noted, and the reason that is answered and noted.
+REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no pattern": ({"pattern": None, "fix": None}, "", "No matching pattern found"),
+    "no fix": ({"fix": None}, "", "The matching pattern has no enabled fix"),
     "a pause": (
         {"hold": {"code": "paused", "until": "2026-01-01T12:00:00Z", "reason": "deploy"}},
+        "paused",
         "All fixes are paused until 2026-01-01 12:00:00 UTC: deploy",
     ),
     "demoted": (
         {"hold": {"code": "demoted", "reason": "2 failed outcomes in a row"}},
+        "demoted",
         "The fix was demoted (2 failed outcomes in a row); POST /enable makes it live again",
     ),
     "before the approval": (
         {"before_approval": True},
+        "before_approval",
         "The error occurred before the fix was approved",
     ),
-    "history": ({"log": log(age_seconds=901)}, "The error is older than 900 seconds"),
+    "history": ({"log": log(age_seconds=901)}, "too_old", "The error is older than 900 seconds"),
     "an untrusted writer": (
         {"log": log(written_by="authenticated")},
+        "writer",
         "The log row was written by the role authenticated; the fix trusts only rows of: service_role",
     ),
-    "a row that is no error": ({"hold": {"code": "no_error"}}, NO_ERROR),
+    "a row that is no error": ({"hold": {"code": "no_error"}}, "no_error", NO_ERROR),
 }
 
 
 @pytest.mark.parametrize("caller", ["engine", "person"])
-@pytest.mark.parametrize(("known", "reason"), REFUSALS.values(), ids=REFUSALS.keys())
+@pytest.mark.parametrize(("known", "gate", "reason"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_what_speaks_against_a_fix_is_answered(
     healer: FlaskClient,
     wire: Wire,
@@ -115,6 +120,7 @@ def test_what_speaks_against_a_fix_is_answered(
     *,
     caller: str,
     known: dict[str, Any],
+    gate: str,
     reason: str,
 ) -> None:
     """Not applied, and nothing more is done; the reason is for the engine, and noted."""
@@ -124,7 +130,7 @@ def test_what_speaks_against_a_fix_is_answered(
     noted = known.get("fix", fix()) is not None
     assert wire.names == ["find_candidates_v1", *["record_refusals_v1"] * noted]
     if noted:
-        refusal = {"system_log_id": 12, "reason": reason, "target": None}
+        refusal = {"system_log_id": 12, "gate": gate, "reason": reason, "target": None}
         assert wire.sent("record_refusals_v1") == {"p_refusals": [refusal]}
 
 
@@ -291,7 +297,8 @@ def test_what_the_database_refuses_is_answered_and_noted(
     """The database decides last: its code becomes a sentence, and stays with the error."""
     wire.replies["claim_application_v1"] = answer
     assert post(healer, engine).get_json() == {"applied": False, "reason": reason}
-    note = {"system_log_id": 12, "reason": reason, "target": None}
+    gate = answer["refusal"]["code"]
+    note = {"system_log_id": 12, "gate": gate, "reason": reason, "target": None}
     assert wire.sent("record_refusals_v1") == {"p_refusals": [note]}
 
 

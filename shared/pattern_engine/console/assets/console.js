@@ -173,7 +173,8 @@
       const options = {
         width: Math.max(element.clientWidth, 240),
         height: 200,
-        axes: [axis(), axis()],
+        // As wide as the longest number at it.
+        axes: [axis(), { ...axis(), size: (_plot, labels) => 20 + 7 * Math.max(3, ...(labels ?? []).map((label) => label.length)) }],
         scales: { y: { range: (_plot, _least, most) => [0, Math.max(most, 1) * 1.1] } },
         plugins: [releases(marks)],
         series: [
