@@ -19,6 +19,7 @@ from pattern_engine.cli.screen import (
     paint,
     pairs,
     short,
+    spark,
     table,
     text,
     when,
@@ -156,9 +157,12 @@ def everything(here: Remote, pattern_id: str) -> dict[str, Any]:
     )
     by_run = {each.pop("application_id"): each for each in outcomes}
     facets = here.get("facets", pattern_id=pattern_id)
+    occurrences = here.rpc("console_pattern_occurrences_v1", p_pattern_id=pattern_id)
     return {
         "pattern": pattern,
-        "facets": facets["facets"],
+        "facets": occurrences.pop("facets"),
+        "refusals": occurrences.pop("refusals"),
+        "occurrences": occurrences,
         "identifiers": facets["identifiers"],
         "causes": facets["causes"],
         "symptoms": facets["symptoms"],
@@ -191,6 +195,7 @@ def _painted(found: dict[str, Any]) -> Iterator[RenderableType]:
             ("sample", pattern["sample"]),
         )
     )
+    yield from _occurrences(found["occurrences"])
     yield from _facets(found)
     yield from _fixes(found)
     yield from _runs(found)
@@ -218,6 +223,14 @@ def _counts(pattern: dict[str, Any]) -> str:
 def _releases(pattern: dict[str, Any]) -> str | None:
     first, last = pattern["first_release"], pattern["last_release"]
     return f"{first or 'unknown'} to {last}" if last else None
+
+
+def _occurrences(found: dict[str, Any]) -> Iterator[RenderableType]:
+    counts = [counted + others for _, counted, others in found["buckets"]]
+    yield heading(f"The last {len(counts)} {found['unit']}s, at most {max(counts)} errors in one")
+    yield spark(counts)
+    for each in found["releases"][-3:]:
+        yield text(f"  release {each['release']} since {when(each['at'])}", "dim")
 
 
 def _facets(found: dict[str, Any]) -> Iterator[RenderableType]:
@@ -286,6 +299,13 @@ def _runs(found: dict[str, Any]) -> Iterator[RenderableType]:
 
 
 def _incidents(found: dict[str, Any]) -> Iterator[RenderableType]:
+    if found["refusals"]:
+        yield heading("Why no fix ran")
+        yield table(
+            ("errors", "reason"),
+            ((each["errors"], each["refusal"]) for each in found["refusals"]),
+            wide="reason",
+        )
     yield heading("Latest errors")
     yield table(
         ("log row", "when", "named", "why no fix ran"),

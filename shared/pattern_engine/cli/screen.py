@@ -118,14 +118,27 @@ def pairs(values: dict[str, Any] | None) -> str:
     return ", ".join(f"{name}={value}" for name, value in (values or {}).items()) or "nothing"
 
 
+def spark(counts: Sequence[float]) -> Text:
+    """Return a line of columns, one for each count."""
+    most = max(counts, default=0) or 1
+    return Text(
+        "".join("▁▂▃▄▅▆▇█"[min(7, int(each / most * 8))] if each else " " for each in counts),
+        "cyan",
+    )
+
+
+def bar(count: float, most: float, width: int) -> Text:
+    """Return a horizontal bar, as long as a count is of the most that there is."""
+    full, part = divmod(round(count / (most or 1) * width * 8), 8)
+    return Text("█" * full + (" ▏▎▍▌▋▊▉"[part] if part else ""), "cyan")
+
+
 def bars(counts: Iterable[tuple[str, float]], width: int = 48) -> Table:
     """Return a chart of horizontal bars."""
     known = list(counts)
-    most = max((count for _, count in known), default=0) or 1
+    most = max((count for _, count in known), default=0)
     made = Table.grid(padding=(0, 1))
     for label, count in known:
-        length = round(count / most * width * 8)
-        full, part = divmod(length, 8)
-        bar = "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
-        made.add_row(line(label, "dim"), Text(f"{count:g}", justify="right"), Text(bar, "cyan"))
+        number = Text(f"{count:g}", justify="right")
+        made.add_row(line(label, "dim"), number, bar(count, most, width))
     return made

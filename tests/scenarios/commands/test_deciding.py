@@ -84,6 +84,7 @@ def test_the_whole_way_from_an_error_to_a_fix_and_back(
 
     found = eventually(healed)
     assert "2. Increase Order: 6 errors in five minutes" in terminal.run("review", proposal_id)
+    assert sum(each[1] for each in found["occurrences"]["buckets"]) == 6
     (run,) = found["applications"]
     assert run["success"] is True
     assert database.value(f"select count(*) from {fault.table} where status = 'new'") == 5
