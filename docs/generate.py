@@ -15,7 +15,6 @@ A test compares every page with the output of this script, so it fails until a p
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import inspect
 import itertools
@@ -211,7 +210,7 @@ def settings_page() -> str:
     texts: dict[str, str] = {}
     for prefix, kind in (("", settings.Settings), ("thresholds.", thresholds.Thresholds)):
         fields |= {prefix + field.name: field for field in dataclasses.fields(kind)}
-        texts |= {prefix + name: text for name, text in _attribute_docstrings(kind).items()}
+        texts |= {prefix + name: text for name, text in settings.meanings(kind).items()}
     sections = []
     for title, variables in SECTIONS.items():
         rows = []
@@ -244,17 +243,6 @@ def _default(field: dataclasses.Field[Any]) -> str:
         return "none"
     number = isinstance(field.default, float) and field.default.is_integer()
     return code(int(field.default) if number else field.default)
-
-
-def _attribute_docstrings(kind: type) -> dict[str, str]:
-    """Return what the string below each attribute of a class says."""
-    (tree,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(tree, ast.ClassDef)  # noqa: S101  the source of a class is one
-    found = {}
-    for attribute, text in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(attribute, ast.AnnAssign) and isinstance(text, ast.Expr):
-            found[ast.unparse(attribute.target)] = inspect.cleandoc(ast.literal_eval(text.value))
-    return found
 
 
 # -- errors ----------------------------------------------------------------------------------------

@@ -156,12 +156,33 @@ CREATE FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) RETURNS jsonb
 
 COMMENT ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) IS 'Chosen patterns as they are now, to show what would happen to them, and the digest with which ops.console_steer_v1 does it. For operators.';
 
+CREATE FUNCTION ops.console_cluster_v1(p_cluster_id uuid, p_page integer DEFAULT 1) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_cluster_v1(p_cluster_id uuid, p_page integer) IS 'A cluster with 100 of its patterns, the most frequent at the time of the clustering first; null if there is no such cluster any more. For operators.';
+
+CREATE FUNCTION ops.console_clusters_v1(p_points integer DEFAULT 2000) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_clusters_v1(p_points integer) IS 'The last clustering session, the clusters with their three most frequent patterns, and at most so many patterns out of all clusters evenly as points: cluster_id, pattern_id, occurrence_count, last_seen, and of no more than 400 the template. For operators.';
+
 CREATE FUNCTION ops.console_constitution_v1(p_days integer DEFAULT 30, p_before jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) IS 'Runs that the Four Laws allowed and refusals by law for so many days, the violations from a place on, and the thresholds with which the latest claim came. For operators.';
+
+CREATE FUNCTION ops.console_delivery_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_delivery_v1() IS 'How errors reach the engine and notifications reach people: lag, backlog, sweep, scheduled jobs, calls through pg_net, targets, waiting messages and dead letters. For operators.';
 
 CREATE FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -233,12 +254,26 @@ CREATE FUNCTION ops.console_pattern_v1(p_pattern_id uuid) RETURNS jsonb
 
 COMMENT ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) IS 'What the page of a pattern shows but for its occurrences, errors and trail: state, example, cluster, fixes with their records, proposals, signatures, merges and splits, causes and symptoms. For operators; raises PL002.';
 
+CREATE FUNCTION ops.console_pauses_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_pauses_v1() IS 'What a pause holds back, which are the live fixes, how many runs have started and not ended, and the latest ten pauses that are over. For operators.';
+
 CREATE FUNCTION ops.console_review_v1(p_week date) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_review_v1(p_week date) IS 'The failed and overturned live runs of the week of UTC that has this day, by fix: why, what followed, and the state of the fix now. The 50 fixes with the most failures, and the latest five runs of each. For operators.';
+
+CREATE FUNCTION ops.console_settings_v1() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_settings_v1() IS 'The project''s settings and who changed them, what fixes may touch, reach and send, the operators, the notification targets, and the head of the sealed journal. For operators.';
 
 CREATE FUNCTION ops.console_sources_v1() RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1425,10 +1460,25 @@ CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_cluster(p_cluster_id uuid, p_page integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_clusters(p_points integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_delivery() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETURNS jsonb
@@ -1487,10 +1537,20 @@ CREATE FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before b
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_pauses() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_review(p_week date) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_custom_plan'
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_settings() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_sources() RETURNS jsonb
@@ -2161,6 +2221,13 @@ CREATE FUNCTION ops_internal.is_system_schema(p_schema oid) RETURNS boolean
 
 COMMENT ON FUNCTION ops_internal.is_system_schema(p_schema oid) IS 'Whether a schema belongs to PostgreSQL itself.';
 
+CREATE FUNCTION ops_internal.job_heartbeats() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.job_heartbeats() IS 'The engine''s scheduled jobs: when each ran last, with what result, and its state: on time, running, failed, late by more than a tenth of its interval and by two minutes, never ran within the last 40,000 runs of all jobs, or off.';
+
 CREATE FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text, p_counts boolean) RETURNS uuid
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -2181,6 +2248,13 @@ CREATE FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) IS 'Status of the kept pattern after a merge: its own, unless it was resolved or archived and the other brings later errors that count.';
+
+CREATE FUNCTION ops_internal.journal_head() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.journal_head() IS 'The newest entry of the chain that seals the journal, whether it is as it was made and continues the one before, and how many events have no seal yet.';
 
 CREATE FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2351,6 +2425,20 @@ CREATE FUNCTION ops_internal.learn_errors(p_errors jsonb, p_alone boolean) RETUR
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.learning_backlog() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.learning_backlog() IS 'Errors that wait to be learned, up to 1,001 of the 10,000 log rows after the last settled one; where the sweep is; and the errors that it gave up.';
+
+CREATE FUNCTION ops_internal.learning_lag() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.learning_lag() IS 'How many seconds passed from the log row to its counting, for the errors that were learned in the last 15 minutes, the latest 1,000 at the most: median, 95th percentile and most. Rows that were more than an hour old, such as imported ones, are counted apart.';
 
 CREATE FUNCTION ops_internal.learning_lock_class() RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -3465,6 +3553,13 @@ CREATE FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.schedule_interval(p_schedule text) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.schedule_interval(p_schedule text) IS 'How far the runs of a schedule of pg_cron are apart, for the usual forms; null for any other, of which nobody can say that it is late.';
+
 CREATE FUNCTION ops_internal.seal_digest(p_seal ops.event_seals) RETURNS bytea
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -3596,6 +3691,13 @@ CREATE FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) IS 'The latest 20 versions of the fixes of a pattern, each with its record over the latest 1,000 runs; with those that are not disabled, what of the latest 1,000 errors is outside their guard.';
+
+CREATE FUNCTION ops_internal.shown_members(p_pattern_ids uuid[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_members(p_pattern_ids uuid[]) IS 'These patterns as the console lists them, in this order.';
 
 CREATE FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3961,6 +4063,13 @@ CREATE FUNCTION ops_internal.watched_runs() RETURNS SETOF ops.pattern_verificati
 
 COMMENT ON FUNCTION ops_internal.watched_runs() IS 'Runs whose outcome is not known yet, or can still be overturned.';
 
+CREATE FUNCTION ops_internal.webhook_calls() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.webhook_calls() IS 'The answers to all calls of the project through pg_net within the last hour, up to 20,000, and the latest ten failures without what was answered; null where the owner of the engine may not read them.';
+
 CREATE FUNCTION ops_internal.what_followed(p_pattern_id uuid, p_target text, p_started_at timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -4302,7 +4411,7 @@ COMMENT ON COLUMN ops.pattern_clusters.cluster_name IS 'Such as Database Errors 
 
 COMMENT ON COLUMN ops.pattern_clusters.cluster_description IS 'A sentence for people.';
 
-COMMENT ON COLUMN ops.pattern_clusters.pattern_ids IS 'The patterns in it.';
+COMMENT ON COLUMN ops.pattern_clusters.pattern_ids IS 'The patterns in it, the most frequent at the time of the clustering first.';
 
 COMMENT ON COLUMN ops.pattern_clusters.centroid_features IS 'Its centre: occurrence_count, success_rate, confidence_score (0 to 1) and severity_numeric, in their own units.';
 
@@ -5426,9 +5535,21 @@ REVOKE ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO service_role;
 GRANT ALL ON FUNCTION ops.console_chosen_v1(p_pattern_ids uuid[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_cluster_v1(p_cluster_id uuid, p_page integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_cluster_v1(p_cluster_id uuid, p_page integer) TO service_role;
+GRANT ALL ON FUNCTION ops.console_cluster_v1(p_cluster_id uuid, p_page integer) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_clusters_v1(p_points integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_clusters_v1(p_points integer) TO service_role;
+GRANT ALL ON FUNCTION ops.console_clusters_v1(p_points integer) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) TO service_role;
 GRANT ALL ON FUNCTION ops.console_constitution_v1(p_days integer, p_before jsonb) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_delivery_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_delivery_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.console_delivery_v1() TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO service_role;
@@ -5470,9 +5591,17 @@ REVOKE ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_pauses_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_pauses_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.console_pauses_v1() TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_review_v1(p_week date) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_review_v1(p_week date) TO service_role;
 GRANT ALL ON FUNCTION ops.console_review_v1(p_week date) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_settings_v1() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_settings_v1() TO service_role;
+GRANT ALL ON FUNCTION ops.console_settings_v1() TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_sources_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_sources_v1() TO service_role;
@@ -5810,9 +5939,21 @@ REVOKE ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) FROM PU
 GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_cluster(p_cluster_id uuid, p_page integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_cluster(p_cluster_id uuid, p_page integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_cluster(p_cluster_id uuid, p_page integer) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_clusters(p_points integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_clusters(p_points integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_clusters(p_points integer) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_delivery() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_delivery() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_delivery() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) TO authenticated;
@@ -5854,9 +5995,17 @@ REVOKE ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_b
 GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_pauses() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_pauses() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_pauses() TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_review(p_week date) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_review(p_week date) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_review(p_week date) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_settings() FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_settings() TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_settings() TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_sources() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_sources() TO authenticated;
@@ -6048,11 +6197,15 @@ REVOKE ALL ON FUNCTION ops_internal.is_raised(p_state text, p_context text) FROM
 
 REVOKE ALL ON FUNCTION ops_internal.is_system_schema(p_schema oid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION ops_internal.job_heartbeats() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.join_alike(p_patterns uuid[], p_fresh uuid[], p_template text, p_counts boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.join_patterns(p_kept uuid, p_gone uuid, p_by text, p_actor uuid, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.joined_status(p_kept ops.error_patterns, p_gone ops.error_patterns) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.journal_head() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.judge_laws(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_parts jsonb, p_policy jsonb) FROM PUBLIC;
 
@@ -6092,6 +6245,10 @@ REVOKE ALL ON FUNCTION ops_internal.lead_to_target(p_rule ops.grouping_rules) FR
 REVOKE ALL ON FUNCTION ops_internal.leaf_lock(p_leaf text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.learn_errors(p_errors jsonb, p_alone boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.learning_backlog() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.learning_lag() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.learning_lock_class() FROM PUBLIC;
 
@@ -6412,6 +6569,8 @@ REVOKE ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) FROM PUBLIC
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.save_grouping_rule(p_rule jsonb) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.schedule_interval(p_schedule text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.seal_digest(p_seal ops.event_seals) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.seal_events(p_most integer) FROM PUBLIC;
@@ -6453,6 +6612,8 @@ REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.shown_members(p_pattern_ids uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_proposal(p_proposal ops.fix_proposals) FROM PUBLIC;
 
@@ -6576,6 +6737,8 @@ REVOKE ALL ON FUNCTION ops_internal.verdicts(p_application_ids uuid[]) FROM PUBL
 REVOKE ALL ON FUNCTION ops_internal.watch() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.watched_runs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.webhook_calls() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.what_followed(p_pattern_id uuid, p_target text, p_started_at timestamp with time zone) FROM PUBLIC;
 

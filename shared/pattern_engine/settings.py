@@ -214,6 +214,20 @@ def variable(name: str) -> str:
     return f"PATTERN_ENGINE_{name.upper()}"
 
 
+def meanings(kind: type) -> dict[str, str]:
+    """Return what the string below each field of `Settings` or `Thresholds` says."""
+    import ast  # noqa: PLC0415  only the pages that explain settings need these
+    import inspect  # noqa: PLC0415
+
+    (tree,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101  the source of a class is one
+    found = {}
+    for attribute, text in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(attribute, ast.AnnAssign) and isinstance(text, ast.Expr):
+            found[ast.unparse(attribute.target)] = inspect.cleandoc(ast.literal_eval(text.value))
+    return found
+
+
 def _thresholds(get: Getter, problems: list[str]) -> Thresholds:
     """The thresholds; wrong and contradictory values are added to `problems`."""
     hours: tuple[QuietHours, ...] = ()

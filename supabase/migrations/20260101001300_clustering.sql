@@ -67,7 +67,7 @@ comment on column ops.pattern_clusters.id is 'Row number.';
 comment on column ops.pattern_clusters.cluster_id is 'Id of the cluster; new with each run.';
 comment on column ops.pattern_clusters.cluster_name is 'Such as Database Errors - High Occurrence.';
 comment on column ops.pattern_clusters.cluster_description is 'A sentence for people.';
-comment on column ops.pattern_clusters.pattern_ids is 'The patterns in it.';
+comment on column ops.pattern_clusters.pattern_ids is 'The patterns in it, the most frequent at the time of the clustering first.';
 comment on column ops.pattern_clusters.centroid_features is
   'Its centre: occurrence_count, success_rate, confidence_score (0 to 1) and severity_numeric, in their own units.';
 comment on column ops.pattern_clusters.cluster_size is 'How many patterns are in the cluster.';

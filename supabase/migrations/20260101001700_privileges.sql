@@ -111,6 +111,13 @@ grant execute on function
   ops_internal.console_find_patterns, ops_internal.console_pattern_incidents, ops_internal.console_merge, ops_internal.console_pattern_occurrences,
   ops_internal.console_pattern, ops_internal.console_split, ops_internal.console_pattern_trail
 to authenticated, service_role;
+grant execute on function
+  ops.console_cluster_v1, ops.console_clusters_v1, ops.console_delivery_v1, ops.console_pauses_v1, ops.console_settings_v1
+to authenticated;
+grant execute on function
+  ops_internal.console_cluster, ops_internal.console_clusters, ops_internal.console_delivery, ops_internal.console_pauses,
+  ops_internal.console_settings
+to authenticated, service_role;
 
 -- Applications, statistics and the Four Laws.
 grant execute on function

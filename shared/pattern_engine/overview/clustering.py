@@ -56,7 +56,7 @@ class PatternPoint:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A group of patterns, as `ops.pattern_clusters` stores it."""
+    """A group of patterns, the most frequent first, as `ops.pattern_clusters` stores it."""
 
     cluster_name: str
     cluster_description: str
@@ -143,7 +143,7 @@ def _described(
     return Cluster(
         cluster_name=_unused_name(types, deviation, centroid, used),
         cluster_description=_description(types, centroid, len(patterns), total),
-        pattern_ids=tuple(pattern.pattern_id for pattern in patterns),
+        pattern_ids=tuple(pattern.pattern_id for pattern in _most_frequent(patterns)),
         centroid_features=centroid,
         cluster_size=len(patterns),
         avg_success_rate=round(centroid["success_rate"], 2),
@@ -167,13 +167,18 @@ def _parts(patterns: Sequence[PatternPoint], raw: Floats) -> list[dict[str, Any]
 
 
 def _part(patterns: Sequence[PatternPoint], raw: Floats) -> dict[str, Any]:
-    most = sorted(patterns, key=lambda pattern: (-pattern.occurrence_count, pattern.pattern_id))
+    most = _most_frequent(patterns)
     return {
         "size": len(patterns),
         "centroid_features": _centroid(raw),
         "total_occurrences": sum(pattern.occurrence_count for pattern in patterns),
         "example_pattern_ids": [pattern.pattern_id for pattern in most[:EXAMPLES]],
     }
+
+
+def _most_frequent(patterns: Sequence[PatternPoint]) -> list[PatternPoint]:
+    """Return patterns in the order in which people read them: the most frequent first."""
+    return sorted(patterns, key=lambda pattern: (-pattern.occurrence_count, pattern.pattern_id))
 
 
 def _unused_name(
