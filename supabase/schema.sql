@@ -191,6 +191,13 @@ CREATE FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) RETURNS js
 
 COMMENT ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) IS 'Up to ten patterns, other than one, that a text finds as in the inbox; the last seen first. For operators.';
 
+CREATE FUNCTION ops.console_fix_v1(p_pattern_id uuid, p_version integer, p_policy jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_fix_v1(p_pattern_id uuid, p_version integer, p_policy jsonb) IS 'One approved version of a fix with its exact bytes, its state, the version before it, its record and its latest ten runs. For operators of any role; raises PL002 where there is none.';
+
 CREATE FUNCTION ops.console_frame_v1() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -260,6 +267,20 @@ CREATE FUNCTION ops.console_pauses_v1() RETURNS jsonb
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_pauses_v1() IS 'What a pause holds back, which are the live fixes, how many runs have started and not ended, and the latest ten pauses that are over. For operators.';
+
+CREATE FUNCTION ops.console_proposal_v1(p_proposal_id uuid, p_policy jsonb, p_two_people boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_proposal_v1(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) IS 'Everything that a decision on a proposal rests on: the proposal, its pattern and trend, what is outside its guard, the version before it, the record, what the laws would say now, and how long a run will be watched. For operators of any role.';
+
+CREATE FUNCTION ops.console_propose_v1(p_pattern_id uuid, p_from_pattern_id uuid DEFAULT NULL::uuid, p_from_version integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_propose_v1(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) IS 'What the form to propose a fix starts from: the pattern, what its errors named, the causes of a symptom, earlier versions, open proposals, and under source the version that is copied. For operators of any role; raises PL002 where there is no such pattern.';
 
 CREATE FUNCTION ops.console_review_v1(p_week date) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1486,6 +1507,11 @@ CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETU
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1538,6 +1564,16 @@ CREATE FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before b
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_pauses() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_proposal(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ … $$;
+
+CREATE FUNCTION ops_internal.console_propose(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
@@ -1673,6 +1709,13 @@ CREATE FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_dec
     SET search_path TO ''
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.deciders(p_without uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.deciders(p_without uuid) IS 'Addresses of at most ten administrators, without one of them.';
+
 CREATE FUNCTION ops_internal.delete_notification_target(p_target_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1720,6 +1763,13 @@ CREATE FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reas
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.error_trend(p_pattern_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.error_trend(p_pattern_id uuid) IS 'How many errors of a pattern there were in the last hour, the last day and the day before it, of the latest 10,000.';
 
 CREATE TABLE ops.roman_events (
     id bigint NOT NULL,
@@ -1847,6 +1897,13 @@ CREATE FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolea
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.fix_record(p_pattern_id uuid, p_guard jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.fix_record(p_pattern_id uuid, p_guard jsonb) IS 'What became of the latest 1,000 runs of all versions for errors that this guard admits: how many had which outcome, in which range the success rate lies with 90 % certainty if all count alike, and the last five decided.';
 
 CREATE FUNCTION ops_internal.fixer_privileges(p_tables text[] DEFAULT NULL::text[]) RETURNS TABLE(table_name text, granted text[], effective text[], stored text[], reaches jsonb, has_rls boolean, has_policy boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2397,6 +2454,13 @@ CREATE FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolea
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) IS 'A part of a law as the engine sends it, too: law, part, holds, numbers.';
+
+CREATE FUNCTION ops_internal.laws_before_approval(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.laws_before_approval(p_fix ops.pattern_fixes, p_policy jsonb) IS 'The parts of the Four Laws that depend on earlier errors and runs, as they would be judged if this fix were approved and had to run now.';
 
 CREATE FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) RETURNS boolean
     LANGUAGE sql STABLE
@@ -3433,6 +3497,20 @@ CREATE FUNCTION ops_internal.retry_notification(p_message_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$ … $$;
+
+CREATE FUNCTION ops_internal.reviewed_pattern(p_pattern ops.error_patterns) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.reviewed_pattern(p_pattern ops.error_patterns) IS 'What a reviewer has to know of a pattern, with the message of its latest error that is still in the log.';
+
+CREATE FUNCTION ops_internal.reviewed_version(p_fix ops.pattern_fixes) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.reviewed_version(p_fix ops.pattern_fixes) IS 'An approved version with its state in one word and the people by their addresses; null for none.';
 
 CREATE FUNCTION ops_internal.revoke_fixer(p_table text) RETURNS void
     LANGUAGE plpgsql
@@ -5555,6 +5633,10 @@ REVOKE ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) FRO
 GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO service_role;
 GRANT ALL ON FUNCTION ops.console_find_patterns_v1(p_text text, p_but uuid) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_fix_v1(p_pattern_id uuid, p_version integer, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_fix_v1(p_pattern_id uuid, p_version integer, p_policy jsonb) TO service_role;
+GRANT ALL ON FUNCTION ops.console_fix_v1(p_pattern_id uuid, p_version integer, p_policy jsonb) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_frame_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_frame_v1() TO authenticated;
@@ -5594,6 +5676,14 @@ GRANT ALL ON FUNCTION ops.console_pattern_v1(p_pattern_id uuid) TO authenticated
 REVOKE ALL ON FUNCTION ops.console_pauses_v1() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_pauses_v1() TO service_role;
 GRANT ALL ON FUNCTION ops.console_pauses_v1() TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_proposal_v1(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_proposal_v1(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) TO service_role;
+GRANT ALL ON FUNCTION ops.console_proposal_v1(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) TO authenticated;
+
+REVOKE ALL ON FUNCTION ops.console_propose_v1(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_propose_v1(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) TO service_role;
+GRANT ALL ON FUNCTION ops.console_propose_v1(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION ops.console_review_v1(p_week date) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_review_v1(p_week date) TO service_role;
@@ -5959,6 +6049,10 @@ REVOKE ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uui
 GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p_policy jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p_policy jsonb) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p_policy jsonb) TO service_role;
+
 REVOKE ALL ON FUNCTION ops_internal.console_frame() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_frame() TO service_role;
@@ -5998,6 +6092,14 @@ GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_be
 REVOKE ALL ON FUNCTION ops_internal.console_pauses() FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_pauses() TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_pauses() TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_proposal(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_proposal(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_proposal(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_propose(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_propose(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_propose(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_review(p_week date) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_review(p_week date) TO authenticated;
@@ -6046,6 +6148,8 @@ REVOKE ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text
 GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.decide_fix(p_proposal_id uuid, p_sha256 text, p_decision text, p_reason text, p_mode text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
 
+REVOKE ALL ON FUNCTION ops_internal.deciders(p_without uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.delete_notification_target(p_target_id uuid) TO service_role;
@@ -6069,6 +6173,8 @@ REVOKE ALL ON FUNCTION ops_internal.distrust_rules(p_fingerprints text[]) FROM P
 REVOKE ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.enable_fix(p_pattern_id uuid, p_sha256 text, p_reason text, p_two_people boolean, p_ends_at timestamp with time zone, p_max_heals integer) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.error_trend(p_pattern_id uuid) FROM PUBLIC;
 
 GRANT SELECT ON TABLE ops.roman_events TO authenticated;
 GRANT SELECT ON TABLE ops.roman_events TO service_role;
@@ -6102,6 +6208,8 @@ REVOKE ALL ON FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) FROM PUB
 REVOKE ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.fix_record(p_pattern_id uuid, p_guard jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.fixer_privileges(p_tables text[]) FROM PUBLIC;
 
@@ -6237,6 +6345,8 @@ REVOKE ALL ON FUNCTION ops_internal.latest_incidents(p_pattern_id uuid, p_most i
 REVOKE ALL ON FUNCTION ops_internal.latest_logs(p_pattern_id uuid, p_counted boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.law_part(p_law integer, p_part text, p_holds boolean, p_numbers jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.laws_before_approval(p_fix ops.pattern_fixes, p_policy jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.lead_to(p_pattern_id uuid, p_signatures jsonb) FROM PUBLIC;
 
@@ -6545,6 +6655,10 @@ GRANT ALL ON FUNCTION ops_internal.resume_fixes(p_reason text) TO service_role;
 REVOKE ALL ON FUNCTION ops_internal.retry_notification(p_message_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.retry_notification(p_message_id uuid) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.retry_notification(p_message_id uuid) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.reviewed_pattern(p_pattern ops.error_patterns) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ops_internal.reviewed_version(p_fix ops.pattern_fixes) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.revoke_fixer(p_table text) FROM PUBLIC;
 

@@ -118,6 +118,8 @@ grant execute on function
   ops_internal.console_cluster, ops_internal.console_clusters, ops_internal.console_delivery, ops_internal.console_pauses,
   ops_internal.console_settings
 to authenticated, service_role;
+grant execute on function ops.console_fix_v1, ops.console_propose_v1, ops.console_proposal_v1 to authenticated;
+grant execute on function ops_internal.console_fix, ops_internal.console_propose, ops_internal.console_proposal to authenticated, service_role;
 
 -- Applications, statistics and the Four Laws.
 grant execute on function

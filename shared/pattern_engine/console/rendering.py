@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from pattern_engine.console import assets
+from pattern_engine.console import assets, differences
+from pattern_engine.fixes import legible
 from pattern_engine.text.visible import visible
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "marked": marked,
+        "exposed": exposed,
         "cut": cut,
         "exact": exact,
         "moment": moment,
@@ -55,6 +57,8 @@ def environment() -> jinja2.Environment:
         "counted": counted,
         "percent": percent,
         "span": span,
+        "tojson_text": lambda value: json.dumps(value, ensure_ascii=False),
+        "pretty_json": differences.pretty,
         "short": lambda digest: str(digest)[:12],
         "json_attribute": lambda value: json.dumps(value, separators=(",", ":")),
     }
@@ -81,6 +85,24 @@ def marked(text: object) -> Markup:
             parts.append(escape(char))
         else:
             parts.append(Markup('<mark class="hidden-character">{}</mark>').format(shown))
+    return Markup("").join(parts)
+
+
+def exposed(text: object) -> Markup:
+    """Return a line of a script with the name of each character that a reviewer cannot trust."""
+    whole = str(text)
+    names = dict(legible.suspicious(whole))
+    if not names:
+        return marked(whole)
+    parts: list[Markup] = []
+    for place, char in enumerate(whole):
+        if place in names:
+            code, _, name = names[place].partition(" ")
+            seen = f"{char} {code}" if char.isalpha() else code
+            mark = Markup('<mark class="hidden-character" title="{}">{}</mark>')
+            parts.append(mark.format(name, visible(seen)))
+        else:
+            parts.append(marked(char))
     return Markup("").join(parts)
 
 

@@ -10,6 +10,7 @@ from werkzeug.routing import Map, Rule
 
 from pattern_engine.console.pages import (
     application_pages,
+    approved_fix_page,
     cluster_page,
     constitution_page,
     delivery_page,
@@ -19,6 +20,7 @@ from pattern_engine.console.pages import (
     inbox_page,
     pattern_page,
     pause_form,
+    propose_form,
     review_page,
     settings_page,
 )
@@ -32,7 +34,9 @@ ROUTES: tuple[Route, ...] = (
     *pattern_page.ROUTES,
     *grouping_forms.ROUTES,
     *fix_forms.ROUTES,
+    *propose_form.ROUTES,
     *review_page.ROUTES,
+    *approved_fix_page.ROUTES,
     *application_pages.ROUTES,
     *cluster_page.ROUTES,
     *figures_page.ROUTES,

@@ -61,8 +61,11 @@ class SignIn:
         return self._signed_in(request, tokens, waiting)
 
     def ask(self, request: FlaskRequest, path: str) -> FlaskResponse:
-        """Ask who it is; a form that was sent waits in the page, with everything typed into it."""
-        if request.method == "POST":
+        """Ask who it is; a form that was sent waits in the page, with everything typed into it.
+
+        What a page sends by itself, such as a check while somebody types, leaves the page alone.
+        """
+        if request.method == "POST" and "x-background" not in request.headers:
             kept = {
                 name: values for name, values in request.form.lists() if name not in _NEVER_KEPT
             }

@@ -99,6 +99,35 @@ def _number(where: str, text: str) -> Finding:
     )
 
 
+def suspicious(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the place and the name of each character that a reader cannot see or reads differently.
+
+    Beside what `hidden` refuses these are spaces that are none, and the letters of other alphabets
+    in the words that `confusing` warns of.
+    """
+    if text.isascii() and not _CONTROL.search(text):
+        return
+    for place, character in enumerate(text):
+        if character not in "\n\t" and not " " <= character <= "~" and _is_unseen(character):
+            yield place, _named(character)
+    for word in _WORD.finditer(text):
+        if not word[0].isascii() and any(confusing(word[0])):
+            for place, letter in enumerate(word[0], word.start()):
+                if letter > _LAST_LATIN:
+                    yield place, _named(letter)
+
+
+def _named(character: str) -> str:
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'a control character')}"
+
+
+def _is_unseen(character: str) -> bool:
+    return bool(
+        unicodedata.category(character) in _HIDDEN_CATEGORIES | {"Zs", "Co", "Cn", "Cs"}
+        or _BLANK.match(character)
+    )
+
+
 def confusing(text: str) -> Iterator[str]:
     """Yield a warning for each word that mixes alphabets or only looks like a Latin one."""
     if text.isascii():

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["against", "sentence", "worded"]
+__all__ = ["NAMES", "against", "of_part", "sentence", "worded"]
 
 Json = dict[str, Any]
 
+NAMES: Final = ("Do No Harm", "Increase Order", "Sacred Geometry", "Harmonic Resonance")
+"""The names of the laws, in their order; the database has the same."""
 #: Part → its sentence, in the order in which a law's reason names its parts.
 SENTENCES: Final[Mapping[str, str]] = {
     "analysis": "the static analysis has {findings} objections{_findings}",
@@ -92,6 +94,11 @@ def _reason(law: Json) -> str:
         missing = ", ".join(UNKNOWN[name].format(**law["numbers"]) for name in unknown)
         reasons.append(f"not evaluated: {missing}")
     return "; ".join(reasons)
+
+
+def of_part(part: str, holds: bool | None, numbers: Mapping[str, Any]) -> str:
+    """Return the sentence of one part by the numbers of its law; without data, what is missing."""
+    return UNKNOWN[part].format(**numbers) if holds is None else sentence(part, numbers)
 
 
 def sentence(part: str, numbers: Mapping[str, Any]) -> str:
