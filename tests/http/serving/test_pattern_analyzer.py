@@ -107,6 +107,6 @@ def test_requests_are_described_as_strict() -> None:
 def test_every_function_reads_like_a_sentence() -> None:
     """Parse, one call into the core, answer: a function's file stays under forty lines."""
     files = sorted((ROOT / "functions").glob("*/main.py"))
-    assert {file.parent.name for file in files} == {*NAMES, "pattern_analyzer"}
+    assert {file.parent.name for file in files} == {*NAMES, "pattern_analyzer", "console"}
     for file in files:
         assert len(file.read_text(encoding="utf-8").splitlines()) < 40
