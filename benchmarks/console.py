@@ -28,11 +28,13 @@ _SEED = Path(__file__).with_suffix(".sql")
 _EMAIL = "operator@example.com"
 _PASSWORD = "a password of the benchmark"
 _MARK = "/mark"
-#: What stands for the values of a path: the busiest of each kind.
+#: What stands for the values of a path: the busiest pattern with a fix, the latest run, ….
 _EXAMPLES = {
     "pattern_id": """
-        select pattern_id from ops.error_patterns order by occurrence_count desc limit 1
+        select pattern_id from ops.error_patterns
+        where auto_fix_enabled order by occurrence_count desc limit 1
     """,
+    "version": "select 1",
     "proposal_id": "select proposal_id from ops.fix_proposals where decision is null limit 1",
     "application_id": """
         select application_id from ops.pattern_applications
@@ -72,6 +74,8 @@ def seed(connection: psycopg.Connection[Any]) -> None:
         if statement.strip():
             connection.execute(statement.encode())
     connection.execute("vacuum analyze")
+    # As the job does each minute, which does not run here.
+    connection.execute("select ops_internal.count_figures()")
     print(f"  the project was made in {time.perf_counter() - started:.0f} s", flush=True)
 
 

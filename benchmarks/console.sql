@@ -36,11 +36,12 @@ select
   '1.' || extract(epoch from now() - happened.at)::integer / 604800 || '.0', 'service_role', '{"code": "P0001"}'
 from happened inner join numbered on numbered.number = happened.pattern;
 
-insert into ops.pattern_incidents (id, pattern_id, signature, system_log_id, occurred_at, learned_at, identifiers, refusal)
+insert into ops.pattern_incidents (id, pattern_id, signature, system_log_id, occurred_at, learned_at, identifiers, refusal, gate)
 select
   happened.id, numbered.pattern_id, numbered.signature, happened.id, happened.at, happened.at,
   jsonb_build_object('table', 'table_' || happened.pattern % 50, 'constraint', 'constraint_' || happened.id % 3),
-  case when numbered.has_fix and happened.id % 3 = 0 then 'cooldown' end
+  case when numbered.has_fix and happened.id % 3 = 0 then 'It ran a moment ago' end,
+  case when numbered.has_fix and happened.id % 3 = 0 then 'laws' end
 from happened inner join numbered on numbered.number = happened.pattern;
 
 insert into ops.error_patterns (
@@ -139,10 +140,10 @@ select
 from ran where ran.number % 5000 <> 1;
 
 insert into ops.pattern_verifications (
-  application_id, pattern_id, fix_version, mode, source, started_at, due_at, late_until, outcome, decided_at, policy
+  application_id, pattern_id, fix_version, mode, source, error_at, started_at, due_at, late_until, outcome, decided_at, policy
 )
 select
-  ran.application_id, ran.pattern_id, 1, 'live', ran.source, ran.at, ran.at + interval '1 hour', ran.at + interval '1 day',
+  ran.application_id, ran.pattern_id, 1, 'live', ran.source, ran.at, ran.at, ran.at + interval '1 hour', ran.at + interval '1 day',
   case when ran.at > now() - interval '1 hour' then 'pending' when ran.has_failed then 'failed' else 'verified' end,
   case when ran.at <= now() - interval '1 hour' then ran.at + interval '1 hour' end, '{}'
 from ran where ran.number % 5000 <> 1;
