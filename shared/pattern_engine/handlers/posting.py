@@ -6,6 +6,9 @@ database refuse the second one, which counts as sent.
 
 from __future__ import annotations
 
+# Looking up a host imports it. If the process forked while the thread does so, the child would wait
+# for that import for ever.
+import encodings.idna  # noqa: F401
 import inspect
 import json
 import os

@@ -44,8 +44,8 @@ def _value(value: object) -> object:
         return text_of(value, MAX_VALUE)
     try:
         text = json.dumps(value, default=repr, allow_nan=False, ensure_ascii=False)
+        text = text.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
         # What is cut is no JSON any more, nor does PostgreSQL store every character.
-        is_kept = text == text_of(text, MAX_VALUE) and "\\u0000" not in text
-        return json.loads(text) if is_kept else text_of(text, MAX_VALUE)
+        return json.loads(text) if text == text_of(text, MAX_VALUE) else text_of(text, MAX_VALUE)
     except Exception:  # noqa: BLE001  the application's own __repr__, a circle, infinity
         return f"<unprintable {type(value).__name__}>"

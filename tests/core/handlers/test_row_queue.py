@@ -163,6 +163,8 @@ def test_what_its_own_client_logs_is_not_sent(server: Server) -> None:
     try:
         logging.getLogger("shop").error("x")
         logging.getLogger("shop").error("refused")
+        # What was logged while the first rows were sent would be sent with the second flush.
+        assert handler.flush(10)
         assert handler.flush(10)
     finally:
         root.removeHandler(handler)
@@ -218,8 +220,8 @@ def test_threads_together_lose_and_double_nothing(server: Server, start: Any) ->
 
 PROGRAM = """
 import logging, os, sys
-from pattern_engine.handlers import PatternEngineHandler
-handler = PatternEngineHandler(key="k", source="shop")
+from pattern_engine.handlers import PatternEngineHandler, PatternEngineProcessor
+handler = PatternEngineHandler(key="k", source="shop", batch_size=1, exit_seconds=30)
 logging.basicConfig(handlers=[handler])
 """
 
@@ -239,6 +241,19 @@ def test_the_end_of_the_process_sends_what_waits(server: Server, ending: str) ->
     assert server.messages == [f"message {n}" for n in range(250)]
 
 
+def test_the_end_of_the_process_sends_what_structlog_logged(server: Server) -> None:
+    """It has no end of its own, as logging has."""
+    _run(
+        server,
+        """
+processor = PatternEngineProcessor(key="k", batch_size=1, exit_seconds=30)
+for n in range(50):
+    processor(None, "error", {"event": f"message {n}"})
+""",
+    )
+    assert server.messages == [f"message {n}" for n in range(50)]
+
+
 def test_a_child_process_sends_its_own_rows(server: Server) -> None:
     """After a fork neither process loses or doubles what the other has queued."""
     server.open.clear()
@@ -247,7 +262,8 @@ def test_a_child_process_sends_its_own_rows(server: Server) -> None:
     _run(
         server,
         """
-logging.error("before")
+for n in range(5):
+    logging.error("before")
 if os.fork() == 0:
     logging.error("child")
     assert handler.flush(20)
@@ -257,7 +273,7 @@ os.wait()
 """,
     )
     release.join()
-    assert sorted(server.messages) == ["before", "child", "parent"]
+    assert sorted(server.messages) == [*["before"] * 5, "child", "parent"]
 
 
 def test_it_is_told_at_once_where_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
