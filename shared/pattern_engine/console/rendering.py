@@ -78,8 +78,11 @@ def render(name: str, values: dict[str, Any], url: Callable[[str], str]) -> str:
 
 def marked(text: object) -> Markup:
     """Return a text in which each mark in place of a character stands out."""
+    whole = str(text).replace("\r\n", "\n")
+    if visible(whole) == whole:
+        return escape(whole)
     parts: list[Markup] = []
-    for char in str(text).replace("\r\n", "\n"):
+    for char in whole:
         shown = visible(char)
         if shown == char:
             parts.append(escape(char))
