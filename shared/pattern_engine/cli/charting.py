@@ -1,6 +1,7 @@
 """`pattern-engine cluster` and `stats`: how patterns and fixes are doing."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,18 @@ from pattern_engine.cli import remote
 from pattern_engine.cli.locations import DataDirectory
 from pattern_engine.cli.profiles import LOCAL
 from pattern_engine.cli.remote import ProjectName
-from pattern_engine.cli.screen import bars, fields, heading, line, paint, short, table, when
+from pattern_engine.cli.screen import (
+    bar,
+    bars,
+    fields,
+    heading,
+    line,
+    paint,
+    short,
+    table,
+    text,
+    when,
+)
 from pattern_engine.cli.terminal import AsJson, show, show_json
 
 commands = typer.Typer()
@@ -55,15 +67,41 @@ def run_cluster(
 
 @commands.command("stats")
 def run_stats(
-    project: ProjectName = LOCAL, data_dir: DataDirectory = None, *, as_json: AsJson = False
+    days: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, max=90, help="how many days the chart has")
+    ] = 14,
+    project: ProjectName = LOCAL,
+    data_dir: DataDirectory = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show the figures of learning and healing, with a chart."""
     here = remote.connect(project, data_dir)
     found = here.get("statistics")["statistics"]
+    found["by_day"] = list(_by_day(here.rpc("console_statistics_v1", p_days=days)))
     if as_json:
         show_json(found)
     else:
         paint(*_painted(found))
+
+
+def _by_day(daily: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what was counted on each day of UTC, also on those without anything."""
+    counted = {(each["figure"], each["day"]): each["number"] for each in daily["counted"]}
+    runs = {each["day"]: each for each in daily["runs"] if each["pattern_type"] == "all"}
+    first, last = (date.fromisoformat(daily[name]) for name in ("first_day", "last_day"))
+    for number in range((last - first).days + 1):
+        day = (first + timedelta(days=number)).isoformat()
+        of_runs = runs.get(day, {})
+        yield {
+            "day": day,
+            "errors": counted.get(("errors", day), 0),
+            "new_patterns": counted.get(("new_patterns", day), 0),
+            "runs": of_runs.get("runs", 0),
+            "healed": of_runs.get("healed", 0),
+            "failed": of_runs.get("failed", 0),
+            "seconds_to_heal": of_runs.get("heal_median"),
+        }
 
 
 def _painted(found: dict[str, Any]) -> Iterator[RenderableType]:
@@ -77,6 +115,23 @@ def _painted(found: dict[str, Any]) -> Iterator[RenderableType]:
             ("not learnable", found["unlearnable"]["total"] or None),
             ("counted", when(found["as_of"])),
         )
+    )
+    yield heading("By day (UTC)")
+    most = max(each["errors"] for each in found["by_day"])
+    yield table(
+        ("day", "errors", "", "new patterns", "healed", "failed", "time to heal"),
+        (
+            (
+                each["day"],
+                each["errors"],
+                bar(each["errors"], most, 24),
+                each["new_patterns"],
+                text(each["healed"], "green" if each["healed"] else "dim"),
+                text(each["failed"], "red" if each["failed"] else "dim"),
+                "" if each["seconds_to_heal"] is None else f"{each['seconds_to_heal']:.1f} s",
+            )
+            for each in found["by_day"]
+        ),
     )
     yield heading("Patterns by type")
     yield bars(found["patterns_by_type"].items())

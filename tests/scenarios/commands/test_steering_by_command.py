@@ -81,6 +81,25 @@ def test_the_inbox_has_what_waits(
     terminal.run("inbox", "--section", "other", code=2)
 
 
+def test_the_figures_have_a_chart(terminal: Terminal, viewer: Person, database: Sql) -> None:
+    """A line for each day, with what a job has counted, the longest bar for the most errors."""
+    terminal.sign_in(viewer)
+    database.run(
+        "insert into ops_internal.daily_figures (figure, day, number)"
+        " values ('errors', (now() at time zone 'UTC')::date - 2, 7654321)"
+        " on conflict (figure, day) do update set number = excluded.number"
+    )
+    days = terminal.json("stats", "--days", "3")["by_day"]
+    assert [each["errors"] == 7654321 for each in days] == [True, False, False]
+    shown = terminal.run("stats", "--days", "3").splitlines()
+    lines = [next(line for line in shown if line.startswith(each["day"])) for each in days]
+    assert "7654321" in lines[0]
+    assert lines[0].count("█") == 24
+    assert lines[1].count("█") == 0
+    database.run("delete from ops_internal.daily_figures where number = 7654321")
+    terminal.run("stats", "--days", "91", code=2)
+
+
 def test_a_pattern_is_explained(
     terminal: Terminal, viewer: Person, learned: Callable[..., str]
 ) -> None:
