@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from tests.conftest import People, Person, Rest, Sql
     from tests.console.conftest import Console
-    from tests.scenarios.conftest import Fault
+    from tests.scenarios.conftest import Fault, Functions
 
     Open = Callable[..., Console]
 
@@ -289,18 +289,26 @@ def test_delivery_shows_what_is_late_given_up_and_dead(
     assert database.value(state, troubles["message_id"]) == "waiting"
 
 
+@pytest.fixture
+def cluster_id(engine: Rest, functions: Functions, occur: Callable[[str], int]) -> str:
+    """A cluster of a pattern that was seen often enough."""
+    for log_id in [occur("the warehouse does not answer") for _ in range(3)]:
+        _incident(engine, log_id)
+    assert functions.call("cluster", {}).status_code == 200
+    return str(engine.select("pattern_clusters", limit="1")[0]["cluster_id"])
+
+
 @pytest.mark.usefixtures("troubles", "no_pause")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_pages_of_operations_are_accessible(
-    new_console: Open, administrator: Person, engine: Rest, scheme: str, width: int
+    new_console: Open, administrator: Person, cluster_id: str, scheme: str, width: int
 ) -> None:
     """axe-core finds nothing, with all parts unfolded, and no page is wider than the screen."""
     administrator.rest.call("pause_fixes_v1", p_reason="a test", p_seconds=60)
     viewport = {"width": width, "height": 800}
     console = new_console(administrator, color_scheme=scheme, viewport=viewport)
-    cluster = engine.select("pattern_clusters", limit="1")[0]["cluster_id"]
     found = {}
-    for path in (*PAGES[1:], f"/clusters/{cluster}"):
+    for path in (*PAGES[1:], f"/clusters/{cluster_id}"):
         page = console.open(path)
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         found[path] = console.violations()
