@@ -182,7 +182,13 @@ select
   'constitutional_violation', 'warning', 'Pattern application blocked: ' || signature,
   jsonb_build_object('pattern_id', pattern_id, 'pattern_signature', signature), now() - interval '30 days' * random()
 from numbered where number % 20 = 0;
-update ops.roman_events set constitutional_validation = '{"compliant": false, "laws": [{"law": 3, "name": "Sacred Geometry", "outcome": "fail"}]}'
+update ops.roman_events set constitutional_validation = '{
+  "compliant": false,
+  "laws": [{
+    "law": 3, "name": "Sacred Geometry", "outcome": "fail", "parts": {"runs": false},
+    "numbers": {"runs_last_hour": 10, "runs_per_hour": 10}
+  }]
+}'
 where event_type = 'constitutional_violation';
 
 insert into ops.notifications (kind, severity, description, event_id, pattern_id, created_at)
