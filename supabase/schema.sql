@@ -2800,7 +2800,7 @@ CREATE FUNCTION ops_internal.note_thresholds(p_policy jsonb) RETURNS void
 COMMENT ON FUNCTION ops_internal.note_thresholds(p_policy jsonb) IS 'Records in the journal, once for each set of thresholds, that a claim came with it and what differs from the set before.';
 
 CREATE FUNCTION ops_internal.notify(p_kind text, p_severity text, p_description text, p_details jsonb DEFAULT '{}'::jsonb, p_event_id uuid DEFAULT NULL::uuid) RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$ … $$;
 

@@ -189,39 +189,35 @@ comment on function ops_internal.id_in is 'An id out of the particulars of an ev
 create function ops_internal.notify(
   p_kind text, p_severity text, p_description text, p_details jsonb default '{}', p_event_id uuid default null
 ) returns bigint
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  with pattern as (
-    select patterns.* from ops.error_patterns as patterns where patterns.pattern_id = ops_internal.id_in(p_details, 'pattern_id')
-  ),
-
-  stored as (
-    insert into ops.notifications (kind, severity, description, event_id, pattern_id, details)
-    values (p_kind, p_severity, p_description, p_event_id, ops_internal.id_in(p_details, 'pattern_id'), coalesce(p_details, '{}'))
-    returning *
-  ),
-
-  routed as (
-    insert into ops.notification_deliveries (notification_id, target_id)
-    select stored.id, targets.target_id
-    from stored
-    cross join ops.notification_targets as targets
-    left join pattern on true
-    where targets.enabled
-      and ops_internal.severity_rank(stored.severity) >= ops_internal.severity_rank(targets.least_severity)
-      and stored.kind = any(coalesce(targets.kinds, array[stored.kind]))
-      and (
-        stored.pattern_id is null
-        or (
-          coalesce(pattern.pattern_type = any(targets.pattern_types), targets.pattern_types is null)
-          and coalesce(pattern.error_source = any(targets.sources), targets.sources is null)
-          and coalesce(stored.pattern_id = any(targets.pattern_ids), targets.pattern_ids is null)
-        )
+declare
+  -- Once, and not in a condition, where it would be computed for each row that is compared.
+  about constant uuid := ops_internal.id_in(p_details, 'pattern_id');
+  pattern ops.error_patterns;
+  stored bigint;
+begin
+  select * into pattern from ops.error_patterns as patterns where patterns.pattern_id = about;
+  insert into ops.notifications (kind, severity, description, event_id, pattern_id, details)
+  values (p_kind, p_severity, p_description, p_event_id, about, coalesce(p_details, '{}'))
+  returning id into stored;
+  insert into ops.notification_deliveries (notification_id, target_id)
+  select stored, targets.target_id
+  from ops.notification_targets as targets
+  where targets.enabled
+    and ops_internal.severity_rank(p_severity) >= ops_internal.severity_rank(targets.least_severity)
+    and p_kind = any(coalesce(targets.kinds, array[p_kind]))
+    and (
+      about is null
+      or (
+        coalesce(pattern.pattern_type = any(targets.pattern_types), targets.pattern_types is null)
+        and coalesce(pattern.error_source = any(targets.sources), targets.sources is null)
+        and coalesce(about = any(targets.pattern_ids), targets.pattern_ids is null)
       )
-  )
-
-  select stored.id from stored
+    );
+  return stored;
+end
 $$;
 
 comment on function ops_internal.notify is
@@ -249,12 +245,13 @@ declare
     when kind in ('fix_failed', 'fix_demoted') then 'error'
     else 'warning'
   end;
+  about constant uuid := ops_internal.id_in(new.metadata, 'pattern_id');
   severity text := least;
 begin
   if kind in ('threshold_reached', 'regression', 'recurrence', 'spike') then
     select patterns.severity into severity
     from ops.error_patterns as patterns
-    where patterns.pattern_id = ops_internal.id_in(new.metadata, 'pattern_id')
+    where patterns.pattern_id = about
       and ops_internal.severity_rank(patterns.severity) > ops_internal.severity_rank(least);
   end if;
   perform ops_internal.notify(kind, coalesce(severity, least), new.description, new.metadata, new.event_id);
