@@ -40,6 +40,7 @@ _EXAMPLES = {
         select application_id from ops.pattern_applications
         where success order by applied_at desc limit 1
     """,
+    "target_id": "select target_id from ops.notification_targets limit 1",
     "cluster_id": "select cluster_id from ops.pattern_clusters order by cluster_size desc limit 1",
 }
 #: What people ask the inbox for, beside opening it.

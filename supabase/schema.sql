@@ -1469,11 +1469,13 @@ CREATE FUNCTION ops_internal.confirm_signatures(p_pattern_id uuid, p_signatures 
 CREATE FUNCTION ops_internal.console_application(p_application_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_applications(p_filters jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
@@ -1484,22 +1486,26 @@ CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
 CREATE FUNCTION ops_internal.console_cluster(p_cluster_id uuid, p_page integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_clusters(p_points integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_constitution(p_days integer, p_before jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_delivery() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETURNS jsonb
@@ -1510,6 +1516,7 @@ CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETU
 CREATE FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
@@ -1520,6 +1527,7 @@ CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
 CREATE FUNCTION ops_internal.console_held_back(p_filters jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) RETURNS jsonb
@@ -1566,27 +1574,32 @@ CREATE FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before b
 CREATE FUNCTION ops_internal.console_pauses() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_proposal(p_proposal_id uuid, p_policy jsonb, p_two_people boolean) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_propose(p_pattern_id uuid, p_from_pattern_id uuid, p_from_version integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_review(p_week date) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_settings() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_sources() RETURNS jsonb
@@ -1604,6 +1617,7 @@ CREATE FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[
 CREATE FUNCTION ops_internal.console_statistics(p_days integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb

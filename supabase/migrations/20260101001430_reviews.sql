@@ -173,6 +173,7 @@ create function ops_internal.console_proposal(p_proposal_id uuid, p_policy jsonb
 language plpgsql
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   proposal ops.fix_proposals;
@@ -239,6 +240,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   fix ops.pattern_fixes;
@@ -310,6 +312,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   pattern ops.error_patterns;

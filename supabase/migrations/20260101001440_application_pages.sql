@@ -99,6 +99,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   most constant integer := 50;
@@ -203,6 +204,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   run ops.pattern_claims;
@@ -351,6 +353,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   most constant integer := 50;

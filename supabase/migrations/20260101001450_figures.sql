@@ -238,6 +238,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   today constant date := (now() at time zone 'UTC')::date;
@@ -294,6 +295,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
@@ -406,6 +408,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 set plan_cache_mode = 'force_custom_plan'
 as $$
 declare

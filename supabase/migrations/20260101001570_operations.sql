@@ -5,6 +5,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -69,6 +70,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   members constant bigint := (select sum(clusters.cluster_size) from ops.pattern_clusters as clusters);
@@ -137,6 +139,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   page_length constant integer := 100;
@@ -366,6 +369,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -421,6 +425,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -469,6 +474,7 @@ begin
       from ops.operators as operators
     ),
     'targets', ops_internal.list_notification_targets(),
+    'kinds', to_jsonb(ops_internal.notification_kinds()),
     'journal', ops_internal.journal_head()
   );
 end

@@ -33,6 +33,7 @@ def examples(
     approve: Callable[..., Any],
     occur: Callable[[str], int],
     post: Callable[..., dict[str, Any]],
+    administrator: Person,
 ) -> dict[str, str]:
     """A pattern with a fix that has run, a proposal and a cluster, by their names in a path."""
 
@@ -55,7 +56,12 @@ def examples(
         auto_fix_parameters={"status": "new"},
     )
     assert functions.call("cluster", {}).status_code == 200
+    target = {"name": f"frame {uuid.uuid4()}", "url_secret": "notify_frame", "enabled": False}
     return {
+        "version": "1",
+        "target_id": administrator.rest.call("set_notification_target_v1", p_target=target)[
+            "target_id"
+        ],
         "pattern_id": pattern_id,
         "application_id": application["application_id"],
         "proposal_id": proposal["proposal"]["proposal_id"],
@@ -76,7 +82,7 @@ def test_no_page_transfers_more_than_100_kilobytes_at_first(
     transferred = {}
     for route in ROUTES:
         if route.method == "GET":
-            path = re.sub(r"<uuid:(\w+)>", lambda found: examples[found[1]], route.path)
+            path = re.sub(r"<\w+:(\w+)>", lambda found: examples[found[1]], route.path)
             received.clear()
             answer = console.page.goto(f"{console.url}{path}", wait_until="networkidle")
             assert answer, route.path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import pytest
 from playwright.sync_api import expect
@@ -147,6 +147,47 @@ def test_a_changed_setting_shows_who_changed_it_and_why(
     expect(section).to_contain_text("= service_role, postgres, authenticated")
     _give_default(page, "counted_writers")
     expect(section).to_contain_text("= service_role, postgres")
+
+
+def test_an_administrator_says_who_is_told_what(
+    new_console: Open, people: People, viewer: Person, database: Sql
+) -> None:
+    """A target is made, refused with a reason, changed, tested and deleted in the console."""
+    name = f"On call {uuid.uuid4().hex}"
+    console = new_console(people.new("ops_admin"))
+    page = console.open("/settings")
+    page.get_by_role("link", name="Add a target").click()
+    assert console.violations() == []
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Secret of Vault").fill("notify_nobody")
+    page.get_by_label("Of this severity").select_option("critical")
+    page.get_by_label("storm stop").check()
+    page.get_by_label("Ids of patterns").fill("no id")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("pattern_ids are ids of patterns")
+    expect(page.get_by_label("storm stop")).to_be_checked()
+    page.get_by_label("Ids of patterns").fill("")
+    page.get_by_role("button", name="Save").click()
+    row = page.get_by_role("row").filter(has_text=name)
+    expect(row).to_contain_text("critical and above; storm stop")
+    seen = new_console(viewer)
+    expect(seen.open("/settings").get_by_role("row").filter(has_text=name)).to_be_visible()
+    expect(seen.page.get_by_role("link", name="Add a target")).to_have_count(0)
+
+    row.get_by_role("link", name=name).click()
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delivery")
+    waiting: LiteralString = (
+        "select count(*) from ops.notification_deliveries as deliveries "
+        "inner join ops.notification_targets as targets using (target_id) where targets.name = %s"
+    )
+    assert database.value(waiting, name) == 1
+    page = console.open("/settings")
+    page.get_by_role("link", name=name).click()
+    page.get_by_text("Delete it").click()
+    page.get_by_role("button", name="Delete the target").click()
+    expect(page.get_by_role("status").filter(has_text="was deleted")).to_be_visible()
+    assert database.value(waiting, name) == 0
 
 
 def _give_default(page: Page, name: str) -> None:

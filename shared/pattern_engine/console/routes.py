@@ -23,6 +23,7 @@ from pattern_engine.console.pages import (
     propose_form,
     review_page,
     settings_page,
+    target_form,
 )
 from pattern_engine.exceptions import MethodNotAllowed, UnknownEndpoint
 
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *constitution_page.ROUTES,
     *delivery_page.ROUTES,
     *settings_page.ROUTES,
+    *target_form.ROUTES,
     *pause_form.ROUTES,
 )
 _MAP = Map(
