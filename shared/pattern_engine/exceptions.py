@@ -22,11 +22,13 @@
     │   ├── PublishableKeyOnly             401 publishable_key_only
     │   ├── InvalidToken                   401 invalid_token
     │   ├── TokenExpired                   401 token_expired
+    │   ├── SignInFailed                   401 sign_in_failed
     │   └── InvalidWebhookSecret           401 invalid_webhook_secret
     ├── Forbidden                          403 forbidden              (PL001, 42501)
     │   ├── CallerNotAllowed               403 caller_not_allowed
     │   ├── PersonRequired                 403 person_required        (PL011)
     │   ├── ForeignApprover                403 foreign_approver       (PL012)
+    │   ├── ForeignForm                    403 foreign_form
     │   ├── OwnFix                         403 own_fix                (PL029)
     │   └── ForeignLogRow                  403 foreign_log_row        (PL005)
     ├── NotFound                           404 not_found
@@ -60,6 +62,7 @@
     │   ├── LockNotAvailable               503 lock_not_available     (55P03)
     │   ├── StatementCancelled             503 statement_cancelled    (57014)
     │   ├── TransactionConflict            503 transaction_conflict   (40001, 40P01)
+    │   ├── AuthUnreachable                503 auth_unreachable
     │   └── SigningKeysUnreachable         503 signing_keys_unreachable
     └── DatabaseError                      500 database_error         (any other SQLSTATE)
         └── DatabaseNotMigrated            500 database_not_migrated  (PGRST202, PGRST106, 42883)
@@ -219,10 +222,18 @@ class InvalidWebhookSecret(NotAuthenticated):
     """The webhook secret is missing or wrong; send it in the x-webhook-secret header."""
 
 
+class SignInFailed(NotAuthenticated):
+    """The sign-in was refused; check the address and the password, or ask for a new code."""
+
+
 class Forbidden(PatternEngineError):
     """Your role does not allow this; ask an administrator for the role that does."""
 
     status = 403
+
+
+class ForeignForm(Forbidden):
+    """The form is not from a page of this session; open the page again, and send it then."""
 
 
 class CallerNotAllowed(Forbidden):
@@ -381,6 +392,10 @@ class TransactionConflict(Unavailable):
     """Another transaction changed the same rows at the same time; try again."""
 
     retry_after_seconds = 1
+
+
+class AuthUnreachable(Unavailable):
+    """Supabase Auth does not answer; try again in a moment."""
 
 
 class SigningKeysUnreachable(Unavailable):

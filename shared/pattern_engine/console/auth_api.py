@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pattern_engine import logs
 from pattern_engine.database.transport import import_httpx
-from pattern_engine.exceptions import NotAuthenticated, Unavailable
+from pattern_engine.exceptions import AuthUnreachable, SignInFailed
 
 if TYPE_CHECKING:
     import httpx
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 _SECONDS = 10.0
 _TOGETHER_SECONDS = 10.0
 """How long the requests of one page may be apart."""
-
-
-class SignInFailed(NotAuthenticated):
-    """The sign-in was refused; check the address and the password, or ask for a new code."""
-
-
-class AuthUnreachable(Unavailable):
-    """Supabase Auth does not answer; try again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)

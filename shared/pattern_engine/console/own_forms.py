@@ -12,7 +12,7 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING
 
-from pattern_engine.exceptions import Forbidden
+from pattern_engine.exceptions import ForeignForm
 
 if TYPE_CHECKING:
     from flask import Request
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 FIELD = "csrf"
 HEADER = "x-csrf-token"
 _SALT_LENGTH = 16
-
-
-class ForeignForm(Forbidden):
-    """The form does not come from a page of this session; open the page again, and send it then."""
 
 
 def token(secret: str, session_id: str) -> str:

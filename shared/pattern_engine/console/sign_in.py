@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import Response as FlaskResponse
 
 from pattern_engine.console import own_forms
-from pattern_engine.console.auth_api import SignInFailed, Tokens
+from pattern_engine.exceptions import SignInFailed
 from pattern_engine.serving import serve
 
 if TYPE_CHECKING:
     from flask import Request as FlaskRequest
 
+    from pattern_engine.console.auth_api import Tokens
     from pattern_engine.console.signed_in import Sessions
     from pattern_engine.console.website import Site
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pattern_engine.api.callers import Caller, Kind
-from pattern_engine.console.auth_api import AuthApi, Refreshes, SignInFailed, Tokens
-from pattern_engine.exceptions import NotAuthenticated
+from pattern_engine.console.auth_api import AuthApi, Refreshes, Tokens
+from pattern_engine.exceptions import NotAuthenticated, SignInFailed
 from pattern_engine.serving.tokens import TokenVerifier
 
 if TYPE_CHECKING:

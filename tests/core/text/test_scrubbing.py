@@ -386,4 +386,4 @@ def test_scrubbing_takes_linear_time(unit: str) -> None:
 def test_a_megabyte_is_scrubbed_in_no_time() -> None:
     """Scrubbing 1 MB of usual log lines takes less than a second."""
     line = 'ERROR user 1234 at 10.0.0.1: {"password": "x", "mail": "bob@example.com"} not found\n'
-    assert fastest(lambda: scrub(line * (1_000_000 // len(line))), 1) < 1
+    assert fastest(lambda: scrub(line * (1_000_000 // len(line))), 3) < 1

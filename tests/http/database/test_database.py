@@ -193,6 +193,8 @@ CODES = {
     "PL029": (403, "own_fix"),
     "PL030": (409, "only_symptom"),
     "PL040": (429, "too_many_requests"),
+    "PL041": (404, "unknown_target"),
+    "PL044": (409, "patterns_changed"),
     "57014": (503, "statement_cancelled"),
     "40001": (503, "transaction_conflict"),
     "40P01": (503, "transaction_conflict"),
