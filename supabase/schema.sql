@@ -5145,11 +5145,9 @@ CREATE INDEX idx_pattern_claims_latest ON ops.pattern_claims USING btree (patter
 
 CREATE INDEX idx_pattern_claims_log ON ops.pattern_claims USING btree (system_log_id);
 
-CREATE INDEX idx_pattern_claims_newest ON ops.pattern_claims USING btree (claimed_at, application_id);
-
 CREATE UNIQUE INDEX idx_pattern_claims_once ON ops.pattern_claims USING btree (pattern_id, fix_version, system_log_id) WHERE (purpose <> 'undo'::text);
 
-CREATE INDEX idx_pattern_claims_purpose ON ops.pattern_claims USING btree (purpose, claimed_at, application_id) WHERE (purpose <> 'heal'::text);
+CREATE INDEX idx_pattern_claims_purpose ON ops.pattern_claims USING btree (purpose, claimed_at, application_id);
 
 CREATE INDEX idx_pattern_claims_target ON ops.pattern_claims USING btree (pattern_id, fix_version, target, claimed_at DESC);
 
@@ -5201,8 +5199,6 @@ CREATE INDEX idx_pattern_verifications_decided ON ops.pattern_verifications USIN
 
 CREATE INDEX idx_pattern_verifications_latest ON ops.pattern_verifications USING btree (pattern_id, started_at DESC);
 
-CREATE INDEX idx_pattern_verifications_live ON ops.pattern_verifications USING btree (started_at) WHERE (mode = 'live'::text);
-
 CREATE INDEX idx_pattern_verifications_outcome ON ops.pattern_verifications USING btree (outcome, started_at, application_id);
 
 CREATE INDEX idx_pattern_verifications_overturned ON ops.pattern_verifications USING btree (pattern_id, overturned_at) WHERE (overturned_at IS NOT NULL);
@@ -5210,6 +5206,8 @@ CREATE INDEX idx_pattern_verifications_overturned ON ops.pattern_verifications U
 CREATE INDEX idx_pattern_verifications_overturns ON ops.pattern_verifications USING btree (started_at, application_id) WHERE (overturned_at IS NOT NULL);
 
 CREATE INDEX idx_pattern_verifications_pending ON ops.pattern_verifications USING btree (due_at) WHERE (outcome = 'pending'::text);
+
+CREATE INDEX idx_pattern_verifications_started ON ops.pattern_verifications USING brin (started_at);
 
 CREATE INDEX idx_pattern_verifications_target ON ops.pattern_verifications USING btree (pattern_id, target, started_at DESC);
 

@@ -2,8 +2,8 @@
 -- no fix ran. The filters are optional: each plan is made for the values at hand, so that each filter finds its index.
 
 -- Newest first; a claim that a second worker takes over counts from then on.
-create index idx_pattern_claims_newest on ops.pattern_claims (claimed_at, application_id);
-create index idx_pattern_claims_purpose on ops.pattern_claims (purpose, claimed_at, application_id) where purpose <> 'heal';
+-- By the purpose first. In an index by time alone a claim would look for the last run of its fix among all runs of the project.
+create index idx_pattern_claims_purpose on ops.pattern_claims (purpose, claimed_at, application_id);
 create index idx_pattern_verifications_outcome on ops.pattern_verifications (outcome, started_at, application_id);
 create index idx_pattern_verifications_overturns on ops.pattern_verifications (started_at, application_id)
 where overturned_at is not null;
@@ -74,18 +74,25 @@ begin
     limit p_most;
   else
     return query
-    select claims.application_id, claims.claimed_at
-    from ops.pattern_claims as claims
-    where (wanted is distinct from 'running' or claims.finished_at is null)
-      and (
-        wanted is distinct from 'undone'
-        or claims.application_id = any(undone)
-      )
-      and (pattern is null or claims.pattern_id = pattern)
-      and (kind is null or claims.pattern_id = any(patterns))
-      and (of_mode is null or claims.purpose = of_mode)
-      and (claims.claimed_at, claims.application_id) < (before, before_id)
-    order by claims.claimed_at desc, claims.application_id desc
+    select latest.application_id, latest.claimed_at
+    from unnest(array['heal', 'shadow', 'undo']) as purposes (purpose)
+    cross join lateral (
+      select claims.application_id, claims.claimed_at
+      from ops.pattern_claims as claims
+      where claims.purpose = purposes.purpose
+        and (wanted is distinct from 'running' or claims.finished_at is null)
+        and (
+          wanted is distinct from 'undone'
+          or claims.application_id = any(undone)
+        )
+        and (pattern is null or claims.pattern_id = pattern)
+        and (kind is null or claims.pattern_id = any(patterns))
+        and (claims.claimed_at, claims.application_id) < (before, before_id)
+      order by claims.claimed_at desc, claims.application_id desc
+      limit p_most
+    ) as latest
+    where of_mode is null or purposes.purpose = of_mode
+    order by latest.claimed_at desc, latest.application_id desc
     limit p_most;
   end if;
 end
