@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import keyring
 import pytest
 from keyring.backends import fail
 from tests.conftest import PASSWORD
+from tests.waiting import eventually
 
 from pattern_engine.cli import main
 
@@ -125,6 +127,9 @@ def _answer(
             read = asking.stderr.read(1)
             assert read, err
             err += read
+        if question == "Password":
+            # What is typed before the terminal stops to show it is thrown away.
+            assert eventually(lambda: not termios.tcgetattr(keyboard)[3] & termios.ECHO)
         os.write(keyboard, f"{answer}\n".encode())
     return err
 

@@ -171,8 +171,13 @@ def test_new_errors_are_followed(terminal: Terminal, viewer: Person, engine: Res
     terminal.sign_in(viewer)
     words = ["tail", "--lines", "0", "--every", "0.2", "--json"]
     place = ["--data-dir", str(terminal.stack.data_dir)]
+    # A program that is started in the background ignores Ctrl-C, and with it all that it starts.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from pattern_engine.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     following = subprocess.Popen(
-        [sys.executable, "-m", "pattern_engine.cli", *words, *place],
+        [sys.executable, "-c", program, *words, *place],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
