@@ -207,3 +207,5 @@ select setval('ops.system_logs_id_seq', 1000001), setval('ops.pattern_incidents_
 refresh materialized view ops.pattern_stats;
 reset session_replication_role;
 drop table numbered, happened, ran;
+
+insert into ops.notification_targets (name, url_secret, enabled) values ('On call', 'notify_on_call', false);

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol, Self
 import httpx
 import psycopg
 import pytest
+from playwright.sync_api import sync_playwright
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier, Placeholder
 from psycopg.types.json import Jsonb
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from playwright.sync_api import Browser
     from pytest import FixtureRequest  # noqa: PT013  a type, which pytest names so
 
 ServerName = Literal["debian", "wheel"]
@@ -78,6 +80,18 @@ def server(request: FixtureRequest) -> ServerName:
     """The PostgreSQL server that a stack runs on."""
     name: ServerName = request.param
     return name
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium; a process can drive only one at a time."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed; make test as root on Debian does it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 class StartStack(Protocol):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 from tests.conftest import PASSWORD
 from tests.scenarios.conftest import (
     approve,
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["approve", "fault", "functions", "occur", "post"]
 
 PATIENCE_MS = 8_000
-CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
 
@@ -36,17 +33,6 @@ def server(request: pytest.FixtureRequest) -> ServerName:
     """One server: what pages do to the database is tested on both by the tests of its functions."""
     name: ServerName = request.param
     return name
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed; make test as root on Debian does it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from docs.take_pictures import SCRIPT, Tutorial
-from tests.console.conftest import PATIENCE_MS, browser
+from tests.console.conftest import PATIENCE_MS
 
 from pattern_engine.local import sign_in_links
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from tests.conftest import ServerName, StartStack
 
-__all__ = ["browser"]
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "console.md"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from pattern_engine import grouping
+from pattern_engine.exceptions import LockNotAvailable
 from pattern_engine.grouping import rules
 from pattern_engine.learning import counting
 from pattern_engine.learning.recording import record
@@ -58,7 +59,17 @@ class Learner:
         starts = range(0, len(messages), batch)
         batches = [messages[start : start + batch] for start in starts]
         with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(lambda texts: self.learn(*texts), batches))
+            list(pool.map(self._learn_patiently, batches))
+
+    def _learn_patiently(self, texts: list[str]) -> None:
+        """Learn a batch; where others hold the lock for too long, send it again, as callers do."""
+        for _ in range(10):
+            try:
+                self.learn(*texts)
+            except LockNotAvailable:
+                continue
+            return
+        self.learn(*texts)
 
     def learn_by_v1(self, *messages: str) -> list[dict[str, Any]]:
         """Learn messages as the release did whose only algorithm was grouping/v1."""

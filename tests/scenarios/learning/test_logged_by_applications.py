@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import structlog
-from playwright.sync_api import sync_playwright
 from postgrest import APIError, SyncPostgrestClient
 from psycopg import sql
 from tests.waiting import eventually
@@ -30,11 +29,11 @@ from pattern_engine.local.node import find_node
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
     from tests.conftest import Rest, Sql
 
 ROOT = Path(__file__).parents[3]
 SUPABASE_JS = ROOT / "node_modules/@supabase/supabase-js/dist/umd/supabase.js"
-CHROMIUM = shutil.which("chromium")
 #: Node and Deno load the same bundle as a page does.
 MAIN = """
 import { readFileSync } from "node:fs";
@@ -174,21 +173,17 @@ def _by_script(shop: Shop, source: str, *command: str) -> None:
     assert json.loads(done.stdout) == {"sent": True, "dropped": 0}
 
 
-def _by_page(shop: Shop, source: str) -> None:
+def _by_page(shop: Shop, source: str, browser: Browser) -> None:
     """Fail in a page of somebody who has signed up."""
-    assert CHROMIUM is not None
     quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(shop.folder))) as http:
         threading.Thread(target=http.serve_forever, args=[0.02], daemon=True).start()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page()
+        with browser.new_page() as page:
             page.goto(f"http://127.0.0.1:{http.server_address[1]}")
             answer = page.evaluate(
                 "async (given) => (await import('/logging.mjs')).run(supabase, given)",
                 shop.arguments(source, signs_up=True),
             )
-            browser.close()
         http.shutdown()
     assert answer == {"sent": True, "dropped": 0}
 
@@ -206,8 +201,9 @@ def _learned(engine: Rest, source: str) -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed; make test does it as root")
-def test_one_cause_is_one_pattern_whoever_logs_it(engine: Rest, shop: Shop) -> None:
+def test_one_cause_is_one_pattern_whoever_logs_it(
+    engine: Rest, shop: Shop, browser: Browser
+) -> None:
     """With what the bare message names, so that one guard is right for all.
 
     A missing grant and a policy, which have the same code, are two others.
@@ -224,7 +220,7 @@ def test_one_cause_is_one_pattern_whoever_logs_it(engine: Rest, shop: Shop) -> N
     _by_python(shop, source)
     _by_script(shop, source, str(find_node()))
     _by_script(shop, source, str(deno.find()), "run", "--allow-all", "--no-lock")
-    _by_page(shop, source)
+    _by_page(shop, source, browser)
 
     assert _learned(engine, source) == plain
     assert len({pattern for found in plain.values() for pattern, _ in found}) == 3

@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
+
 PAGE = Path(__file__).parent / "page.html"
 SUPABASE_JS = Path(__file__).parents[3] / "node_modules/@supabase/supabase-js/dist/umd/supabase.js"
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is not installed; make test as root on Debian does it"
-)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -45,18 +41,15 @@ def website(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def seen(addresses: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+def seen(addresses: dict[str, Any], tmp_path: Path, browser: Browser) -> dict[str, Any]:
     """What the page saw."""
     shutil.copy(PAGE, tmp_path / "index.html")
     shutil.copy(SUPABASE_JS, tmp_path / "supabase.js")
-    with website(tmp_path) as origin, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
+    with website(tmp_path) as origin, browser.new_page() as page:
         page.goto(origin)
         found: dict[str, Any] = page.evaluate(
             "([url, key]) => run(url, key)", [addresses["api_url"], addresses["publishable_key"]]
         )
-        browser.close()
     assert found["origin"] == origin
     return found
 
