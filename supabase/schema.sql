@@ -2849,6 +2849,8 @@ COMMENT ON FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p
 CREATE FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb) IS 'Law 2: how many errors there are, and whether this fix made them fewer by its latest ten decided outcomes since it was enabled.';
@@ -2983,6 +2985,8 @@ COMMENT ON FUNCTION ops_internal.post_log_ids(p_ids bigint[]) IS 'Posts these id
 CREATE FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken uuid, p_policy jsonb) IS 'Law 3: how much was done within an hour for the pattern and for how many of its errors by writers that the fix trusts, and how well the fix is proven. A claim that is being taken over does not count as a run.';
@@ -3536,6 +3540,8 @@ COMMENT ON FUNCTION ops_internal.revoke_fixer(p_table text) IS 'Takes back what 
 CREATE FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) IS 'Law 4: whether enough time went by since the last run of this fix for this target, whether it flaps, and whether many patterns with an enabled fix have errors at the same time.';
@@ -5206,8 +5212,6 @@ CREATE INDEX idx_pattern_verifications_overturned ON ops.pattern_verifications U
 CREATE INDEX idx_pattern_verifications_overturns ON ops.pattern_verifications USING btree (started_at, application_id) WHERE (overturned_at IS NOT NULL);
 
 CREATE INDEX idx_pattern_verifications_pending ON ops.pattern_verifications USING btree (due_at) WHERE (outcome = 'pending'::text);
-
-CREATE INDEX idx_pattern_verifications_started ON ops.pattern_verifications USING brin (started_at);
 
 CREATE INDEX idx_pattern_verifications_target ON ops.pattern_verifications USING btree (pattern_id, target, started_at DESC);
 

@@ -568,6 +568,9 @@ create function ops_internal.order_parts(p_fix ops.pattern_fixes, p_policy jsonb
 language plpgsql
 stable
 set search_path = ''
+-- The latest runs of the fix are the first of its own index, whatever the statistics make of other ways.
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 begin
   return (
@@ -611,6 +614,9 @@ create function ops_internal.proportion_parts(p_fix ops.pattern_fixes, p_taken u
 language plpgsql
 stable
 set search_path = ''
+-- The latest runs of the fix are the first of its own index, whatever the statistics make of other ways.
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 begin
   return (
@@ -690,6 +696,9 @@ comment on function ops_internal.proportion_parts is
 create function ops_internal.rhythm_parts(p_fix ops.pattern_fixes, p_taken uuid, p_target text, p_policy jsonb) returns jsonb
 language plpgsql
 set search_path = ''
+-- The latest runs of the fix are the first of its own index, whatever the statistics make of other ways.
+set enable_bitmapscan = off
+set enable_sort = off
 as $$
 declare
   pause constant double precision := least(

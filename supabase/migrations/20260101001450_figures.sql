@@ -86,10 +86,6 @@ $$;
 comment on function ops_internal.pattern_figures is 'The figures that take all patterns; with 100,000 of them this takes too long for a page.';
 
 -- A day's runs are found by it.
--- Runs are stored in the order of time, and whole days are read. An index in that order would be taken by a claim, too, which looks
--- for the latest runs of its own fix.
-create index idx_pattern_verifications_started on ops.pattern_verifications using brin (started_at);
-
 create function ops_internal.count_runs(p_days date []) returns void
 language sql
 set search_path = ''
