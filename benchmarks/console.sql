@@ -155,7 +155,9 @@ select
   numbered.pattern_id,
   jsonb_build_object(
     'type', 'sql', 'script', 'update public.stock set amount = 1 where id = 1',
-    'prepared_script', 'update public.stock set amount = 1 where id = 1', 'parameters', '{}'::jsonb, 'tables', '["public.stock"]'::jsonb
+    'prepared_script', 'update public.stock set amount = 1 where id = 1', 'undo_script', null, 'prepared_undo_script', null,
+    'sample_table', null, 'sample_script', null, 'parameters', '{}'::jsonb, 'tables', '["public.stock"]'::jsonb, 'hosts', '[]'::jsonb,
+    'secrets', '{}'::jsonb
   ),
   md5(number::text), '{}', person.id, now() - interval '2 hours', now() + interval '1 hour' * (1 + number % 47),
   case when number % 10 = 0 then 'approved' end, case when number % 10 = 0 then person.id end, case when number % 10 = 0 then now() end

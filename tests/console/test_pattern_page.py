@@ -309,8 +309,8 @@ def test_a_viewer_who_forges_a_form_is_refused_by_the_database(
             "split": {"signature": "x"},
             "undo": {"kind": "merge", "id": str(uuid.uuid4())},
             "confirm": {"signature": "x"},
-            "disable": {"sha256": "0" * 64},
-            "enable": {"sha256": "0" * 64},
+            "fixes/1/disable": {},
+            "fixes/1/enable": {"sha256": "0" * 64},
         }
         for path, form in forms.items():
             sent = form | {"reason": "forged", "csrf": token[1]}

@@ -1,4 +1,4 @@
-"""One sentence that says what a fix does, for whoever has to decide on it."""
+"""What a fix does, in one sentence, and what its preview cannot show: for whoever decides on it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,27 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+UNSEEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "sql": (
+        "The script really ran and was undone, for one error and on the rows of that moment.",
+        "At the next error other rows may match.",
+        "What others do after a commit was not seen, as webhooks and replication do.",
+        "Numbers that a sequence gave out stay given out.",
+    ),
+    "api_call": (
+        "Nothing was sent. The values of headers are left out here.",
+        "What the other side answers, changes or charges is not known before it is called.",
+    ),
+    "typescript": (
+        "The program ran without sending anything, so what follows the first answer may differ.",
+        "What the other side answers, changes or charges is not known before it is called.",
+    ),
+    "bash": (
+        "With directories the script ran on copies of them; without any it was only read.",
+        "Files may have changed until the next error, and so may what the script finds.",
+    ),
+}
+"""Type of fix → what its preview cannot show."""
 _MOST_LENGTH: Final = 300
 _VERBS: Final = {
     "insert": "inserts rows into {}",

@@ -10,7 +10,7 @@ from pattern_engine.cli.locations import DataDirectory
 from pattern_engine.cli.profiles import LOCAL
 from pattern_engine.cli.remote import ProjectName
 from pattern_engine.cli.screen import when
-from pattern_engine.cli.terminal import AsJson, show, show_json
+from pattern_engine.cli.terminal import AsJson, tell
 
 commands = typer.Typer()
 
@@ -34,10 +34,8 @@ def run_pause(
     reason = reasoned(reason, "Why do you pause all fixes?")
     here = remote.connect(project, data_dir)
     answer = here.call("pause", reason=reason, seconds=seconds)
-    if as_json:
-        show_json(answer)
-    else:
-        show(f"no fix starts until {when(answer['pause']['expires_at'])}")
+    words = f"no fix starts until {when(answer['pause']['expires_at'])}"
+    tell(answer, words, as_json=as_json)
 
 
 @commands.command("resume")
@@ -50,8 +48,6 @@ def run_resume(
 ) -> None:
     """End every pause, including one that a storm of errors caused."""
     answer = remote.connect(project, data_dir).call("resume", reason=reason)
-    if as_json:
-        show_json(answer)
-    else:
-        ended = len(answer["ended"])
-        show(f"{ended} pauses ended; fixes run again" if ended else "nothing was paused")
+    ended = len(answer["ended"])
+    words = f"{ended} pauses ended; fixes run again" if ended else "nothing was paused"
+    tell(answer, words, as_json=as_json)

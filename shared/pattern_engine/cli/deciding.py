@@ -24,7 +24,7 @@ from pattern_engine.cli.on_call import PatternId
 from pattern_engine.cli.profiles import LOCAL
 from pattern_engine.cli.remote import ProjectName, Remote, StaleError
 from pattern_engine.cli.screen import paint
-from pattern_engine.cli.terminal import AsJson, show, show_json
+from pattern_engine.cli.terminal import AsJson, show, show_json, tell
 from pattern_engine.limits import FixType
 from pattern_engine.local.errors import StackError
 
@@ -200,10 +200,8 @@ def _decide(
         reason=reason,
         **terms,
     )
-    if as_json:
-        show_json(answer)
-    else:
-        show(f"{answer['proposal']['decision']}: {proposal_id}, digest {sha256[:12]}")
+    words = f"{answer['proposal']['decision']}: {proposal_id}, digest {sha256[:12]}"
+    tell(answer, words, as_json=as_json)
 
 
 def _same(stored: str, read: str | None) -> str:
@@ -253,7 +251,7 @@ def run_enable(
         ends_at=ending(until, lasting),
         max_heals=max_heals,
     )
-    _tell(answer, f"version {fix['version']} of the fix is live", as_json=as_json)
+    tell(answer, f"version {fix['version']} of the fix is live", as_json=as_json)
 
 
 def _only_fix(here: Remote, pattern_id: str, version: int | None) -> dict[str, Any]:
@@ -294,7 +292,7 @@ def run_disable(
     pattern_id = abbreviations.pattern_id(here, pattern)
     reason = reasoned(reason, "Why do you disable it?")
     answer = here.call("disable", pattern_id=pattern_id, version=version, reason=reason)
-    _tell(answer, f"the fix of pattern {pattern_id} is disabled", as_json=as_json)
+    tell(answer, f"the fix of pattern {pattern_id} is disabled", as_json=as_json)
 
 
 @commands.command("rollback")
@@ -324,10 +322,3 @@ def run_rollback(
     else:
         show(f"pattern-engine: the undo failed: {answer['reason']}", error=True)
     return 0 if answer["success"] else 1
-
-
-def _tell(answer: dict[str, Any], words: str, *, as_json: bool) -> None:
-    if as_json:
-        show_json(answer)
-    else:
-        show(words)

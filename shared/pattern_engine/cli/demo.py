@@ -76,8 +76,8 @@ def run(
             if keep:
                 _keep_running(console, stack)
             console.print(
-                "\nThe stack is gone now. `make demo ARGS=--keep` leaves it up, so that you can "
-                "look\nat everything in the console."
+                "\nThe stack is gone now. `make demo ARGS=--keep` leaves it up, so that you can\n"
+                "look at everything in the console."
             )
     except (DemoFailedError, APIError, httpx.HTTPError) as error:
         raise StackError(f"the demo failed: {error}; its logs are in {directory}/logs") from error

@@ -11,7 +11,7 @@ from pattern_engine.cli.on_call import PatternId, overview
 from pattern_engine.cli.profiles import LOCAL
 from pattern_engine.cli.remote import ProjectName, Remote
 from pattern_engine.cli.screen import paint, table
-from pattern_engine.cli.terminal import AsJson, show, show_json
+from pattern_engine.cli.terminal import AsJson, show, show_json, tell
 from pattern_engine.local.errors import StackError
 
 commands = typer.Typer()
@@ -19,13 +19,6 @@ _SEEN = (
     "pattern_id,pattern_signature,pattern_type,occurrence_count,last_seen,auto_fix_enabled,"
     "template:metadata->>template"
 )
-
-
-def _told(answer: dict[str, Any], words: str, *, as_json: bool) -> None:
-    if as_json:
-        show_json(answer)
-    else:
-        show(words)
 
 
 @commands.command("merge")
@@ -54,7 +47,7 @@ def run_merge(
     answer = here.call("merge", pattern_ids=ids, reason=reason)
     undo = ", ".join(each["merge_id"][:8] for each in answer["merges"])
     kept = answer["pattern"]["pattern_id"]
-    _told(answer, f"merged into {kept}; `pattern-engine undo` takes back {undo}", as_json=as_json)
+    tell(answer, f"merged into {kept}; `pattern-engine undo` takes back {undo}", as_json=as_json)
 
 
 @commands.command("split")
@@ -90,7 +83,7 @@ def run_split(
         confirmed("move these to a new pattern?", yes=yes)
     answer = here.call("split", pattern_id=pattern_id, signatures=moved, reason=reason)
     made = answer["other_pattern"]["pattern_id"]
-    _told(
+    tell(
         answer,
         f"{answer['incident_count']} errors are now those of {made}"
         f"; `pattern-engine undo {answer['split_id'][:8]}` takes it back",
@@ -131,7 +124,7 @@ def run_undo(
     which, whole = abbreviations.change_id(here, change)
     answer = here.call("undo", **{which: whole})
     both = f"{answer['pattern']['pattern_id']} and {answer['other_pattern']['pattern_id']}"
-    _told(answer, f"undone: the patterns are {both} again", as_json=as_json)
+    tell(answer, f"undone: the patterns are {both} again", as_json=as_json)
 
 
 @commands.command("confirm")
@@ -178,7 +171,7 @@ def run_confirm(
         identifiers=tuples or None,
         version=version,
     )
-    _told(answer, "confirmed", as_json=as_json)
+    tell(answer, "confirmed", as_json=as_json)
 
 
 def _list_refused(here: Remote, pattern_id: str, *, as_json: bool) -> None:

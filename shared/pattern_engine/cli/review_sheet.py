@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
+from pattern_engine.approval import telling
 from pattern_engine.cli import law_lines
 from pattern_engine.cli.remote import RemoteError
 from pattern_engine.cli.screen import (
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
 
 _LIMITS: Final = ("max_rows", "timeout_ms", "max_retries", "trusted_writers", "target")
 _ROWS: Final = 5
-_UNSEEN: Final = {
-    "sql": "Rows that other sessions change meanwhile, sequences, and triggers of other databases.",
-    "typescript": "What the hosts would answer: the rehearsal sent nothing.",
-    "api_call": "What the host would answer: nothing was sent.",
-    "bash": "What the files will be like when the fix runs.",
-}
 
 
 def material(here: Remote, proposal_id: str) -> dict[str, Any]:
@@ -239,7 +234,7 @@ def _dry_run(proposal: dict[str, Any]) -> Iterator[RenderableType]:
             yield text(f"  {name}: {json.dumps(ran[name], indent=2, ensure_ascii=False)}")
     for warning in ran.get("warnings") or ():
         yield text(f"  {warning}", "yellow")
-    yield text(f"The preview cannot show: {_UNSEEN[proposal['fix']['type']]}", "dim")
+    yield text(f"What this cannot show: {' '.join(telling.UNSEEN[proposal['fix']['type']])}", "dim")
 
 
 def _replay(proposal: dict[str, Any]) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ from pattern_engine.cli.locations import DataDirectory
 from pattern_engine.cli.profiles import LOCAL
 from pattern_engine.cli.remote import ProjectName, Remote
 from pattern_engine.cli.screen import line, paint, short, table, text
-from pattern_engine.cli.terminal import AsJson, show, show_json
+from pattern_engine.cli.terminal import AsJson, show, show_json, tell
 from pattern_engine.local.errors import StackError
 
 commands = typer.Typer()
@@ -106,10 +106,7 @@ def run_save(
         _paint_preview(here.call("rules", action="preview", rule=rule)["preview"])
         confirmed("save this rule?", yes=yes)
     saved = here.call("rules", action="save", rule=rule)["rule"]
-    if as_json:
-        show_json(saved)
-    else:
-        show(f"saved as {saved['rule_id']}")
+    tell(saved, f"saved as {saved['rule_id']}", as_json=as_json)
 
 
 @_actions.command("disable")
@@ -128,10 +125,7 @@ def run_disable(
     if len(found) != 1:
         raise StackError(f"{len(found)} rules begin with {rule}; `pattern-engine rules list`")
     answer = here.call("rules", action="disable", rule_id=found[0], reason=reason)
-    if as_json:
-        show_json(answer["rule"])
-    else:
-        show(f"disabled: {found[0]}")
+    tell(answer["rule"], f"disabled: {found[0]}", as_json=as_json)
 
 
 def _rule(

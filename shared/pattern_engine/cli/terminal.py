@@ -22,6 +22,14 @@ def show_json(value: object) -> None:
     show(json.dumps(value, indent=2))
 
 
+def tell(answer: object, words: str, *, as_json: bool) -> None:
+    """Print the answer for machines, or in words for people."""
+    if as_json:
+        show_json(answer)
+    else:
+        show(words)
+
+
 class VisibleFormatter(logging.Formatter):
     """Writes the message of a log record, which may hold what others logged."""
 

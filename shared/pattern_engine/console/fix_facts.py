@@ -1,43 +1,18 @@
-"""What the pages about one fix show alike: laws, preview, its blind spots, and who decides."""
+"""What the pages about one fix show alike: laws, preview, and who decides."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from pattern_engine.exceptions import InvalidField
 from pattern_engine.laws import verdict
 from pattern_engine.laws.circumstances import Circumstances
 from pattern_engine.laws.parts import parts
 from pattern_engine.steering import explaining
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pattern_engine.console.visits import Json, Visit
     from pattern_engine.steering.models import CausePage, Explanation
-
-BLIND: Final[Mapping[str, tuple[str, ...]]] = {
-    "sql": (
-        "The script really ran and was undone, for one error and on the rows of that moment.",
-        "At the next error other rows may match.",
-        "What others do after a commit was not seen, as webhooks and replication do.",
-        "Numbers that a sequence gave out stay given out.",
-    ),
-    "api_call": (
-        "Nothing was sent. The values of headers are left out here.",
-        "What the other side answers, changes or charges is not known before it is called.",
-    ),
-    "typescript": (
-        "The program ran without sending anything, so what follows the first answer may differ.",
-        "What the other side answers, changes or charges is not known before it is called.",
-    ),
-    "bash": (
-        "With directories the script ran on copies of them; without any it was only read.",
-        "Files may have changed until the next error, and so may what the script finds.",
-    ),
-}
-"""Type of fix → what its preview cannot show."""
 
 
 def laws(fix: Json, analysis: Json, limits: Json, read_parts: list[Json], visit: Visit) -> Json:
@@ -164,23 +139,12 @@ def terms(visit: Visit) -> Json:
     Raises:
         InvalidField: if a field cannot be read.
     """
-    heals, ends_at = visit.entered("max_heals"), visit.entered("ends_at")
     given: Json = {}
-    if heals:
-        given["max_heals"] = int(heals) if heals.isdecimal() else heals
-    if ends_at:
-        given["ends_at"] = _in_zone(ends_at, visit.entered("zone", "0") or "0")
+    if visit.entered("max_heals"):
+        given["max_heals"] = visit.number("max_heals")
+    if visit.entered("ends_at"):
+        given["ends_at"] = visit.moment("ends_at")
     return given
-
-
-def _in_zone(local: str, minutes: str) -> str:
-    """The typed time in UTC; a browser tells by how many minutes UTC is ahead of its zone."""
-    try:
-        moment = datetime.fromisoformat(local)
-        ahead = timedelta(minutes=int(minutes))
-        return (moment.replace(tzinfo=UTC) + ahead).isoformat()
-    except (ValueError, OverflowError):
-        raise InvalidField(f"{local[:50]!r} is no time, as in 2026-01-31T18:00.") from None
 
 
 def is_own_under_two(visit: Visit, author: str | None) -> bool:

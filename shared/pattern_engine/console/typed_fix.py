@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pattern_engine.console import differences
+from pattern_engine.console.visits import whole_number
 from pattern_engine.exceptions import InvalidField
 from pattern_engine.identifiers import IDENTIFIERS
 from pattern_engine.text import strict_json
@@ -92,7 +93,7 @@ def parameters(fields: Json, seen: list[dict[str, str]]) -> Json:
     for name in LIMITS:
         text = fields[name]
         if text:
-            given[name] = int(text) if text.isdecimal() else text
+            given[name] = whole_number(text)
     target = [each.strip() for each in fields["target"].split(",") if each.strip()]
     when = _when(fields, seen)
     return given | ({"target": target} if target else {}) | ({"when": when} if when else {})

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+from pattern_engine.api.fields import PatternType
+from pattern_engine.exceptions import InvalidField
 
 if TYPE_CHECKING:
     from pattern_engine.api.callers import Caller
     from pattern_engine.database.database import Database
     from pattern_engine.settings import Settings
 
+_MOST_DIGITS = 18
 _RANKS = {"ops_viewer": 0, "ops_operator": 1, "ops_admin": 2}
+TYPES: tuple[str, ...] = get_args(PatternType)
+"""The types of patterns, in the order of lists and filters."""
 Json = dict[str, Any]
 Fields = Mapping[str, list[str]]
 """The values of a form or a query string, by name."""
@@ -61,6 +68,26 @@ class Visit:
         """The first value of a field of the form, as it was typed but for spaces around it."""
         return self.form.get(name, [default])[0].replace("\r\n", "\n").strip()
 
+    def number(self, name: str) -> int | str:
+        """The whole number in a field; anything else as it was typed, an empty text for nothing."""
+        return whole_number(self.entered(name))
+
+    def moment(self, name: str) -> str:
+        """The time in a field, in UTC.
+
+        Pages send with it by how many minutes UTC is ahead of the reader's zone. Without the
+        page's script it is in UTC already.
+
+        Raises:
+            InvalidField: if it is no time.
+        """
+        text = self.entered(name)
+        try:
+            ahead = timedelta(minutes=int(self.entered("zone") or "0"))
+            return (datetime.fromisoformat(text).replace(tzinfo=UTC) + ahead).isoformat()
+        except (ValueError, OverflowError):
+            raise InvalidField(f"{text[:50]!r} is no time, as in 2026-01-31T18:00.") from None
+
     def chosen(self, name: str) -> list[str]:
         """All values of a field of the form, such as checked boxes."""
         return list(self.form.get(name, []))
@@ -102,3 +129,9 @@ class Route:
     method: str
     path: str
     handler: Handler
+
+
+def whole_number(text: str) -> int | str:
+    """The whole number in a text; any other text as it is, which is refused where it is read."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else text

@@ -11,7 +11,7 @@ from pattern_engine import fixes
 from pattern_engine.approval import approval
 from pattern_engine.approval.models import DisableRequest
 from pattern_engine.console.pages import run_timeline
-from pattern_engine.console.visits import Go, Page, Route
+from pattern_engine.console.visits import TYPES, Go, Page, Route
 from pattern_engine.healing import refusals, rollback
 from pattern_engine.healing.models import RollbackRequest
 from pattern_engine.laws import verdict
@@ -32,7 +32,6 @@ OUTCOMES = {
     "undone": "undone",
 }
 MODES = {"heal": "live runs", "shadow": "shadow runs", "undo": "undoings"}
-TYPES = ("database", "api", "rls", "stripe", "deployment")
 
 
 def chosen(visit: Visit, name: str, allowed: Container[str]) -> str | None:

@@ -46,7 +46,7 @@ def disable(visit: Visit, pattern_id: UUID, version: int) -> Go:
     body = {"pattern_id": str(pattern_id), "version": version, "reason": _reason(visit)}
     request = bodies.validate(body, DisableRequest)
     approval.disable(request, visit.caller, visit.database)
-    return Go(f"/patterns/{pattern_id}/fixes/{version}", f"Version {version} is disabled.")
+    return Go(_back(visit, pattern_id, version), f"Version {version} is disabled.")
 
 
 def enable(visit: Visit, pattern_id: UUID, version: int) -> Go:
@@ -59,7 +59,13 @@ def enable(visit: Visit, pattern_id: UUID, version: int) -> Go:
     }
     request = bodies.validate(body, EnableRequest)
     approval.enable(request, visit.caller, visit.database, visit.settings)
-    return Go(f"/patterns/{pattern_id}/fixes/{version}", f"Version {version} runs from now on.")
+    return Go(_back(visit, pattern_id, version), f"Version {version} runs from now on.")
+
+
+def _back(visit: Visit, pattern_id: UUID, version: int) -> str:
+    """The page that the form is on: that of the version, or that of its pattern."""
+    pattern = f"/patterns/{pattern_id}"
+    return pattern if visit.entered("back") == "pattern" else f"{pattern}/fixes/{version}"
 
 
 def _reason(visit: Visit) -> str:

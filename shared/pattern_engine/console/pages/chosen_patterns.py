@@ -128,28 +128,15 @@ def _merge(visit: Visit, named: Json) -> Go:
 
 def _end(visit: Visit) -> Json:
     """When ignoring ends: at a time, after so many more errors, whichever is first, or never."""
-    occurrences = visit.entered("occurrences")
-    number: int | str | None = int(occurrences) if occurrences.isdecimal() else occurrences or None
     span = visit.entered("span")
     if span in _SPANS:
         until: str | None = (datetime.now(UTC) + timedelta(seconds=int(span))).isoformat()
     elif span == "time":
-        until = _moment(visit.entered("until"), visit.entered("zone"))
+        until = visit.moment("until")
     else:
         until = None
-    return {"until": until, "occurrences": number}
-
-
-def _moment(text: str, minutes_west: str) -> str:
-    """A time of the reader's zone in UTC; without the page's script it is in UTC already."""
-    try:
-        local = datetime.fromisoformat(text)
-        away = timedelta(minutes=int(minutes_west or "0"))
-        return (local.replace(tzinfo=UTC) + away).isoformat()
-    except (ValueError, OverflowError) as problem:
-        raise InvalidField(
-            "Give a time until which the patterns are ignored, or choose a span."
-        ) from problem
+    occurrences = visit.number("occurrences")
+    return {"until": until, "occurrences": None if occurrences == "" else occurrences}
 
 
 def undo(visit: Visit) -> Go:

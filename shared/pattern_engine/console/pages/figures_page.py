@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pattern_engine.console.visits import Page, Route
+from pattern_engine.console.visits import TYPES, Page, Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pattern_engine.console.visits import Json, Visit
 
 PERIODS = (7, 30, 90)
-TYPES = ("database", "api", "rls", "stripe", "deployment")
 _WEEK = timedelta(days=7)
 
 

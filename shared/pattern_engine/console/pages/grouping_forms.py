@@ -145,8 +145,7 @@ def confirm(visit: Visit, pattern_id: UUID) -> Go:
         body["signatures"] = visit.chosen("signature")
     else:
         body["identifiers"] = [_tuple(each) for each in visit.chosen("identifiers")]
-        version = visit.entered("version")
-        body["version"] = int(version) if version.isascii() and version.isdecimal() else version
+        body["version"] = visit.number("version")
     done = steering.confirm(bodies.validate(body, ConfirmRequest), visit.caller, visit.database)
     number = len(done.confirmed or done.confirmed_identifiers or [])
     what = counted(number, "signature" if "signatures" in body else "identifier set")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from pattern_engine.console.pages import chosen_patterns
-from pattern_engine.console.visits import Page, Route
+from pattern_engine.console.visits import TYPES, Page, Route
 from pattern_engine.exceptions import InvalidField
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SECTIONS = {
 CHOICES = {
     "type": {
         "": "any",
-        **{name: name for name in ("database", "api", "rls", "stripe", "deployment")},
+        **{name: name for name in TYPES},
     },
     "severity": {
         "": "any",

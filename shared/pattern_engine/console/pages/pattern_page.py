@@ -14,7 +14,7 @@ from pattern_engine.console.pages.pattern_views import (
     incident,
     shown_template,
 )
-from pattern_engine.console.visits import Go, Json, Page, Route
+from pattern_engine.console.visits import Go, Json, Page, Route, whole_number
 from pattern_engine.exceptions import InvalidField
 from pattern_engine.serving import bodies
 from pattern_engine.steering import explaining, similarity, steering
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FILTER: Final = "is"
 """The parameter that filters the errors, as in `is=constraint:orders_pkey`."""
 _MAX_FILTERS: Final = 10
-_MAX_DIGITS: Final = 18
 """Digits of a number that fits a bigint."""
 SPANS: Final = {
     "3600": "for an hour",
@@ -150,7 +149,7 @@ def show_trail(visit: Visit, pattern_id: UUID) -> Page:
 
 
 def _trail(visit: Visit, pattern_id: UUID) -> Json:
-    before = _number(visit.asked("events_before"))
+    before = whole_number(visit.asked("events_before"))
     answer = visit.read(
         "console_pattern_trail_v1",
         pattern_id=str(pattern_id),
@@ -179,14 +178,12 @@ def resolve(visit: Visit, pattern_id: UUID) -> Go:
 def ignore(visit: Visit, pattern_id: UUID) -> Go:
     """Ignore the pattern for some time, for some errors, or for good."""
     how = visit.entered("how")
-    count = visit.entered("occurrences")
     if how not in SPANS:
         raise InvalidField("Choose how long to ignore the pattern.")
-    until = _until(visit, how)
     body: Json = {
         "pattern_id": str(pattern_id),
-        "until": until.isoformat() if until else None,
-        "occurrences": _number(count) if how == "count" else None,
+        "until": _until(visit, how),
+        "occurrences": visit.number("occurrences") if how == "count" else None,
         "reason": visit.entered("reason"),
     }
     request = bodies.validate(body, IgnoreRequest)
@@ -200,22 +197,10 @@ def ignore(visit: Visit, pattern_id: UUID) -> Go:
     return Go(f"/patterns/{pattern_id}", limit)
 
 
-def _number(text: str) -> object:
-    """A whole number, or the text that is none, which is refused where it is read."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else text
-
-
-def _until(visit: Visit, how: str) -> datetime | None:
+def _until(visit: Visit, how: str) -> str | None:
     if how.isdecimal():
-        return datetime.now(UTC) + timedelta(seconds=int(how))
-    if how != "time":
-        return None
-    minutes_to_utc = visit.entered("zone") or "0"
-    try:
-        local = datetime.fromisoformat(visit.entered("until"))
-        return local.replace(tzinfo=UTC) + timedelta(minutes=int(minutes_to_utc))
-    except (ValueError, OverflowError) as problem:
-        raise InvalidField("Give the time until which the pattern is ignored.") from problem
+        return (datetime.now(UTC) + timedelta(seconds=int(how))).isoformat()
+    return visit.moment("until") if how == "time" else None
 
 
 def reopen(visit: Visit, pattern_id: UUID) -> Go:

@@ -121,7 +121,7 @@ def _page(visit: Visit, read: Json, problem: PatternEngineError | None = None) -
         "warnings": dry_run.get("warnings", []),
         "preview": fix_facts.preview(proposal),
         "seconds": None,
-        "blind": fix_facts.BLIND[fix["type"]],
+        "blind": telling.UNSEEN[fix["type"]],
         "verdict": fix_facts.laws(fix, analysis, limits, read["parts"], visit),
         "cause": fix_facts.cause_of(read["pattern"]),
         "thresholds": visit.settings.thresholds,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from pattern_engine.api.fields import PatternType, Severity
-from pattern_engine.console.visits import Go, Page, Route
+from pattern_engine.api.fields import Severity
+from pattern_engine.console.visits import TYPES, Go, Page, Route
 from pattern_engine.exceptions import InvalidRequest, UnknownEndpoint
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def save(visit: Visit) -> Answer:
         "least_severity": visit.entered("least_severity"),
         "kinds": visit.chosen("kinds") or None,
         "pattern_types": visit.chosen("pattern_types") or None,
-        "cap_per_hour": _number(visit.entered("cap_per_hour")),
-        "digest_seconds": _number(visit.entered("digest_seconds")),
+        "cap_per_hour": visit.number("cap_per_hour"),
+        "digest_seconds": visit.number("digest_seconds"),
         **{name: _lines(visit.entered(name)) for name in _LISTS},
     }
     target_id = visit.entered("target_id")
@@ -83,7 +83,7 @@ def _form(visit: Visit, target: Json, problem: InvalidRequest | None = None) -> 
         "problem": problem,
         "kinds": visit.read("console_settings_v1")["kinds"],
         "severities": get_args(Severity),
-        "types": get_args(PatternType),
+        "types": TYPES,
     }
     return Page("target.html", values, problem.status if problem else 200)
 
@@ -91,11 +91,6 @@ def _form(visit: Visit, target: Json, problem: InvalidRequest | None = None) -> 
 def _lines(text: str) -> list[str] | None:
     """The lines of a field; None for all."""
     return [line.strip() for line in text.splitlines() if line.strip()] or None
-
-
-def _number(text: str) -> object:
-    """The number that was entered; the database refuses anything else, and says what fits."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
 ROUTES: tuple[Route, ...] = (
