@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = (
-    *("startup", "learning", "grouping", "catalogue", "matching", "applying", "claims"),
+    *("startup", "learning", "scrubbing", "grouping", "catalogue", "matching", "applying", "claims"),
     *("healing", "clustering", "inserting", "console"),
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"

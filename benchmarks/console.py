@@ -44,7 +44,11 @@ _EXAMPLES = {
     "cluster_id": "select cluster_id from ops.pattern_clusters order by cluster_size desc limit 1",
 }
 #: What people ask the inbox for, beside opening it.
-_QUERIES = ("/?section=decision", "/?search=invoices+missing", "/?type=rls&severity=critical")
+_QUERIES = (
+    *("/?section=decision", "/?search=invoices+missing"),
+    # Many patterns fit the first; none the second.
+    *("/?type=rls&severity=error", "/?type=rls&severity=critical"),
+)
 
 
 def run() -> Iterator[Result]:

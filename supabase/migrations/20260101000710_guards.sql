@@ -110,9 +110,12 @@ as $$
   from (
     select incidents.identifiers, writers.written_by, incidents.occurred_at, incidents.system_log_id
     from ops.pattern_incidents as incidents
-    left join ops.system_logs as logs on logs.id = incidents.system_log_id
     -- The log row decides, as it does for a run, and the incident where the row is gone.
-    cross join lateral (select coalesce(logs.written_by, incidents.written_by) as written_by) as writers
+    cross join lateral (
+      select coalesce(
+        (select logs.written_by from ops.system_logs as logs where logs.id = incidents.system_log_id), incidents.written_by
+      ) as written_by
+    ) as writers
     where incidents.pattern_id = p_pattern_id and (p_writers is null or writers.written_by = any(p_writers))
     order by incidents.occurred_at desc
     limit 1000

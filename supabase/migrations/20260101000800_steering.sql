@@ -1120,6 +1120,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   least_score constant numeric := 0.3;

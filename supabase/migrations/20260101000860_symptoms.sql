@@ -70,7 +70,7 @@ set search_path = ''
 -- Planned for each call, because only the values show the planner how few rows are that recent.
 set plan_cache_mode = 'force_custom_plan'
 set enable_seqscan = 'off'
-set jit = 'off'
+set jit = off
 as $$
 declare
   -- In a storm, that many of its symptoms tell what they belong to.
@@ -342,6 +342,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   most_values constant integer := least(greatest(p_values, 1), 100);

@@ -367,6 +367,7 @@ create function ops_internal.open_proposal(p_proposal_id uuid) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   proposal ops.fix_proposals;
@@ -625,6 +626,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -656,6 +658,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_engine_or_operator(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -701,8 +704,14 @@ begin
         ) as track_record
       from once
       inner join ops.error_patterns as patterns on patterns.pattern_id = once.pattern_id
-      cross join lateral ops_internal.latest_fix(patterns.pattern_id) as fixes
-      where fixes.version is not null
+      -- As latest_fix() has it, which is too slow to be asked for each of the thousands of a cluster.
+      cross join lateral (
+        select latest.*
+        from ops.pattern_fixes as latest
+        where latest.pattern_id = patterns.pattern_id
+        order by latest.version desc
+        limit 1
+      ) as fixes
       -- A fix without outcomes comes before fixes that are known not to help.
       order by coalesce(fixes.confidence_lower_bound, 0.05) desc, once.score desc nulls last, patterns.id
       limit least(greatest(p_limit, 1), 50)

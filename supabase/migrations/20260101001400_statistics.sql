@@ -53,6 +53,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   least_occurrences constant integer := ops_internal.setting('review_occurrences')::integer;

@@ -20,6 +20,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -44,6 +45,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);

@@ -57,6 +57,8 @@ comment on function ops_internal.described_pattern is 'What the console shows of
 create function ops_internal.latest_incidents(p_pattern_id uuid, p_most integer) returns setof ops.pattern_incidents
 language sql
 stable
+-- So few that the planner looks each log row up.
+rows 100
 set search_path = ''
 as $$
   select incidents.*
@@ -572,6 +574,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   pattern constant ops.error_patterns := ops_internal.require_pattern(p_pattern_id);
@@ -635,6 +638,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   pattern constant ops.error_patterns := ops_internal.require_pattern(p_pattern_id);
@@ -707,6 +711,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);

@@ -48,11 +48,11 @@ create table ops_internal.figures_counting (
   counted_at timestamptz
 );
 
-comment on table ops_internal.figures_counting is 'How far errors and events were counted into ops_internal.daily_figures, and the figures of all patterns.';
+comment on table ops_internal.figures_counting is 'How far errors and events were counted into ops_internal.daily_figures, and the figures of all patterns and runs.';
 comment on column ops_internal.figures_counting.only_row is 'Holds the table to one row.';
 comment on column ops_internal.figures_counting.last_incident_id is 'The last error that was counted.';
 comment on column ops_internal.figures_counting.last_event_id is 'The last event that was counted.';
-comment on column ops_internal.figures_counting.key_figures is 'The figures of all patterns, as of the last count.';
+comment on column ops_internal.figures_counting.key_figures is 'The figures of all patterns and runs, as of the last count.';
 comment on column ops_internal.figures_counting.counted_at is 'When the job counted last.';
 
 insert into ops_internal.figures_counting default values;
@@ -65,6 +65,7 @@ as $$
   select jsonb_build_object(
     'total_patterns', count(*),
     'avg_success_rate', coalesce(round(avg(patterns.success_rate), 2), 0),
+    'total_applications', (select count(*) from ops.pattern_applications),
     'patterns_by_type', jsonb_build_object(
       'database', count(*) filter (where patterns.pattern_type = 'database'),
       'api', count(*) filter (where patterns.pattern_type = 'api'),
@@ -83,7 +84,7 @@ as $$
   where patterns.status <> 'merged' and (patterns.occurrence_count > 0 or patterns.untrusted_occurrences = 0)
 $$;
 
-comment on function ops_internal.pattern_figures is 'The figures that take all patterns; with 100,000 of them this takes too long for a page.';
+comment on function ops_internal.pattern_figures is 'The figures that take all patterns or all runs; with 100,000 of them this takes too long for a page.';
 
 -- A day's runs are found by it.
 create function ops_internal.count_runs(p_days date []) returns void
@@ -211,7 +212,6 @@ begin
     'as_of', coalesce(counting.counted_at, now()),
     'enabled_patterns', (select count(*) from ops.error_patterns as patterns where patterns.auto_fix_enabled),
     'approved_patterns', (select count(distinct fixes.pattern_id) from ops.pattern_fixes as fixes),
-    'total_applications', (select count(*) from ops.pattern_applications),
     'top_patterns', (
       select coalesce(jsonb_agg(to_jsonb(best)), '[]')
       from (
@@ -476,7 +476,15 @@ begin
       ),
       'latest_claim', (
         select jsonb_build_object('claimed_at', claims.claimed_at, 'policy', claims.policy)
-        from ops.pattern_claims as claims
+        -- There is no index by time alone.
+        from unnest(array['heal', 'shadow', 'undo']) as purposes (purpose)
+        cross join lateral (
+          select latest.claimed_at, latest.policy
+          from ops.pattern_claims as latest
+          where latest.purpose = purposes.purpose
+          order by latest.claimed_at desc
+          limit 1
+        ) as claims
         order by claims.claimed_at desc
         limit 1
       )

@@ -53,7 +53,7 @@ as $$
       and applications.success
       and applications.metadata ->> 'purpose' = 'heal'
   ) as week
-  where week.heals >= ops_internal.setting('heals_per_week')::integer
+  where week.heals >= (select ops_internal.setting('heals_per_week')::integer)
 $$;
 
 comment on function ops_internal.inbox_out_of_control is
@@ -132,7 +132,16 @@ as $$
       'proposed_by', proposals.proposed_by, 'at', proposals.proposed_at
     )
   from ops.fix_proposals as proposals
-  where proposals.decision is null and proposals.expires_at > now() and ops_internal.closed_because(proposals) is null
+  where proposals.decision is null
+    and proposals.expires_at > now()
+    -- Only a later version can have closed it, which is quickly seen not to be there.
+    and (
+      not exists (
+        select from ops.pattern_fixes as later
+        where later.pattern_id = proposals.pattern_id and later.version > coalesce(proposals.based_on_version, 0)
+      )
+      or ops_internal.closed_because(proposals) is null
+    )
 $$;
 
 comment on function ops_internal.inbox_proposals is 'Proposals that can be decided on; the first to expire first.';
@@ -423,6 +432,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   most constant integer := least(greatest(coalesce(p_limit, 10), 1), 200);
@@ -496,6 +506,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -577,6 +588,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
+set jit = off
 as $$
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
@@ -615,6 +627,7 @@ create function ops_internal.console_steer(
 language plpgsql
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
   pattern_id uuid;

@@ -65,6 +65,21 @@ $$;
 
 comment on function ops_internal.shown_members is 'These patterns as the console lists them, in this order.';
 
+create function ops_internal.shown_cluster(p_cluster ops.pattern_clusters) returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'cluster_id', p_cluster.cluster_id, 'cluster_name', p_cluster.cluster_name, 'cluster_description', p_cluster.cluster_description,
+    'cluster_size', p_cluster.cluster_size, 'avg_success_rate', p_cluster.avg_success_rate,
+    'total_occurrences', p_cluster.total_occurrences, 'created_at', p_cluster.created_at,
+    'patterns_by_type', p_cluster.metadata -> 'patterns_by_type'
+  )
+$$;
+
+comment on function ops_internal.shown_cluster is 'A cluster as it is answered, without the ids of its patterns, of which there may be many thousands.';
+
 create function ops_internal.console_clusters(p_points integer) returns jsonb
 language plpgsql
 stable
@@ -90,10 +105,8 @@ begin
     'clusters', (
       select coalesce(
         jsonb_agg(
-          to_jsonb(clusters) - array['pattern_ids', 'metadata', 'id', 'updated_at'] || jsonb_build_object(
-            'patterns_by_type', clusters.metadata -> 'patterns_by_type',
-            'members', ops_internal.shown_members(clusters.pattern_ids [:3])
-          )
+          ops_internal.shown_cluster(clusters)
+          || jsonb_build_object('members', ops_internal.shown_members(clusters.pattern_ids [:3]))
           order by clusters.cluster_size desc, clusters.id
         ),
         '[]'
@@ -147,8 +160,7 @@ declare
 begin
   perform ops_internal.require_role(array['ops_viewer', 'ops_operator', 'ops_admin']);
   return (
-    select to_jsonb(clusters) - array['pattern_ids', 'metadata', 'id', 'updated_at'] || jsonb_build_object(
-      'patterns_by_type', clusters.metadata -> 'patterns_by_type',
+    select ops_internal.shown_cluster(clusters) || jsonb_build_object(
       'parts', coalesce(clusters.metadata -> 'parts', '[]'),
       'page', page,
       'pages', greatest(ceil(clusters.cluster_size / page_length::numeric), 1),

@@ -17,7 +17,8 @@ def visible(text: str) -> str:
     spaces of no width, private characters and halves of surrogate pairs become `\x1b`, `\u202e` and
     their like. Line ends, tabs and spaces of any width are left alone.
     """
-    if text.isascii() and text.isprintable():
+    written = text.replace("\n", "").replace("\t", "")
+    if written.isprintable() and not _UNSEEN.search(written):
         return text
     lines = text.replace("\r\n", "\n")
     return "".join(char if _is_seen(char) else _marked(char) for char in lines)

@@ -371,6 +371,7 @@ ADVERSARIAL = {
     "encoded jwts": "%20eyJaaaaa",
     "brackets": "[",
     "unicode": "ſ",
+    "log lines": 'ERROR user 1 at 10.0.0.1: {"password": "x", "mail": "bob@example.com"} gone\n',
     "everything": 'password="a@b.c eyJaaaaa.a DE89 4111 --token bearer a1 a://b:c@ ',
 }
 
@@ -381,9 +382,3 @@ def test_scrubbing_takes_linear_time(unit: str) -> None:
     small = unit * (32_000 // len(unit))
     usual = fastest(lambda: scrub(small), 7)
     assert fastest(lambda: scrub(small * 8), 7) < 20 * max(usual, 0.0005)
-
-
-def test_a_megabyte_is_scrubbed_in_no_time() -> None:
-    """Scrubbing 1 MB of usual log lines takes less than a second."""
-    line = 'ERROR user 1234 at 10.0.0.1: {"password": "x", "mail": "bob@example.com"} not found\n'
-    assert fastest(lambda: scrub(line * (1_000_000 // len(line))), 3) < 1

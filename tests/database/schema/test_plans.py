@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, LiteralString
 
 import pytest
@@ -22,6 +23,9 @@ TABLES = [
     "pattern_verifications",
 ]
 """The tables that grow with every error; none of them may be read from end to end."""
+
+VIEWER = "00000000-0000-4000-8000-000000000001"
+"""The person who opens the pages."""
 
 FEW = 1000
 """Rows of a table that may be read in their order all the same."""
@@ -82,9 +86,12 @@ def filled(admin: Sql, patterns: Patterns) -> Iterator[str]:
         for statement in _FILL:
             values = {"pattern": pattern_id, "policy": Jsonb(POLICY)}
             admin.connection.execute(statement, values)
+        admin.run("insert into ops.operators (user_id, role) values (%s, 'ops_viewer')", VIEWER)
         admin.run("set local session_replication_role = origin")
+        admin.run("select set_config('request.jwt.claims', %s, true)", json.dumps({"sub": VIEWER}))
         for table in TABLES:
             admin.connection.execute(f"analyze ops.{table}".encode())
+        admin.run("select ops_internal.count_figures()")  # as a job does each minute
         yield pattern_id
 
 
@@ -111,9 +118,33 @@ CALLS: dict[str, LiteralString] = {
 }
 
 
+PAGES: dict[str, LiteralString] = {
+    "frame": "select ops.console_frame_v1()",
+    "mark": "select ops.console_mark_v1()",
+    "inbox": "select ops.console_inbox_v1()",
+    "sources": "select ops.console_sources_v1()",
+    "pattern": "select ops.console_pattern_v1(%(pattern)s)",
+    "occurrences": "select ops.console_pattern_occurrences_v1(%(pattern)s)",
+    "errors": "select ops.console_pattern_incidents_v1(%(pattern)s)",
+    "trail": "select ops.console_pattern_trail_v1(%(pattern)s)",
+    "fix": "select ops.console_fix_v1(%(pattern)s, 1, %(policy)s)",
+    "propose": "select ops.console_propose_v1(%(pattern)s)",
+    "applications": "select ops.console_applications_v1()",
+    "held back": "select ops.console_held_back_v1()",
+    "statistics": "select ops.console_statistics_v1()",
+    "review": "select ops.console_review_v1(current_date)",
+    "constitution": "select ops.console_constitution_v1()",
+    "clusters": "select ops.console_clusters_v1()",
+    "delivery": "select ops.console_delivery_v1()",
+    "settings": "select ops.console_settings_v1()",
+}
+"""What pages of the console ask when they are opened."""
+
+
 @pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("calls", [CALLS, PAGES], ids=["engine", "console"])
 def test_what_runs_often_reads_no_table_from_end_to_end(
-    admin: Sql, filled: str, plans: str
+    admin: Sql, filled: str, calls: dict[str, LiteralString], plans: str
 ) -> None:
     """Each question is answered by indexes, within ten seconds on the slowest machine.
 
@@ -123,7 +154,7 @@ def test_what_runs_often_reads_no_table_from_end_to_end(
     admin.run("select set_config('plan_cache_mode', %s, true)", plans)
     values = {"pattern": filled, "policy": Jsonb(POLICY)}
     read: dict[str, dict[str, int]] = {}
-    for name, call in CALLS.items():
+    for name, call in calls.items():
         before = _reads(admin)
         admin.connection.execute(call, values)
         after = _reads(admin)
@@ -132,4 +163,17 @@ def test_what_runs_often_reads_no_table_from_end_to_end(
             for table in after
             if after[table] - before.get(table, 0) > FEW
         }
-    assert read == {name: {} for name in CALLS}
+    assert read == {name: {} for name in calls}
+
+
+def test_no_page_waits_for_a_compiler(admin: Sql) -> None:
+    """What a person waits for is read by indexes; compiling it takes longer than running it."""
+    compiled = admin.rows(
+        """select functions.oid::regprocedure::text as name
+           from pg_proc as functions
+           where functions.pronamespace = 'ops_internal'::regnamespace
+             and functions.prosecdef
+             and functions.proname like 'console\\_%%'
+             and not coalesce('jit=off' = any(functions.proconfig), false)"""
+    )
+    assert compiled == []

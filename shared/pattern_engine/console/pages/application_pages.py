@@ -165,7 +165,8 @@ def _beside(before: list[Json] | None, after: list[Json] | None) -> list[Json]:
 def confirm_undo(visit: Visit, application_id: uuid.UUID) -> Page:
     """What the undo script does, and the form that runs it."""
     found = _read(visit, application_id)
-    return Page("roll_back.html", found | {"undo": _undo_told(found["fix"], visit)})
+    undo = _undo_told(found["fix"], visit)
+    return Page("roll_back.html", found | _told(found, visit) | {"undo": undo})
 
 
 def _undo_told(fix: Json, visit: Visit) -> Json:
