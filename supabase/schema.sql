@@ -168,7 +168,7 @@ CREATE FUNCTION ops.console_clusters_v1(p_points integer DEFAULT 2000) RETURNS j
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops.console_clusters_v1(p_points integer) IS 'The last clustering session, the clusters with their three most frequent patterns, and at most so many patterns out of all clusters evenly as points: cluster_id, pattern_id, occurrence_count, last_seen, and of no more than 400 the template. For operators.';
+COMMENT ON FUNCTION ops.console_clusters_v1(p_points integer) IS 'The last clustering session, the clusters with their three most frequent patterns, and at most so many patterns out of all clusters evenly as points: the place of the cluster among these, from 0; pattern_id, occurrence_count, seconds since it was seen, and of no more than 400 the template. For operators.';
 
 CREATE FUNCTION ops.console_constitution_v1(p_days integer DEFAULT 30, p_before jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -246,6 +246,13 @@ CREATE FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit tex
     AS $$ … $$;
 
 COMMENT ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) IS 'When a pattern occurred, by hour or day, with releases; what its errors named and where they came from; why they were not healed. For operators; raises PL002.';
+
+CREATE FUNCTION ops.console_pattern_page_v1(p_pattern_id uuid, p_unit text DEFAULT NULL::text, p_filters jsonb DEFAULT '{}'::jsonb, p_before jsonb DEFAULT NULL::jsonb, p_events_before bigint DEFAULT NULL::bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops.console_pattern_page_v1(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) IS 'A pattern, its occurrences, a page of its errors and of its trail, as the four functions for them answer. For operators; raises PL002.';
 
 CREATE FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1481,6 +1488,7 @@ CREATE FUNCTION ops_internal.console_applications(p_filters jsonb) RETURNS jsonb
 CREATE FUNCTION ops_internal.console_chosen(p_pattern_ids uuid[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_cluster(p_cluster_id uuid, p_page integer) RETURNS jsonb
@@ -1511,6 +1519,7 @@ CREATE FUNCTION ops_internal.console_delivery() RETURNS jsonb
 CREATE FUNCTION ops_internal.console_find_patterns(p_text text, p_but uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p_policy jsonb) RETURNS jsonb
@@ -1522,6 +1531,7 @@ CREATE FUNCTION ops_internal.console_fix(p_pattern_id uuid, p_version integer, p
 CREATE FUNCTION ops_internal.console_frame() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_held_back(p_filters jsonb) RETURNS jsonb
@@ -1533,16 +1543,19 @@ CREATE FUNCTION ops_internal.console_held_back(p_filters jsonb) RETURNS jsonb
 CREATE FUNCTION ops_internal.console_inbox(p_filters jsonb, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_mark() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_merge(p_pattern_id uuid, p_other uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_pattern(p_pattern_id uuid) RETURNS jsonb
@@ -1566,9 +1579,16 @@ CREATE FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_un
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$ … $$;
 
+CREATE FUNCTION ops_internal.console_pattern_page(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $$ … $$;
+
 CREATE FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_pauses() RETURNS jsonb
@@ -1605,6 +1625,7 @@ CREATE FUNCTION ops_internal.console_settings() RETURNS jsonb
 CREATE FUNCTION ops_internal.console_sources() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.console_split(p_pattern_id uuid, p_signatures text[], p_name text, p_value text) RETURNS jsonb
@@ -1623,6 +1644,7 @@ CREATE FUNCTION ops_internal.console_statistics(p_days integer) RETURNS jsonb
 CREATE FUNCTION ops_internal.console_steer(p_action text, p_pattern_ids uuid[], p_digest text, p_until timestamp with time zone, p_occurrences integer, p_reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.constitutional_verdict(p_signature text, p_parts jsonb) RETURNS jsonb
@@ -1910,6 +1932,7 @@ COMMENT ON FUNCTION ops_internal.fix_digest(p_fix ops.pattern_fixes) IS 'SHA-256
 CREATE FUNCTION ops_internal.fix_proposals(p_pattern_id uuid, p_open_only boolean, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.fix_record(p_pattern_id uuid, p_guard jsonb) RETURNS jsonb
@@ -2449,7 +2472,7 @@ COMMENT ON COLUMN ops.pattern_incidents.written_by IS 'The role that wrote the l
 COMMENT ON COLUMN ops.pattern_incidents.counts IS 'Whether it is in its pattern''s occurrence_count, or else in untrusted_occurrences; decided when it was learned.';
 
 CREATE FUNCTION ops_internal.latest_incidents(p_pattern_id uuid, p_most integer) RETURNS SETOF ops.pattern_incidents
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 100
     SET search_path TO ''
     AS $$ … $$;
 
@@ -2837,6 +2860,7 @@ COMMENT ON FUNCTION ops_internal.occurrences(p_pattern_id uuid, p_unit text, p_u
 CREATE FUNCTION ops_internal.open_proposal(p_proposal_id uuid) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.open_verification(p_claim ops.pattern_claims, p_mode text, p_outcome text DEFAULT 'pending'::text, p_reason text DEFAULT NULL::text) RETURNS void
@@ -2928,6 +2952,7 @@ COMMENT ON FUNCTION ops_internal.part_again(p_merge ops.pattern_merges, p_incide
 CREATE FUNCTION ops_internal.pattern_facets(p_pattern_ids uuid[], p_values integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.pattern_figures() RETURNS jsonb
@@ -2935,7 +2960,7 @@ CREATE FUNCTION ops_internal.pattern_figures() RETURNS jsonb
     SET search_path TO ''
     AS $$ … $$;
 
-COMMENT ON FUNCTION ops_internal.pattern_figures() IS 'The figures that take all patterns; with 100,000 of them this takes too long for a page.';
+COMMENT ON FUNCTION ops_internal.pattern_figures() IS 'The figures that take all patterns or all runs; with 100,000 of them this takes too long for a page.';
 
 CREATE FUNCTION ops_internal.pattern_signatures(p_pattern_id uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3776,6 +3801,54 @@ CREATE FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) RETUR
 
 COMMENT ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) IS 'Has the columns of a pattern show the fix that they should, and whether any fix of the pattern runs, with p_enable or where it was enabled before; answers the pattern. The caller has locked it.';
 
+CREATE TABLE ops.pattern_clusters (
+    id bigint NOT NULL,
+    cluster_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    cluster_name text NOT NULL,
+    cluster_description text,
+    pattern_ids uuid[],
+    centroid_features jsonb,
+    cluster_size integer NOT NULL,
+    avg_success_rate numeric(5,2),
+    total_occurrences integer,
+    metadata jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE ops.pattern_clusters IS 'The result of the last clustering; each run replaces it whole.';
+
+COMMENT ON COLUMN ops.pattern_clusters.id IS 'Row number.';
+
+COMMENT ON COLUMN ops.pattern_clusters.cluster_id IS 'Id of the cluster; new with each run.';
+
+COMMENT ON COLUMN ops.pattern_clusters.cluster_name IS 'Such as Database Errors - High Occurrence.';
+
+COMMENT ON COLUMN ops.pattern_clusters.cluster_description IS 'A sentence for people.';
+
+COMMENT ON COLUMN ops.pattern_clusters.pattern_ids IS 'The patterns in it, the most frequent at the time of the clustering first.';
+
+COMMENT ON COLUMN ops.pattern_clusters.centroid_features IS 'Its centre: occurrence_count, success_rate, confidence_score (0 to 1) and severity_numeric, in their own units.';
+
+COMMENT ON COLUMN ops.pattern_clusters.cluster_size IS 'How many patterns are in the cluster.';
+
+COMMENT ON COLUMN ops.pattern_clusters.avg_success_rate IS 'Mean success rate of the patterns.';
+
+COMMENT ON COLUMN ops.pattern_clusters.total_occurrences IS 'Errors of all its patterns.';
+
+COMMENT ON COLUMN ops.pattern_clusters.metadata IS 'The session that made it, and its parts where it has more than 50 members.';
+
+COMMENT ON COLUMN ops.pattern_clusters.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN ops.pattern_clusters.updated_at IS 'When it last changed.';
+
+CREATE FUNCTION ops_internal.shown_cluster(p_cluster ops.pattern_clusters) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ … $$;
+
+COMMENT ON FUNCTION ops_internal.shown_cluster(p_cluster ops.pattern_clusters) IS 'A cluster as it is answered, without the ids of its patterns, of which there may be many thousands.';
+
 CREATE FUNCTION ops_internal.shown_fix(p_pattern_id uuid) RETURNS ops.pattern_fixes
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -3835,6 +3908,7 @@ COMMENT ON FUNCTION ops_internal.silence_window(p_pattern_id uuid, p_policy json
 CREATE FUNCTION ops_internal.similar_patterns(p_pattern_id uuid, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.similar_words(p_text text) RETURNS TABLE(pattern_id uuid, score double precision)
@@ -3898,6 +3972,7 @@ COMMENT ON FUNCTION ops_internal.state_digest(p_pattern_ids uuid[]) IS 'A digest
 CREATE FUNCTION ops_internal.statistics() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.steering_of(p_pattern_id uuid) RETURNS jsonb
@@ -3929,6 +4004,7 @@ COMMENT ON FUNCTION ops_internal.strangers(p_pattern_id uuid, p_version integer)
 CREATE FUNCTION ops_internal.suggested_fixes(p_pattern_id uuid, p_limit integer) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$ … $$;
 
 CREATE FUNCTION ops_internal.sum_up(p_kept ops.error_patterns, p_gone ops.error_patterns) RETURNS ops.error_patterns
@@ -4484,47 +4560,6 @@ ALTER TABLE ops.pattern_claims ALTER COLUMN lock_key ADD GENERATED ALWAYS AS IDE
     SEQUENCE NAME ops.pattern_claims_lock_key_seq
 );
 
-CREATE TABLE ops.pattern_clusters (
-    id bigint NOT NULL,
-    cluster_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    cluster_name text NOT NULL,
-    cluster_description text,
-    pattern_ids uuid[],
-    centroid_features jsonb,
-    cluster_size integer NOT NULL,
-    avg_success_rate numeric(5,2),
-    total_occurrences integer,
-    metadata jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-COMMENT ON TABLE ops.pattern_clusters IS 'The result of the last clustering; each run replaces it whole.';
-
-COMMENT ON COLUMN ops.pattern_clusters.id IS 'Row number.';
-
-COMMENT ON COLUMN ops.pattern_clusters.cluster_id IS 'Id of the cluster; new with each run.';
-
-COMMENT ON COLUMN ops.pattern_clusters.cluster_name IS 'Such as Database Errors - High Occurrence.';
-
-COMMENT ON COLUMN ops.pattern_clusters.cluster_description IS 'A sentence for people.';
-
-COMMENT ON COLUMN ops.pattern_clusters.pattern_ids IS 'The patterns in it, the most frequent at the time of the clustering first.';
-
-COMMENT ON COLUMN ops.pattern_clusters.centroid_features IS 'Its centre: occurrence_count, success_rate, confidence_score (0 to 1) and severity_numeric, in their own units.';
-
-COMMENT ON COLUMN ops.pattern_clusters.cluster_size IS 'How many patterns are in the cluster.';
-
-COMMENT ON COLUMN ops.pattern_clusters.avg_success_rate IS 'Mean success rate of the patterns.';
-
-COMMENT ON COLUMN ops.pattern_clusters.total_occurrences IS 'Errors of all its patterns.';
-
-COMMENT ON COLUMN ops.pattern_clusters.metadata IS 'The session that made it, and its parts where it has more than 50 members.';
-
-COMMENT ON COLUMN ops.pattern_clusters.created_at IS 'When it was made.';
-
-COMMENT ON COLUMN ops.pattern_clusters.updated_at IS 'When it last changed.';
-
 CREATE SEQUENCE ops.pattern_clusters_id_seq;
 
 ALTER SEQUENCE ops.pattern_clusters_id_seq OWNED BY ops.pattern_clusters.id;
@@ -4723,7 +4758,7 @@ CREATE TABLE ops_internal.figures_counting (
     CONSTRAINT figures_counting_has_one_row CHECK (only_row)
 );
 
-COMMENT ON TABLE ops_internal.figures_counting IS 'How far errors and events were counted into ops_internal.daily_figures, and the figures of all patterns.';
+COMMENT ON TABLE ops_internal.figures_counting IS 'How far errors and events were counted into ops_internal.daily_figures, and the figures of all patterns and runs.';
 
 COMMENT ON COLUMN ops_internal.figures_counting.only_row IS 'Holds the table to one row.';
 
@@ -4731,7 +4766,7 @@ COMMENT ON COLUMN ops_internal.figures_counting.last_incident_id IS 'The last er
 
 COMMENT ON COLUMN ops_internal.figures_counting.last_event_id IS 'The last event that was counted.';
 
-COMMENT ON COLUMN ops_internal.figures_counting.key_figures IS 'The figures of all patterns, as of the last count.';
+COMMENT ON COLUMN ops_internal.figures_counting.key_figures IS 'The figures of all patterns and runs, as of the last count.';
 
 COMMENT ON COLUMN ops_internal.figures_counting.counted_at IS 'When the job counted last.';
 
@@ -5681,6 +5716,10 @@ REVOKE ALL ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_u
 GRANT ALL ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) TO service_role;
 GRANT ALL ON FUNCTION ops.console_pattern_occurrences_v1(p_pattern_id uuid, p_unit text) TO authenticated;
 
+REVOKE ALL ON FUNCTION ops.console_pattern_page_v1(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops.console_pattern_page_v1(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) TO service_role;
+GRANT ALL ON FUNCTION ops.console_pattern_page_v1(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) TO authenticated;
+
 REVOKE ALL ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) TO service_role;
 GRANT ALL ON FUNCTION ops.console_pattern_trail_v1(p_pattern_id uuid, p_before bigint) TO authenticated;
@@ -6100,6 +6139,10 @@ GRANT ALL ON FUNCTION ops_internal.console_pattern_incidents(p_pattern_id uuid, 
 REVOKE ALL ON FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) TO authenticated;
 GRANT ALL ON FUNCTION ops_internal.console_pattern_occurrences(p_pattern_id uuid, p_unit text) TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.console_pattern_page(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_page(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) TO authenticated;
+GRANT ALL ON FUNCTION ops_internal.console_pattern_page(p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint) TO service_role;
 
 REVOKE ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ops_internal.console_pattern_trail(p_pattern_id uuid, p_before bigint) TO authenticated;
@@ -6739,6 +6782,11 @@ REVOKE ALL ON FUNCTION ops_internal.show_figures(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.show_fix(p_pattern_id uuid, p_enable boolean) FROM PUBLIC;
 
+GRANT SELECT ON TABLE ops.pattern_clusters TO authenticated;
+GRANT SELECT ON TABLE ops.pattern_clusters TO service_role;
+
+REVOKE ALL ON FUNCTION ops_internal.shown_cluster(p_cluster ops.pattern_clusters) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ops_internal.shown_fix(p_pattern_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ops_internal.shown_fixes(p_pattern_id uuid) FROM PUBLIC;
@@ -6906,9 +6954,6 @@ GRANT SELECT ON TABLE ops.pattern_applications TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_cannot_links TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_cannot_links TO service_role;
-
-GRANT SELECT ON TABLE ops.pattern_clusters TO authenticated;
-GRANT SELECT ON TABLE ops.pattern_clusters TO service_role;
 
 GRANT SELECT ON TABLE ops.pattern_identifiers TO authenticated;
 GRANT SELECT ON TABLE ops.pattern_identifiers TO service_role;

@@ -631,6 +631,35 @@ as $$ select ops_internal.console_pattern_trail(p_pattern_id, p_before) $$;
 comment on function ops.console_pattern_trail_v1 is
   'Up to 30 events about a pattern, newest first, with the person who did it; next is where the following page begins. For operators; raises PL002.';
 
+-- All of the above at once.
+
+create function ops_internal.console_pattern_page(
+  p_pattern_id uuid, p_unit text, p_filters jsonb, p_before jsonb, p_events_before bigint
+) returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+set jit = off
+as $$
+  select jsonb_build_object(
+    'pattern', ops_internal.console_pattern(p_pattern_id),
+    'occurrences', ops_internal.console_pattern_occurrences(p_pattern_id, p_unit),
+    'incidents', ops_internal.console_pattern_incidents(p_pattern_id, p_filters, p_before),
+    'trail', ops_internal.console_pattern_trail(p_pattern_id, p_events_before)
+  )
+$$;
+
+create function ops.console_pattern_page_v1(
+  p_pattern_id uuid, p_unit text default null, p_filters jsonb default '{}', p_before jsonb default null,
+  p_events_before bigint default null
+) returns jsonb
+language sql stable set search_path = ''
+as $$ select ops_internal.console_pattern_page(p_pattern_id, p_unit, p_filters, p_before, p_events_before) $$;
+
+comment on function ops.console_pattern_page_v1 is
+  'A pattern, its occurrences, a page of its errors and of its trail, as the four functions for them answer. For operators; raises PL002.';
+
 -- What a merge would do, and finding the pattern to merge with.
 
 create function ops_internal.console_merge(p_pattern_id uuid, p_other uuid) returns jsonb

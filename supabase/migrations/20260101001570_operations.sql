@@ -117,25 +117,29 @@ begin
       select coalesce(
         jsonb_agg(
           jsonb_build_array(
-            sampled.cluster_id, patterns.pattern_id, greatest(patterns.occurrence_count, 1), patterns.last_seen,
+            sampled.cluster, patterns.pattern_id, greatest(patterns.occurrence_count, 1),
+            greatest(extract(epoch from now() - patterns.last_seen)::integer, 0),
             -- Names for the reader who points at one; of thousands they would be most of the page.
             case when members <= 400 then left(coalesce(patterns.metadata ->> 'template', patterns.error_message_pattern), 100) end
           )
-          order by sampled.place
+          order by sampled.cluster, sampled.place
         ),
         '[]'
       )
       from (
         -- Evenly out of each cluster, whose members are in the order of their errors.
-        select clusters.cluster_id, listed.pattern_id, row_number() over (order by clusters.cluster_size desc, clusters.id, listed.place) as place
-        from ops.pattern_clusters as clusters
-        cross join lateral unnest(clusters.pattern_ids) with ordinality as listed (pattern_id, place)
+        select ordered.cluster, listed.pattern_id, listed.place
+        from (
+          select clusters.pattern_ids, row_number() over (order by clusters.cluster_size desc, clusters.id) - 1 as cluster
+          from ops.pattern_clusters as clusters
+        ) as ordered
+        cross join lateral unnest(ordered.pattern_ids) with ordinality as listed (pattern_id, place)
         where (listed.place - 1) % step = 0
+        order by ordered.cluster, listed.place
         limit p_points
       ) as sampled
       inner join ops.error_patterns as patterns on patterns.pattern_id = sampled.pattern_id
-    ),
-    'as_of', now()
+    )
   );
 end
 $$;
@@ -145,7 +149,7 @@ language sql stable set search_path = ''
 as $$ select ops_internal.console_clusters(p_points) $$;
 
 comment on function ops.console_clusters_v1 is
-  'The last clustering session, the clusters with their three most frequent patterns, and at most so many patterns out of all clusters evenly as points: cluster_id, pattern_id, occurrence_count, last_seen, and of no more than 400 the template. For operators.';
+  'The last clustering session, the clusters with their three most frequent patterns, and at most so many patterns out of all clusters evenly as points: the place of the cluster among these, from 0; pattern_id, occurrence_count, seconds since it was seen, and of no more than 400 the template. For operators.';
 
 create function ops_internal.console_cluster(p_cluster_id uuid, p_page integer) returns jsonb
 language plpgsql

@@ -105,11 +105,11 @@ to authenticated, service_role;
 
 grant execute on function
   ops.console_find_patterns_v1, ops.console_merge_v1, ops.console_pattern_incidents_v1, ops.console_pattern_occurrences_v1,
-  ops.console_pattern_trail_v1, ops.console_pattern_v1, ops.console_split_v1
+  ops.console_pattern_page_v1, ops.console_pattern_trail_v1, ops.console_pattern_v1, ops.console_split_v1
 to authenticated;
 grant execute on function
   ops_internal.console_find_patterns, ops_internal.console_pattern_incidents, ops_internal.console_merge, ops_internal.console_pattern_occurrences,
-  ops_internal.console_pattern, ops_internal.console_split, ops_internal.console_pattern_trail
+  ops_internal.console_pattern, ops_internal.console_pattern_page, ops_internal.console_split, ops_internal.console_pattern_trail
 to authenticated, service_role;
 grant execute on function
   ops.console_cluster_v1, ops.console_clusters_v1, ops.console_delivery_v1, ops.console_pauses_v1, ops.console_settings_v1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
@@ -39,12 +38,12 @@ _FORMS = (
 
 
 class Point(NamedTuple):
-    """A pattern of a cluster."""
+    """A pattern of a cluster, which is named by its place among the clusters."""
 
-    cluster_id: str
+    cluster: int
     pattern_id: str
     occurrence_count: int
-    last_seen: str
+    seconds_ago: int
     template: str | None
 
 
@@ -72,30 +71,28 @@ def color(place: int) -> str:
     return f"chart-{place % len(_FORMS) + 1}"
 
 
-def picture(
-    points: Sequence[Point], clusters: Sequence[str], now: datetime, link: Callable[[str], str]
-) -> Markup:
+def picture(points: Sequence[Point], clusters: int, link: Callable[[str], str]) -> Markup:
     """Draw patterns, each in the form of its cluster; `link` gives the address of a pattern.
 
     Returns:
         What to put into an `svg` of `WIDTH` and `HEIGHT`.
     """
-    ages = [(now - datetime.fromisoformat(point.last_seen)).total_seconds() for point in points]
+    ages = [point.seconds_ago for point in points]
     most = max((point.occurrence_count for point in points), default=1)
     across = Scale(1, 10 ** math.ceil(math.log10(max(most, 2))), _LEFT, WIDTH - _RIGHT)
-    least, oldest = max(min(ages), 10.0), max(*ages, 3_600.0)
+    least, oldest = max(min(ages), 10), max(*ages, 3_600)
     up = Scale(least / 1.5, oldest * 1.5, _TOP, HEIGHT - _BOTTOM)
     places = _spread([
         (across.place(point.occurrence_count), up.place(age))
         for point, age in zip(points, ages, strict=True)
     ])  # fmt: skip
-    members: dict[str, list[str]] = {cluster: [] for cluster in clusters}
+    members: list[list[str]] = [[] for _ in range(clusters)]
     for point, (x, y) in zip(points, places, strict=True):
-        path = form(clusters.index(point.cluster_id))
-        members[point.cluster_id].append(_drawn(point, f"M{x:.0f} {y:.0f}{path}", link))
+        path = form(point.cluster)
+        members[point.cluster].append(_drawn(point, f"M{x:.0f} {y:.0f}{path}", link))
     groups = [
         f'<g class="{color(place)}" fill="currentColor">{"".join(drawn)}</g>'
-        for place, drawn in enumerate(members.values())
+        for place, drawn in enumerate(members)
     ]
     return Markup("\n").join([_grid(across, up), *map(Markup, groups)])  # each part is escaped
 

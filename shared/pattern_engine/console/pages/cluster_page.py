@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pattern_engine.console import scatter
@@ -42,8 +41,7 @@ def _drawn(found: Json, clusters: list[Json], visit: Visit) -> Json:
     url = Site.at(visit.settings.console_url).url
     drawn = scatter.picture(
         [scatter.Point(*point) for point in found["points"]],
-        [cluster["cluster_id"] for cluster in clusters],
-        datetime.fromisoformat(found["as_of"]),
+        len(clusters),
         lambda pattern_id: url(f"/patterns/{pattern_id}"),
     )
     return {"drawn": drawn, "width": scatter.WIDTH, "height": scatter.HEIGHT}

@@ -49,20 +49,23 @@ SPANS: Final = {
 
 def show(visit: Visit, pattern_id: UUID) -> Page | Go:
     """The whole page, or the part of it that shows the present state."""
-    pattern = visit.read("console_pattern_v1", pattern_id=str(pattern_id))
+    if visit.asked("part") == "now":
+        pattern = visit.read("console_pattern_v1", pattern_id=str(pattern_id))
+        return Page("pattern_now.html", {"pattern": pattern})
+    found = visit.read(
+        "console_pattern_page_v1",
+        pattern_id=str(pattern_id),
+        unit=visit.asked("unit") or None,
+        events_before=_events_before(visit),
+        **_errors_asked(visit),
+    )
+    pattern, activity = found["pattern"], found["occurrences"]
     if pattern["status"] == "merged" and pattern["kept"] and visit.asked("own") != "1":
         return Go(
             f"/patterns/{pattern['kept']['pattern_id']}",
             "The pattern that the link names was merged into this one.",
         )
-    if visit.asked("part") == "now":
-        return Page("pattern_now.html", {"pattern": pattern})
     explanation = explaining.explained(_text(pattern))
-    activity = visit.read(
-        "console_pattern_occurrences_v1",
-        pattern_id=str(pattern_id),
-        unit=visit.asked("unit") or None,
-    )
     values = {
         "parts": shown_template(pattern, explanation),
         "explanation": explanation,
@@ -70,8 +73,8 @@ def show(visit: Visit, pattern_id: UUID) -> Page | Go:
         "activity": activity,
         "chart": chart(activity, pattern),
         "spans": SPANS,
-        **_trail(visit, pattern_id),
-        **_errors(visit, pattern_id, pattern),
+        **_trail(found["trail"], pattern_id),
+        **_errors(visit, found["incidents"], pattern),
     }
     values["facets"] = facets(activity["facets"], values["filters"], f"/patterns/{pattern_id}")
     return Page("pattern.html", values)
@@ -90,17 +93,15 @@ def filters_of(visit: Visit) -> dict[str, str]:
     return {name: value for name, colon, value in pairs if name and colon}
 
 
-def _errors(visit: Visit, pattern_id: UUID, pattern: Json) -> Json:
+def _errors_asked(visit: Visit) -> Json:
+    """Which page of the errors of a pattern the address asks for."""
+    at, slash, number = visit.asked("before").rpartition("/")
+    return {"filters": filters_of(visit), "before": _place(at, number) if slash else None}
+
+
+def _errors(visit: Visit, answer: Json, pattern: Json) -> Json:
     """A page of the errors of a pattern."""
-    before = visit.asked("before").rpartition("/")
-    filters = filters_of(visit)
-    answer = visit.read(
-        "console_pattern_incidents_v1",
-        pattern_id=str(pattern_id),
-        filters=filters,
-        before=_place(before[0], before[2]) if before[1] else None,
-    )
-    following = answer["next"]
+    following, filters = answer["next"], filters_of(visit)
     query = [(FILTER, f"{name}:{value}") for name, value in filters.items()]
     if following:
         query.append(("before", f"{following['at']}/{following['id']}"))
@@ -109,7 +110,7 @@ def _errors(visit: Visit, pattern_id: UUID, pattern: Json) -> Json:
         "filters": filters,
         "incidents": [incident(each, pattern["fixes"]) for each in answer["incidents"]],
         "looked_at": answer["read"],
-        "is_later_page": bool(before[1]),
+        "is_later_page": "/" in visit.asked("before"),
         "next": following is not None,
         "more_query": urlencode(query),
     }
@@ -126,7 +127,10 @@ def _place(at: str, number: str) -> Json:
 def show_errors(visit: Visit, pattern_id: UUID) -> Page:
     """A page of the errors alone."""
     pattern = visit.read("console_pattern_v1", pattern_id=str(pattern_id))
-    values = _errors(visit, pattern_id, pattern) | {"parts": shown_template(pattern)}
+    found = visit.read(
+        "console_pattern_incidents_v1", pattern_id=str(pattern_id), **_errors_asked(visit)
+    )
+    values = _errors(visit, found, pattern) | {"parts": shown_template(pattern)}
     return Page("pattern_errors.html", values | {"is_fragment": visit.is_fragment})
 
 
@@ -144,17 +148,20 @@ def show_similar(visit: Visit, pattern_id: UUID) -> Page:
 
 def show_trail(visit: Visit, pattern_id: UUID) -> Page:
     """A later page of the trail."""
-    values = _trail(visit, pattern_id) | {"pattern_id": str(pattern_id)}
+    found = visit.read(
+        "console_pattern_trail_v1", pattern_id=str(pattern_id), before=_events_before(visit)
+    )
+    values = _trail(found, pattern_id) | {"pattern_id": str(pattern_id)}
     return Page("pattern_trail.html", values | {"is_fragment": visit.is_fragment})
 
 
-def _trail(visit: Visit, pattern_id: UUID) -> Json:
+def _events_before(visit: Visit) -> int | None:
+    """Which page of the trail the address asks for."""
     before = whole_number(visit.asked("events_before"))
-    answer = visit.read(
-        "console_pattern_trail_v1",
-        pattern_id=str(pattern_id),
-        before=before if isinstance(before, int) else None,
-    )
+    return before if isinstance(before, int) else None
+
+
+def _trail(answer: Json, pattern_id: UUID) -> Json:
     return {
         "events": [event(each) for each in answer["events"]],
         "events_next": answer["next"],
