@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES = (
-    *("startup", "learning", "scrubbing", "grouping", "catalogue", "matching", "applying", "claims"),
-    *("healing", "clustering", "inserting", "console"),
+    *("startup", "learning", "scrubbing", "grouping", "catalogue", "matching", "applying"),
+    *("claims", "healing", "clustering", "inserting", "console"),
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
