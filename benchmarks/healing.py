@@ -48,7 +48,7 @@ update ops.pattern_verifications
 set outcome = 'verified', decided_at = now(), late_until = now()
 where outcome = 'pending'
 """
-_GRANT = ["fixer", "grant", FIXED_TABLE]
+_GRANT = ["fixer", "grant", FIXED_TABLE, "--yes"]
 
 
 def _heal_once(story: Story, connection: psycopg.Connection[Any]) -> float:
