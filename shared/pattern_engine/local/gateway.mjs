@@ -52,7 +52,8 @@ async function connect(user) {
   const connection = await createPostgresConnection({ url: "postgres://", postgresOptions });
   connection.rlsState = "active"; // makes lite leave grants and roles alone
   const reserve = connection.driver.reserve;
-  connection.driver.reserve = async () => guarded(await reserve());
+  // A connection that was lost tells why once more when it is opened again, so that is tried twice.
+  connection.driver.reserve = async () => guarded(await reserve().catch(() => reserve()));
   return connection;
 }
 
