@@ -98,6 +98,7 @@ def test_filters_and_search_find_what_was_asked_for(
     other = learn(f"the anchor of {word()} broke")
     console = new_console(people.new("ops_viewer"))
     page = console.page
+    page.get_by_text("Filters").click()
     page.get_by_label("Severity").select_option("critical")
     page.get_by_label("Source").fill(name)
     page.get_by_role("button", name="Search").click()
