@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
 from tests.scenarios.learning.test_loop import applications
 from tests.waiting import eventually
 
@@ -227,3 +228,24 @@ def test_what_held_a_fix_back_is_shown_and_hostile_text_stays_text(
     expect(page.locator(".hidden-character").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert console.violations() == []
+
+
+def test_a_bug_of_the_console_is_told_in_a_page(
+    runs: Runs,
+    post: Callable[..., dict[str, Any]],
+    administrator: Person,
+    new_console: Callable[..., Console],
+    database: Sql,
+) -> None:
+    """In the frame of all pages, with the number by which the log has what happened."""
+    _approve(runs, post, administrator)
+    run = runs.run()
+    nonsense = Jsonb({"tables": "what no run leaves"})
+    database.change("pattern_applications", {"system_state_after": nonsense}, application_id=run)
+    page = new_console(administrator).page
+    with page.expect_response(re.compile(rf"/applications/{run}$")) as answer:
+        page.goto(f"{page.url.rstrip('/')}/applications/{run}")
+    assert answer.value.status == 500
+    expect(page.get_by_role("alert")).to_contain_text("The engine failed unexpectedly")
+    expect(page.locator("main")).to_contain_text(answer.value.headers["x-request-id"])
+    expect(page.get_by_role("link", name="Inbox").first).to_be_visible()

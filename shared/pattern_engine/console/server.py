@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response as FlaskResponse
 
+from pattern_engine import logs
 from pattern_engine.console import assets, own_forms, rendering, routes
 from pattern_engine.console.sign_in import SignIn
 from pattern_engine.console.signed_in import NOTICE, Session, Sessions, notice_of
@@ -69,9 +70,8 @@ class Server:
             return _asset(request, path.removeprefix("/assets/"))
         try:
             return self._dispatch(request, path, facts)
-        except PatternEngineError as problem:
-            facts["error"] = problem.code
-            return self._problem(request, problem)
+        except Exception as problem:  # noqa: BLE001  told in a page, too
+            return self._problem(request, _known(problem, facts))
 
     def _dispatch(self, request: FlaskRequest, path: str, facts: serve.Facts) -> FlaskResponse:
         if request.method == "POST":
@@ -86,12 +86,14 @@ class Server:
         if session is None:
             return sign_in.ask(request, path)
         facts.update(caller=session.caller.kind, user_id=session.caller.user_id)
-        response = self._as_person(request, path, session)
+        response = self._as_person(request, path, session, facts)
         if session.renewed:
             self.sessions.keep(response, session.renewed)
         return response
 
-    def _as_person(self, request: FlaskRequest, path: str, session: Session) -> FlaskResponse:
+    def _as_person(
+        self, request: FlaskRequest, path: str, session: Session, facts: serve.Facts
+    ) -> FlaskResponse:
         shared = serve.runtime()
         if path == "/sign-out" and request.method == "POST":
             own_forms.require_token(request, shared.settings.secret_key, session.session_id)
@@ -114,10 +116,9 @@ class Server:
             is_fragment="hx-request" in request.headers,
         )
         try:
-            answer: Answer = handler(visit, **named)
-        except PatternEngineError as problem:
-            return self._problem(request, problem, visit, session)
-        return self._answered(request, answer, visit, session)
+            return self._answered(request, handler(visit, **named), visit, session)
+        except Exception as problem:  # noqa: BLE001  the frame of the page is there all the same
+            return self._problem(request, _known(problem, facts), visit, session)
 
     def _mark(self, request: FlaskRequest, session: Session) -> FlaskResponse:
         """Tell an open page whether it is out of date; this is asked every few seconds."""
@@ -164,6 +165,7 @@ class Server:
         is_outsider = isinstance(problem, Forbidden) and visit is None
         template = "outsider.html" if is_outsider else "problem.html"
         values["is_fragment"] = "hx-request" in request.headers
+        values["request_id"] = logs.request_id.get()
         response = self._html(request, template, values, problem.status)
         if problem.retry_after_seconds is not None:
             response.headers["Retry-After"] = str(problem.retry_after_seconds)
@@ -183,6 +185,15 @@ class Server:
         if "hx-request" in request.headers:
             return FlaskResponse(status=200, headers={"HX-Redirect": where})
         return FlaskResponse(status=303, headers={"Location": where})
+
+
+def _known(problem: Exception, facts: serve.Facts) -> PatternEngineError:
+    """The error that tells a person what went wrong; a bug is logged, and told as one."""
+    if not isinstance(problem, PatternEngineError):
+        logs.error("unexpected_exception", problem, endpoint="console")
+        problem = PatternEngineError()
+    facts["error"] = problem.code
+    return problem
 
 
 def _asset(request: FlaskRequest, name: str) -> FlaskResponse:
