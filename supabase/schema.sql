@@ -3843,7 +3843,7 @@ COMMENT ON COLUMN ops.pattern_clusters.created_at IS 'When it was made.';
 COMMENT ON COLUMN ops.pattern_clusters.updated_at IS 'When it last changed.';
 
 CREATE FUNCTION ops_internal.shown_cluster(p_cluster ops.pattern_clusters) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$ … $$;
 

@@ -67,7 +67,7 @@ comment on function ops_internal.shown_members is 'These patterns as the console
 
 create function ops_internal.shown_cluster(p_cluster ops.pattern_clusters) returns jsonb
 language sql
-immutable
+stable
 set search_path = ''
 as $$
   select jsonb_build_object(
