@@ -5132,7 +5132,7 @@ CREATE INDEX idx_error_patterns_source ON ops.error_patterns USING btree ("left"
 
 CREATE INDEX idx_error_patterns_symptoms ON ops.error_patterns USING btree (pattern_id) WHERE ((metadata ->> 'symptom'::text) IS NOT NULL);
 
-CREATE INDEX idx_error_patterns_type ON ops.error_patterns USING btree (pattern_type);
+CREATE INDEX idx_error_patterns_type ON ops.error_patterns USING btree (pattern_type, severity);
 
 CREATE UNIQUE INDEX idx_fix_confirmations_once ON ops.fix_confirmations USING btree (pattern_id, fix_version, md5((identifiers)::text));
 
