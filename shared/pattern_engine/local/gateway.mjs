@@ -29,6 +29,7 @@ const schemas = env.API_SCHEMAS.split(",");
 const FUNCTIONS_PREFIX = "/functions/v1";
 const MAX_CALL_MS = 150_000; // the limit of hosted Supabase for a function
 const MAX_BODY_BYTES = Number(env.MAX_BODY_BYTES); // of a call of a function
+const CONNECTIONS = 10; // of each login
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const LINGER_MS = 2_000; // to read what is still sent after an answer
@@ -48,13 +49,22 @@ const types = {
 
 async function connect(user) {
   const login = { path: env.POSTGRES_SOCKET, user, database: env.POSTGRES_DATABASE };
-  const postgresOptions = { ...login, max: 10, connect_timeout: 5, onnotice() {}, types };
+  const postgresOptions = { ...login, max: CONNECTIONS, connect_timeout: 5, onnotice() {}, types };
   const connection = await createPostgresConnection({ url: "postgres://", postgresOptions });
   connection.rlsState = "active"; // makes lite leave grants and roles alone
   const reserve = connection.driver.reserve;
-  // A connection that was lost tells why once more when it is opened again, so that is tried twice.
-  connection.driver.reserve = async () => guarded(await reserve().catch(() => reserve()));
+  connection.driver.reserve = async () => guarded(await opened(reserve));
   return connection;
+}
+
+// A connection whose backend was terminated says so once more when it is opened again.
+async function opened(reserve) {
+  for (let left = CONNECTIONS; ; left--)
+    try {
+      return await reserve();
+    } catch (error) {
+      if (error.code !== "57P01" || left === 0) throw error;
+    }
 }
 
 // After a connection is lost, the Postgres client must neither end a transaction on it nor get it back:

@@ -4,7 +4,6 @@ import re
 import signal
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -328,26 +327,6 @@ def test_lost_connections_are_made_again(
         assert answers[-1].status_code == 200
     listening = "select 1 from pg_stat_activity where query ilike 'listen%pgrst%'"
     assert wait_until(lambda: as_superuser.execute(listening).fetchone() is not None, 10)
-
-
-def test_a_killed_call_fails_alone(
-    as_superuser: Database, http: httpx.Client, engine_headers: dict[str, str]
-) -> None:
-    """When the backend of a call is terminated, no later call hears of it."""
-
-    def call(function: str, **body: object) -> int:
-        path = f"/rest/v1/rpc/{function}"
-        return http.post(path, headers=engine_headers, json=body, timeout=10).status_code
-
-    ended = """select count(pg_terminate_backend(pid)) from pg_stat_activity
-               where usename = 'authenticator' and state = 'active' and query ~ 'sleep'"""
-    with ThreadPoolExecutor(12) as pool:
-        killed = pool.submit(call, "sleep", seconds=10)
-        assert wait_until(lambda: as_superuser.execute(ended).fetchone() == (1,), 10)
-        assert killed.result() == 503
-        # So many that the connection that was lost is needed again.
-        later = [pool.submit(call, "sleep", seconds=0.2) for _ in range(12)]
-        assert [answer.result() for answer in later] == [200] * 12
 
 
 def test_a_database_out_of_reach_is_unavailable(home: Path, any_server: Any) -> None:
