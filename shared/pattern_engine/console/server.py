@@ -71,7 +71,7 @@ class Server:
         try:
             return self._dispatch(request, path, facts)
         except Exception as problem:  # noqa: BLE001  told in a page, too
-            return self._problem(request, _known(problem, facts))
+            return self._problem(request, serve.known(problem, facts))
 
     def _dispatch(self, request: FlaskRequest, path: str, facts: serve.Facts) -> FlaskResponse:
         if request.method == "POST":
@@ -118,7 +118,7 @@ class Server:
         try:
             return self._answered(request, handler(visit, **named), visit, session)
         except Exception as problem:  # noqa: BLE001  the frame of the page is there all the same
-            return self._problem(request, _known(problem, facts), visit, session)
+            return self._problem(request, serve.known(problem, facts), visit, session)
 
     def _mark(self, request: FlaskRequest, session: Session) -> FlaskResponse:
         """Tell an open page whether it is out of date; this is asked every few seconds."""
@@ -185,15 +185,6 @@ class Server:
         if "hx-request" in request.headers:
             return FlaskResponse(status=200, headers={"HX-Redirect": where})
         return FlaskResponse(status=303, headers={"Location": where})
-
-
-def _known(problem: Exception, facts: serve.Facts) -> PatternEngineError:
-    """The error that tells a person what went wrong; a bug is logged, and told as one."""
-    if not isinstance(problem, PatternEngineError):
-        logs.error("unexpected_exception", problem, endpoint="console")
-        problem = PatternEngineError()
-    facts["error"] = problem.code
-    return problem
 
 
 def _asset(request: FlaskRequest, name: str) -> FlaskResponse:

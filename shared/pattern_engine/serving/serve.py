@@ -148,11 +148,8 @@ def answer(
     facts: Facts = {"endpoint": name, "method": request.method}
     try:
         response = _dispatch(request, methods, work, facts)
-    except PatternEngineError as problem:
-        response = _refusal(problem, request_id, facts)
-    except Exception as problem:  # noqa: BLE001  every bug is answered as JSON and logged here
-        logs.error("unexpected_exception", problem, endpoint=name)
-        response = _refusal(PatternEngineError(), request_id, facts)
+    except Exception as problem:  # noqa: BLE001  every bug is logged, and answered as JSON
+        response = _refusal(known(problem, facts), request_id)
     bodies.leave_unread(request, response)
     response.headers[REQUEST_ID_HEADER] = request_id
     for header, value in (page_headers or _SECURITY_HEADERS).items():
@@ -162,6 +159,15 @@ def answer(
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
     logs.info("request", **facts, status=response.status_code, duration_ms=milliseconds)
     return response
+
+
+def known(problem: Exception, facts: Facts) -> PatternEngineError:
+    """Return the error that tells the caller what went wrong; a bug is logged, and told as one."""
+    if not isinstance(problem, PatternEngineError):
+        logs.error("unexpected_exception", problem, endpoint=facts["endpoint"])
+        problem = PatternEngineError()
+    facts["error"] = problem.code
+    return problem
 
 
 def _dispatch(
@@ -188,9 +194,8 @@ def _success(result: Response) -> FlaskResponse:
     return FlaskResponse(text, mimetype="application/json")
 
 
-def _refusal(problem: PatternEngineError, request_id: str, facts: Facts) -> FlaskResponse:
+def _refusal(problem: PatternEngineError, request_id: str) -> FlaskResponse:
     """An error as JSON, with the headers of its status."""
-    facts["error"] = problem.code
     if isinstance(problem, Unavailable):
         logs.warning("unavailable", code=problem.code, cause=repr(problem.__cause__))
     text = json.dumps(
